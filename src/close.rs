@@ -1,0 +1,153 @@
+//! Why a session ended and what its owner should do about it.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Cause, ServerText};
+use crate::shape::Shape;
+use crate::{NeedKind, Timestamp};
+
+/// Why a session ended; each has a stable [`CloseReason::code`] and an [`CloseReason::advice`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The session was ended by its owner. Where it is not `confirmed`, it may live on at the server
+    /// until it idles out there: end it in the provider's own page if that matters.
+    LoggedOut {
+        /// Whether the server confirmed it, or had nothing to end.
+        confirmed: bool,
+    },
+    /// The server does not let this account in, or the account is not the expected one. Do not try
+    /// again before the reason is mended: accounts lock.
+    Denied(Denial),
+    /// The session ended at the server and [`Options::relogin`](crate::Options::relogin) allows no
+    /// further login. Open a new one when that suits.
+    Expired,
+    /// Another client holds the session and may not be thrown out. Ask its owner.
+    Rival,
+    /// The opening gave up after many attempts, or `Options::patience` ran out. Try again later.
+    RetriesExhausted(Cause),
+    /// The opening met an answer that is not the provider's. Look at the shape: a wrong URL, a proxy,
+    /// a login page of the network, or a new version of the server.
+    Protocol(Box<Shape>),
+}
+
+/// Why an account is not let in.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Denial {
+    /// The answer to a need of this kind was refused and no other one came.
+    Refused {
+        /// What was refused.
+        kind: NeedKind,
+    },
+    /// Nobody answered a need of this kind.
+    Unanswered {
+        /// What was asked for.
+        kind: NeedKind,
+    },
+    /// The server does not take this request whatever the answer; its text, where it gave one.
+    Rejected(Option<ServerText>),
+    /// The account is locked: its owner has to unlock it at the provider.
+    Locked,
+    /// The login is of another account than the expected one, or live instead of paper.
+    WrongAccount,
+    /// The account is not enabled for this interface: its owner has to ask the provider.
+    NotEntitled,
+    /// The address that this machine shows to the server is not allowed.
+    IpNotAllowed,
+}
+
+impl Denial {
+    /// Gives a stable name for logs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused { kind } => match kind {
+                NeedKind::Credentials => "denied.credentials",
+                NeedKind::AccessCode => "denied.access-code",
+                NeedKind::Totp => "denied.totp",
+                NeedKind::Pin => "denied.pin",
+                NeedKind::GatewayToken => "denied.gateway-token",
+                NeedKind::Browser | NeedKind::Takeover | NeedKind::Verifier => "denied.refused",
+            },
+            Self::Unanswered { .. } => "denied.unanswered",
+            Self::Rejected(_) => "denied.rejected",
+            Self::Locked => "denied.locked",
+            Self::WrongAccount => "denied.wrong-account",
+            Self::NotEntitled => "denied.not-entitled",
+            Self::IpNotAllowed => "denied.ip-not-allowed",
+        }
+    }
+}
+
+/// What the owner of an ended session should do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Advice {
+    /// Nothing is wrong: log in again whenever wanted.
+    Nothing,
+    /// Log in again, not before this time.
+    LogInAgain {
+        /// The earliest time.
+        not_before: Timestamp,
+    },
+    /// Mend something first: the same login will fail again and may lock the account.
+    FixFirst,
+    /// Ask the account's owner: somebody else is using it.
+    AskTheOwner,
+    /// Look at the answer's shape: the server is not what the program takes it for.
+    Inspect,
+}
+
+impl CloseReason {
+    /// Gives a stable name for logs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::LoggedOut { confirmed: true } => "logged-out",
+            Self::LoggedOut { confirmed: false } => "logged-out.unconfirmed",
+            Self::Denied(denial) => denial.code(),
+            Self::Expired => "expired",
+            Self::Rival => "rival",
+            Self::RetriesExhausted(_) => "retries-exhausted",
+            Self::Protocol(_) => "protocol",
+        }
+    }
+
+    /// Tells what to do next, given the time at which the session closed.
+    pub fn advice(&self, closed_at: Timestamp) -> Advice {
+        match self {
+            Self::LoggedOut { .. } => Advice::Nothing,
+            Self::Denied(_) => Advice::FixFirst,
+            Self::Expired => Advice::LogInAgain { not_before: closed_at },
+            Self::Rival => Advice::AskTheOwner,
+            Self::RetriesExhausted(_) => {
+                Advice::LogInAgain { not_before: closed_at + core::time::Duration::from_secs(60) }
+            }
+            Self::Protocol(_) => Advice::Inspect,
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoggedOut { confirmed: true } => f.write_str("logged out"),
+            Self::LoggedOut { confirmed: false } => {
+                f.write_str("logged out here; the server did not confirm it, so the session may live on there")
+            }
+            Self::Denied(Denial::Refused { kind }) => write!(f, "the server refused the {}", kind.code()),
+            Self::Denied(Denial::Unanswered { kind }) => write!(f, "nobody gave the {}", kind.code()),
+            Self::Denied(Denial::Rejected(Some(text))) => write!(f, "the server does not take the request: {text}"),
+            Self::Denied(Denial::Rejected(None)) => f.write_str("the server does not take the request"),
+            Self::Denied(Denial::Locked) => f.write_str("the account is locked"),
+            Self::Denied(Denial::WrongAccount) => f.write_str("the login is of another account than the expected one"),
+            Self::Denied(Denial::NotEntitled) => f.write_str("the account is not enabled for this interface"),
+            Self::Denied(Denial::IpNotAllowed) => f.write_str("the server does not allow this machine's address"),
+            Self::Expired => f.write_str("the session ended at the server"),
+            Self::Rival => f.write_str("another client holds the session"),
+            Self::RetriesExhausted(cause) => write!(f, "gave up after many attempts: {cause}"),
+            Self::Protocol(shape) => write!(f, "not the provider's answer: {shape}"),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What a session tells besides what it wants done.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::shape::Shape;
+use crate::{FailureKind, Phase, Timestamp};
+
+/// Something that happened; each has a stable [`Event::code`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The session moved on.
+    PhaseChanged {
+        /// Where it stood.
+        from: Phase,
+        /// Where it stands.
+        to: Phase,
+    },
+    /// The server proved that the session lives.
+    KeptAlive,
+    /// The session was usable and its life is in doubt; it is looked after, nothing is lost yet.
+    Suspect {
+        /// What raised the doubt.
+        cause: Cause,
+        /// The shape of an answer that could not be read.
+        shape: Option<Box<Shape>>,
+    },
+    /// The doubt is gone.
+    Recovered,
+    /// A request failed and is tried again.
+    Retrying {
+        /// How many in a row have failed.
+        attempt: u16,
+        /// When the next one leaves at the earliest.
+        at: Timestamp,
+        /// Why the last one failed.
+        cause: Cause,
+    },
+    /// The server refused an answer; the next one must be another.
+    Refused,
+    /// The session has ended at the server; what follows is told by the phase.
+    Expired {
+        /// What proved it.
+        proof: &'static str,
+    },
+    /// This machine's clock and the server's differ by more than 5 s.
+    ClockSkew {
+        /// The server's time less ours, in milliseconds.
+        by_millis: i64,
+    },
+    /// The session lives but is of no use until a person has done something in a browser.
+    ActionRequired {
+        /// Where, if the server said so.
+        url: Option<ServerText>,
+        /// What, if the server said so.
+        text: Option<ServerText>,
+    },
+    /// The server gave a reason in words.
+    ServerSays(ServerText),
+    /// Another client has taken the session, or holds it.
+    Rival,
+    /// The provider ends all sessions at this hour, as it does every night; this is no failure.
+    Reset,
+    /// A new session began at the server: what was set for the last one must be sent again.
+    SettingsLost,
+    /// The session may live on at the server although it is over here: it idles out, or end it there.
+    MayLiveOn,
+    /// Nothing may be sent for this long: the server said so.
+    Penalty {
+        /// How long.
+        lasts: Duration,
+    },
+}
+
+impl Event {
+    /// Gives a stable name for logs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::PhaseChanged { .. } => "phase",
+            Self::KeptAlive => "kept-alive",
+            Self::Suspect { .. } => "suspect",
+            Self::Recovered => "recovered",
+            Self::Retrying { .. } => "retrying",
+            Self::Refused => "refused",
+            Self::Expired { .. } => "expired",
+            Self::ClockSkew { .. } => "clock-skew",
+            Self::ActionRequired { .. } => "action-required",
+            Self::ServerSays(_) => "server-says",
+            Self::Rival => "rival",
+            Self::Reset => "reset",
+            Self::SettingsLost => "settings-lost",
+            Self::MayLiveOn => "may-live-on",
+            Self::Penalty { .. } => "penalty",
+        }
+    }
+}
+
+/// Why a request did not get what it was sent for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Cause {
+    /// No answer came.
+    Failure(FailureKind),
+    /// The server answered with this status and could not help.
+    Status(u16),
+    /// The answer could not be read.
+    Unreadable,
+    /// The known end of the tokens has passed.
+    Expiry,
+    /// The user's own call was refused.
+    OwnCall,
+    /// The server had not got so far.
+    Waiting,
+}
+
+impl Cause {
+    /// Gives a stable name for logs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Failure(kind) => kind.code(),
+            Self::Status(_) => "status",
+            Self::Unreadable => "unreadable",
+            Self::Expiry => "expiry",
+            Self::OwnCall => "own-call",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failure(kind) => f.write_str(kind.code()),
+            Self::Status(status) => write!(f, "status {status}"),
+            other => f.write_str(other.code()),
+        }
+    }
+}
+
+/// Text that a server wrote: at most 200 characters, control characters escaped.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ServerText(Box<str>);
+
+impl ServerText {
+    /// Takes text from a server, cuts and escapes it.
+    pub fn new(text: &str) -> Self {
+        let mut cut = String::new();
+        for character in text.chars().take(200) {
+            if character.is_control() || is_invisible(character) {
+                cut.extend(character.escape_default());
+            } else {
+                cut.push(character);
+            }
+        }
+        Self(cut.into())
+    }
+
+    /// Shows the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ServerText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for ServerText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Characters that turn a line of text around or hide in it.
+const fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn server_text_is_cut_and_escaped() {
+        let text = ServerText::new(&format!("a\u{1b}[31m\r\n\u{202e}{}", "x".repeat(500)));
+        assert!(text.as_str().starts_with(r"a\u{1b}[31m\r\n\u{202e}xxx"), "{text}");
+        assert!(text.as_str().len() < 240);
+    }
+}

@@ -1,0 +1,36 @@
+//! Sans-IO state machines that open, keep alive and end login sessions of HTTP providers.
+
+pub mod close;
+pub mod event;
+pub mod exchange;
+mod machine;
+mod need;
+pub mod provider;
+pub mod providers;
+mod retry;
+pub mod secret;
+mod server;
+mod shape;
+mod snapshot;
+mod time;
+pub mod wire;
+
+pub use close::{Advice, CloseReason, Denial};
+pub use event::{Cause, Event, ServerText};
+pub use exchange::{Delivery, Failure, FailureKind, Outgoing, RequestId, Response, SendPolicy};
+pub use machine::{
+    Accepted, AuthorizeError, Machine, Misuse, Options, Output, Phase, Relogin, Seed, Status, Ticket, WaitingOn,
+};
+pub use need::{Answered, Because, By, Credentials, Input, Need, NeedId, NeedKind, Rejection, Totp};
+pub use provider::Provider;
+pub use retry::Backoff;
+pub use secret::Secret;
+pub use server::{BaseUrl, UrlError};
+pub use shape::Shape;
+pub use snapshot::{ResumeError, Snapshot};
+pub use time::Timestamp;
+
+#[cfg(feature = "sim")]
+pub mod sim;
+#[cfg(feature = "ureq")]
+pub mod blocking;

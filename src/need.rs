@@ -1,0 +1,303 @@
+//! What a session asks of people and secret stores, and their answers.
+
+use core::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Secret, Timestamp};
+
+/// Names one open question; it survives a resume.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Debug)]
+#[serde(transparent)]
+pub struct NeedId(pub(crate) u32);
+
+impl NeedId {
+    /// The id for an answer that nobody asked for: [`Input::TakeOver`] may be given at any time.
+    pub const UNASKED: Self = Self(0);
+}
+
+/// What a person or a secret store must give before the session can go on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Need {
+    /// The id under which the answer is given.
+    pub id: NeedId,
+    /// What is needed.
+    pub kind: NeedKind,
+    /// Why it is needed (again).
+    pub because: Because,
+    /// How many answers of this login the server has refused; accounts lock after about three.
+    pub refused: u8,
+    /// A one-time code must be made at this time or later, since an earlier one may have been used up.
+    pub fresh_after: Option<Timestamp>,
+    /// Where a person has to go, for [`NeedKind::Browser`].
+    pub url: Option<Arc<str>>,
+}
+
+/// The kinds of answers that a session may need.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum NeedKind {
+    /// Login name and password: answer with [`Input::Credentials`].
+    Credentials,
+    /// A code that the provider sent by SMS or e-mail: answer with [`Input::Code`].
+    AccessCode,
+    /// The code that an authenticator shows now: answer with [`Input::Totp`].
+    Totp,
+    /// The PIN of the account: answer with [`Input::Pin`].
+    Pin,
+    /// A login in a browser at [`Need::url`]. Show the person the URL; the session notices by itself
+    /// when it has happened, [`Input::Done`] only makes it look at once.
+    Browser,
+    /// The consent to throw another client out: answer with [`Input::TakeOver`], or wait: the
+    /// session goes on by itself if the other client leaves.
+    Takeover,
+    /// The bearer token of the provider's gateway, from its developer portal: answer with [`Input::Token`].
+    GatewayToken,
+    /// The code that the provider's consent page shows: answer with [`Input::Code`].
+    Verifier,
+}
+
+impl NeedKind {
+    /// Gives a stable name for logs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Credentials => "credentials",
+            Self::AccessCode => "access-code",
+            Self::Totp => "totp",
+            Self::Pin => "pin",
+            Self::Browser => "browser",
+            Self::Takeover => "takeover",
+            Self::GatewayToken => "gateway-token",
+            Self::Verifier => "verifier",
+        }
+    }
+
+    /// Tells whether an answer is something that the server judges and may count against the account.
+    pub const fn is_judged(self) -> bool {
+        !matches!(self, Self::Browser | Self::Takeover)
+    }
+}
+
+/// Why something is needed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Because {
+    /// The session is being opened.
+    Opening,
+    /// The server refused the last answer: do not give the same one again.
+    Refused,
+    /// Nobody knows whether the last answer arrived, so it is not sent again by itself.
+    Lost,
+    /// The last answer grew too old before it could be used; it was not refused.
+    Stale,
+    /// The session that was open has ended.
+    Expired,
+    /// The provider ended all sessions, as it does every night.
+    Reset,
+    /// Another client has taken the session, or holds it.
+    Rival,
+}
+
+impl Because {
+    /// Gives a stable name for logs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Opening => "opening",
+            Self::Refused => "refused",
+            Self::Lost => "lost",
+            Self::Stale => "stale",
+            Self::Expired => "expired",
+            Self::Reset => "reset",
+            Self::Rival => "rival",
+        }
+    }
+}
+
+/// An answer to a [`Need`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Input {
+    /// Login name and password.
+    Credentials(Credentials),
+    /// A code that the provider sent or showed.
+    Code(Secret),
+    /// The code of an authenticator.
+    Totp(Totp),
+    /// The PIN of the account.
+    Pin(Secret),
+    /// A bearer token.
+    Token(Secret),
+    /// What had to be done elsewhere is done.
+    Done,
+    /// The other client may be thrown out, once.
+    TakeOver,
+    /// Nobody will answer: the session closes.
+    GiveUp,
+}
+
+/// Who gives an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// A person who read the question and typed the answer.
+    Person,
+    /// A program: an environment variable, a vault, a schedule. Past
+    /// [`Options::max_refused`](crate::Options::max_refused) its answers are not sent.
+    Store,
+}
+
+/// What became of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "a rejected answer leaves the question open"]
+pub enum Answered {
+    /// The answer was taken.
+    Used,
+    /// That question is no longer open; the answer was wiped.
+    Stale,
+    /// The answer cannot be used and the question stays open.
+    Rejected(Rejection),
+}
+
+/// Why an answer cannot be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// The field of this name is empty.
+    Empty(&'static str),
+    /// The field of this name has a wrong length or a character that cannot be sent.
+    Malformed(&'static str),
+    /// The answer is of another kind than the question.
+    WrongKind,
+    /// The code was made before [`Need::fresh_after`].
+    NotFresh,
+    /// Too many answers were refused: a person has to give the next one.
+    Unattended,
+}
+
+impl Rejection {
+    /// Gives a stable name for logs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty(_) => "empty",
+            Self::Malformed(_) => "malformed",
+            Self::WrongKind => "wrong-kind",
+            Self::NotFresh => "not-fresh",
+            Self::Unattended => "unattended",
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty(field) => write!(f, "{field}: must not be empty"),
+            Self::Malformed(field) => write!(f, "{field}: has a wrong length or a character that cannot be sent"),
+            Self::WrongKind => f.write_str("the answer is of another kind than the question"),
+            Self::NotFresh => f.write_str("the code is too old: wait for the next one"),
+            Self::Unattended => f.write_str("the server refused an earlier answer: a person has to give the next one"),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// Login name and password, neither of them empty.
+#[derive(Debug)]
+pub struct Credentials {
+    login: Secret,
+    password: Secret,
+}
+
+impl Credentials {
+    /// Takes login name and password.
+    ///
+    /// # Errors
+    /// [`Rejection::Empty`] names the field that is empty, before anything is sent; servers answer
+    /// a missing password with errors of their own (CBRAIN: 500 "password not set").
+    pub fn new(login: impl Into<Secret>, password: impl Into<Secret>) -> Result<Self, Rejection> {
+        let (login, password) = (login.into(), password.into());
+        match (login.is_empty(), password.is_empty()) {
+            (true, _) => Err(Rejection::Empty("login")),
+            (_, true) => Err(Rejection::Empty("password")),
+            _ => Ok(Self { login, password }),
+        }
+    }
+
+    /// Shows the login name.
+    pub fn login(&self) -> &str {
+        self.login.expose()
+    }
+
+    /// Shows the password.
+    pub fn password(&self) -> &str {
+        self.password.expose()
+    }
+}
+
+/// A one-time code and the time it was made for.
+#[derive(Debug)]
+pub struct Totp {
+    code: Secret,
+    made_at: Timestamp,
+}
+
+impl Totp {
+    /// The life of one code (RFC 6238's default step).
+    pub const STEP: core::time::Duration = core::time::Duration::from_secs(30);
+
+    /// Takes a code and the time at which the authenticator showed it.
+    ///
+    /// # Errors
+    /// [`Rejection`] where the code is empty or not six to eight digits.
+    pub fn new(code: impl Into<Secret>, made_at: Timestamp) -> Result<Self, Rejection> {
+        let code = code.into();
+        if code.is_empty() {
+            return Err(Rejection::Empty("totp"));
+        }
+        if !(6..=8).contains(&code.expose().len()) || !code.expose().bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Rejection::Malformed("totp"));
+        }
+        Ok(Self { code, made_at })
+    }
+
+    /// Shows the code.
+    pub fn code(&self) -> &str {
+        self.code.expose()
+    }
+
+    /// Tells when the code stops being the one that an authenticator shows.
+    pub fn ends(&self) -> Timestamp {
+        step_end(self.made_at)
+    }
+
+    /// Tells when the code was made.
+    pub const fn made_at(&self) -> Timestamp {
+        self.made_at
+    }
+}
+
+/// Gives the first instant of the TOTP step after the one that holds `at`.
+fn step_end(at: Timestamp) -> Timestamp {
+    let step = crate::time::millis(Totp::STEP);
+    Timestamp::from_millis((at.as_millis() / step + 1).saturating_mul(step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_fields_are_named() {
+        assert_eq!(Credentials::new("", "x").unwrap_err(), Rejection::Empty("login"));
+        assert_eq!(Credentials::new("x", "").unwrap_err(), Rejection::Empty("password"));
+    }
+
+    #[test]
+    fn a_code_ends_with_its_step() {
+        let totp = Totp::new("123456", Timestamp::from_secs(61)).unwrap();
+        assert_eq!(totp.ends(), Timestamp::from_secs(90));
+        assert_eq!(Totp::new("12345", Timestamp::from_secs(1)).unwrap_err(), Rejection::Malformed("totp"));
+        assert_eq!(Totp::new("12345a", Timestamp::from_secs(1)).unwrap_err(), Rejection::Malformed("totp"));
+    }
+}

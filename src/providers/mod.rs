@@ -1,0 +1,1 @@
+//! The providers, each with its wire layer and its machine.

@@ -1,0 +1,59 @@
+//! The simulators: the server's side of each provider's lifecycle as a pure state machine.
+//!
+//! A simulator does no I/O and reads no clock either: a request, the time and the client's address go
+//! in, a [`Reply`] comes out. It follows what is known of the real server, not what this crate's
+//! clients happen to send, and refuses what the real server refuses, so that programs can be tested
+//! against it.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::Timestamp;
+
+/// A server as a pure state machine.
+pub trait Simulator: Send {
+    /// Answers one request that came from `peer` at `now`.
+    fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply;
+}
+
+/// What a simulated server does with one request.
+#[derive(Debug)]
+pub struct Reply {
+    /// The answer.
+    pub response: http::Response<Vec<u8>>,
+    /// How long the server takes before it answers.
+    pub delay: Duration,
+    /// What happens to the answer on its way.
+    pub fault: Option<Fault>,
+}
+
+/// What happens to an answer on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The connection is closed without an answer, after the server has acted.
+    Drop,
+    /// The connection is closed after so many bytes of the body; the head promises all of it.
+    Truncate(usize),
+    /// The body leaves at one byte in each such time.
+    Trickle(Duration),
+}
+
+impl Reply {
+    /// Answers at once.
+    pub fn new(response: http::Response<Vec<u8>>) -> Self {
+        Self { response, delay: Duration::ZERO, fault: None }
+    }
+
+    /// Answers later.
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    /// Damages the answer on its way.
+    #[must_use]
+    pub fn with(self, fault: Fault) -> Self {
+        Self { fault: Some(fault), ..self }
+    }
+}

@@ -1,0 +1,91 @@
+//! A session as text, to be stored and resumed elsewhere.
+
+use core::fmt;
+
+use zeroize::Zeroizing;
+
+/// A session in any phase, as JSON text that is wiped on drop.
+///
+/// It holds tokens, but never a password, PIN, one-time code, key or seed. It is not `Serialize`:
+/// [`Snapshot::expose_secrets`] is the one door. Store it where only the session's owner can read it.
+pub struct Snapshot(Zeroizing<String>);
+
+impl Snapshot {
+    /// Takes a stored text back; [`Session::resume`](crate::Session::resume) checks it.
+    pub fn from_text(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// Shows the whole text, tokens included.
+    pub fn expose_secrets(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Snapshot({} bytes)", self.0.len())
+    }
+}
+
+/// Why a snapshot is not resumed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// The text is damaged or no snapshot at all.
+    Damaged,
+    /// The text was written by a later version of this crate.
+    NewerFormat {
+        /// The format that the text has.
+        found: u32,
+        /// The latest format that is known.
+        known: u32,
+    },
+    /// The session is with another provider.
+    WrongProvider {
+        /// The provider of the snapshot.
+        found: String,
+    },
+    /// The session is with another server.
+    WrongServer {
+        /// The server of the snapshot.
+        found: String,
+    },
+    /// The session is of another account.
+    WrongAccount,
+    /// The session was made with another key.
+    WrongKey,
+    /// The session's tokens are bound to another way out of the network.
+    WrongEgress,
+    /// The session has been resumed with this fence or a later one already.
+    OlderFence {
+        /// The fence of the snapshot.
+        found: u64,
+        /// The fence that was given.
+        given: u64,
+    },
+    /// The state names a host that must not get tokens.
+    NotAdmitted(&'static str),
+}
+
+impl fmt::Display for ResumeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged => f.write_str("the snapshot is damaged"),
+            Self::NewerFormat { found, known } => {
+                write!(f, "the snapshot has format {found}, this version knows up to {known}")
+            }
+            Self::WrongProvider { found } => write!(f, "the snapshot is of provider {found:?}"),
+            Self::WrongServer { found } => write!(f, "the snapshot is of server {found:?}"),
+            Self::WrongAccount => f.write_str("the snapshot is of another account"),
+            Self::WrongKey => f.write_str("the snapshot was made with another key"),
+            Self::WrongEgress => f.write_str("the session's tokens are bound to another way out of the network"),
+            Self::OlderFence { found, given } => {
+                write!(f, "the snapshot has fence {found}; the fence of a resume must be higher, not {given}")
+            }
+            Self::NotAdmitted(what) => write!(f, "the snapshot is not admitted: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for ResumeError {}

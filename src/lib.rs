@@ -10,6 +10,7 @@ pub mod providers;
 mod retry;
 pub mod secret;
 mod server;
+mod session;
 mod shape;
 mod snapshot;
 mod time;
@@ -26,11 +27,12 @@ pub use provider::Provider;
 pub use retry::Backoff;
 pub use secret::Secret;
 pub use server::{BaseUrl, UrlError};
+pub use session::Session;
 pub use shape::Shape;
 pub use snapshot::{ResumeError, Snapshot};
 pub use time::Timestamp;
 
-#[cfg(feature = "sim")]
-pub mod sim;
 #[cfg(feature = "ureq")]
 pub mod blocking;
+#[cfg(feature = "sim")]
+pub mod sim;

@@ -137,6 +137,40 @@ pub enum Input {
     GiveUp,
 }
 
+impl Input {
+    /// Tells whether this is an answer to a need of that kind.
+    pub(crate) const fn fits(&self, kind: NeedKind) -> bool {
+        matches!(
+            (self, kind),
+            (Self::Credentials(_), NeedKind::Credentials)
+                | (Self::Code(_), NeedKind::AccessCode | NeedKind::Verifier)
+                | (Self::Totp(_), NeedKind::Totp)
+                | (Self::Pin(_), NeedKind::Pin)
+                | (Self::Token(_), NeedKind::GatewayToken)
+                | (Self::Done, NeedKind::Browser)
+                | (Self::TakeOver, NeedKind::Takeover)
+        )
+    }
+
+    /// Checks what can be checked before anything is sent.
+    pub(crate) fn check(&self) -> Result<(), Rejection> {
+        let (name, secret) = match self {
+            Self::Code(code) => ("code", code),
+            Self::Pin(pin) => ("pin", pin),
+            Self::Token(token) => ("token", token),
+            _ => return Ok(()),
+        };
+        if secret.is_empty() {
+            return Err(Rejection::Empty(name));
+        }
+        // They travel in headers, too, where a control character would begin a header of its own.
+        if secret.expose().bytes().any(|byte| !(0x21..0x7f).contains(&byte)) || secret.expose().len() > 16 << 10 {
+            return Err(Rejection::Malformed(name));
+        }
+        Ok(())
+    }
+}
+
 /// Who gives an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum By {

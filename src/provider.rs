@@ -65,13 +65,23 @@ pub trait Provider {
     ///
     /// # Errors
     /// [`Rejection`] where the answer cannot be used; the question stays open.
-    fn answered(&self, cx: &mut Cx<'_, Self::State>, kind: NeedKind, input: &Input) -> Result<Verdict<Self::Step>, Rejection>;
+    fn answered(
+        &self,
+        cx: &mut Cx<'_, Self::State>,
+        kind: NeedKind,
+        input: &Input,
+    ) -> Result<Verdict<Self::Step>, Rejection>;
 
     /// Builds the request of a step. `answer` is there for a step that spends one.
     ///
     /// # Errors
     /// [`Unbuildable`] where a part of the state or the answer cannot be written into a request.
-    fn request(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step, answer: Option<&Input>) -> Result<Request<Vec<u8>>, Unbuildable>;
+    fn request(
+        &self,
+        cx: &mut Cx<'_, Self::State>,
+        step: Self::Step,
+        answer: Option<&Input>,
+    ) -> Result<Request<Vec<u8>>, Unbuildable>;
 
     /// Makes sense of the response to a step.
     fn interpret(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step, response: Response<'_>) -> Verdict<Self::Step>;
@@ -127,6 +137,9 @@ pub struct Rule {
     /// Whether each further request of this step before the session is usable waits its
     /// [`Rule::backoff`], also where other steps came in between.
     pub escalates: bool,
+    /// Whether the request may leave a session at the server: a logout waits for its answer, and one
+    /// whose fate stays unknown is told as [`Event::MayLiveOn`].
+    pub opens: bool,
 }
 
 impl Rule {
@@ -141,6 +154,7 @@ impl Rule {
             backoff: Backoff::new(Duration::from_secs(2), Duration::from_secs(60), 8),
             min_interval: Duration::ZERO,
             escalates: false,
+            opens: false,
         }
     }
 
@@ -178,6 +192,17 @@ impl Rule {
     #[must_use]
     pub const fn min_interval(self, min_interval: Duration) -> Self {
         Self { min_interval, ..self }
+    }
+
+    /// Says that the request may leave a session at the server.
+    #[must_use]
+    pub const fn opens(self) -> Self {
+        Self { opens: true, ..self }
+    }
+
+    /// Tells whether requests of this step keep a distance from each other.
+    pub(crate) const fn is_paced(&self) -> bool {
+        self.escalates || !self.min_interval.is_zero()
     }
 
     /// Makes each further request wait its backoff until the session is usable.
@@ -427,11 +452,21 @@ impl<P: Provider> Provider for Arc<P> {
         (**self).forget(state);
     }
 
-    fn answered(&self, cx: &mut Cx<'_, Self::State>, kind: NeedKind, input: &Input) -> Result<Verdict<Self::Step>, Rejection> {
+    fn answered(
+        &self,
+        cx: &mut Cx<'_, Self::State>,
+        kind: NeedKind,
+        input: &Input,
+    ) -> Result<Verdict<Self::Step>, Rejection> {
         (**self).answered(cx, kind, input)
     }
 
-    fn request(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step, answer: Option<&Input>) -> Result<Request<Vec<u8>>, Unbuildable> {
+    fn request(
+        &self,
+        cx: &mut Cx<'_, Self::State>,
+        step: Self::Step,
+        answer: Option<&Input>,
+    ) -> Result<Request<Vec<u8>>, Unbuildable> {
         (**self).request(cx, step, answer)
     }
 

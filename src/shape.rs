@@ -197,7 +197,10 @@ mod tests {
     #[test]
     fn a_sketch_has_keys_and_types_but_no_value() {
         for (body, sketched) in [
-            (r#"{"user_id":2,"cbrain_api_token":"933ccfadb75a91c4","ok":true,"n":null,"a":[1],"o":{"s":"x"}}"#, Some("{user_id: number, cbrain_api_token: string, ok: bool, n: null, a: array, o: object}")),
+            (
+                r#"{"user_id":2,"cbrain_api_token":"933ccfadb75a91c4","ok":true,"n":null,"a":[1],"o":{"s":"x"}}"#,
+                Some("{user_id: number, cbrain_api_token: string, ok: bool, n: null, a: array, o: object}"),
+            ),
             (r#"{"933ccfadb75a91c45bd1a6f7adf86472":1,"a b":1}"#, Some("{?: number, ?: number}")),
             ("[1,2]", Some("array")),
             ("\"secret\"", Some("string")),

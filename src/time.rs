@@ -29,6 +29,9 @@ impl Timestamp {
     /// The instant that never comes: nothing is due.
     pub const NEVER: Self = Self(u64::MAX);
 
+    /// The latest time that a session takes for the present, the end of the year 9999.
+    pub(crate) const LATEST: Self = Self(253_402_300_799_999);
+
     /// Takes milliseconds since the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
@@ -64,8 +67,35 @@ impl Timestamp {
     /// The two obsolete forms are not read: no provider sends them.
     pub fn from_http_date(text: &str) -> Option<Self> {
         let &[
-            _, _, _, b',', b' ', d1, d2, b' ', m1, m2, m3, b' ', y1, y2, y3, y4, b' ', h1, h2, b':', n1, n2, b':', s1,
-            s2, b' ', b'G', b'M', b'T',
+            _,
+            _,
+            _,
+            b',',
+            b' ',
+            d1,
+            d2,
+            b' ',
+            m1,
+            m2,
+            m3,
+            b' ',
+            y1,
+            y2,
+            y3,
+            y4,
+            b' ',
+            h1,
+            h2,
+            b':',
+            n1,
+            n2,
+            b':',
+            s1,
+            s2,
+            b' ',
+            b'G',
+            b'M',
+            b'T',
         ] = text.as_bytes()
         else {
             return None;
@@ -159,7 +189,16 @@ mod tests {
 
     #[test]
     fn other_dates_are_refused() {
-        for text in ["", "Sun, 06 Nov 1994 08:49:37", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 0000 08:49:37 GMT", "Sun, 06 Nov 1969 08:49:37 GMT", "Sun, 06 Növ 1994 08:49:37 GM"] {
+        for text in [
+            "",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun, 06 Nov 1994 25:49:37 GMT",
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 0000 08:49:37 GMT",
+            "Sun, 06 Nov 1969 08:49:37 GMT",
+            "Sun, 06 Növ 1994 08:49:37 GM",
+        ] {
             assert_eq!(Timestamp::from_http_date(text), None, "{text}");
         }
     }

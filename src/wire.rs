@@ -292,13 +292,22 @@ mod tests {
 
     #[test]
     fn a_wrong_type_counts_as_missing() {
-        let body: Body<'_> = json(br#"{"number":1e30,"text":7,"code":["x"],"inner":"none","list":{},"more":{"a":[null]}}"#).unwrap();
-        assert!(body.number.is_none() && body.text.is_none() && body.code.is_none() && body.inner.is_none() && body.list.is_none());
+        let body: Body<'_> =
+            json(br#"{"number":1e30,"text":7,"code":["x"],"inner":"none","list":{},"more":{"a":[null]}}"#).unwrap();
+        assert!(
+            body.number.is_none()
+                && body.text.is_none()
+                && body.code.is_none()
+                && body.inner.is_none()
+                && body.list.is_none()
+        );
     }
 
     #[test]
     fn strings_and_numbers_are_one_where_both_were_seen() {
-        let body: Body<'_> = json(br#"{"number":"42","TEXT":"a\u0062","code":-7,"inner":{"flag":true,"flag":null},"list":["x",1,"y"]}"#).unwrap();
+        let body: Body<'_> =
+            json(br#"{"number":"42","TEXT":"a\u0062","code":-7,"inner":{"flag":true,"flag":null},"list":["x",1,"y"]}"#)
+                .unwrap();
         assert_eq!(body.number, Some(42));
         assert_eq!(body.text.as_deref(), Some("ab"));
         assert_eq!(body.code.unwrap().0, "-7");

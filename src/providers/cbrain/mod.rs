@@ -1,0 +1,302 @@
+//! CBRAIN (BrainPortal): login, keepalive and logout of `/session`.
+//!
+//! - **Steps**: `login` (POST), `check` (GET), `logout` (DELETE).
+//! - **Needs**: [`NeedKind::Credentials`]; none if tokens are [adopted](crate::Session::adopt).
+//! - **Deadlines**: the portal ends a session after 24 hours without use (counted by the minute, and
+//!   only requests that succeed count), so `check` leaves every 12 hours by default. There is no
+//!   absolute end.
+//! - **Another address**: a token is bound to the client's IP address. Its first use from another one
+//!   ends it for good, so a snapshot is resumed only under the same
+//!   [`Options::egress`](crate::Options::egress) label.
+//! - **Calls of the user's own**: a 401 is looked into with `check`, since a missing role is a 401 too;
+//!   302 to `change_password` and the two 403s are [`Event::ActionRequired`]: the session lives, a
+//!   person must act in a browser.
+//! - **Maintenance**: 503 keeps the session; it is tried again, at logout too.
+
+pub mod wire;
+
+use core::time::Duration;
+
+use http::header::{ACCEPT, AUTHORIZATION, COOKIE, LOCATION, USER_AGENT};
+use http::request::Parts;
+use http::{Request, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use self::wire::{Endpoints, Refusal, SessionInfo};
+use crate::provider::{
+    Ask, Cx, Fact, Identity, Observed, Provider, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict,
+};
+use crate::{
+    BaseUrl, Because, CloseReason, Denial, Event, Input, NeedKind, Phase, Rejection, Response, Secret, ServerText,
+    Ticket, UrlError,
+};
+
+/// How often the session is looked at: twice in the 24 hours after which the portal forgets it.
+const KEEPALIVE: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// The portal holds a refused login back for 3 s, longer when several wait.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The CBRAIN provider.
+#[derive(Clone, Debug)]
+pub struct Cbrain {
+    base: BaseUrl,
+    endpoints: Endpoints,
+    keepalive: Duration,
+}
+
+impl Cbrain {
+    /// Takes the portal's base URL, such as `https://portal.cbrain.mcgill.ca`.
+    ///
+    /// # Errors
+    /// [`UrlError`] where base and path make no URL.
+    pub fn new(base: BaseUrl) -> Result<Self, UrlError> {
+        let endpoints = Endpoints::new(&base)?;
+        Ok(Self { base, endpoints, keepalive: KEEPALIVE })
+    }
+
+    /// Sets how often the session is looked at, for tests and short lifes; 12 hours otherwise.
+    #[must_use]
+    pub fn keepalive(self, every: Duration) -> Self {
+        Self { keepalive: every, ..self }
+    }
+
+    fn active(&self) -> Verdict<CbrainStep> {
+        Verdict::Active { keepalive: Some((CbrainStep::Check, self.keepalive)), renew: None, expires: None }
+    }
+
+    fn logged_in(&self, cx: &mut Cx<'_, CbrainState>, response: Response<'_>) -> Verdict<CbrainStep> {
+        let Some((user_id, token)) = session_info(response) else {
+            return Verdict::Unreadable("a login answers with JSON, user_id and cbrain_api_token");
+        };
+        if wire::bearer(&token).is_none() {
+            return Verdict::Unreadable("the token has characters that no header can carry");
+        }
+        cx.state.live = Some(CbrainLive { user_id: Some(user_id), token });
+        cx.tell(Fact::NewTokens);
+        self.active()
+    }
+
+    fn checked(&self, cx: &mut Cx<'_, CbrainState>, response: Response<'_>) -> Verdict<CbrainStep> {
+        let (Some((user_id, token)), Some(live)) = (session_info(response), cx.state.live.as_mut()) else {
+            return Verdict::Unreadable("a check answers with JSON, user_id and cbrain_api_token");
+        };
+        // A cookie of somebody's browser session can answer for an unknown token.
+        if !live.token.matches(token.expose()) {
+            return Verdict::Unreadable("the portal answered with another token than ours");
+        }
+        if live.user_id.is_some_and(|ours| ours != user_id) {
+            return Verdict::Unreadable("the portal answered for another user than ours");
+        }
+        live.user_id = Some(user_id);
+        self.active()
+    }
+}
+
+/// The requests of a CBRAIN session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CbrainStep {
+    /// `POST /session`.
+    Login,
+    /// `GET /session`: keepalive and probe.
+    Check,
+    /// `DELETE /session`.
+    Logout,
+}
+
+impl Step for CbrainStep {
+    fn rule(self) -> &'static Rule {
+        const LOGIN: Rule =
+            Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials).opens().timeout(LOGIN_TIMEOUT);
+        const CHECK: Rule = Rule::new("check");
+        const LOGOUT: Rule = Rule::new("logout").phase(Phase::LoggingOut);
+        match self {
+            Self::Login => &LOGIN,
+            Self::Check => &CHECK,
+            Self::Logout => &LOGOUT,
+        }
+    }
+}
+
+/// What is known of a CBRAIN session.
+#[derive(Default, Serialize, Deserialize, Debug)]
+pub struct CbrainState {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    live: Option<CbrainLive>,
+}
+
+/// What an open CBRAIN session has.
+#[derive(Serialize, Deserialize, Debug)]
+#[non_exhaustive]
+pub struct CbrainLive {
+    /// The user's number; unknown until an adopted token has been checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<u64>,
+    /// The token, for `Authorization: Bearer`.
+    #[serde(with = "crate::secret::exposed")]
+    pub token: Secret,
+}
+
+impl Provider for Cbrain {
+    type Step = CbrainStep;
+    type State = CbrainState;
+    type Live = CbrainLive;
+    /// The API token of somebody's account page, or of another program on this machine.
+    type Tokens = Secret;
+
+    fn identity(&self) -> Identity<'_> {
+        Identity { provider: "cbrain", server: &self.base, account: None, key: None, binds_ip: true }
+    }
+
+    fn base<'a>(&'a self, _: &'a CbrainState) -> &'a BaseUrl {
+        &self.base
+    }
+
+    fn open(&self, _: &mut Cx<'_, CbrainState>, because: Because) -> Verdict<CbrainStep> {
+        Ask::new(NeedKind::Credentials, because).into()
+    }
+
+    fn adopt(&self, token: Secret) -> Result<CbrainState, Rejection> {
+        if token.is_empty() {
+            return Err(Rejection::Empty("token"));
+        }
+        if wire::bearer(&token).is_none() {
+            return Err(Rejection::Malformed("token"));
+        }
+        Ok(CbrainState { live: Some(CbrainLive { user_id: None, token }) })
+    }
+
+    fn live<'a>(&self, state: &'a CbrainState) -> Option<&'a CbrainLive> {
+        state.live.as_ref()
+    }
+
+    fn answered(
+        &self,
+        _: &mut Cx<'_, CbrainState>,
+        kind: NeedKind,
+        _: &Input,
+    ) -> Result<Verdict<CbrainStep>, Rejection> {
+        match kind {
+            NeedKind::Credentials => Ok(Verdict::next(CbrainStep::Login)),
+            _ => Err(Rejection::WrongKind),
+        }
+    }
+
+    fn request(
+        &self,
+        cx: &mut Cx<'_, CbrainState>,
+        step: CbrainStep,
+        answer: Option<&Input>,
+    ) -> Result<Request<Vec<u8>>, Unbuildable> {
+        let token = || cx.state.live.as_ref().map(|live| &live.token).ok_or(Unbuildable("there is no token"));
+        let request = match (step, answer) {
+            (CbrainStep::Login, Some(Input::Credentials(given))) => {
+                self.endpoints.login(given.login(), given.password())
+            }
+            (CbrainStep::Login, _) => return Err(Unbuildable("there are no credentials")),
+            (CbrainStep::Check, _) => self.endpoints.check(token()?),
+            (CbrainStep::Logout, _) => self.endpoints.logout(token()?),
+        };
+        request.ok_or(Unbuildable("the token has characters that no header can carry"))
+    }
+
+    fn interpret(&self, cx: &mut Cx<'_, CbrainState>, step: CbrainStep, response: Response<'_>) -> Verdict<CbrainStep> {
+        use CbrainStep::{Check, Login, Logout};
+        match (response.status, step) {
+            (StatusCode::OK, Login) => self.logged_in(cx, response),
+            (StatusCode::OK, Check) => self.checked(cx, response),
+            // The body of a logout is empty; its type is still JSON. A page of a proxy ends nothing.
+            (StatusCode::OK | StatusCode::UNAUTHORIZED, Logout) if response.is_json() => {
+                Verdict::Close(CloseReason::LoggedOut { confirmed: true })
+            }
+            // Wrong password, unknown login, locked account, an address outside the user's list: the
+            // portal does not say which.
+            (StatusCode::UNAUTHORIZED, Login) => Ask::new(NeedKind::Credentials, Because::Refused).into(),
+            // A banned address gets 401 too, but as HTML: that says nothing of the session.
+            (StatusCode::UNAUTHORIZED, Check) if response.is_json() => Verdict::Dead { proof: "check answered 401" },
+            (StatusCode::SERVICE_UNAVAILABLE, _) => {
+                // The portal is locked for maintenance: it says so before it looks at anything.
+                if let Some(text) = refusal(response).message {
+                    cx.tell(Fact::server_says(&text));
+                }
+                Verdict::unavailable()
+            }
+            (StatusCode::TOO_MANY_REQUESTS, _) => Verdict::unavailable(),
+            (StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT, _) => {
+                // A proxy speaks: the portal may have acted on the request.
+                Verdict::Retry { after: None, answer: Spent::Judged }
+            }
+            (StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR, Login) if response.is_json() => {
+                let text = refusal(response).error.map(|text| ServerText::new(&text));
+                Verdict::Close(CloseReason::Denied(Denial::Rejected(text)))
+            }
+            (status, _) if status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Judged },
+            (status, _) if status.is_redirection() => {
+                Verdict::Unreadable("a redirect: a proxy, or the call was taken for one of a browser")
+            }
+            _ => Verdict::Unreadable("not an answer of /session"),
+        }
+    }
+
+    fn lost(&self, _: &mut Cx<'_, CbrainState>, step: CbrainStep) -> Verdict<CbrainStep> {
+        match step {
+            CbrainStep::Login => Ask::new(NeedKind::Credentials, Because::Lost).into(),
+            step => Verdict::next(step),
+        }
+    }
+
+    fn probe(&self, state: &CbrainState) -> Option<CbrainStep> {
+        state.live.as_ref().map(|_| CbrainStep::Check)
+    }
+
+    fn logout(&self, state: &CbrainState) -> Option<CbrainStep> {
+        state.live.as_ref().map(|_| CbrainStep::Logout)
+    }
+
+    fn authorize(&self, cx: &mut Cx<'_, CbrainState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+        let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
+        let bearer = wire::bearer(&live.token).ok_or(Unauthorized::NotReady(None))?;
+        parts.headers.insert(AUTHORIZATION, bearer);
+        // A cookie beside the token could answer for another session once the token is dead.
+        parts.headers.remove(COOKIE);
+        parts.headers.entry(ACCEPT).or_insert(wire::JSON);
+        parts.headers.entry(USER_AGENT).or_insert(wire::AGENT);
+        Ok(())
+    }
+
+    fn observe(&self, cx: &mut Cx<'_, CbrainState>, _: &Ticket, response: Response<'_>) -> Observed {
+        match response.status {
+            StatusCode::UNAUTHORIZED => return Observed::Doubt,
+            StatusCode::FOUND => {
+                if let Some(url) = response.header(LOCATION).filter(|url| url.contains("change_password")) {
+                    let url = Some(ServerText::new(url));
+                    cx.tell(Fact::Tell(Event::ActionRequired { url, text: None }));
+                }
+            }
+            StatusCode::FORBIDDEN => {
+                // Unsigned licences, or an account that must be linked to an OpenID identity first.
+                if let Some(text) = refusal(response).error {
+                    let text = Some(ServerText::new(&text));
+                    cx.tell(Fact::Tell(Event::ActionRequired { url: None, text }));
+                }
+            }
+            _ => {}
+        }
+        Observed::Nothing
+    }
+}
+
+fn session_info(response: Response<'_>) -> Option<(u64, Secret)> {
+    if !response.is_json() {
+        return None;
+    }
+    let info: SessionInfo<'_> = crate::wire::json(response.body)?;
+    let token = info.token.filter(|token| !token.is_empty())?;
+    Some((info.user_id?, Secret::new(token)))
+}
+
+fn refusal(response: Response<'_>) -> Refusal<'_> {
+    if response.is_json() { crate::wire::json(response.body).unwrap_or_default() } else { Refusal::default() }
+}

@@ -1,0 +1,137 @@
+//! Needs and their answers.
+
+use super::core::{Every, Open};
+use super::{Session, cx};
+use crate::provider::{Ask, Provider, Step, Verdict};
+use crate::{
+    Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, Timestamp,
+};
+
+/// How many answers may get lost before unattended ones stop: a lost one may have been a refused one.
+const MAX_LOST: u8 = 3;
+
+impl<P: Provider> Session<P> {
+    /// Opens a question, or keeps the same one open.
+    pub(super) fn ask(&mut self, now: Timestamp, ask: Ask<P::Step>) {
+        let Ask { kind, because, url, poll } = ask;
+        self.core.due = None;
+        self.answer = None;
+        if because == Because::Refused {
+            self.core.refused = self.core.refused.saturating_add(1);
+            self.unsaved = true;
+            self.tell(Event::Refused);
+        }
+        if !matches!(because, Because::Lost | Because::Stale) {
+            self.core.attempt = 0;
+            self.core.trouble = None;
+        }
+        match kind {
+            NeedKind::Credentials | NeedKind::Browser => {
+                self.core.usable = false;
+                self.set_phase(now, Phase::LoggingIn);
+            }
+            NeedKind::AccessCode | NeedKind::Totp | NeedKind::Pin if self.core.opened.is_none() => {
+                self.set_phase(now, Phase::SecondFactor);
+            }
+            _ => {}
+        }
+        let poll =
+            poll.map(|(step, every)| Every { step, every: every.max(core::time::Duration::from_secs(1)), from: now });
+        if let Some(open) = &mut self.core.need
+            && open.need.kind == kind
+            && open.need.because == because
+            && because != Because::Refused
+        {
+            open.need.url = url;
+            open.poll = poll;
+            return;
+        }
+        self.core.needs = self.core.needs.wrapping_add(1).max(1);
+        let fresh_after = if kind == NeedKind::Totp { self.core.code_spent } else { None };
+        let need = Need { id: NeedId(self.core.needs), kind, because, refused: self.core.refused, fresh_after, url };
+        self.core.need = Some(Box::new(Open { need, poll }));
+    }
+
+    pub(super) fn take_input(&mut self, now: Timestamp, id: NeedId, input: Input, by: By) -> Answered {
+        let now = self.tick(now);
+        if self.core.closed.is_some() || self.core.ending.is_some() {
+            return Answered::Stale;
+        }
+        let kind = match &self.core.need {
+            Some(open) if open.need.id == id => open.need.kind,
+            _ if id == NeedId::UNASKED && matches!(input, Input::TakeOver) => return self.take_over(now, &input),
+            _ => return Answered::Stale,
+        };
+        if matches!(input, Input::GiveUp) {
+            self.close(now, self.given_up(kind));
+            return Answered::Used;
+        }
+        if let Err(rejection) = self.admit(now, kind, &input, by) {
+            return Answered::Rejected(rejection);
+        }
+        let verdict = match self.provider.answered(&mut cx!(self, now), kind, &input) {
+            Ok(verdict) => verdict,
+            Err(rejection) => {
+                self.absorb_facts(now);
+                return Answered::Rejected(rejection);
+            }
+        };
+        self.absorb_facts(now);
+        // A person who says that the login in the browser is done may be wrong: the question stays
+        // open until the server agrees.
+        if kind != NeedKind::Browser {
+            self.core.need = None;
+        }
+        self.core.trouble.get_or_insert(now);
+        let spent_by = |step: P::Step| step.rule().spends == Some(kind);
+        let keep = matches!(verdict, Verdict::Next { step, .. } if spent_by(step));
+        self.apply(now, None, verdict);
+        self.answer = if keep { Some(input) } else { None };
+        Answered::Used
+    }
+
+    /// Checks an answer before the provider sees it.
+    fn admit(&self, now: Timestamp, kind: NeedKind, input: &Input, by: By) -> Result<(), Rejection> {
+        if !input.fits(kind) {
+            return Err(Rejection::WrongKind);
+        }
+        let core = &self.core;
+        if by == By::Store && kind.is_judged() && (core.refused >= self.options.max_refused || core.lost >= MAX_LOST) {
+            return Err(Rejection::Unattended);
+        }
+        if let Input::Totp(code) = input {
+            let used_up = core.code_spent.is_some_and(|end| code.made_at() < end);
+            if used_up || code.ends() <= now {
+                return Err(Rejection::NotFresh);
+            }
+        }
+        input.check()
+    }
+
+    /// Grants a takeover that nobody asked for.
+    fn take_over(&mut self, now: Timestamp, input: &Input) -> Answered {
+        let granted = self.provider.answered(&mut cx!(self, now), NeedKind::Takeover, input);
+        self.absorb_facts(now);
+        match granted {
+            Ok(verdict) => {
+                if self.core.need.as_ref().is_some_and(|open| open.need.kind == NeedKind::Takeover) {
+                    self.core.need = None;
+                }
+                // What is in flight comes first; the grant is in the provider's state by now.
+                if self.in_flight.is_none() {
+                    self.apply(now, None, verdict);
+                }
+                Answered::Used
+            }
+            Err(rejection) => Answered::Rejected(rejection),
+        }
+    }
+
+    fn given_up(&self, kind: NeedKind) -> CloseReason {
+        match kind {
+            NeedKind::Takeover => CloseReason::Rival,
+            kind if self.core.refused > 0 && kind.is_judged() => CloseReason::Denied(Denial::Refused { kind }),
+            kind => CloseReason::Denied(Denial::Unanswered { kind }),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What is known of a session: the part of the engine that a snapshot holds.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Cause;
+use crate::{CloseReason, Need, Phase, Timestamp};
+
+/// What is known of a session.
+///
+/// All instants in it are relative ones, which move when the clock is set back, but for `renewal`,
+/// `expires` and [`Need::fresh_after`], which a server or a code generator named.
+#[derive(Serialize, Deserialize)]
+#[serde(
+    default,
+    bound(
+        serialize = "S: Serialize, T: Serialize",
+        deserialize = "S: Deserialize<'de>, T: Deserialize<'de> + Default"
+    )
+)]
+pub(super) struct Core<S, T> {
+    /// The latest time that was seen.
+    pub(super) clock: Timestamp,
+    pub(super) phase: Phase,
+    pub(super) since: Timestamp,
+    pub(super) state: T,
+    /// Started from somebody's tokens: look first whether they live.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) adopted: bool,
+    /// When this login became usable; from then on no outage closes the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) opened: Option<Timestamp>,
+    /// Whether calls of the user's own may be authorized.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) usable: bool,
+    /// The last proof of life.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) alive: Option<Timestamp>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) suspect: bool,
+    /// The next step of the protocol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) due: Option<Due<S>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) keepalive: Option<Every<S>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) renewal: Option<(S, Timestamp)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expires: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) need: Option<Box<Open<S>>>,
+    /// Counts the needs.
+    pub(super) needs: u32,
+    /// How many answers were refused since the session was last usable.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) refused: u8,
+    /// How many answers got lost since the session was last usable.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) lost: u8,
+    /// The end of the last one-time code that left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) code_spent: Option<Timestamp>,
+    /// Since when the session is not what it should be; what `Options::patience` counts from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trouble: Option<Timestamp>,
+    /// How many requests in a row have failed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) attempt: u16,
+    /// Why the last one failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cause: Option<Cause>,
+    /// Nothing is sent before.
+    pub(super) hold: Timestamp,
+    /// When the steps that keep a distance were last sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) paces: Vec<Pace<S>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) relogins: Option<(Timestamp, u8)>,
+    /// When the logout began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ending: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) closed: Option<CloseReason>,
+    /// Counts the tokens, so that news about old ones is told from news about the present ones.
+    pub(super) generation: u32,
+}
+
+/// The next step of the protocol.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Due<S> {
+    pub(super) step: S,
+    pub(super) at: Timestamp,
+    /// Whether it follows a failure.
+    pub(super) retry: bool,
+}
+
+/// A step that comes again and again.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Every<S> {
+    pub(super) step: S,
+    pub(super) every: Duration,
+    /// When it was last sent, or its count began.
+    pub(super) from: Timestamp,
+}
+
+impl<S> Every<S> {
+    pub(super) fn at(&self) -> Timestamp {
+        self.from + self.every
+    }
+}
+
+/// An open question.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Open<S> {
+    pub(super) need: Need,
+    /// Looks whether the question has answered itself.
+    pub(super) poll: Option<Every<S>>,
+}
+
+/// When a step was last sent, and how often since the session was last usable.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Pace<S> {
+    pub(super) step: S,
+    pub(super) last: Timestamp,
+    pub(super) tries: u16,
+}
+
+impl<S, T> Core<S, T> {
+    /// Moves everything relative back with the clock.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        let back = |at: &mut Timestamp| *at = *at - by;
+        back(&mut self.since);
+        back(&mut self.hold);
+        for at in [&mut self.opened, &mut self.alive, &mut self.trouble, &mut self.ending].into_iter().flatten() {
+            back(at);
+        }
+        if let Some(due) = &mut self.due {
+            back(&mut due.at);
+        }
+        if let Some(keepalive) = &mut self.keepalive {
+            back(&mut keepalive.from);
+        }
+        if let Some(poll) = self.need.as_mut().and_then(|open| open.poll.as_mut()) {
+            back(&mut poll.from);
+        }
+        if let Some((since, _)) = &mut self.relogins {
+            back(since);
+        }
+        for pace in &mut self.paces {
+            back(&mut pace.last);
+        }
+    }
+
+    /// Lets the steps that escalate start at their first wait again.
+    pub(super) fn ease(&mut self) {
+        for pace in &mut self.paces {
+            pace.tries = 0;
+        }
+    }
+
+    /// Drops all that belongs to an open session, the provider's state aside.
+    pub(super) fn clear_plans(&mut self) {
+        self.due = None;
+        self.keepalive = None;
+        self.renewal = None;
+        self.expires = None;
+        self.need = None;
+        self.opened = None;
+        self.usable = false;
+        self.suspect = false;
+    }
+}
+
+impl<S, T: Default> Default for Core<S, T> {
+    fn default() -> Self {
+        let zero = Timestamp::from_millis(0);
+        Self {
+            clock: zero,
+            phase: Phase::Idle,
+            since: zero,
+            state: T::default(),
+            adopted: false,
+            opened: None,
+            usable: false,
+            alive: None,
+            suspect: false,
+            due: None,
+            keepalive: None,
+            renewal: None,
+            expires: None,
+            need: None,
+            needs: 0,
+            refused: 0,
+            lost: 0,
+            code_spent: None,
+            trouble: None,
+            attempt: 0,
+            cause: None,
+            hold: zero,
+            paces: Vec::new(),
+            relogins: None,
+            ending: None,
+            closed: None,
+            generation: 0,
+        }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,290 @@
+//! The one engine: it drives every provider's steps through time, failures and questions.
+//!
+//! - `core`: what is known of a session, which is also what a snapshot holds
+//! - `plan`: what is due when, derived from the core at every call
+//! - `poll`: what the driver is told to do
+//! - `judge`: what follows from responses, failures and verdicts
+//! - `answer`: needs and their answers
+//! - `end`: logout and closing
+//! - `calls`: the user's own calls
+//! - `resume`: snapshots
+
+mod answer;
+mod calls;
+mod core;
+mod end;
+mod judge;
+mod plan;
+mod poll;
+mod resume;
+#[cfg(test)]
+mod tests;
+
+use http::request::Parts;
+use zeroize::Zeroizing;
+
+use self::core::Core;
+use crate::provider::{Fact, Provider, Verdict};
+use crate::{
+    Accepted, Answered, AuthorizeError, Because, By, Event, Failure, Input, Machine, Misuse, NeedId, Options, Output,
+    Phase, Rejection, RequestId, Response, Seed, Snapshot, Status, Ticket, Timestamp,
+};
+
+/// A login session of one provider: the engine, and the [`Machine`] that drivers see.
+pub struct Session<P: Provider> {
+    provider: P,
+    options: Options,
+    /// Feeds the spread of waits.
+    jitter: u64,
+    /// Feeds the provider's nonces and exponents.
+    key: Zeroizing<[u8; 24]>,
+    epoch: u64,
+    life: u32,
+    seq: u32,
+    /// Counts what was given to the provider with entropy.
+    counter: u64,
+    core: Core<P::Step, P::State>,
+    in_flight: Option<InFlight<P::Step>>,
+    /// The answer to the last need, until the step that spends it has been judged.
+    answer: Option<Input>,
+    /// When somebody wants to know whether the session lives.
+    check_at: Option<Timestamp>,
+    /// When somebody was last told.
+    checked_at: Timestamp,
+    /// The harmful step before which the driver was asked to save.
+    saving: Option<P::Step>,
+    /// Whether something has happened that a crash must not lose.
+    unsaved: bool,
+    cancel: Option<RequestId>,
+    events: std::collections::VecDeque<Event>,
+    facts: Vec<Fact>,
+}
+
+/// A request whose answer is awaited.
+struct InFlight<S> {
+    step: S,
+    seq: u32,
+    /// When the driver's verdict is no longer waited for.
+    deadline: Timestamp,
+}
+
+/// Gives a provider's context out of the fields of a session, so that the others stay free to borrow.
+macro_rules! cx {
+    ($session:ident, $now:expr) => {{
+        $session.counter = $session.counter.wrapping_add(1);
+        $crate::provider::Cx {
+            now: $now,
+            entropy: $crate::provider::Entropy {
+                key: &$session.key,
+                epoch: $session.epoch,
+                counter: u64::from($session.life) << 32 | ($session.counter & 0xffff_ffff),
+            },
+            state: &mut $session.core.state,
+            facts: &mut $session.facts,
+        }
+    }};
+}
+use cx;
+
+impl<P: Provider> Session<P> {
+    /// Makes a session that is to be opened with [`Machine::start`].
+    pub fn new(provider: P, options: Options, seed: impl Into<Seed>) -> Self {
+        Self::with_core(provider, options, &seed.into(), 1, Core::default())
+    }
+
+    /// Makes a session of tokens that somebody already has; [`Machine::start`] looks first whether they live.
+    ///
+    /// # Errors
+    /// [`Rejection`] names the token that is empty or malformed.
+    pub fn adopt(provider: P, tokens: P::Tokens, options: Options, seed: impl Into<Seed>) -> Result<Self, Rejection> {
+        let state = provider.adopt(tokens)?;
+        let core = Core { state, adopted: true, ..Core::default() };
+        Ok(Self::with_core(provider, options, &seed.into(), 1, core))
+    }
+
+    fn with_core(provider: P, options: Options, seed: &Seed, epoch: u64, core: Core<P::Step, P::State>) -> Self {
+        let [j0, j1, j2, j3, j4, j5, j6, j7, key @ ..] = &*seed.0;
+        let jitter = u64::from_le_bytes([*j0, *j1, *j2, *j3, *j4, *j5, *j6, *j7]);
+        Self {
+            provider,
+            options,
+            jitter,
+            key: Zeroizing::new(*key),
+            epoch,
+            life: (crate::retry::split_mix(jitter) >> 32) as u32,
+            seq: 0,
+            counter: 0,
+            core,
+            in_flight: None,
+            answer: None,
+            check_at: None,
+            checked_at: Timestamp::from_millis(0),
+            saving: None,
+            unsaved: false,
+            cancel: None,
+            events: std::collections::VecDeque::new(),
+            facts: Vec::new(),
+        }
+    }
+
+    /// Shows what is known of the session while it is usable: user id, base URLs, expiry, tokens.
+    pub fn live(&self) -> Option<&P::Live> {
+        if self.core.usable { self.provider.live(&self.core.state) } else { None }
+    }
+
+    /// Shows the provider.
+    pub const fn provider(&self) -> &P {
+        &self.provider
+    }
+
+    /// Gives the provider back.
+    pub fn into_provider(self) -> P {
+        self.provider
+    }
+
+    /// Makes a call of the user's own ready to leave, see [`Machine::authorize`].
+    ///
+    /// # Errors
+    /// Those of [`Machine::authorize`].
+    pub fn authorize_request<B: AsRef<[u8]>>(
+        &mut self,
+        now: Timestamp,
+        request: http::Request<B>,
+    ) -> Result<(http::Request<B>, Ticket), AuthorizeError> {
+        let (mut parts, body) = request.into_parts();
+        let ticket = self.authorize_call(now, &mut parts, body.as_ref())?;
+        Ok((http::Request::from_parts(parts, body), ticket))
+    }
+
+    fn tell(&mut self, event: Event) {
+        // A driver that never polls must not fill the memory.
+        if self.events.len() < 64 {
+            self.events.push_back(event);
+        }
+    }
+
+    fn set_phase(&mut self, now: Timestamp, to: Phase) {
+        let from = self.core.phase;
+        if from != to {
+            self.core.phase = to;
+            self.core.since = now;
+            self.tell(Event::PhaseChanged { from, to });
+        }
+    }
+
+    /// Takes what the provider told beside its verdict.
+    fn absorb_facts(&mut self, now: Timestamp) {
+        if self.facts.is_empty() {
+            return;
+        }
+        for fact in ::core::mem::take(&mut self.facts) {
+            match fact {
+                Fact::Tell(event) => self.tell(event),
+                Fact::Penalty(lasts) => {
+                    self.core.hold = self.core.hold.max(now + lasts);
+                    self.tell(Event::Penalty { lasts });
+                }
+                Fact::NewTokens => self.core.generation = self.core.generation.wrapping_add(1),
+                Fact::Usable => self.core.usable = true,
+                Fact::Progress => self.core.ease(),
+            }
+        }
+    }
+}
+
+impl<P: Provider + Send> Machine for Session<P> {
+    fn start(&mut self, now: Timestamp) {
+        let now = self.tick(now);
+        if self.core.phase != Phase::Idle {
+            return;
+        }
+        self.core.trouble = Some(now);
+        self.set_phase(now, Phase::Opening);
+        let probe = if self.core.adopted { self.provider.probe(&self.core.state) } else { None };
+        let verdict = match probe {
+            Some(step) => Verdict::next(step),
+            None => self.provider.open(&mut cx!(self, now), Because::Opening),
+        };
+        self.absorb_facts(now);
+        self.apply(now, None, verdict);
+    }
+
+    fn poll(&mut self, now: Timestamp) -> Output {
+        self.poll_output(now)
+    }
+
+    fn handle_response(&mut self, now: Timestamp, id: RequestId, response: Response<'_>) -> Result<Accepted, Misuse> {
+        self.take_response(now, id, response)
+    }
+
+    fn handle_failure(&mut self, now: Timestamp, id: RequestId, failure: Failure) -> Result<Accepted, Misuse> {
+        self.take_failure(now, id, failure)
+    }
+
+    fn handle_input(&mut self, now: Timestamp, need: NeedId, input: Input, by: By) -> Answered {
+        self.take_input(now, need, input, by)
+    }
+
+    fn authorize(&mut self, now: Timestamp, parts: &mut Parts, body: &[u8]) -> Result<Ticket, AuthorizeError> {
+        self.authorize_call(now, parts, body)
+    }
+
+    fn observe(&mut self, now: Timestamp, ticket: &Ticket, response: Response<'_>) -> Accepted {
+        self.observe_call(now, ticket, response)
+    }
+
+    fn observe_failure(&mut self, now: Timestamp, ticket: &Ticket, _: Failure) -> Accepted {
+        self.tick(now);
+        // A call that got no answer says something of the network and nothing of the session.
+        if self.is_current(ticket) { Accepted::Used } else { Accepted::Stale }
+    }
+
+    fn check(&mut self, now: Timestamp) {
+        let now = self.tick(now);
+        self.want_check(now);
+    }
+
+    fn logout(&mut self, now: Timestamp) {
+        let now = self.tick(now);
+        self.begin_logout(now);
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.write_snapshot()
+    }
+
+    fn deadline(&self) -> Timestamp {
+        if self.has_output() { self.core.clock } else { self.next().0 }
+    }
+
+    fn phase(&self) -> Phase {
+        self.core.phase
+    }
+
+    fn status(&self) -> Status {
+        let (deadline, due) = self.next();
+        Status {
+            phase: self.core.phase,
+            since: self.core.since,
+            suspect: self.core.suspect,
+            last_alive: self.core.alive,
+            deadline,
+            on: self.waiting_on(due),
+        }
+    }
+
+    fn limit_group(&self) -> String {
+        let identity = self.provider.identity();
+        format!("{}|{}", identity.server.authority(), identity.account.unwrap_or_default())
+    }
+}
+
+impl<P: Provider> std::fmt::Debug for Session<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("provider", &self.provider.identity().provider)
+            .field("phase", &self.core.phase)
+            .field("since", &self.core.since)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,184 @@
+//! What is due when: derived from what is known at every call, never stored.
+
+use core::time::Duration;
+
+use super::Session;
+use crate::provider::{Provider, Step};
+use crate::{Phase, RequestId, Timestamp, WaitingOn};
+
+/// A clock set back by less stands still instead: time services slew, they do not jump.
+const STANDS_STILL: Duration = Duration::from_secs(5);
+
+/// The shortest time between two looks that somebody asked for.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What is due next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next<S> {
+    /// Nothing will happen by itself.
+    Nothing,
+    /// The request in flight is given up.
+    Lose,
+    /// The known end of the tokens passes.
+    Expire,
+    /// `Options::patience` or `Options::logout_patience` runs out.
+    GiveUp,
+    /// A step leaves, because of this.
+    Send(S, Why),
+}
+
+/// Why a step leaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    Due,
+    Retry,
+    Renewal,
+    Check,
+    Look,
+    Keepalive,
+}
+
+impl<P: Provider> Session<P> {
+    /// Takes the caller's time and gives the time that counts.
+    pub(super) fn tick(&mut self, now: Timestamp) -> Timestamp {
+        let now = now.min(Timestamp::LATEST);
+        let clock = self.core.clock;
+        if now < clock {
+            let by = clock.since(now);
+            if by <= STANDS_STILL {
+                return clock;
+            }
+            self.core.set_back(by);
+            self.checked_at = self.checked_at - by;
+            self.check_at = self.check_at.map(|at| at - by);
+            if let Some(in_flight) = &mut self.in_flight {
+                in_flight.deadline = in_flight.deadline - by;
+            }
+        }
+        self.core.clock = now;
+        now
+    }
+
+    /// Tells what is due next, and when.
+    pub(super) fn next(&self) -> (Timestamp, Next<P::Step>) {
+        let core = &self.core;
+        if core.closed.is_some() || core.phase == Phase::Idle {
+            return (Timestamp::NEVER, Next::Nothing);
+        }
+        let mut first = (Timestamp::NEVER, Next::Nothing);
+        let mut offer = |at: Timestamp, what| {
+            if at < first.0 {
+                first = (at, what);
+            }
+        };
+        if let Some(at) = core.expires {
+            offer(at, Next::Expire);
+        }
+        if let Some(in_flight) = &self.in_flight {
+            offer(in_flight.deadline, Next::Lose);
+            return first;
+        }
+        if let Some(at) = self.patience_ends() {
+            offer(at, Next::GiveUp);
+        }
+        if let Some(due) = &core.due {
+            offer(
+                self.not_before(due.step, due.at),
+                Next::Send(due.step, if due.retry { Why::Retry } else { Why::Due }),
+            );
+        }
+        if core.ending.is_some() {
+            return first;
+        }
+        if let Some((step, at)) = core.renewal
+            && core.due.as_ref().is_none_or(|due| due.step != step)
+        {
+            offer(self.not_before(step, at), Next::Send(step, Why::Renewal));
+        }
+        if let Some(at) = self.check_at
+            && let Some(step) = self.provider.probe(&core.state)
+        {
+            offer(self.not_before(step, at), Next::Send(step, Why::Check));
+        }
+        if let Some(poll) = core.need.as_ref().and_then(|open| open.poll.as_ref()) {
+            offer(self.not_before(poll.step, poll.at()), Next::Send(poll.step, Why::Look));
+        }
+        if let Some(keepalive) = &core.keepalive {
+            offer(self.not_before(keepalive.step, keepalive.at()), Next::Send(keepalive.step, Why::Keepalive));
+        }
+        first
+    }
+
+    /// Tells what the driver waits for while this is due next.
+    pub(super) fn waiting_on(&self, next: Next<P::Step>) -> WaitingOn {
+        if let Some(in_flight) = &self.in_flight {
+            return WaitingOn::Response(RequestId { epoch: self.epoch, life: self.life, seq: in_flight.seq });
+        }
+        if let Some(open) = &self.core.need {
+            return WaitingOn::Need(open.need.clone());
+        }
+        if self.core.phase == Phase::Idle {
+            return WaitingOn::Start;
+        }
+        match next {
+            Next::Send(..) if self.core.hold > self.core.clock => WaitingOn::Hold,
+            Next::Send(_, Why::Keepalive) => WaitingOn::Keepalive,
+            Next::Send(_, Why::Renewal) => WaitingOn::Renewal,
+            Next::Send(_, Why::Retry) => WaitingOn::Retry,
+            Next::Send(_, Why::Due | Why::Check | Why::Look) => WaitingOn::Pause,
+            Next::Expire => WaitingOn::Expiry,
+            Next::GiveUp | Next::Lose => WaitingOn::Retry,
+            Next::Nothing => WaitingOn::Nothing,
+        }
+    }
+
+    /// Asks for a look at the session, or brings the next attempt to open it forward.
+    pub(super) fn want_check(&mut self, now: Timestamp) {
+        if self.core.closed.is_some() || self.core.ending.is_some() || self.core.phase == Phase::Idle {
+            return;
+        }
+        let at = now.max(self.checked_at + CHECK_INTERVAL);
+        if self.core.opened.is_some() && self.provider.probe(&self.core.state).is_some() {
+            self.check_at.get_or_insert(at);
+        } else if let Some(due) = &mut self.core.due
+            && due.retry
+            && at < due.at
+        {
+            due.at = at;
+            self.checked_at = at;
+        }
+    }
+
+    /// Notes that a look has been made.
+    pub(super) fn checked(&mut self, now: Timestamp) {
+        if self.check_at.take().is_some() {
+            self.checked_at = now;
+        }
+    }
+
+    /// Gives the earliest time at which a step may leave that is wanted at `at`.
+    fn not_before(&self, step: P::Step, at: Timestamp) -> Timestamp {
+        let at = at.max(self.core.hold);
+        let rule = step.rule();
+        if !rule.is_paced() {
+            return at;
+        }
+        let Some(pace) = self.core.paces.iter().find(|pace| pace.step == step) else { return at };
+        let escalated = match pace.tries {
+            tries if rule.escalates && tries > 0 => rule.backoff.delay(self.jitter, tries),
+            _ => Duration::ZERO,
+        };
+        at.max(pace.last + escalated.max(rule.min_interval))
+    }
+
+    fn patience_ends(&self) -> Option<Timestamp> {
+        if let Some(since) = self.core.ending {
+            return Some(since + self.options.logout_patience);
+        }
+        // A person may take any time, so patience is not counted while one is asked.
+        if self.core.need.is_some() {
+            return None;
+        }
+        Some(self.core.trouble? + self.options.patience?)
+    }
+}

@@ -1,0 +1,177 @@
+//! What the driver is told to do.
+
+use core::time::Duration;
+
+use super::core::Pace;
+use super::plan::Next;
+use super::{InFlight, Session, cx};
+use crate::event::Cause;
+use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
+use crate::provider::{Ask, Provider, Replay, Step, Unbuildable};
+use crate::{Because, CloseReason, Input, NeedKind, Output, Shape, Timestamp};
+
+/// How much longer than its timeout a request is waited for, so that the driver's verdict comes first.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl<P: Provider> Session<P> {
+    pub(super) fn poll_output(&mut self, now: Timestamp) -> Output {
+        let now = self.tick(now);
+        loop {
+            if self.has_output()
+                && let Some(output) = self.pop_output()
+            {
+                return output;
+            }
+            let (at, next) = self.next();
+            if at > now {
+                return Output::Wait { until: at, on: self.waiting_on(next) };
+            }
+            match next {
+                Next::Nothing => {}
+                Next::Lose => self.lose_in_flight(now),
+                Next::Expire => {
+                    self.core.expires = None;
+                    self.doubt(Cause::Expiry, None);
+                    self.want_check(now);
+                }
+                Next::GiveUp => self.give_up(now),
+                Next::Send(step, _) => {
+                    if let Some(output) = self.emit(now, step) {
+                        return output;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells whether something waits to be told.
+    pub(super) fn has_output(&self) -> bool {
+        !self.events.is_empty()
+            || self.cancel.is_some()
+            || self.core.closed.is_some()
+            || self.unsaved && self.options.durable
+    }
+
+    fn pop_output(&mut self) -> Option<Output> {
+        if let Some(id) = self.cancel.take() {
+            return Some(Output::Cancel(id));
+        }
+        if let Some(event) = self.events.pop_front() {
+            return Some(Output::Event(event));
+        }
+        if self.unsaved && self.options.durable {
+            self.unsaved = false;
+            return Some(Output::Save);
+        }
+        self.core.closed.clone().map(Output::Closed)
+    }
+
+    /// Builds and hands out the request of a step, or does what has to come before it.
+    fn emit(&mut self, now: Timestamp, step: P::Step) -> Option<Output> {
+        let rule = step.rule();
+        if let Some(kind) = rule.spends
+            && !self.has_answer_for(now, kind)
+        {
+            let because = if self.answer.take().is_some() { Because::Stale } else { Because::Lost };
+            self.note_sent(now, step);
+            self.ask(now, Ask::new(kind, because));
+            return None;
+        }
+        if self.options.durable && rule.replay != Replay::Safe && self.saving != Some(step) {
+            self.saving = Some(step);
+            return Some(Output::Save);
+        }
+        self.saving = None;
+        let answer = if rule.spends.is_some() { self.answer.as_ref() } else { None };
+        let request = match self.provider.request(&mut cx!(self, now), step, answer) {
+            Ok(request) => request,
+            Err(Unbuildable(part)) => {
+                self.unbuildable(now, step, part);
+                return None;
+            }
+        };
+        if let Some(Input::Totp(code)) = answer {
+            self.core.code_spent = Some(code.ends());
+        }
+        if !self.facts.is_empty() {
+            self.absorb_facts(now);
+        }
+        self.note_sent(now, step);
+        self.seq = self.seq.wrapping_add(1);
+        self.in_flight = Some(InFlight { step, seq: self.seq, deadline: now + (rule.timeout + GRACE) });
+        Some(Output::Send(Outgoing {
+            id: RequestId { epoch: self.epoch, life: self.life, seq: self.seq },
+            policy: SendPolicy { timeout: rule.timeout, max_body: self.options.max_body },
+            request,
+        }))
+    }
+
+    /// Brings the plans up to date with a step that leaves.
+    fn note_sent(&mut self, now: Timestamp, step: P::Step) {
+        let rule = step.rule();
+        let core = &mut self.core;
+        if core.due.as_ref().is_some_and(|due| due.step == step) {
+            core.due = None;
+        }
+        if core.renewal.is_some_and(|(renewal, _)| renewal == step) {
+            core.renewal = None;
+        }
+        if let Some(keepalive) = &mut core.keepalive
+            && keepalive.step == step
+        {
+            keepalive.from = now;
+        }
+        if let Some(poll) = core.need.as_mut().and_then(|open| open.poll.as_mut())
+            && poll.step == step
+        {
+            poll.from = now;
+        }
+        if rule.is_paced() {
+            match core.paces.iter_mut().find(|pace| pace.step == step) {
+                Some(pace) => {
+                    pace.last = now;
+                    pace.tries = pace.tries.saturating_add(1);
+                }
+                None => core.paces.push(Pace { step, last: now, tries: 1 }),
+            }
+        }
+        if self.check_at.is_some() && self.provider.probe(&self.core.state) == Some(step) {
+            self.checked(now);
+        }
+        if let Some(phase) = rule.phase {
+            self.set_phase(now, phase);
+        }
+    }
+
+    fn has_answer_for(&self, now: Timestamp, kind: NeedKind) -> bool {
+        match (&self.answer, kind) {
+            (Some(Input::Totp(code)), NeedKind::Totp) => now < code.ends(),
+            (Some(answer), kind) => answer.fits(kind),
+            (None, _) => false,
+        }
+    }
+
+    /// The driver did not report in time: nobody knows whether the request arrived.
+    fn lose_in_flight(&mut self, now: Timestamp) {
+        if let Some(InFlight { step, seq, .. }) = self.in_flight.take() {
+            self.cancel = Some(RequestId { epoch: self.epoch, life: self.life, seq });
+            self.failed(now, step, Failure::maybe_sent(FailureKind::Timeout));
+        }
+    }
+
+    fn give_up(&mut self, now: Timestamp) {
+        if self.core.ending.is_some() {
+            self.end_unconfirmed(now);
+        } else {
+            self.close(now, CloseReason::RetriesExhausted(self.core.cause.unwrap_or(Cause::Waiting)));
+        }
+    }
+
+    /// A request that cannot be built fails as if its answer could not be read: the state is at fault.
+    fn unbuildable(&mut self, now: Timestamp, step: P::Step, part: &'static str) {
+        self.answer = None;
+        self.note_sent(now, step);
+        let shape = Shape::unread(step.rule().name, part);
+        self.unreadable(now, step, shape);
+    }
+}

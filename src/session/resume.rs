@@ -1,0 +1,149 @@
+//! Snapshots: writing a session down and taking it up again.
+
+use serde::{Deserialize, Serialize};
+
+use super::Session;
+use super::core::Core;
+use crate::exchange::{Failure, FailureKind};
+use crate::provider::{Identity, Provider};
+use crate::{Options, ResumeError, Seed, Snapshot, Timestamp};
+
+/// The format that is written; older ones are read for ever.
+const FORMAT: u32 = 1;
+
+/// What is read first, to tell whose session a text is.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+    #[serde(default)]
+    provider: String,
+    #[serde(default)]
+    server: String,
+    #[serde(default)]
+    account: Option<String>,
+    #[serde(default)]
+    key: Option<String>,
+    #[serde(default)]
+    egress: Option<String>,
+    #[serde(default)]
+    epoch: u64,
+}
+
+#[derive(Serialize)]
+#[serde(bound(serialize = "S: Serialize, T: Serialize"))]
+struct Written<'a, S, T> {
+    format: u32,
+    provider: &'a str,
+    server: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    egress: Option<&'a str>,
+    epoch: u64,
+    /// The step that has left, or may leave as soon as this text is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_flight: Option<S>,
+    session: &'a Core<S, T>,
+}
+
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "S: Deserialize<'de>, T: Deserialize<'de> + Default"))]
+struct Read<S, T> {
+    #[serde(default = "none")]
+    in_flight: Option<S>,
+    session: Core<S, T>,
+}
+
+fn none<S>() -> Option<S> {
+    None
+}
+
+impl<P: Provider> Session<P> {
+    /// Takes up a session that was written down, in this process or another one.
+    ///
+    /// The provider value brings keys and configuration; the snapshot brings tokens and plans. The
+    /// `fence` must be higher than the one that the snapshot was made with (1 for a new session):
+    /// `None` takes the next one, a service that shares sessions between machines gives its lease's.
+    /// What was in flight counts as a request of unknown fate.
+    ///
+    /// # Errors
+    /// [`ResumeError`] tells why the snapshot is refused; nothing of it has been used then.
+    pub fn resume(
+        provider: P,
+        snapshot: &Snapshot,
+        options: Options,
+        fence: Option<u64>,
+        seed: impl Into<Seed>,
+        now: Timestamp,
+    ) -> Result<Self, ResumeError> {
+        let text = snapshot.expose_secrets();
+        let head: Head = serde_json::from_str(text).map_err(|_| ResumeError::Damaged)?;
+        head.check(provider.identity(), &options)?;
+        let epoch = match fence {
+            None => head.epoch.saturating_add(1),
+            Some(given) if given > head.epoch => given,
+            Some(given) => return Err(ResumeError::OlderFence { found: head.epoch, given }),
+        };
+        let read: Read<P::Step, P::State> = serde_json::from_str(text).map_err(|_| ResumeError::Damaged)?;
+        provider.admits(&read.session.state).map_err(ResumeError::NotAdmitted)?;
+        let mut session = Self::with_core(provider, options, &seed.into(), epoch, read.session);
+        let now = session.tick(now);
+        if let Some(step) = read.in_flight
+            && session.core.closed.is_none()
+        {
+            // The paces in the text are those from before it left.
+            session.failed(now, step, Failure::maybe_sent(FailureKind::Interrupted));
+        }
+        Ok(session)
+    }
+
+    pub(super) fn write_snapshot(&self) -> Snapshot {
+        let Identity { provider, server, account, key, .. } = self.provider.identity();
+        let written = Written {
+            format: FORMAT,
+            provider,
+            server: server.to_string(),
+            account,
+            key,
+            egress: self.options.egress.as_deref(),
+            epoch: self.epoch,
+            in_flight: self.in_flight.as_ref().map(|in_flight| in_flight.step).or(self.saving),
+            session: &self.core,
+        };
+        // Growing would leave unwiped copies behind, so the buffer starts larger than any session
+        // that is known of; a larger one still is taken over and wiped.
+        let mut text = Vec::with_capacity(4096);
+        match serde_json::to_writer(&mut text, &written) {
+            Ok(()) => Snapshot::from_text(String::from_utf8(text).unwrap_or_default()),
+            // A state whose maps have keys that are no strings cannot be written; an empty text is
+            // refused by `resume` with an error of its own.
+            Err(_) => Snapshot::from_text(String::new()),
+        }
+    }
+}
+
+impl Head {
+    fn check(&self, identity: Identity<'_>, options: &Options) -> Result<(), ResumeError> {
+        if self.format > FORMAT {
+            return Err(ResumeError::NewerFormat { found: self.format, known: FORMAT });
+        }
+        if self.provider != identity.provider {
+            return Err(ResumeError::WrongProvider { found: self.provider.clone() });
+        }
+        if self.server != identity.server.to_string() {
+            return Err(ResumeError::WrongServer { found: self.server.clone() });
+        }
+        if self.account.as_deref() != identity.account {
+            return Err(ResumeError::WrongAccount);
+        }
+        if self.key.as_deref() != identity.key {
+            return Err(ResumeError::WrongKey);
+        }
+        if identity.binds_ip && self.egress.as_deref() != options.egress.as_deref() {
+            return Err(ResumeError::WrongEgress);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,622 @@
+//! The rules of the engine, one by one, on the smallest provider.
+
+mod support;
+
+use std::time::Duration;
+
+use sansession::{
+    Accepted, Answered, Because, By, Failure, FailureKind, Input, Machine, Misuse, NeedId, NeedKind, Options, Output,
+    Phase, Rejection, Relogin, Response, ResumeError, Session, Snapshot, Timestamp, WaitingOn,
+};
+use support::*;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn options(set: impl FnOnce(&mut Options)) -> Options {
+    let mut options = Options::default();
+    set(&mut options);
+    options
+}
+
+mod opening {
+    use super::*;
+
+    #[test]
+    fn a_login_leaves_only_with_its_answer() {
+        let mut script = session().needs(NeedKind::Credentials, Because::Opening).is(Phase::LoggingIn);
+        assert!(matches!(script.poll(), Output::Wait { until: Timestamp::NEVER, .. }));
+        script.answers(credentials()).sends("POST /session");
+    }
+
+    #[test]
+    fn nothing_happens_before_the_start() {
+        let mut script = Script::new(Session::new(cbrain(), Options::default(), seed()));
+        assert!(matches!(script.poll(), Output::Wait { until: Timestamp::NEVER, on: WaitingOn::Start }));
+    }
+
+    #[test]
+    fn a_request_that_did_not_leave_is_sent_again_with_the_same_answer() {
+        session()
+            .answers(credentials())
+            .sends("POST /session")
+            .is_refused_connection()
+            .sleeps()
+            .sends("POST /session")
+            .gets(200, &info(TOKEN))
+            .is(Phase::Active);
+    }
+
+    #[test]
+    fn a_login_of_unknown_fate_is_never_repeated_by_itself() {
+        session()
+            .answers(credentials())
+            .sends("POST /session")
+            .times_out()
+            .needs(NeedKind::Credentials, Because::Lost)
+            .tells("may-live-on")
+            .passes(24 * HOUR)
+            .needs(NeedKind::Credentials, Because::Lost);
+    }
+
+    #[test]
+    fn an_answer_that_nobody_looked_at_stays_in_hand() {
+        session()
+            .answers(credentials())
+            .sends("POST /session")
+            .gets(503, r#"{"message":null}"#)
+            .sleeps()
+            .sends("POST /session");
+    }
+
+    #[test]
+    fn an_answer_that_may_have_been_judged_is_asked_for_again() {
+        session()
+            .answers(credentials())
+            .sends("POST /session")
+            .gets_as(502, &[("content-type", "text/html")], "<html>")
+            .needs(NeedKind::Credentials, Because::Lost);
+    }
+
+    #[test]
+    fn a_refused_answer_is_not_given_again_by_a_program() {
+        session()
+            .by(By::Store)
+            .answers(credentials())
+            .sends("POST /session")
+            .gets(401, "")
+            .needs(NeedKind::Credentials, Because::Refused)
+            .is_answered(credentials(), Answered::Rejected(Rejection::Unattended))
+            .by(By::Person)
+            .answers(credentials())
+            .sleeps()
+            .sends("POST /session");
+    }
+
+    #[test]
+    fn giving_up_after_a_refusal_is_a_denial() {
+        session()
+            .answers(credentials())
+            .sends("POST /session")
+            .gets(401, "")
+            .answers(Input::GiveUp)
+            .closes("denied.credentials");
+        session().answers(Input::GiveUp).closes("denied.unanswered");
+    }
+
+    #[test]
+    fn an_answer_of_another_kind_leaves_the_question_open() {
+        session()
+            .is_answered(Input::Pin("1234".into()), Answered::Rejected(Rejection::WrongKind))
+            .needs(NeedKind::Credentials, Because::Opening);
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_stale() {
+        let mut script = session();
+        let need = script.need();
+        let mut script = script.answers(credentials()).sends("POST /session").gets(401, "");
+        assert_eq!(script.machine.handle_input(script.now, need.id, credentials(), By::Person), Answered::Stale);
+        assert_eq!(
+            script.machine.handle_input(script.now, NeedId::UNASKED, credentials(), By::Person),
+            Answered::Stale
+        );
+    }
+
+    #[test]
+    fn an_opening_gives_up_in_the_end() {
+        let mut script = session().answers(credentials());
+        for _ in 0..7 {
+            script = script.sends("POST /session").is_refused_connection().sleeps();
+        }
+        script.sends("POST /session").is_refused_connection().closes("retries-exhausted");
+    }
+
+    #[test]
+    fn patience_ends_an_opening_sooner() {
+        session_with(options(|o| o.patience = Some(Duration::from_secs(5))))
+            .passes(HOUR)
+            .answers(credentials())
+            .sends("POST /session")
+            .passes(Duration::from_secs(4))
+            .gets(503, "")
+            .passes(Duration::from_secs(2))
+            .closes("retries-exhausted");
+    }
+
+    #[test]
+    fn what_is_not_the_providers_answer_ends_an_opening_and_says_what_was_found() {
+        let mut script = session().answers(credentials()).sends("POST /session").gets_as(
+            200,
+            &[("content-type", "text/html")],
+            "<!DOCTYPE html><p>secret</p>",
+        );
+        let Output::Closed(reason) = ({
+            let output = script.poll();
+            if matches!(output, Output::Cancel(_)) { script.poll() } else { output }
+        }) else {
+            panic!("not closed")
+        };
+        insta::assert_snapshot!(reason.to_string(), @"not the provider's answer: login: a login answers with JSON, user_id and cbrain_api_token (status 200, text/html, 28 bytes)");
+        script.tells("may-live-on").closes("protocol");
+    }
+}
+
+mod life {
+    use super::*;
+
+    #[test]
+    fn a_keepalive_comes_twice_a_day() {
+        active()
+            .waits(12 * HOUR)
+            .sleeps()
+            .sends("GET /session")
+            .gets(200, &info(TOKEN))
+            .tells("kept-alive")
+            .waits(12 * HOUR);
+    }
+
+    #[test]
+    fn an_outage_never_closes_an_active_session() {
+        let mut script = active().sleeps();
+        for _ in 0..100 {
+            script = script.sends("GET /session").times_out().sleeps();
+        }
+        script =
+            script.tells("suspect").sends("GET /session").gets(200, &info(TOKEN)).tells("recovered").is(Phase::Active);
+        assert!(script.machine.live().is_some());
+    }
+
+    #[test]
+    fn unreadable_answers_never_close_an_active_session() {
+        let mut script = active().sleeps();
+        for (status, body) in [
+            (200, "<html>"),
+            (200, "{}"),
+            (302, ""),
+            (404, "x"),
+            (200, r#"{"user_id":2,"cbrain_api_token":"other"}"#),
+            (418, "["),
+        ] {
+            script = script.sends("GET /session").gets(status, body).is(Phase::Active).sleeps();
+        }
+        insta::assert_snapshot!(script.transcript);
+        script.tells("suspect");
+    }
+
+    #[test]
+    fn a_failed_keepalive_does_not_push_the_next_one_out() {
+        let provider = cbrain().keepalive(3 * SECOND);
+        let mut script = Script::new(Session::new(provider, Options::default(), seed()))
+            .starts()
+            .answers(credentials())
+            .sends("POST /session")
+            .gets(200, &info(TOKEN))
+            .sleeps();
+        for _ in 0..20 {
+            let sent = script.now;
+            script = script.sends("GET /session").times_out().sleeps();
+            assert!(script.now <= sent + 3 * SECOND, "{}", script.transcript);
+        }
+    }
+
+    #[test]
+    fn a_proven_death_closes_or_asks_again() {
+        active().sleeps().sends("GET /session").gets(401, "").tells("expired").closes("expired");
+        active_with(options(|o| o.relogin = Relogin::AskAgain { per_day: 1 }))
+            .sleeps()
+            .sends("GET /session")
+            .gets(401, "")
+            .needs(NeedKind::Credentials, Because::Expired)
+            .answers(credentials())
+            .sends("POST /session")
+            .gets(200, &info(TOKEN))
+            .is(Phase::Active)
+            .checks()
+            .sends("GET /session")
+            .gets(401, "")
+            .closes("expired");
+    }
+
+    #[test]
+    fn a_check_is_made_once_for_many_wishes() {
+        let script = active()
+            .checks()
+            .checks()
+            .checks()
+            .sends("GET /session")
+            .checks()
+            .gets(200, &info(TOKEN))
+            .passes(SECOND)
+            .checks();
+        script.waits(9 * SECOND).sleeps().sends("GET /session").gets(200, &info(TOKEN)).waits(12 * HOUR);
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_up_to_its_cap() {
+        // START is Mon, 21 Sep 2026 14:13:20 GMT.
+        for (text, least, most) in [
+            ("120", 120, 120),
+            ("0", 1, 2),
+            ("1000000000000000000", 900, 900),
+            ("99999999999999999999999999", 900, 900),
+            ("Mon, 21 Sep 2026 14:15:20 GMT", 120, 120),
+            ("Mon, 21 Sep 2020 14:15:20 GMT", 1, 2),
+            ("soon", 1, 2),
+        ] {
+            let mut script = active().checks().sends("GET /session").gets_as(503, &[("retry-after", text)], "");
+            let Output::Wait { until, .. } = script.poll() else { panic!() };
+            let wait = until.since(script.now).as_secs_f64();
+            assert!((f64::from(least)..=f64::from(most)).contains(&wait), "{text}: {wait:?}");
+        }
+    }
+
+    #[test]
+    fn a_lost_driver_is_noticed_by_the_deadline() {
+        active()
+            .sleeps()
+            .sends("GET /session")
+            .waits(15 * SECOND)
+            .sleeps()
+            .cancels()
+            .tells("suspect")
+            .sleeps()
+            .sends("GET /session");
+    }
+
+    #[test]
+    fn late_news_is_stale_and_unknown_ids_are_misuse() {
+        let mut script = active().sleeps();
+        let Output::Send(outgoing) = script.poll() else { panic!() };
+        let id = outgoing.id();
+        let response = http::Response::builder().status(401).body("").unwrap();
+        let failure = Failure::maybe_sent(FailureKind::Timeout);
+        assert_eq!(script.machine.handle_failure(script.now, id, failure), Ok(Accepted::Used));
+        assert_eq!(script.machine.handle_response(script.now, id, Response::from(&response)), Ok(Accepted::Stale));
+        let mut unknown = id;
+        unknown.seq += 1;
+        assert_eq!(script.machine.handle_failure(script.now, unknown, failure), Err(Misuse::UnknownId));
+    }
+}
+
+mod time {
+    use super::*;
+
+    #[test]
+    fn a_clock_set_back_moves_relative_deadlines_with_it() {
+        active().at(START - 6 * HOUR).waits(12 * HOUR);
+    }
+
+    #[test]
+    fn a_clock_a_little_back_stands_still() {
+        active().at(START - 4 * SECOND).waits(12 * HOUR + 4 * SECOND);
+    }
+
+    #[test]
+    fn a_jump_forward_is_one_late_poll() {
+        active().passes(300 * HOUR).sends("GET /session").gets(200, &info(TOKEN)).waits(12 * HOUR);
+    }
+
+    #[test]
+    fn the_end_of_time_is_survived() {
+        let mut script = active().at(Timestamp::NEVER);
+        assert!(matches!(script.poll(), Output::Send(_)));
+        script
+            .at(Timestamp::from_millis(0))
+            .sleeps()
+            .cancels()
+            .sleeps()
+            .sends("GET /session")
+            .gets(200, &info(TOKEN))
+            .waits(12 * HOUR);
+    }
+}
+
+mod ending {
+    use super::*;
+
+    #[test]
+    fn a_logout_is_confirmed_by_the_server() {
+        active().logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
+        active().logs_out().sends("DELETE /session").gets(401, "").closes("logged-out");
+    }
+
+    #[test]
+    fn a_logout_is_repeated_while_the_portal_is_locked() {
+        active()
+            .logs_out()
+            .sends("DELETE /session")
+            .gets(503, r#"{"message":"back at noon"}"#)
+            .sleeps()
+            .sends("DELETE /session")
+            .gets(200, "")
+            .closes("logged-out");
+    }
+
+    #[test]
+    fn a_logout_that_is_not_confirmed_in_time_is_told() {
+        let mut script = active().logs_out();
+        loop {
+            match script.poll() {
+                Output::Send(outgoing) => {
+                    let id = outgoing.id();
+                    let _ = script.machine.handle_failure(script.now, id, Failure::maybe_sent(FailureKind::Connect));
+                }
+                Output::Wait { until, .. } => script.now = until,
+                Output::Closed(reason) => {
+                    assert_eq!(reason.code(), "logged-out.unconfirmed");
+                    break;
+                }
+                _ => {}
+            }
+        }
+        assert!(script.now <= START + Duration::from_secs(30));
+        script.tells("may-live-on");
+    }
+
+    #[test]
+    fn a_redirect_is_never_a_logout() {
+        active()
+            .logs_out()
+            .sends("DELETE /session")
+            .gets(302, "")
+            .sleeps()
+            .sends("DELETE /session")
+            .gets_as(200, &[("content-type", "text/html")], "")
+            .sleeps()
+            .sends("DELETE /session")
+            .gets(200, "")
+            .closes("logged-out");
+    }
+
+    #[test]
+    fn a_logout_waits_for_a_login_under_way() {
+        session()
+            .answers(credentials())
+            .sends("POST /session")
+            .logs_out()
+            .gets(200, &info(TOKEN))
+            .sends("DELETE /session")
+            .gets(200, "")
+            .closes("logged-out");
+        session().answers(credentials()).sends("POST /session").logs_out().gets(401, "").closes("logged-out");
+        session().answers(credentials()).sends("POST /session").logs_out().gets(503, "").closes("logged-out");
+        session()
+            .answers(credentials())
+            .sends("POST /session")
+            .logs_out()
+            .times_out()
+            .tells("may-live-on")
+            .closes("logged-out.unconfirmed");
+        session()
+            .answers(credentials())
+            .sends("POST /session")
+            .logs_out()
+            .forgets()
+            .sleeps()
+            .cancels()
+            .tells("may-live-on")
+            .closes("logged-out.unconfirmed");
+    }
+
+    #[test]
+    fn a_logout_does_not_wait_for_a_keepalive() {
+        active().sleeps().sends("GET /session").logs_out().cancels().sends("DELETE /session");
+    }
+
+    #[test]
+    fn a_logout_without_a_session_sends_nothing() {
+        session().logs_out().closes("logged-out");
+        Script::new(Session::new(cbrain(), Options::default(), seed())).logs_out().closes("logged-out");
+    }
+
+    #[test]
+    fn a_logout_in_a_long_hold_sends_nothing() {
+        active()
+            .checks()
+            .sends("GET /session")
+            .gets_as(503, &[("retry-after", "600")], "")
+            .logs_out()
+            .tells("may-live-on")
+            .closes("logged-out.unconfirmed");
+    }
+
+    #[test]
+    fn closed_stays_closed() {
+        let script = active().logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
+        script.starts().checks().logs_out().passes(100 * HOUR).closes("logged-out");
+    }
+}
+
+mod snapshots {
+    use super::*;
+
+    fn resume(
+        script: &Script<Session<sansession::providers::cbrain::Cbrain>>,
+    ) -> Script<Session<sansession::providers::cbrain::Cbrain>> {
+        let text = script.machine.snapshot();
+        let machine = Session::resume(cbrain(), &text, Options::default(), None, [9; 32], script.now).unwrap();
+        Script::new(machine).at(script.now)
+    }
+
+    #[test]
+    fn an_active_session_goes_on_without_a_login() {
+        let mut script = resume(&active().passes(HOUR));
+        assert!(script.machine.live().is_some_and(|live| live.token.expose() == TOKEN));
+        script = script.waits(11 * HOUR).sleeps().sends("GET /session").gets(200, &info(TOKEN)).is(Phase::Active);
+        script.logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
+    }
+
+    #[test]
+    fn a_need_keeps_its_id() {
+        let mut before = session();
+        let need = before.need();
+        let mut after = resume(&before);
+        assert_eq!(after.need(), need);
+    }
+
+    #[test]
+    fn what_was_in_flight_is_of_unknown_fate() {
+        resume(&session().answers(credentials()).sends("POST /session"))
+            .needs(NeedKind::Credentials, Because::Lost)
+            .tells("may-live-on");
+        resume(&active().sleeps().sends("GET /session")).sleeps().sends("GET /session");
+        resume(&active().logs_out().sends("DELETE /session")).sleeps().sends("DELETE /session");
+    }
+
+    #[test]
+    fn refusals_are_counted_across_restarts() {
+        resume(&session().answers(credentials()).sends("POST /session").gets(401, "").is(Phase::LoggingIn))
+            .by(By::Store)
+            .is_answered(credentials(), Answered::Rejected(Rejection::Unattended));
+    }
+
+    #[test]
+    fn closed_stays_closed_over_a_resume() {
+        resume(&active().sleeps().sends("GET /session").gets(401, "").closes("expired")).closes("expired");
+    }
+
+    #[test]
+    fn a_snapshot_never_holds_a_password() {
+        let script = session().answers(credentials()).sends("POST /session");
+        assert!(!script.machine.snapshot().expose_secrets().contains("horse"));
+    }
+
+    #[test]
+    fn ids_differ_even_if_one_snapshot_is_resumed_twice() {
+        let text = active().machine.snapshot();
+        let mut ids = Vec::new();
+        for seed in [[1; 32], [2; 32]] {
+            let machine = Session::resume(cbrain(), &text, Options::default(), None, seed, START).unwrap();
+            let mut script = Script::new(machine).checks();
+            let Output::Send(outgoing) = script.poll() else { panic!() };
+            ids.push(outgoing.id());
+        }
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn each_refusal_has_its_own_error() {
+        let text = active().machine.snapshot();
+        let text = text.expose_secrets();
+        let resume = |text: &str, options, fence| {
+            Session::resume(cbrain(), &Snapshot::from_text(text), options, fence, [1; 32], START).map(|_| ())
+        };
+        assert_eq!(resume(text, Options::default(), Some(2)), Ok(()));
+        assert_eq!(resume(text, Options::default(), Some(1)), Err(ResumeError::OlderFence { found: 1, given: 1 }));
+        assert_eq!(resume(&text[..text.len() / 2], Options::default(), None), Err(ResumeError::Damaged));
+        assert_eq!(resume("", Options::default(), None), Err(ResumeError::Damaged));
+        assert_eq!(
+            resume(&text.replace("\"format\":1", "\"format\":2"), Options::default(), None),
+            Err(ResumeError::NewerFormat { found: 2, known: 1 })
+        );
+        assert_eq!(
+            resume(&text.replace("\"cbrain\"", "\"kotak\""), Options::default(), None),
+            Err(ResumeError::WrongProvider { found: "kotak".into() })
+        );
+        assert_eq!(
+            resume(&text.replace("localhost:3000", "localhost:3001"), Options::default(), None),
+            Err(ResumeError::WrongServer { found: "http://localhost:3001".into() })
+        );
+        assert_eq!(resume(text, options(|o| o.egress = Some("vpn".into())), None), Err(ResumeError::WrongEgress));
+    }
+
+    #[test]
+    fn what_must_not_be_repeated_is_saved_first() {
+        let script = session_with(options(|o| o.durable = true)).answers(credentials()).saves();
+        // A crash after the save and before the send: nobody knows, so it is not sent again.
+        resume(&script).needs(NeedKind::Credentials, Because::Lost);
+        let script = script.sends("POST /session").gets(200, &info(TOKEN)).saves().is(Phase::Active);
+        // A keepalive alone asks for no save.
+        script
+            .sleeps()
+            .sends("GET /session")
+            .gets(200, &info(TOKEN))
+            .waits(12 * HOUR)
+            .logs_out()
+            .sends("DELETE /session")
+            .gets(200, "")
+            .saves()
+            .closes("logged-out");
+    }
+}
+
+mod calls {
+    use super::*;
+    use sansession::AuthorizeError;
+
+    fn call(uri: &str) -> http::Request<&'static [u8]> {
+        http::Request::builder().uri(uri).header("authorization", "Bearer old").body(&b""[..]).unwrap()
+    }
+
+    #[test]
+    fn a_call_is_resolved_and_authorized() {
+        let mut script = active();
+        let (request, _) = script.machine.authorize_request(script.now, call("/groups?page=2")).unwrap();
+        assert_eq!(request.uri(), "http://localhost:3000/groups?page=2");
+        assert_eq!(request.headers()["authorization"], format!("Bearer {TOKEN}"));
+        assert!(!format!("{request:?}").contains(TOKEN));
+    }
+
+    #[test]
+    fn tokens_do_not_go_to_another_host() {
+        let mut script = active();
+        for uri in [
+            "http://evil.example.org/groups",
+            "https://localhost:3000/",
+            "http://localhost:3001/",
+            "http://x@localhost:3000/",
+        ] {
+            let error = script.machine.authorize_request(script.now, call(uri)).unwrap_err();
+            assert_eq!(error, AuthorizeError::Misuse(Misuse::ForeignHost), "{uri}");
+        }
+    }
+
+    #[test]
+    fn without_a_session_there_is_nothing_to_authorize_with() {
+        let mut script = session().is(Phase::LoggingIn);
+        assert!(matches!(
+            script.machine.authorize_request(script.now, call("/groups")),
+            Err(AuthorizeError::NotReady { phase: Phase::LoggingIn, .. })
+        ));
+    }
+
+    #[test]
+    fn a_refused_call_leads_to_a_look_and_never_to_a_guess() {
+        let mut script = active();
+        let (_, ticket) = script.machine.authorize_request(script.now, call("/groups")).unwrap();
+        let refused = http::Response::builder().status(401).body("").unwrap();
+        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&refused)), Accepted::Used);
+        script = script.is_active_and_sends("GET /session").gets(200, &info(TOKEN)).is(Phase::Active);
+        // News about the tokens of an earlier login is stale.
+        let mut script = script.passes(HOUR).logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
+        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&refused)), Accepted::Stale);
+    }
+
+    impl<M: Machine> Script<M> {
+        fn is_active_and_sends(self, expected: &str) -> Self {
+            assert_eq!(self.machine.phase(), Phase::Active);
+            self.sends(expected)
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The traps of the CBRAIN portal, one by one.
+
+mod support;
+
+use std::time::Duration;
+
+use sansession::providers::cbrain::CbrainLive;
+use sansession::{
+    Accepted, BaseUrl, Because, By, Event, Machine, NeedKind, Options, Phase, Rejection, Response, Secret, Session,
+    UrlError,
+};
+use support::*;
+
+/// BrainPortal's 401 has an empty body and still a JSON type.
+const JSON: &[(&str, &str)] = &[("content-type", "application/json; charset=utf-8")];
+const HTML: &[(&str, &str)] = &[("content-type", "text/html; charset=utf-8")];
+
+#[test]
+fn a_login_asks_for_json_alone_and_brings_nothing_old() {
+    let script = session().answers(credentials()).sends("POST /session");
+    let request = script.request.as_ref().unwrap();
+    let headers: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
+    assert_eq!(headers, ["accept", "user-agent", "content-type"]);
+    assert_eq!(request.headers()["accept"], "application/json");
+    assert_eq!(request.body(), b"login=norm&password=correct+horse");
+    assert_eq!(request.uri().query(), None);
+}
+
+#[test]
+fn a_login_after_an_expiry_brings_nothing_old_either() {
+    let mut options = Options::default();
+    options.relogin = sansession::Relogin::AskAgain { per_day: 3 };
+    let script = active_with(options)
+        .sleeps()
+        .sends("GET /session")
+        .gets(401, "")
+        .needs(NeedKind::Credentials, Because::Expired)
+        .answers(credentials())
+        .sends("POST /session");
+    assert!(!script.request.as_ref().unwrap().headers().contains_key("authorization"));
+}
+
+#[test]
+fn a_login_has_time_for_the_portals_punishment() {
+    // A wrong password is held back 3 s, and longer while others are.
+    let mut script = session().answers(credentials());
+    loop {
+        if let sansession::Output::Send(outgoing) = script.machine.poll(script.now) {
+            assert!(outgoing.policy().timeout >= Duration::from_secs(10));
+            break;
+        }
+    }
+}
+
+#[test]
+fn success_needs_a_json_type_and_both_fields() {
+    for (headers, body) in [
+        (HTML, info(TOKEN)),
+        (JSON, r#"{"user_id":2}"#.into()),
+        (JSON, format!(r#"{{"cbrain_api_token":"{TOKEN}"}}"#)),
+        (JSON, r#"{"user_id":2,"cbrain_api_token":""}"#.into()),
+        (JSON, r#"{"user_id":null,"cbrain_api_token":null}"#.into()),
+        (JSON, String::new()),
+        (JSON, info(TOKEN).chars().take(40).collect()),
+        (&[], info(TOKEN)),
+    ] {
+        session()
+            .answers(credentials())
+            .sends("POST /session")
+            .gets_as(200, headers, &body)
+            .tells("may-live-on")
+            .closes("protocol");
+    }
+}
+
+#[test]
+fn a_user_id_may_be_a_string() {
+    let body = format!(r#"{{"user_id":"2","cbrain_api_token":"{TOKEN}"}}"#);
+    let script = session().answers(credentials()).sends("POST /session").gets(200, &body).is(Phase::Active);
+    assert_eq!(script.machine.live().unwrap().user_id, Some(2));
+}
+
+#[test]
+fn a_redirected_login_is_no_login() {
+    session().answers(credentials()).sends("POST /session").gets_as(302, HTML, "").closes("protocol");
+}
+
+#[test]
+fn rejected_input_says_what_the_portal_says() {
+    let mut script = session()
+        .answers(credentials())
+        .sends("POST /session")
+        .gets(500, r#"{"error":"no implicit conversion of Integer into String"}"#);
+    script = script.closes("denied.rejected");
+    assert!(script.transcript.contains("no implicit conversion of Integer into String"), "{}", script.transcript);
+}
+
+#[test]
+fn a_locked_portal_keeps_the_password_in_hand_and_the_token() {
+    session()
+        .answers(credentials())
+        .sends("POST /session")
+        .gets(503, r#"{"message":"back at noon"}"#)
+        .tells("server-says")
+        .sleeps()
+        .sends("POST /session")
+        .gets(200, &info(TOKEN))
+        .sleeps()
+        .sends("GET /session")
+        .gets(503, r#"{"message":null}"#)
+        .tells("suspect")
+        .is(Phase::Active)
+        .sleeps()
+        .sends("GET /session")
+        .gets(200, &info(TOKEN))
+        .tells("recovered");
+}
+
+#[test]
+fn a_refusal_with_a_web_page_proves_nothing() {
+    // A banned address gets 401 as text/html on every URL.
+    active().sleeps().sends("GET /session").gets_as(401, HTML, "").is(Phase::Active).tells("suspect");
+    active().logs_out().sends("DELETE /session").gets_as(401, HTML, "").sleeps().sends("DELETE /session");
+}
+
+#[test]
+fn another_token_or_user_is_not_taken_for_ours() {
+    for body in [info("ffffffffffffffffffffffffffffffff"), info(TOKEN).replace(":2,", ":3,")] {
+        let script = active().sleeps().sends("GET /session").gets(200, &body).is(Phase::Active).tells("suspect");
+        let CbrainLive { user_id, token, .. } = script.machine.live().unwrap();
+        assert_eq!((*user_id, token.expose()), (Some(2), TOKEN));
+    }
+}
+
+#[test]
+fn a_session_is_adopted_after_a_look() {
+    let adopt = |token: &str| Session::adopt(cbrain(), Secret::new(token), Options::default(), seed());
+    let script =
+        Script::new(adopt(TOKEN).unwrap()).starts().sends("GET /session").gets(200, &info(TOKEN)).is(Phase::Active);
+    assert_eq!(script.machine.live().unwrap().user_id, Some(2));
+    Script::new(adopt(TOKEN).unwrap()).starts().sends("GET /session").gets(401, "").closes("expired");
+    assert_eq!(adopt("").unwrap_err(), Rejection::Empty("token"));
+    assert_eq!(adopt("a\nb").unwrap_err(), Rejection::Malformed("token"));
+}
+
+#[test]
+fn what_a_person_must_do_is_told_and_kills_nothing() {
+    let told = |status: u16, headers: &[(&str, &str)], body: &str| {
+        let mut script = active();
+        let call = http::Request::builder().uri("/groups").body("").unwrap();
+        let (_, ticket) = script.machine.authorize_request(script.now, call).unwrap();
+        let mut response = http::Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        let response = response.body(body.to_owned()).unwrap();
+        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&response)), Accepted::Used);
+        let script = script.is(Phase::Active).waits(Duration::from_secs(12 * 3600));
+        script.told.into_iter().find_map(|event| match event {
+            Event::ActionRequired { url, text } => Some((url.map(|x| x.to_string()), text.map(|x| x.to_string()))),
+            _ => None,
+        })
+    };
+    assert_eq!(
+        told(302, &[("location", "http://localhost:3000/users/2/change_password")], "<html>"),
+        Some((Some("http://localhost:3000/users/2/change_password".into()), None))
+    );
+    assert_eq!(told(302, &[("location", "http://localhost:3000/groups")], "<html>"), None);
+    for text in
+        ["Some license agreements are not signed.", "This account must first be linked to an OpenID identity provider"]
+    {
+        assert_eq!(told(403, JSON, &format!(r#"{{"error":"{text}"}}"#)), Some((None, Some(text.into()))));
+    }
+    assert_eq!(told(400, JSON, r#"{"error":"You don't have permission"}"#), None);
+    assert_eq!(told(503, JSON, r#"{"message":null}"#), None);
+}
+
+#[test]
+fn credentials_go_in_clear_to_this_machine_only() {
+    assert_eq!(BaseUrl::parse("http://portal.cbrain.mcgill.ca").unwrap_err(), UrlError::PlainHttp);
+}
+
+#[test]
+fn a_wrong_password_from_a_program_is_sent_once() {
+    let mut script = session().by(By::Store).answers(credentials()).sends("POST /session").gets_as(401, JSON, "");
+    let need = script.need();
+    assert_eq!(need.refused, 1);
+    for _ in 0..10 {
+        script = script.passes(Duration::from_secs(86_400));
+        let answered = script.machine.handle_input(script.now, need.id, credentials(), By::Store);
+        assert_eq!(answered, sansession::Answered::Rejected(Rejection::Unattended));
+        assert_eq!(script.need().id, need.id);
+    }
+}

@@ -60,8 +60,8 @@ pub trait Provider {
         *state = Self::State::default();
     }
 
-    /// Says how to go on with an answer. Where the next step [spends](Rule::spends) that kind of
-    /// need, the engine keeps the answer in hand for it; else it is wiped after this call.
+    /// Says how to go on with an answer. The engine keeps it in hand until a step that
+    /// [spends](Rule::spends) it has been judged, and wipes it when the session is usable.
     ///
     /// # Errors
     /// [`Rejection`] where the answer cannot be used; the question stays open.
@@ -241,15 +241,16 @@ pub enum Verdict<S> {
         /// The step that keeps it so, and how often.
         keepalive: Option<(S, Duration)>,
         /// The step that renews tokens, and when.
-        renew: Option<(S, Timestamp)>,
-        /// When the tokens end, as far as known.
-        expires: Option<Timestamp>,
+        renew: Option<(S, When)>,
+        /// When the tokens end, as far as known. Passing it proves nothing: the session is looked at.
+        expires: Option<When>,
     },
     /// Try this step again, later.
     Retry {
         /// The shortest wait, where the protocol tells one; a `Retry-After` header is read by the engine.
         after: Option<Duration>,
-        /// Whether the answer that the step spent may have been judged.
+        /// Whether the server may have acted on the request, and judged the answer that it spent. One
+        /// that may have been is repeated only as [`Rule::replay`] allows.
         answer: Spent,
     },
     /// The response is not one of the protocol's; the text says why. Proves nothing.
@@ -275,6 +276,18 @@ impl<S> Verdict<S> {
     }
 }
 
+/// An instant, or a length of time from now.
+///
+/// The difference matters when this machine's clock is set: what a server named stays, a length of
+/// time stays a length of time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// At an instant that the server named.
+    At(Timestamp),
+    /// After so long.
+    In(Duration),
+}
+
 /// Whether the answer that a step spent may have been judged by the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Spent {
@@ -295,18 +308,26 @@ pub struct Ask<S> {
     pub url: Option<Arc<str>>,
     /// A step that looks, every so often, whether the question has answered itself.
     pub poll: Option<(S, Duration)>,
+    /// Whether the session goes on meanwhile, so that a proof of life does not close the question.
+    pub lasting: bool,
 }
 
 impl<S> Ask<S> {
     /// Makes a question.
     pub const fn new(kind: NeedKind, because: Because) -> Self {
-        Self { kind, because, url: None, poll: None }
+        Self { kind, because, url: None, poll: None, lasting: false }
     }
 
     /// Looks every so often whether the question has answered itself.
     #[must_use]
     pub fn poll(self, step: S, every: Duration) -> Self {
         Self { poll: Some((step, every)), ..self }
+    }
+
+    /// Lets the session go on meanwhile: only an answer closes the question.
+    #[must_use]
+    pub fn lasting(self) -> Self {
+        Self { lasting: true, ..self }
     }
 
     /// Names the place where a person has to go.
@@ -375,8 +396,8 @@ pub enum Fact {
     Penalty(Duration),
     /// The tokens are others than before: calls authorized with the old ones say nothing any more.
     NewTokens,
-    /// Calls of the user's own may be authorized although the session is not active (an outer tier).
-    Usable,
+    /// Whether calls of the user's own may be authorized although the session is not active (an outer tier).
+    Usable(bool),
     /// The server made way: steps that [escalate](Rule::escalates) start at their first wait again.
     Progress,
 }

@@ -63,7 +63,7 @@ impl BaseUrl {
         if authority.host().is_empty() || authority.host().ends_with('.') {
             return Err(UrlError::Host);
         }
-        if authority.port().is_some() && authority.port_u16().is_none() {
+        if authority.as_str().len() > authority.host().len() && authority.port_u16().is_none() {
             return Err(UrlError::Port);
         }
         let path = parts.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));

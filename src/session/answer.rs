@@ -2,22 +2,22 @@
 
 use super::core::{Every, Open};
 use super::{Session, cx};
-use crate::provider::{Ask, Provider, Step, Verdict};
+use crate::event::Cause;
+use crate::provider::{Ask, Provider, Verdict};
 use crate::{
-    Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, Timestamp,
+    Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, RequestId,
+    Timestamp, Totp,
 };
-
-/// How many answers may get lost before unattended ones stop: a lost one may have been a refused one.
-const MAX_LOST: u8 = 3;
 
 impl<P: Provider> Session<P> {
     /// Opens a question, or keeps the same one open.
     pub(super) fn ask(&mut self, now: Timestamp, ask: Ask<P::Step>) {
-        let Ask { kind, because, url, poll } = ask;
+        let Ask { kind, because, url, poll, lasting } = ask;
         self.core.due = None;
         self.answer = None;
         if because == Because::Refused {
             self.core.refused = self.core.refused.saturating_add(1);
+            self.core.refused_at = Some(now);
             self.unsaved = true;
             self.tell(Event::Refused);
         }
@@ -35,8 +35,7 @@ impl<P: Provider> Session<P> {
             }
             _ => {}
         }
-        let poll =
-            poll.map(|(step, every)| Every { step, every: every.max(core::time::Duration::from_secs(1)), from: now });
+        let poll = poll.map(|(step, every)| Every::new(step, every, now));
         if let Some(open) = &mut self.core.need
             && open.need.kind == kind
             && open.need.because == because
@@ -49,7 +48,7 @@ impl<P: Provider> Session<P> {
         self.core.needs = self.core.needs.wrapping_add(1).max(1);
         let fresh_after = if kind == NeedKind::Totp { self.core.code_spent } else { None };
         let need = Need { id: NeedId(self.core.needs), kind, because, refused: self.core.refused, fresh_after, url };
-        self.core.need = Some(Box::new(Open { need, poll }));
+        self.core.need = Some(Box::new(Open { need, poll, lasting }));
     }
 
     pub(super) fn take_input(&mut self, now: Timestamp, id: NeedId, input: Input, by: By) -> Answered {
@@ -77,15 +76,21 @@ impl<P: Provider> Session<P> {
             }
         };
         self.absorb_facts(now);
+        // What the look would find is told by the answer, and it must not undo what follows from that.
+        if let Some(look) = self.core.need.as_ref().and_then(|open| open.poll.as_ref()).map(|poll| poll.step)
+            && let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.step == look)
+        {
+            self.cancel = Some(RequestId { epoch: self.epoch, life: self.life, seq: in_flight.seq });
+        }
         // A person who says that the login in the browser is done may be wrong: the question stays
         // open until the server agrees.
         if kind != NeedKind::Browser {
             self.core.need = None;
         }
-        self.core.trouble.get_or_insert(now);
-        let spent_by = |step: P::Step| step.rule().spends == Some(kind);
-        let keep = matches!(verdict, Verdict::Next { step, .. } if spent_by(step));
+        self.core.trouble = Some(now);
+        let goes_on = matches!(verdict, Verdict::Next { .. });
         self.apply(now, None, verdict);
+        let keep = goes_on && !matches!(input, Input::Done | Input::TakeOver | Input::Token(_));
         self.answer = if keep { Some(input) } else { None };
         Answered::Used
     }
@@ -96,12 +101,15 @@ impl<P: Provider> Session<P> {
             return Err(Rejection::WrongKind);
         }
         let core = &self.core;
-        if by == By::Store && kind.is_judged() && (core.refused >= self.options.max_refused || core.lost >= MAX_LOST) {
+        // A lost answer may have been a refused one: at most one more than the refusals may go out.
+        let max = self.options.max_refused;
+        let too_many = core.refused >= max || core.refused.saturating_add(core.lost) > max;
+        if by == By::Store && kind.is_judged() && too_many {
             return Err(Rejection::Unattended);
         }
         if let Input::Totp(code) = input {
             let used_up = core.code_spent.is_some_and(|end| code.made_at() < end);
-            if used_up || code.ends() <= now {
+            if used_up || code.ends() <= now || code.made_at() > now + Totp::STEP {
                 return Err(Rejection::NotFresh);
             }
         }
@@ -131,6 +139,9 @@ impl<P: Provider> Session<P> {
         match kind {
             NeedKind::Takeover => CloseReason::Rival,
             kind if self.core.refused > 0 && kind.is_judged() => CloseReason::Denied(Denial::Refused { kind }),
+            kind if self.core.lost > 0 && kind.is_judged() => {
+                CloseReason::RetriesExhausted(self.core.cause.unwrap_or(Cause::Waiting))
+            }
             kind => CloseReason::Denied(Denial::Unanswered { kind }),
         }
     }

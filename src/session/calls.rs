@@ -19,10 +19,11 @@ impl<P: Provider> Session<P> {
         if !self.core.usable {
             return Err(not_ready(None, None));
         }
-        if self.core.hold > now {
-            return Err(not_ready(None, Some(self.core.hold)));
+        if self.core.penalty > now {
+            return Err(not_ready(None, Some(self.core.penalty)));
         }
         let base = self.provider.base(&self.core.state);
+        let given = parts.uri.clone();
         if parts.uri.authority().is_none() && parts.uri.scheme().is_none() {
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             parts.uri = base.join(path).map_err(|_| AuthorizeError::Unsignable("path"))?;
@@ -31,10 +32,14 @@ impl<P: Provider> Session<P> {
         }
         let authorized = self.provider.authorize(&mut cx!(self, now), parts, body);
         self.absorb_facts(now);
-        authorized.map_err(|error| match error {
-            Unauthorized::NotReady(tier) => not_ready(tier, None),
-            Unauthorized::Unsignable(part) => AuthorizeError::Unsignable(part),
-        })?;
+        if let Err(error) = authorized {
+            // The next try may go to another base.
+            parts.uri = given;
+            return Err(match error {
+                Unauthorized::NotReady(tier) => not_ready(tier, None),
+                Unauthorized::Unsignable(part) => AuthorizeError::Unsignable(part),
+            });
+        }
         Ok(Ticket {
             epoch: self.epoch,
             life: self.life,
@@ -52,6 +57,9 @@ impl<P: Provider> Session<P> {
         }
         let observed = self.provider.observe(&mut cx!(self, now), ticket, response);
         self.absorb_facts(now);
+        if response.status == http::StatusCode::TOO_MANY_REQUESTS {
+            self.obey_limit(now, response);
+        }
         if observed == Observed::Doubt {
             self.want_check(now);
         }

@@ -5,12 +5,16 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Cause;
+use crate::provider::When;
 use crate::{CloseReason, Need, Phase, Timestamp};
+
+/// The shortest time between two requests that come again and again.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// What is known of a session.
 ///
-/// All instants in it are relative ones, which move when the clock is set back, but for `renewal`,
-/// `expires` and [`Need::fresh_after`], which a server or a code generator named.
+/// All instants in it are relative ones, which move when the clock is set back, but for a [`Moment`]
+/// that a server named.
 #[derive(Serialize, Deserialize)]
 #[serde(
     default,
@@ -45,9 +49,12 @@ pub(super) struct Core<S, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) keepalive: Option<Every<S>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) renewal: Option<(S, Timestamp)>,
+    pub(super) renewal: Option<(S, Moment)>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) expires: Option<Timestamp>,
+    pub(super) expires: Option<Moment>,
+    /// When somebody wants to know whether the session lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) check_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) need: Option<Box<Open<S>>>,
     /// Counts the needs.
@@ -55,6 +62,9 @@ pub(super) struct Core<S, T> {
     /// How many answers were refused since the session was last usable.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) refused: u8,
+    /// When the last one was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refused_at: Option<Timestamp>,
     /// How many answers got lost since the session was last usable.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) lost: u8,
@@ -70,8 +80,12 @@ pub(super) struct Core<S, T> {
     /// Why the last one failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cause: Option<Cause>,
-    /// Nothing is sent before.
+    /// The engine sends nothing before.
     pub(super) hold: Timestamp,
+    /// The end of the penalty box: nobody sends anything before.
+    pub(super) penalty: Timestamp,
+    /// When the requests that were sent would have left at [`plan::FLOW`](super::plan) apart.
+    pub(super) flow: Timestamp,
     /// When the steps that keep a distance were last sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) paces: Vec<Pace<S>>,
@@ -80,6 +94,9 @@ pub(super) struct Core<S, T> {
     /// When the logout began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ending: Option<Timestamp>,
+    /// Whether the logout's own steps are under way.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) leaving: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) closed: Option<CloseReason>,
     /// Counts the tokens, so that news about old ones is told from news about the present ones.
@@ -102,11 +119,24 @@ pub(super) struct Every<S> {
     pub(super) every: Duration,
     /// When it was last sent, or its count began.
     pub(super) from: Timestamp,
+    /// The next attempt after a failure.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub(super) retry: Option<Timestamp>,
 }
 
 impl<S> Every<S> {
+    pub(super) fn new(step: S, every: Duration, from: Timestamp) -> Self {
+        Self { step, every: every.max(SHORTEST), from, retry: None }
+    }
+
     pub(super) fn at(&self) -> Timestamp {
-        self.from + self.every
+        let at = self.from + self.every;
+        self.retry.map_or(at, |retry| retry.min(at))
+    }
+
+    pub(super) fn set_back(&mut self, by: Duration) {
+        self.from = self.from - by;
+        self.retry = self.retry.map(|at| at - by);
     }
 }
 
@@ -116,6 +146,32 @@ pub(super) struct Open<S> {
     pub(super) need: Need,
     /// Looks whether the question has answered itself.
     pub(super) poll: Option<Every<S>>,
+    /// Whether the session goes on meanwhile.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) lasting: bool,
+}
+
+/// An instant that a server named, or one that lies so long after another.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Moment {
+    pub(super) at: Timestamp,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) relative: bool,
+}
+
+impl Moment {
+    pub(super) fn new(now: Timestamp, when: When) -> Self {
+        match when {
+            When::At(at) => Self { at, relative: false },
+            When::In(after) => Self { at: now + after, relative: true },
+        }
+    }
+
+    fn set_back(&mut self, by: Duration) {
+        if self.relative {
+            self.at = self.at - by;
+        }
+    }
 }
 
 /// When a step was last sent, and how often since the session was last usable.
@@ -126,23 +182,46 @@ pub(super) struct Pace<S> {
     pub(super) tries: u16,
 }
 
-impl<S, T> Core<S, T> {
+impl<S: PartialEq, T> Core<S, T> {
     /// Moves everything relative back with the clock.
     pub(super) fn set_back(&mut self, by: Duration) {
         let back = |at: &mut Timestamp| *at = *at - by;
         back(&mut self.since);
         back(&mut self.hold);
-        for at in [&mut self.opened, &mut self.alive, &mut self.trouble, &mut self.ending].into_iter().flatten() {
+        back(&mut self.penalty);
+        back(&mut self.flow);
+        let options = [
+            &mut self.opened,
+            &mut self.alive,
+            &mut self.trouble,
+            &mut self.ending,
+            &mut self.check_at,
+            &mut self.refused_at,
+        ];
+        for at in options.into_iter().flatten() {
+            back(at);
+        }
+        if let Some((_, moment)) = &mut self.renewal {
+            moment.set_back(by);
+        }
+        if let Some(moment) = &mut self.expires {
+            moment.set_back(by);
+        }
+        // A code's step is an instant, but one that was told by the clock that was wrong.
+        if let Some(at) = &mut self.code_spent {
+            back(at);
+        }
+        if let Some(at) = self.need.as_mut().and_then(|open| open.need.fresh_after.as_mut()) {
             back(at);
         }
         if let Some(due) = &mut self.due {
             back(&mut due.at);
         }
         if let Some(keepalive) = &mut self.keepalive {
-            back(&mut keepalive.from);
+            keepalive.set_back(by);
         }
         if let Some(poll) = self.need.as_mut().and_then(|open| open.poll.as_mut()) {
-            back(&mut poll.from);
+            poll.set_back(by);
         }
         if let Some((since, _)) = &mut self.relogins {
             back(since);
@@ -159,6 +238,23 @@ impl<S, T> Core<S, T> {
         }
     }
 
+    /// Drops the plans of a step that leaves, or may have left.
+    pub(super) fn clear_plans_of(&mut self, now: Timestamp, step: S) {
+        if self.due.as_ref().is_some_and(|due| due.step == step) {
+            self.due = None;
+        }
+        if self.renewal.as_ref().is_some_and(|(renewal, _)| *renewal == step) {
+            self.renewal = None;
+        }
+        let poll = self.need.as_mut().and_then(|open| open.poll.as_mut());
+        for every in [self.keepalive.as_mut(), poll].into_iter().flatten() {
+            if every.step == step {
+                every.from = now;
+                every.retry = None;
+            }
+        }
+    }
+
     /// Drops all that belongs to an open session, the provider's state aside.
     pub(super) fn clear_plans(&mut self) {
         self.due = None;
@@ -166,6 +262,7 @@ impl<S, T> Core<S, T> {
         self.renewal = None;
         self.expires = None;
         self.need = None;
+        self.check_at = None;
         self.opened = None;
         self.usable = false;
         self.suspect = false;
@@ -189,22 +286,31 @@ impl<S, T: Default> Default for Core<S, T> {
             keepalive: None,
             renewal: None,
             expires: None,
+            check_at: None,
             need: None,
             needs: 0,
             refused: 0,
+            refused_at: None,
             lost: 0,
             code_spent: None,
             trouble: None,
             attempt: 0,
             cause: None,
             hold: zero,
+            penalty: zero,
+            flow: zero,
             paces: Vec::new(),
             relogins: None,
             ending: None,
+            leaving: false,
             closed: None,
             generation: 0,
         }
     }
+}
+
+fn none<S>() -> Option<S> {
+    None
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -1,8 +1,10 @@
 //! Logout and closing.
 
+use core::time::Duration;
+
 use super::{InFlight, Session};
 use crate::event::Cause;
-use crate::provider::{Provider, Spent, Step, Verdict};
+use crate::provider::{Provider, Replay, Spent, Step, Verdict};
 use crate::{CloseReason, Event, Phase, RequestId, Timestamp};
 
 impl<P: Provider> Session<P> {
@@ -10,20 +12,17 @@ impl<P: Provider> Session<P> {
         if self.core.closed.is_some() || self.core.ending.is_some() {
             return;
         }
+        self.core.clear_plans();
         self.core.ending = Some(now);
-        self.core.need = None;
-        self.core.keepalive = None;
-        self.core.renewal = None;
-        self.core.expires = None;
-        self.core.due = None;
-        self.core.usable = false;
         self.core.attempt = 0;
         self.answer = None;
-        self.check_at = None;
+        self.saving = None;
         self.set_phase(now, Phase::LoggingOut);
         match self.in_flight.take() {
-            // Its answer may bring the very session that is to be ended.
-            Some(in_flight) if in_flight.step.rule().opens => self.in_flight = Some(in_flight),
+            // Its answer may bring the very session that is to be ended, or the token to end it with.
+            Some(in_flight) if in_flight.step.rule().opens || in_flight.step.rule().replay != Replay::Safe => {
+                self.in_flight = Some(in_flight);
+            }
             Some(InFlight { seq, .. }) => {
                 self.cancel = Some(RequestId { epoch: self.epoch, life: self.life, seq });
                 self.proceed_logout(now, true);
@@ -34,7 +33,7 @@ impl<P: Provider> Session<P> {
 
     /// Follows what came of a request while the session is being ended.
     pub(super) fn judge_ending(&mut self, now: Timestamp, step: P::Step, verdict: Verdict<P::Step>) {
-        if Some(step) != self.provider.logout(&self.core.state) {
+        if !self.core.leaving {
             match verdict {
                 Verdict::Retry { answer: Spent::Judged, .. } | Verdict::Unreadable(_) => self.ending_lost(now, step),
                 // Whatever the answer was, the state tells whether there is something to end.
@@ -47,26 +46,29 @@ impl<P: Provider> Session<P> {
             Verdict::Close(reason @ CloseReason::LoggedOut { .. }) => self.close(now, reason),
             Verdict::Next { step, after } => self.plan(step, now + after, false),
             Verdict::Ask(_) | Verdict::Close(_) => self.end_unconfirmed(now),
-            Verdict::Active { .. } | Verdict::Retry { .. } | Verdict::Unreadable(_) => {
-                self.retry_or_end(now, step, Cause::Waiting);
+            Verdict::Retry { after, .. } => self.retry_ending(now, step, Cause::Waiting, after.unwrap_or_default()),
+            Verdict::Active { .. } | Verdict::Unreadable(_) => {
+                self.retry_ending(now, step, Cause::Unreadable, Duration::ZERO);
             }
         }
     }
 
-    /// Plans a further attempt; in a logout only as long as its patience lasts.
-    pub(super) fn retry_or_end(&mut self, now: Timestamp, step: P::Step, cause: Cause) {
-        let Some(since) = self.core.ending else {
-            self.retry(now, step, cause, core::time::Duration::ZERO);
-            return;
-        };
-        if Some(step) != self.provider.logout(&self.core.state) {
-            // An opening that did not leave: there is nothing new to end.
-            self.proceed_logout(now, true);
-            return;
+    /// A request got no answer while the session is being ended.
+    pub(super) fn failed_ending(&mut self, now: Timestamp, step: P::Step, cause: Cause, sent: bool) {
+        match (self.core.leaving, sent) {
+            (true, true) if step.rule().replay != Replay::Safe => self.end_unconfirmed(now),
+            (true, _) => self.retry_ending(now, step, cause, Duration::ZERO),
+            (false, true) => self.ending_lost(now, step),
+            // It did not leave: there is nothing new to end.
+            (false, false) => self.proceed_logout(now, true),
         }
+    }
+
+    fn retry_ending(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
+        let since = self.core.ending.unwrap_or(now);
         self.core.attempt = self.core.attempt.saturating_add(1);
-        let wait = step.rule().backoff.delay(self.jitter, self.core.attempt);
-        let at = (now + wait).max(self.core.hold);
+        let wait = step.rule().backoff.delay(self.jitter, self.core.attempt).max(after);
+        let at = self.not_before(step, now + wait);
         if at >= since + self.options.logout_patience {
             self.end_unconfirmed(now);
             return;
@@ -75,12 +77,8 @@ impl<P: Provider> Session<P> {
         self.tell(Event::Retrying { attempt: self.core.attempt, at, cause });
     }
 
-    /// The fate of a request is unknown while the session is being ended.
-    pub(super) fn ending_lost(&mut self, now: Timestamp, step: P::Step) {
-        if Some(step) == self.provider.logout(&self.core.state) {
-            self.end_unconfirmed(now);
-            return;
-        }
+    /// The fate of a request from before the logout is unknown.
+    fn ending_lost(&mut self, now: Timestamp, step: P::Step) {
         if step.rule().opens {
             self.tell(Event::MayLiveOn);
         }
@@ -95,10 +93,12 @@ impl<P: Provider> Session<P> {
     /// Sends the logout, or ends here where the server has nothing to end. `sure` tells whether no
     /// session can have been opened that nobody knows of.
     fn proceed_logout(&mut self, now: Timestamp, sure: bool) {
+        let free_at = self.core.hold.max(self.core.penalty);
         match self.provider.logout(&self.core.state) {
             None => self.close(now, CloseReason::LoggedOut { confirmed: sure }),
-            Some(_) if self.core.hold > now + self.options.logout_patience => self.end_unconfirmed(now),
+            Some(_) if free_at > now + self.options.logout_patience => self.end_unconfirmed(now),
             Some(step) => {
+                self.core.leaving = true;
                 self.core.ending = Some(now);
                 self.plan(step, now, false);
             }
@@ -115,6 +115,7 @@ impl<P: Provider> Session<P> {
                 self.tell(Event::MayLiveOn);
             }
         }
+        // Where the session may live on, its tokens stay in the snapshot for whoever wants to end it.
         let over = matches!(reason, CloseReason::LoggedOut { confirmed: true } | CloseReason::Expired);
         if over {
             self.provider.forget(&mut self.core.state);
@@ -124,8 +125,8 @@ impl<P: Provider> Session<P> {
         self.core.clear_plans();
         self.core.trouble = None;
         self.core.ending = None;
+        self.core.leaving = false;
         self.answer = None;
-        self.check_at = None;
         self.saving = None;
         self.unsaved = true;
         self.set_phase(now, Phase::Closed);

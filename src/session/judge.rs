@@ -2,10 +2,12 @@
 
 use core::time::Duration;
 
-use super::core::{Due, Every};
+use http::StatusCode;
+
+use super::core::{Due, Every, Moment};
 use super::{InFlight, Session, cx};
 use crate::event::Cause;
-use crate::provider::{Provider, Replay, Spent, Step, Verdict};
+use crate::provider::{Provider, Replay, Spent, Step, Verdict, When};
 use crate::{
     Accepted, Because, CloseReason, Delivery, Event, Failure, FailureKind, Input, Misuse, Phase, Relogin, RequestId,
     Response, Shape, Timestamp,
@@ -18,8 +20,11 @@ const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::fro
 /// The difference of clocks that is worth an event: a `Date` header has whole seconds and travels.
 const CLOCK_SKEW: u64 = 5_000;
 
-/// The shortest time between two requests that come again and again.
-const SHORTEST: Duration = Duration::from_secs(1);
+/// How long a 429 without a word of its length keeps everybody from sending.
+const TOO_MANY: Duration = Duration::from_secs(60);
+
+/// The shortest time between two renewals.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -40,8 +45,9 @@ impl<P: Provider> Session<P> {
         let verdict = self.provider.interpret(&mut cx!(self, now), step, response);
         self.absorb_facts(now);
         self.settle_answer(step, &verdict);
-        if matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
-            self.obey_retry_after(now, response);
+        let unwilling = matches!(response.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        if unwilling || matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
+            self.obey_limit(now, response);
         }
         let rule = step.rule();
         if self.core.ending.is_some() {
@@ -50,18 +56,13 @@ impl<P: Provider> Session<P> {
         }
         match verdict {
             Verdict::Unreadable(why) => self.unreadable(now, step, Shape::new(rule.name, why, response)),
-            Verdict::Retry { answer: Spent::Judged, .. } if rule.spends.is_some() => {
-                self.lost(now, step, Cause::Status(response.status.as_u16()));
-            }
-            Verdict::Retry { after, .. } => {
+            Verdict::Retry { after, answer: Spent::Unjudged } => {
                 self.retry(now, step, Cause::Status(response.status.as_u16()), after.unwrap_or_default());
             }
-            verdict => {
-                if matches!(verdict, Verdict::Next { .. }) {
-                    self.core.attempt = 0;
-                }
-                self.apply(now, Some(step), verdict);
+            Verdict::Retry { after, answer: Spent::Judged } => {
+                self.repeat(now, step, Cause::Status(response.status.as_u16()), after.unwrap_or_default());
             }
+            verdict => self.apply(now, Some(step), verdict),
         }
         Ok(Accepted::Used)
     }
@@ -77,26 +78,33 @@ impl<P: Provider> Session<P> {
     pub(super) fn failed(&mut self, now: Timestamp, step: P::Step, failure: Failure) {
         let rule = step.rule();
         let cause = Cause::Failure(failure.kind);
+        let sent = failure.delivery == Delivery::MaybeSent;
+        if sent && rule.replay != Replay::Safe {
+            self.unsaved = true;
+        }
         if failure.kind == FailureKind::BodyTooLarge {
             self.oversized(now, step);
-        } else if failure.delivery == Delivery::NotSent {
-            self.retry_or_end(now, step, cause);
+        } else if self.core.ending.is_some() {
+            self.failed_ending(now, step, cause, sent);
+        } else if sent {
+            self.repeat(now, step, cause, Duration::ZERO);
         } else {
-            if rule.replay != Replay::Safe {
-                self.unsaved = true;
-            }
-            if rule.spends.is_some() {
-                self.answer = None;
-            }
-            match rule.replay {
-                Replay::Safe => self.retry_or_end(now, step, cause),
-                _ if self.core.ending.is_some() => self.ending_lost(now, step),
-                Replay::Probe => match self.provider.probe(&self.core.state) {
-                    Some(probe) => self.retry(now, probe, cause, Duration::ZERO),
-                    None => self.lost(now, step, cause),
-                },
-                Replay::Never => self.lost(now, step, cause),
-            }
+            self.recall_code(step);
+            self.retry(now, step, cause, Duration::ZERO);
+        }
+    }
+
+    /// Goes on after a request that the server may have acted on, as the step's rule allows.
+    fn repeat(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
+        let rule = step.rule();
+        if rule.spends.is_some() {
+            self.answer = None;
+            self.core.lost = self.core.lost.saturating_add(1);
+        }
+        match (rule.replay, self.provider.probe(&self.core.state)) {
+            (Replay::Safe, _) => self.retry(now, step, cause, after),
+            (Replay::Probe, Some(probe)) => self.retry(now, probe, cause, after),
+            _ => self.lost(now, step, cause),
         }
     }
 
@@ -105,24 +113,34 @@ impl<P: Provider> Session<P> {
         match verdict {
             Verdict::Next { step, after } => self.plan(step, now + after, false),
             Verdict::Ask(ask) => self.ask(now, ask),
-            Verdict::Active { keepalive, renew, expires } => self.activate(now, keepalive, renew, expires),
+            Verdict::Active { keepalive, renew, expires } => self.activate(now, step, keepalive, renew, expires),
             Verdict::Dead { proof } => self.expired(now, proof),
-            Verdict::Close(CloseReason::Protocol(shape)) => match step {
-                Some(step) => self.unreadable(now, step, *shape),
-                None => self.close(now, CloseReason::Protocol(shape)),
-            },
+            Verdict::Close(CloseReason::Protocol(shape)) => self.puzzled(now, step, *shape),
+            Verdict::Close(CloseReason::RetriesExhausted(cause)) if self.core.opened.is_some() => {
+                self.doubt(cause, None);
+                self.want_check(now);
+            }
             Verdict::Close(reason) => self.close(now, reason),
             Verdict::Retry { after, .. } => match step {
                 Some(step) => self.retry(now, step, Cause::Waiting, after.unwrap_or_default()),
-                None => self.close(now, CloseReason::RetriesExhausted(Cause::Waiting)),
+                None => self.puzzled(now, None, Shape::unread("open", "there is nothing to try again")),
             },
             Verdict::Unreadable(why) => {
                 let shape = Shape::unread(step.map_or("open", |step| step.rule().name), why);
-                match step {
-                    Some(step) => self.unreadable(now, step, shape),
-                    None => self.close(now, CloseReason::Protocol(Box::new(shape))),
-                }
+                self.puzzled(now, step, shape);
             }
+        }
+    }
+
+    /// Something is not as the protocol has it: an opening ends, an open session is in doubt.
+    fn puzzled(&mut self, now: Timestamp, step: Option<P::Step>, shape: Shape) {
+        match step {
+            Some(step) => self.unreadable(now, step, shape),
+            None if self.core.opened.is_some() => {
+                self.doubt(Cause::Unreadable, Some(shape));
+                self.want_check(now);
+            }
+            None => self.close(now, CloseReason::Protocol(Box::new(shape))),
         }
     }
 
@@ -130,7 +148,12 @@ impl<P: Provider> Session<P> {
     pub(super) fn unreadable(&mut self, now: Timestamp, step: P::Step, shape: Shape) {
         let rule = step.rule();
         if self.core.ending.is_some() {
-            self.retry_or_end(now, step, Cause::Unreadable);
+            self.failed_ending(now, step, Cause::Unreadable, true);
+            return;
+        }
+        // A person who is asked is worth a page of a proxy now and then.
+        if self.looks(step) {
+            self.retry(now, step, Cause::Unreadable, Duration::ZERO);
             return;
         }
         if self.core.opened.is_none() {
@@ -141,11 +164,7 @@ impl<P: Provider> Session<P> {
             return;
         }
         self.doubt(Cause::Unreadable, Some(shape));
-        match (rule.replay, self.provider.probe(&self.core.state)) {
-            (Replay::Safe, _) => self.retry(now, step, Cause::Unreadable, Duration::ZERO),
-            (Replay::Probe, Some(probe)) => self.retry(now, probe, Cause::Unreadable, Duration::ZERO),
-            _ => self.lost(now, step, Cause::Unreadable),
-        }
+        self.repeat(now, step, Cause::Unreadable, Duration::ZERO);
     }
 
     /// Raises the doubt about an open session.
@@ -162,32 +181,61 @@ impl<P: Provider> Session<P> {
         if !self.count_failure(now, cause, rule.backoff.attempts) {
             return;
         }
-        // A look while a person is asked has its own pace.
-        let looks = self.core.need.as_ref().and_then(|open| open.poll.as_ref()).is_some_and(|poll| poll.step == step);
-        let wait = rule.backoff.delay(self.jitter ^ u64::from(self.seq) << 20, self.core.attempt).max(after);
-        let at = (now + wait).max(self.core.hold);
-        if !looks {
-            self.plan(step, at, true);
-        }
+        let at = self.not_before(step, now + self.wait_for(step).max(after));
+        let looks = self.looks(step);
+        let at = match (&mut self.core.need, &mut self.core.keepalive) {
+            // A look while a person is asked has its own pace,
+            (Some(open), _) if looks => open.poll.as_ref().map_or(at, |poll| poll.at().max(at)),
+            // and a keepalive does not take the place of the protocol's next step.
+            (_, Some(keepalive)) if keepalive.step == step => {
+                keepalive.retry = Some(at);
+                keepalive.at()
+            }
+            _ if self.core.due.as_ref().is_some_and(|due| due.step != step) => {
+                self.core.check_at = Some(at);
+                at
+            }
+            _ => {
+                self.plan(step, at, true);
+                at
+            }
+        };
         self.tell(Event::Retrying { attempt: self.core.attempt, at, cause });
+    }
+
+    /// Gives the wait after the failures so far.
+    fn wait_for(&self, step: P::Step) -> Duration {
+        step.rule().backoff.delay(self.jitter ^ u64::from(self.seq) << 20, self.core.attempt)
+    }
+
+    /// Tells whether a step looks if a question has answered itself.
+    fn looks(&self, step: P::Step) -> bool {
+        self.core.need.as_ref().and_then(|open| open.poll.as_ref()).is_some_and(|poll| poll.step == step)
     }
 
     /// Nobody knows whether a request arrived that must not be sent again.
     pub(super) fn lost(&mut self, now: Timestamp, step: P::Step, cause: Cause) {
         let rule = step.rule();
-        self.answer = None;
         if rule.opens {
             self.tell(Event::MayLiveOn);
-        }
-        if rule.spends.is_some() {
-            self.core.lost = self.core.lost.saturating_add(1);
         }
         if !self.count_failure(now, cause, rule.backoff.attempts) {
             return;
         }
         let verdict = self.provider.lost(&mut cx!(self, now), step);
         self.absorb_facts(now);
-        self.apply(now, Some(step), verdict);
+        match verdict {
+            // Whatever comes next, it comes at the pace of failures.
+            Verdict::Next { step: next, after } => {
+                let at = now + self.wait_for(step).max(after);
+                self.plan(next, at, true);
+                self.tell(Event::Retrying { attempt: self.core.attempt, at: self.not_before(next, at), cause });
+            }
+            Verdict::Retry { .. } | Verdict::Unreadable(_) => {
+                self.puzzled(now, None, Shape::unread(rule.name, "a lost step cannot be tried again"));
+            }
+            verdict => self.apply(now, Some(step), verdict),
+        }
     }
 
     pub(super) fn plan(&mut self, step: P::Step, at: Timestamp, retry: bool) {
@@ -211,9 +259,10 @@ impl<P: Provider> Session<P> {
     fn activate(
         &mut self,
         now: Timestamp,
+        step: Option<P::Step>,
         keepalive: Option<(P::Step, Duration)>,
-        renew: Option<(P::Step, Timestamp)>,
-        expires: Option<Timestamp>,
+        renew: Option<(P::Step, When)>,
+        expires: Option<When>,
     ) {
         let core = &mut self.core;
         let first = core.opened.is_none();
@@ -225,22 +274,32 @@ impl<P: Provider> Session<P> {
         core.attempt = 0;
         core.cause = None;
         core.trouble = None;
-        core.need = None;
+        core.need = core.need.take().filter(|open| open.lasting);
         core.ease();
-        // A renewal that failed keeps its own wait.
+        // A renewal that failed keeps its own wait, and an answer in hand its step.
         let renewing = renew.map(|(step, _)| step);
-        core.due = core.due.take().filter(|due| due.retry && renewing == Some(due.step));
+        let held = self.answer.is_some();
+        core.due = core
+            .due
+            .take()
+            .filter(|due| due.retry && renewing == Some(due.step) || held && due.step.rule().spends.is_some());
         core.keepalive = keepalive.map(|(step, every)| {
             let from = core.keepalive.as_ref().filter(|old| old.step == step).map_or(now, |old| old.from);
-            Every { step, every: every.max(SHORTEST), from }
+            Every::new(step, every, from)
         });
-        core.renewal = renew.map(|(step, at)| match core.renewal {
-            Some((old, wanted)) if old == step && at <= now => (step, wanted),
-            _ => (step, at.max(now + Duration::from_secs(60))),
+        core.renewal = renew.map(|(renewal, when)| {
+            let mut moment = Moment::new(now, when);
+            // A server that names a past instant each time must not be asked each time.
+            if step == Some(renewal) {
+                moment.at = moment.at.max(now + RENEWAL_INTERVAL);
+            }
+            (renewal, moment)
         });
-        core.expires = expires.filter(|&at| at > now);
+        core.expires = expires.map(|when| Moment::new(now, when)).filter(|moment| moment.at > now);
         let suspect = core::mem::take(&mut core.suspect);
-        self.answer = None;
+        if core.due.is_none() {
+            self.answer = None;
+        }
         self.set_phase(now, Phase::Active);
         if suspect {
             self.tell(Event::Recovered);
@@ -257,7 +316,6 @@ impl<P: Provider> Session<P> {
         self.core.trouble = None;
         self.core.attempt = 0;
         self.answer = None;
-        self.check_at = None;
         self.unsaved = true;
         if !self.may_login_again(now) {
             self.close(now, CloseReason::Expired);
@@ -305,8 +363,15 @@ impl<P: Provider> Session<P> {
         let unjudged = matches!(verdict, Verdict::Retry { answer: Spent::Unjudged, .. });
         if rule.spends.is_some() && !unjudged {
             self.answer = None;
-        } else if unjudged && matches!(self.answer, Some(Input::Totp(_))) {
-            self.core.code_spent = None;
+        } else if unjudged {
+            self.recall_code(step);
+        }
+    }
+
+    /// Forgets that a one-time code left, since nobody looked at it.
+    fn recall_code(&mut self, step: P::Step) {
+        if step.rule().spends.is_some() && matches!(self.answer, Some(Input::Totp(_))) {
+            self.core.code_spent = self.code_before;
         }
     }
 
@@ -318,26 +383,42 @@ impl<P: Provider> Session<P> {
         self.unreadable(now, step, shape);
     }
 
-    fn obey_retry_after(&mut self, now: Timestamp, response: Response<'_>) {
-        let Some(text) = response.header(http::header::RETRY_AFTER) else { return };
-        let wait = match text.trim().parse::<u64>() {
-            Ok(secs) => Duration::from_secs(secs),
-            Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => Duration::MAX,
-            Err(_) => match Timestamp::from_http_date(text) {
-                Some(at) => at.since(now),
-                None => return,
-            },
-        };
-        let (shortest, longest) = RETRY_AFTER;
-        self.core.hold = self.core.hold.max(now + wait.clamp(shortest, longest));
+    /// Waits as long as the server says: after 429 everybody, otherwise the engine alone.
+    pub(super) fn obey_limit(&mut self, now: Timestamp, response: Response<'_>) {
+        let wait = retry_after(now, response);
+        if response.status == StatusCode::TOO_MANY_REQUESTS {
+            if self.core.penalty <= now {
+                self.penalize(now, wait.unwrap_or(TOO_MANY));
+            }
+        } else if let Some(wait) = wait {
+            self.core.hold = self.core.hold.max(now + wait);
+        }
+    }
+
+    /// Opens the penalty box.
+    pub(super) fn penalize(&mut self, now: Timestamp, lasts: Duration) {
+        self.core.penalty = self.core.penalty.max(now + lasts);
+        self.tell(Event::Penalty { lasts });
     }
 
     fn note_clock(&mut self, now: Timestamp, response: Response<'_>) {
         let Some(date) = response.header(http::header::DATE).and_then(Timestamp::from_http_date) else { return };
-        let (theirs, ours) = (date.as_millis(), now.as_millis());
-        if theirs.abs_diff(ours) > CLOCK_SKEW {
-            let by_millis = theirs.cast_signed().saturating_sub(ours.cast_signed());
-            self.tell(Event::ClockSkew { by_millis });
+        let skew = date.as_millis().cast_signed().saturating_sub(now.as_millis().cast_signed());
+        if skew.abs_diff(self.skew) > CLOCK_SKEW {
+            self.skew = skew;
+            self.tell(Event::ClockSkew { by_millis: skew });
         }
     }
+}
+
+/// Reads a `Retry-After` header, in seconds or as a date, within its bounds.
+fn retry_after(now: Timestamp, response: Response<'_>) -> Option<Duration> {
+    let text = response.header(http::header::RETRY_AFTER)?.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().map_or(Duration::MAX, Duration::from_secs)
+    } else {
+        Timestamp::from_http_date(text)?.since(now)
+    };
+    let (shortest, longest) = RETRY_AFTER;
+    Some(wait.clamp(shortest, longest))
 }

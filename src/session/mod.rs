@@ -47,8 +47,10 @@ pub struct Session<P: Provider> {
     in_flight: Option<InFlight<P::Step>>,
     /// The answer to the last need, until the step that spends it has been judged.
     answer: Option<Input>,
-    /// When somebody wants to know whether the session lives.
-    check_at: Option<Timestamp>,
+    /// The end of the one-time code before the one in flight.
+    code_before: Option<Timestamp>,
+    /// The difference of clocks that was told last, in milliseconds.
+    skew: i64,
     /// When somebody was last told.
     checked_at: Timestamp,
     /// The harmful step before which the driver was asked to save.
@@ -59,6 +61,9 @@ pub struct Session<P: Provider> {
     events: std::collections::VecDeque<Event>,
     facts: Vec<Fact>,
 }
+
+/// The most events that wait for a poll.
+const EVENTS: usize = 64;
 
 /// A request whose answer is awaited.
 struct InFlight<S> {
@@ -117,7 +122,8 @@ impl<P: Provider> Session<P> {
             core,
             in_flight: None,
             answer: None,
-            check_at: None,
+            code_before: None,
+            skew: 0,
             checked_at: Timestamp::from_millis(0),
             saving: None,
             unsaved: false,
@@ -157,10 +163,18 @@ impl<P: Provider> Session<P> {
     }
 
     fn tell(&mut self, event: Event) {
-        // A driver that never polls must not fill the memory.
-        if self.events.len() < 64 {
-            self.events.push_back(event);
+        // A driver that never polls must not fill the memory: what repeats itself is dropped first.
+        if self.events.len() >= EVENTS {
+            let dull = |event: &Event| {
+                matches!(
+                    event,
+                    Event::KeptAlive | Event::Retrying { .. } | Event::ClockSkew { .. } | Event::Penalty { .. }
+                )
+            };
+            let oldest = self.events.iter().position(dull).unwrap_or_default();
+            self.events.remove(oldest);
         }
+        self.events.push_back(event);
     }
 
     fn set_phase(&mut self, now: Timestamp, to: Phase) {
@@ -180,13 +194,16 @@ impl<P: Provider> Session<P> {
         for fact in ::core::mem::take(&mut self.facts) {
             match fact {
                 Fact::Tell(event) => self.tell(event),
-                Fact::Penalty(lasts) => {
-                    self.core.hold = self.core.hold.max(now + lasts);
-                    self.tell(Event::Penalty { lasts });
+                Fact::Penalty(lasts) => self.penalize(now, lasts),
+                Fact::NewTokens => {
+                    self.core.generation = self.core.generation.wrapping_add(1);
+                    self.unsaved = true;
                 }
-                Fact::NewTokens => self.core.generation = self.core.generation.wrapping_add(1),
-                Fact::Usable => self.core.usable = true,
-                Fact::Progress => self.core.ease(),
+                Fact::Usable(usable) => self.core.usable = usable,
+                Fact::Progress => {
+                    self.core.attempt = 0;
+                    self.core.ease();
+                }
             }
         }
     }
@@ -254,7 +271,9 @@ impl<P: Provider + Send> Machine for Session<P> {
     }
 
     fn deadline(&self) -> Timestamp {
-        if self.has_output() { self.core.clock } else { self.next().0 }
+        // A closed session says so for ever, and nothing changes by asking.
+        let news = !self.events.is_empty() || self.cancel.is_some() || self.unsaved && self.options.durable;
+        if news { self.core.clock } else { self.next().0 }
     }
 
     fn phase(&self) -> Phase {
@@ -262,13 +281,13 @@ impl<P: Provider + Send> Machine for Session<P> {
     }
 
     fn status(&self) -> Status {
-        let (deadline, due) = self.next();
+        let due = self.next().1;
         Status {
             phase: self.core.phase,
             since: self.core.since,
             suspect: self.core.suspect,
             last_alive: self.core.alive,
-            deadline,
+            deadline: self.deadline(),
             on: self.waiting_on(due),
         }
     }

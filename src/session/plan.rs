@@ -12,6 +12,12 @@ const STANDS_STILL: Duration = Duration::from_secs(5);
 /// The shortest time between two looks that somebody asked for.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
+/// However a server steers a session, it sends no more than one request in so long on the average,
+pub(super) const FLOW: Duration = Duration::from_secs(2);
+
+/// and no more than so many at once. A logout is exempt, it has bounds of its own.
+const BURST: u32 = 30;
+
 /// What is due next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next<S> {
@@ -50,7 +56,6 @@ impl<P: Provider> Session<P> {
             }
             self.core.set_back(by);
             self.checked_at = self.checked_at - by;
-            self.check_at = self.check_at.map(|at| at - by);
             if let Some(in_flight) = &mut self.in_flight {
                 in_flight.deadline = in_flight.deadline - by;
             }
@@ -71,8 +76,8 @@ impl<P: Provider> Session<P> {
                 first = (at, what);
             }
         };
-        if let Some(at) = core.expires {
-            offer(at, Next::Expire);
+        if let Some(moment) = core.expires {
+            offer(moment.at, Next::Expire);
         }
         if let Some(in_flight) = &self.in_flight {
             offer(in_flight.deadline, Next::Lose);
@@ -90,12 +95,12 @@ impl<P: Provider> Session<P> {
         if core.ending.is_some() {
             return first;
         }
-        if let Some((step, at)) = core.renewal
+        if let Some((step, moment)) = core.renewal
             && core.due.as_ref().is_none_or(|due| due.step != step)
         {
-            offer(self.not_before(step, at), Next::Send(step, Why::Renewal));
+            offer(self.not_before(step, moment.at), Next::Send(step, Why::Renewal));
         }
-        if let Some(at) = self.check_at
+        if let Some(at) = core.check_at
             && let Some(step) = self.provider.probe(&core.state)
         {
             offer(self.not_before(step, at), Next::Send(step, Why::Check));
@@ -104,7 +109,8 @@ impl<P: Provider> Session<P> {
             offer(self.not_before(poll.step, poll.at()), Next::Send(poll.step, Why::Look));
         }
         if let Some(keepalive) = &core.keepalive {
-            offer(self.not_before(keepalive.step, keepalive.at()), Next::Send(keepalive.step, Why::Keepalive));
+            let why = if keepalive.retry.is_some() { Why::Retry } else { Why::Keepalive };
+            offer(self.not_before(keepalive.step, keepalive.at()), Next::Send(keepalive.step, why));
         }
         first
     }
@@ -121,7 +127,7 @@ impl<P: Provider> Session<P> {
             return WaitingOn::Start;
         }
         match next {
-            Next::Send(..) if self.core.hold > self.core.clock => WaitingOn::Hold,
+            Next::Send(..) if self.core.hold.max(self.core.penalty) > self.core.clock => WaitingOn::Hold,
             Next::Send(_, Why::Keepalive) => WaitingOn::Keepalive,
             Next::Send(_, Why::Renewal) => WaitingOn::Renewal,
             Next::Send(_, Why::Retry) => WaitingOn::Retry,
@@ -139,7 +145,7 @@ impl<P: Provider> Session<P> {
         }
         let at = now.max(self.checked_at + CHECK_INTERVAL);
         if self.core.opened.is_some() && self.provider.probe(&self.core.state).is_some() {
-            self.check_at.get_or_insert(at);
+            self.core.check_at.get_or_insert(at);
         } else if let Some(due) = &mut self.core.due
             && due.retry
             && at < due.at
@@ -151,14 +157,17 @@ impl<P: Provider> Session<P> {
 
     /// Notes that a look has been made.
     pub(super) fn checked(&mut self, now: Timestamp) {
-        if self.check_at.take().is_some() {
+        if self.core.check_at.take().is_some() {
             self.checked_at = now;
         }
     }
 
     /// Gives the earliest time at which a step may leave that is wanted at `at`.
-    fn not_before(&self, step: P::Step, at: Timestamp) -> Timestamp {
-        let at = at.max(self.core.hold);
+    pub(super) fn not_before(&self, step: P::Step, at: Timestamp) -> Timestamp {
+        let mut at = at.max(self.core.hold).max(self.core.penalty);
+        if !self.core.leaving {
+            at = at.max(self.core.flow - FLOW * BURST);
+        }
         let rule = step.rule();
         if !rule.is_paced() {
             return at;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::core::Pace;
-use super::plan::Next;
+use super::plan::{FLOW, Next};
 use super::{InFlight, Session, cx};
 use crate::event::Cause;
 use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
@@ -56,12 +56,13 @@ impl<P: Provider> Session<P> {
         if let Some(id) = self.cancel.take() {
             return Some(Output::Cancel(id));
         }
-        if let Some(event) = self.events.pop_front() {
-            return Some(Output::Event(event));
-        }
+        // Before the events: a program that ends when it hears of a refusal must find it in its file.
         if self.unsaved && self.options.durable {
             self.unsaved = false;
             return Some(Output::Save);
+        }
+        if let Some(event) = self.events.pop_front() {
+            return Some(Output::Event(event));
         }
         self.core.closed.clone().map(Output::Closed)
     }
@@ -72,9 +73,10 @@ impl<P: Provider> Session<P> {
         if let Some(kind) = rule.spends
             && !self.has_answer_for(now, kind)
         {
-            let because = if self.answer.take().is_some() { Because::Stale } else { Because::Lost };
-            self.note_sent(now, step);
-            self.ask(now, Ask::new(kind, because));
+            // It grew old in hand, or a resume has come in between: it was not refused.
+            self.answer = None;
+            self.core.clear_plans_of(now, step);
+            self.ask(now, Ask::new(kind, Because::Stale));
             return None;
         }
         if self.options.durable && rule.replay != Replay::Safe && self.saving != Some(step) {
@@ -91,6 +93,7 @@ impl<P: Provider> Session<P> {
             }
         };
         if let Some(Input::Totp(code)) = answer {
+            self.code_before = self.core.code_spent;
             self.core.code_spent = Some(code.ends());
         }
         if !self.facts.is_empty() {
@@ -98,7 +101,7 @@ impl<P: Provider> Session<P> {
         }
         self.note_sent(now, step);
         self.seq = self.seq.wrapping_add(1);
-        self.in_flight = Some(InFlight { step, seq: self.seq, deadline: now + (rule.timeout + GRACE) });
+        self.in_flight = Some(InFlight { step, seq: self.seq, deadline: now + rule.timeout.saturating_add(GRACE) });
         Some(Output::Send(Outgoing {
             id: RequestId { epoch: self.epoch, life: self.life, seq: self.seq },
             policy: SendPolicy { timeout: rule.timeout, max_body: self.options.max_body },
@@ -110,22 +113,8 @@ impl<P: Provider> Session<P> {
     fn note_sent(&mut self, now: Timestamp, step: P::Step) {
         let rule = step.rule();
         let core = &mut self.core;
-        if core.due.as_ref().is_some_and(|due| due.step == step) {
-            core.due = None;
-        }
-        if core.renewal.is_some_and(|(renewal, _)| renewal == step) {
-            core.renewal = None;
-        }
-        if let Some(keepalive) = &mut core.keepalive
-            && keepalive.step == step
-        {
-            keepalive.from = now;
-        }
-        if let Some(poll) = core.need.as_mut().and_then(|open| open.poll.as_mut())
-            && poll.step == step
-        {
-            poll.from = now;
-        }
+        core.clear_plans_of(now, step);
+        core.flow = core.flow.max(now) + FLOW;
         if rule.is_paced() {
             match core.paces.iter_mut().find(|pace| pace.step == step) {
                 Some(pace) => {
@@ -135,7 +124,7 @@ impl<P: Provider> Session<P> {
                 None => core.paces.push(Pace { step, last: now, tries: 1 }),
             }
         }
-        if self.check_at.is_some() && self.provider.probe(&self.core.state) == Some(step) {
+        if self.core.check_at.is_some() && self.provider.probe(&self.core.state) == Some(step) {
             self.checked(now);
         }
         if let Some(phase) = rule.phase {

@@ -82,7 +82,8 @@ impl<P: Provider> Session<P> {
         let head: Head = serde_json::from_str(text).map_err(|_| ResumeError::Damaged)?;
         head.check(provider.identity(), &options)?;
         let epoch = match fence {
-            None => head.epoch.saturating_add(1),
+            None if head.epoch < u64::MAX => head.epoch + 1,
+            None => return Err(ResumeError::OlderFence { found: head.epoch, given: head.epoch }),
             Some(given) if given > head.epoch => given,
             Some(given) => return Err(ResumeError::OlderFence { found: head.epoch, given }),
         };
@@ -93,7 +94,8 @@ impl<P: Provider> Session<P> {
         if let Some(step) = read.in_flight
             && session.core.closed.is_none()
         {
-            // The paces in the text are those from before it left.
+            // The plans in the text may be those from before it left.
+            session.core.clear_plans_of(now, step);
             session.failed(now, step, Failure::maybe_sent(FailureKind::Interrupted));
         }
         Ok(session)

@@ -213,7 +213,9 @@ impl Provider for Cbrain {
             }
             // Wrong password, unknown login, locked account, an address outside the user's list: the
             // portal does not say which.
-            (StatusCode::UNAUTHORIZED, Login) => Ask::new(NeedKind::Credentials, Because::Refused).into(),
+            (StatusCode::UNAUTHORIZED, Login) if response.is_json() => {
+                Ask::new(NeedKind::Credentials, Because::Refused).into()
+            }
             // A banned address gets 401 too, but as HTML: that says nothing of the session.
             (StatusCode::UNAUTHORIZED, Check) if response.is_json() => Verdict::Dead { proof: "check answered 401" },
             (StatusCode::SERVICE_UNAVAILABLE, _) => {
@@ -261,7 +263,10 @@ impl Provider for Cbrain {
         parts.headers.insert(AUTHORIZATION, bearer);
         // A cookie beside the token could answer for another session once the token is dead.
         parts.headers.remove(COOKIE);
-        parts.headers.entry(ACCEPT).or_insert(wire::JSON);
+        // With `*/*` in the list the portal answers as to a browser.
+        if parts.headers.get(ACCEPT).is_none_or(|accept| accept.to_str().is_ok_and(|list| list.contains("*/*"))) {
+            parts.headers.insert(ACCEPT, wire::JSON);
+        }
         parts.headers.entry(USER_AGENT).or_insert(wire::AGENT);
         Ok(())
     }

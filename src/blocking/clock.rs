@@ -9,8 +9,8 @@ use crate::{Seed, Timestamp};
 
 /// Gives the wall time of this machine.
 ///
-/// It follows what `NTP` or a person corrects, and it goes on while the machine is suspended, which
-/// monotonic clocks do not (Linux and macOS stop theirs). It may jump either way; machines bear that.
+/// It follows corrections, a time server's or a person's, and goes on while this machine is suspended,
+/// which monotonic clocks do not (Linux and macOS stop theirs). It may jump either way; sessions bear that.
 #[expect(clippy::disallowed_methods, reason = "this is the one place where time enters")]
 pub fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())

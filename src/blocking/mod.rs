@@ -69,7 +69,7 @@
 //!
 //! # What it leaves out
 //!
-//! It cannot end a name look-up or a connect that is under way; both take 10 s at most. Buffers of
+//! It cannot end a name look-up or a connect that is under way; each takes 10 s at most. Buffers of
 //! rustls and ureq, through which secrets pass, are not wiped. Where many sessions share one process,
 //! each has its thread; an async runtime carries more of them.
 
@@ -90,5 +90,5 @@ pub use handle::{CallError, Handle, Stop};
 pub use transport::{Transport, TransportBuilder};
 pub use trust::{Pin, Trust};
 
-#[cfg(all(test, feature = "sim"))]
+#[cfg(test)]
 mod tests;

@@ -18,8 +18,8 @@ use super::watch::{self, Connected, Watch};
 use super::{SendError, TransportError};
 use crate::{Outgoing, SendPolicy};
 
-/// The longest that looking up, connecting and the TLS handshake may take, whatever the request's own
-/// time is: a host that does not answer for so long is not there, and a login may wait for minutes.
+/// The longest that a name look-up may take, and after it the connecting with the TLS handshake, whatever
+/// the request's own time is: a host that is silent for so long is not there, and a login may wait for minutes.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// A blocking HTTP client that does what a session needs and nothing by itself.
@@ -104,7 +104,7 @@ impl Transport {
     /// Ends every request that is under way in other threads, and goes on with new connections.
     ///
     /// They fail with [`FailureKind::Interrupted`](crate::FailureKind::Interrupted) at once, unless
-    /// they still look a name up or connect, which takes 10 s at most. Use it to leave in a hurry:
+    /// they still look a name up or connect, each of which takes 10 s at most. Use it to leave in a hurry:
     /// nobody knows whether an interrupted login was judged.
     pub fn interrupt(&self) {
         let fresh = self.0.agent();
@@ -251,6 +251,7 @@ fn run(agent: &Agent, request: Request<impl AsSendBody>, policy: SendPolicy) -> 
     let request = agent
         .configure_request(request)
         .timeout_global(Some(policy.timeout))
+        .timeout_resolve(Some(CONNECT.min(policy.timeout)))
         .timeout_connect(Some(CONNECT.min(policy.timeout)))
         .build();
     let (parts, body) = agent.run(request)?.into_parts();

@@ -1,6 +1,5 @@
 //! Proxies: none but by name.
 
-use std::io::Write;
 use std::process::Command;
 
 use http::Method;

@@ -1,1 +1,3 @@
 //! The providers, each with its wire layer and its machine.
+
+pub mod ibkr;

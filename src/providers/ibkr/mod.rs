@@ -1,0 +1,21 @@
+//! Interactive Brokers: the Client Portal Gateway and the Web API behind it.
+//!
+//! A session has two tiers. The outer one (SSO, "portal") is what a person's login in a browser
+//! opens; it serves `/portfolio` and the like, read-only. The inner one, the brokerage session,
+//! serves `/iserver`, and a user name has one of it over all of IBKR's products: desktop, phone, API.
+//!
+//! - [`wire`]: each operation as a request and a typed response, usable alone.
+//! - [`Standing`]: what the flags of a status say together.
+//! - [`Refusal`]: what an error answer says, and about which tier.
+//! - [`Region`]: the midnight at which all sessions end.
+
+mod flags;
+mod refusal;
+mod region;
+mod tier;
+pub mod wire;
+
+pub use flags::Standing;
+pub use refusal::Refusal;
+pub use region::{Region, UnknownRegion};
+pub use tier::Tier;

@@ -16,6 +16,12 @@ pub trait Simulator: Send {
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply;
 }
 
+impl<S: Simulator + ?Sized> Simulator for Box<S> {
+    fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply {
+        (**self).handle(now, peer, request)
+    }
+}
+
 /// What a simulated server does with one request.
 #[derive(Debug)]
 pub struct Reply {

@@ -10,6 +10,11 @@ use core::time::Duration;
 
 use crate::Timestamp;
 
+pub mod cbrain;
+mod web;
+
+pub use cbrain::Cbrain;
+
 /// A server as a pure state machine.
 pub trait Simulator: Send {
     /// Answers one request that came from `peer` at `now`.

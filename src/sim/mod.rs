@@ -11,9 +11,11 @@ use core::time::Duration;
 use crate::Timestamp;
 
 pub mod cbrain;
+pub mod server;
 mod web;
 
 pub use cbrain::Cbrain;
+pub use server::{Certificate, Served, Server};
 
 /// A server as a pure state machine.
 pub trait Simulator: Send {

@@ -10,10 +10,23 @@ use core::time::Duration;
 
 use crate::Timestamp;
 
+pub mod cbrain;
+pub mod server;
+mod web;
+
+pub use cbrain::Cbrain;
+pub use server::{Certificate, Served, Server};
+
 /// A server as a pure state machine.
 pub trait Simulator: Send {
     /// Answers one request that came from `peer` at `now`.
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply;
+}
+
+impl<S: Simulator + ?Sized> Simulator for Box<S> {
+    fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply {
+        (**self).handle(now, peer, request)
+    }
 }
 
 /// What a simulated server does with one request.

@@ -1,0 +1,111 @@
+//! The calls of a user's own.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::actions::Action;
+use super::answers::{self, Answer};
+use super::call::{Call, Format};
+use super::portal::{Origin, Who};
+use super::{Account, Cbrain, Deed};
+
+/// The id of the first user's own group.
+const FIRST_GROUP: u64 = 1;
+
+impl Cbrain {
+    pub(super) fn other(&mut self, origin: Origin, call: &Call<'_>, action: &Action, who: Option<Who>) -> Answer {
+        let Some(who) = who else {
+            return match call.wanted {
+                Format::Html => answers::with_cookie(answers::redirect(call, "/session/new")),
+                format => answers::unauthorized(format),
+            };
+        };
+        if call.wanted == Format::Html {
+            self.used(origin, &who, Deed::Called);
+            return answers::page(StatusCode::OK, "CBRAIN");
+        }
+        if call.wanted != Format::Json {
+            // XML lists are left out.
+            return answers::unauthorized(call.wanted);
+        }
+        let account = &who.account;
+        let found = |value: Value| answers::json(StatusCode::OK, value.to_string());
+        let (answer, deed) = match action {
+            Action::Groups => (found(json!([group(account)])), Deed::Called),
+            Action::Group(id) if *id == group_id(account).to_string() => (found(group(account)), Deed::Called),
+            Action::Group(id) => return missing("Group", id),
+            // Another role is needed: an empty 401 that says nothing about the session.
+            Action::Users | Action::CreateUserSession(_) if !account.admin => {
+                return answers::unauthorized(call.wanted);
+            }
+            Action::Users => (found(self.accounts.values().map(user).collect()), Deed::Called),
+            Action::User(id) => match self.by_id(id) {
+                None => return missing("User", id),
+                Some(other) if other.id() != account.id() && !account.admin => {
+                    let text = "You don't have permission to view this user.";
+                    return answers::told(StatusCode::BAD_REQUEST, "error", Some(text), call.wanted);
+                }
+                Some(other) => (found(user(other)), Deed::Called),
+            },
+            Action::NewToken => {
+                // Bound to no address before its first use.
+                let token = self.sessions.open(origin.now, account.id(), None);
+                (found(json!({ "cbrain_api_token": token })), Deed::TokenMade)
+            }
+            Action::CreateUserSession(id) => {
+                let Some(user) = self.by_id(id).map(Account::id) else { return missing("User", id) };
+                let token = self.sessions.open(origin.now, user, Some(origin.address));
+                // The id is a string here, as it stood in the path.
+                (found(json!({ "cbrain_api_token": token, "user_id": id })), Deed::TokenMade)
+            }
+            _ => return answers::rails(StatusCode::NOT_FOUND, call.format),
+        };
+        self.used(origin, &who, deed);
+        answer
+    }
+
+    fn used(&mut self, origin: Origin, who: &Who, deed: Deed) {
+        self.sessions.touch(origin.now, &who.token);
+        self.note(origin.now, deed, Some(who.account.id()));
+    }
+
+    fn by_id(&self, id: &str) -> Option<&Account> {
+        self.accounts.get(&id.parse().ok()?)
+    }
+}
+
+fn missing(model: &str, id: &str) -> Answer {
+    let body = json!({
+        "error": format!("The {model} with id = {id} doesn't exist"),
+        "message": "The object you requested does not exist or is not accessible to you.",
+        "type": "object not found",
+        "model": model,
+        "id": id,
+    });
+    answers::json(StatusCode::NOT_FOUND, body.to_string())
+}
+
+fn group_id(account: &Account) -> u64 {
+    FIRST_GROUP + account.id()
+}
+
+fn group(account: &Account) -> Value {
+    json!({
+        "id": group_id(account),
+        "name": account.login(),
+        "description": null,
+        "type": "UserGroup",
+        "site_id": null,
+        "invisible": false,
+    })
+}
+
+fn user(account: &Account) -> Value {
+    json!({
+        "id": account.id(),
+        "login": account.login(),
+        "full_name": account.login(),
+        "type": if account.admin { "AdminUser" } else { "NormalUser" },
+        "account_locked": account.locked,
+    })
+}

@@ -1,0 +1,245 @@
+//! A simulated Client Portal Gateway of Interactive Brokers, with the servers behind it.
+//!
+//! [`Gateway`] is the life of a session as a pure state machine: the login in a browser, the brokerage
+//! session with its idle timeout, another client that wants it, midnight, maintenance, rate limits and
+//! the penalty box. Everything that a test wants to happen is a [`Lever`]; everything that did happen
+//! is in the [log](Gateway::log), with its time, for judging a client by.
+//!
+//! Where no public source tells what the real servers do, the stricter assumption holds and a
+//! [setting](Settings) says so. The rate limits of the documentation are kept over any stretch of
+//! time, not by the calendar second, and count all clients as one address, since IBKR sees only the
+//! gateway's.
+//!
+//! ```
+//! use sansession::{BaseUrl, Timestamp};
+//! use sansession::providers::ibkr::wire::{Endpoints, Init};
+//! use sansession::sim::Simulator;
+//! use sansession::sim::ibkr::{Call, Gateway, Happening, Lever, Login, Person, Rival, Settings};
+//! use std::net::{IpAddr, Ipv4Addr};
+//!
+//! let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+//! let at = |secs: u64| Timestamp::from_secs(1_780_000_000 + secs);
+//! let mut gateway = Gateway::new(Settings { login: Login::Never, ..Settings::default() });
+//!
+//! // A person logs in in the browser; two seconds later the brokerage session is established.
+//! gateway.pull(at(0), Lever::LogIn(Person::default()));
+//! // After a minute the phone takes it.
+//! gateway.schedule(at(60), Lever::RivalTakes(Rival::default()));
+//!
+//! // Your bot's requests go in as they are, without a network.
+//! let api = Endpoints::new(&BaseUrl::parse("https://localhost:5000/v1/api")?)?;
+//! let reply = gateway.handle(at(90), peer, &api.tickle());
+//! assert!(String::from_utf8_lossy(reply.response.body()).contains(r#""authenticated":false"#));
+//!
+//! // Without the compete flag an init is refused, inside HTTP 200.
+//! let reply = gateway.handle(at(91), peer, &api.init(Init::POLITE));
+//! assert_eq!(reply.response.status(), 200);
+//! assert!(String::from_utf8_lossy(reply.response.body()).contains(r#""passed":false"#));
+//!
+//! // Did the bot throw anybody out? Was it ever too fast?
+//! assert_eq!(gateway.count(|what| *what == Happening::TookOver), 0);
+//! assert_eq!(gateway.count(|what| matches!(what, Happening::Answered { status: 429, .. })), 0);
+//! assert_eq!(gateway.count(|what| matches!(what, Happening::Answered { call: Call::Init, .. })), 1);
+//! # Ok::<(), sansession::UrlError>(())
+//! ```
+
+mod bodies;
+mod calls;
+mod journal;
+mod lever;
+mod limits;
+mod session;
+mod settings;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use core::net::IpAddr;
+use std::collections::BTreeMap;
+
+use http::{Request, Response, StatusCode};
+
+pub use journal::{Call, End, Happening, Logged, Opener};
+pub use lever::{Flaky, Lever, Person, RefusedInit, Rival, Trouble};
+pub use settings::{KeptBy, LoggedOut, Login, Maintenance, Midnight, Outage, Reinit, Settings, TickleBody};
+
+use self::limits::Limits;
+use self::session::{Brokerage, Sso};
+use super::{Fault, Reply, Simulator};
+use crate::Timestamp;
+
+/// A simulated gateway; see the [module](self) for how to use it.
+#[derive(Debug)]
+pub struct Gateway {
+    settings: Settings,
+    now: Option<Timestamp>,
+    sso: Option<Sso>,
+    /// The login that the client ended, which `sso/validate` still knows for a while.
+    logged_out: Option<(Timestamp, Sso)>,
+    brokerage: Brokerage,
+    /// Whether the status still shows why the last init was refused.
+    fail: bool,
+    rival: Option<Rival>,
+    login_at: Option<(Timestamp, Person)>,
+    reauthenticates_at: Option<Timestamp>,
+    outage: Option<(Timestamp, Outage)>,
+    plan: Vec<(Timestamp, Lever)>,
+    troubles: Vec<(u32, &'static str, Trouble)>,
+    limits: Limits,
+    random: u64,
+    served: BTreeMap<String, String>,
+    log: Vec<Logged>,
+}
+
+/// Who holds the brokerage session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    /// Nobody.
+    Nobody,
+    /// The client of this gateway.
+    Client,
+    /// Another client.
+    Rival,
+}
+
+impl Gateway {
+    /// Makes a gateway that was just started: nobody is logged in.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            random: settings.seed,
+            settings,
+            now: None,
+            sso: None,
+            logged_out: None,
+            brokerage: Brokerage::Closed { connected: false },
+            fail: false,
+            rival: None,
+            login_at: None,
+            reauthenticates_at: None,
+            outage: None,
+            plan: Vec::new(),
+            troubles: Vec::new(),
+            limits: Limits::default(),
+            served: BTreeMap::new(),
+            log: Vec::new(),
+        }
+    }
+
+    /// Makes something happen now.
+    pub fn pull(&mut self, now: Timestamp, lever: Lever) {
+        self.advance(now);
+        self.apply(self.now.unwrap_or(now), lever);
+    }
+
+    /// Makes something happen later; in the order of their times, and of these calls.
+    pub fn schedule(&mut self, at: Timestamp, lever: Lever) {
+        let place = self.plan.partition_point(|(other, _)| *other <= at);
+        self.plan.insert(place, (at, lever));
+    }
+
+    /// Serves a fixed JSON body under a path below the base, such as `/portfolio/DU0000001/summary`.
+    ///
+    /// The tier that the path belongs to must be open, as for every other call; while the brokerage
+    /// session is being established, a path under `/iserver` answers `{}`.
+    pub fn serve(&mut self, path: impl Into<String>, body: impl Into<String>) {
+        self.served.insert(path.into(), body.into());
+    }
+
+    /// Changes how the gateway behaves from now on.
+    pub const fn settings(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// Gives what happened so far, in its order.
+    pub fn log(&self) -> &[Logged] {
+        &self.log
+    }
+
+    /// Takes what happened since the last time, so that the log of a long run stays short.
+    pub fn take_log(&mut self) -> Vec<Logged> {
+        core::mem::take(&mut self.log)
+    }
+
+    /// Counts what happened.
+    pub fn count(&self, wanted: impl Fn(&Happening) -> bool) -> usize {
+        self.log.iter().filter(|logged| wanted(&logged.what)).count()
+    }
+
+    /// Gives the person who is logged in, as of the last time that was seen.
+    pub fn person(&self) -> Option<&Person> {
+        self.sso.as_ref().map(|sso| &sso.person)
+    }
+
+    /// Tells who holds the brokerage session, as of the last time that was seen.
+    pub const fn holder(&self) -> Holder {
+        match (&self.brokerage, &self.rival) {
+            (Brokerage::Open { .. }, _) => Holder::Client,
+            (Brokerage::Closed { .. }, Some(_)) => Holder::Rival,
+            (Brokerage::Closed { .. }, None) => Holder::Nobody,
+        }
+    }
+
+    /// Tells how many questions are suppressed in the present brokerage session; a new one has none.
+    pub const fn suppressed(&self) -> usize {
+        match &self.brokerage {
+            Brokerage::Open { suppressed, .. } => *suppressed,
+            Brokerage::Closed { .. } => 0,
+        }
+    }
+
+    fn note(&mut self, at: Timestamp, what: Happening) {
+        self.log.push(Logged { at, what });
+    }
+
+    /// Takes the trouble that a request is to meet.
+    fn trouble(&mut self, path: &str, call: Call) -> Option<Trouble> {
+        if let Some(place) = self.troubles.iter().position(|(_, end, _)| path.ends_with(end))
+            && let Some((left, _, trouble)) = self.troubles.get_mut(place)
+            && *left > 0
+        {
+            let trouble = trouble.clone();
+            *left -= 1;
+            if *left == 0 {
+                self.troubles.remove(place);
+            }
+            return Some(trouble);
+        }
+        let flaky = self.settings.flaky.clone().filter(|_| call == Call::Tickle)?;
+        (self.draw() % 100 < u64::from(flaky.percent)).then_some(flaky.trouble)
+    }
+}
+
+impl Simulator for Gateway {
+    fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
+        self.advance(now);
+        let now = self.now.unwrap_or(now);
+        let path = request.uri().path();
+        let call = self.call_of(path);
+        let trouble = self.trouble(path, call);
+        if let Some(trouble) = &trouble {
+            self.note(now, Happening::Troubled(trouble.code()));
+        }
+        let response = match &trouble {
+            Some(Trouble::Answer { status, content_type, body }) => {
+                let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                bodies::answer(status, content_type, body.as_str())
+            }
+            Some(Trouble::Unseen) => return Reply::new(Response::default()).with(Fault::Drop),
+            _ => self.respond(now, peer, call, request),
+        };
+        self.note(now, Happening::Answered { call, status: response.status().as_u16() });
+        let delay = self.delay(now, &response);
+        let half = response.body().len() / 2;
+        let mut reply = Reply::new(response).after(delay);
+        match trouble {
+            Some(Trouble::Drop) => reply.with(Fault::Drop),
+            Some(Trouble::Slow(delay)) => reply.after(delay),
+            Some(Trouble::Truncate) => reply.with(Fault::Truncate(half)),
+            Some(Trouble::Malformed) => {
+                reply.response.body_mut().truncate(half);
+                reply
+            }
+            _ => reply,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The stream of a simulated gateway: the checks of its handshake and the frames it sends.
+//!
+//! It has no socket: a test's server asks what to send.
+
+use http::header::{CONNECTION, COOKIE, UPGRADE, USER_AGENT};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::bodies::{answer, error, page};
+use super::calls::{has_double_cookie, refuses_origin};
+use super::{Call, Gateway, bodies};
+use crate::Timestamp;
+
+impl Gateway {
+    /// Checks the handshake of `GET /ws` and gives the first frames.
+    ///
+    /// With the cookie `api={"session":"<id>"}` the stream is open at once; without it the server
+    /// waits for the same object as a frame, see [`Gateway::stream_frame`].
+    ///
+    /// # Errors
+    /// The answer instead of the upgrade: 403 without a `User-Agent`, 400 for what is no handshake,
+    /// 401 for a foreign origin, another session's cookie, or while nobody is logged in.
+    pub fn open_stream<B>(
+        &mut self,
+        now: Timestamp,
+        request: &Request<B>,
+    ) -> Result<Vec<String>, Box<Response<Vec<u8>>>> {
+        self.advance(now);
+        let (headers, uri) = (request.headers(), request.uri());
+        if headers.get(USER_AGENT).is_none_or(|value| value.is_empty()) {
+            return Err(Box::new(page(StatusCode::FORBIDDEN, "Access Denied")));
+        }
+        if self.call_of(uri.path()) != Call::Stream {
+            return Err(Box::new(page(StatusCode::NOT_FOUND, "Not Found")));
+        }
+        let names = |name, token: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
+        };
+        if request.method() != Method::GET
+            || !names(UPGRADE, "websocket")
+            || !names(CONNECTION, "upgrade")
+            || has_double_cookie(headers)
+        {
+            return Err(Box::new(error(StatusCode::BAD_REQUEST, "Bad Request")));
+        }
+        if refuses_origin(headers, uri) {
+            return Err(Box::new(answer(StatusCode::UNAUTHORIZED, "", "")));
+        }
+        let Some(sso) = &self.sso else {
+            return Err(Box::new(bodies::logged_out(self.settings.logged_out)));
+        };
+        match api_cookie(headers) {
+            None => Ok(vec![json!({ "message": "waiting for session" }).to_string()]),
+            Some(cookie) if is_session(cookie.as_bytes(), &sso.id) => Ok(self.greeting(now)),
+            Some(_) => Err(Box::new(error(StatusCode::UNAUTHORIZED, "not authenticated"))),
+        }
+    }
+
+    /// Gives the frames that answer one of the client's. `open` tells whether the greeting was sent.
+    ///
+    /// Before the greeting everything but the session is dropped without a word; `tic` never gets an answer.
+    pub fn stream_frame(&mut self, now: Timestamp, open: bool, frame: &str) -> Vec<String> {
+        self.advance(now);
+        let opens = !open && self.sso.as_ref().is_some_and(|sso| is_session(frame.as_bytes(), &sso.id));
+        if opens { self.greeting(now) } else { Vec::new() }
+    }
+
+    /// Gives the heartbeat that the server sends each ten seconds.
+    pub fn stream_heartbeat(&self, now: Timestamp) -> String {
+        json!({ "topic": "system", "hb": now.as_millis() }).to_string()
+    }
+
+    /// Gives a frame that tells one flag alone, as the server does when it changes. The real one does not tell
+    /// that a session is authenticated again.
+    pub fn stream_flags(&mut self, now: Timestamp) -> String {
+        self.advance(now);
+        let flags = self.flags(now);
+        let args = if flags.competing {
+            json!({ "competing": true })
+        } else {
+            json!({ "authenticated": flags.authenticated })
+        };
+        json!({ "topic": "sts", "args": args }).to_string()
+    }
+
+    fn greeting(&self, now: Timestamp) -> Vec<String> {
+        let user = self.person().map_or("", |person| person.user.as_str());
+        vec![
+            json!({ "topic": "sts", "args": { "authenticated": self.flags(now).authenticated } }).to_string(),
+            json!({ "topic": "system", "success": user }).to_string(),
+        ]
+    }
+}
+
+/// Gives the value of the cookie `api`.
+fn api_cookie(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(';')).find_map(|cookie| cookie.trim().strip_prefix("api="))
+}
+
+/// Tells whether a text is `{"session":"<id>"}`.
+fn is_session(text: &[u8], id: &str) -> bool {
+    serde_json::from_slice::<Value>(text).is_ok_and(|body| body.get("session").and_then(Value::as_str) == Some(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::providers::ibkr::wire::{Frame, TIC, Tickle, session_cookie, session_frame};
+    use crate::sim::Simulator;
+    use crate::sim::ibkr::{Lever, Login, Person, Rival, Settings};
+    use crate::{BaseUrl, providers::ibkr::wire::Endpoints, wire};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
+
+    type Spoil = fn(&mut HeaderMap);
+
+    fn handshake() -> Request<Vec<u8>> {
+        let api = Endpoints::new(&BaseUrl::parse("https://localhost:5000/v1/api").unwrap()).unwrap();
+        let mut request = api.stream();
+        request.headers_mut().insert(UPGRADE, "websocket".parse().unwrap());
+        request.headers_mut().insert(CONNECTION, "keep-alive, Upgrade".parse().unwrap());
+        request
+    }
+
+    fn gateway() -> (Gateway, String) {
+        let api = Endpoints::new(&BaseUrl::parse("https://localhost:5000/v1/api").unwrap()).unwrap();
+        let mut gateway = Gateway::new(Settings { login: Login::Never, ..Settings::default() });
+        gateway.pull(NOW, Lever::LogIn(Person::default()));
+        let reply = gateway.handle(NOW, IpAddr::V4(Ipv4Addr::LOCALHOST), &api.tickle());
+        let tickle: Tickle<'_> = wire::json(reply.response.body()).unwrap();
+        let id = tickle.session.unwrap().expose().to_owned();
+        (gateway, id)
+    }
+
+    #[test]
+    fn the_cookie_of_the_session_opens_the_stream() {
+        let (mut gateway, id) = gateway();
+        let mut request = handshake();
+        request.headers_mut().insert(COOKIE, session_cookie(&id).unwrap());
+        let frames = gateway.open_stream(NOW, &request).unwrap();
+        assert!(Frame::read(frames[0].as_bytes()).unwrap().flags().unwrap().authenticated.unwrap());
+        assert!(Frame::read(frames[1].as_bytes()).unwrap().is_greeting());
+        gateway.pull(NOW, Lever::RivalTakes(Rival::default()));
+        assert_eq!(gateway.stream_flags(NOW), r#"{"args":{"authenticated":false},"topic":"sts"}"#);
+        let beat = gateway.stream_heartbeat(NOW);
+        assert_eq!(Frame::read(beat.as_bytes()).unwrap().heartbeat, Some(NOW.as_millis()));
+    }
+
+    #[test]
+    fn without_a_cookie_the_session_is_the_first_frame() {
+        let (mut gateway, id) = gateway();
+        let frames = gateway.open_stream(NOW, &handshake()).unwrap();
+        assert!(Frame::read(frames[0].as_bytes()).unwrap().wants_session());
+        assert!(gateway.stream_frame(NOW, false, "smd+265598+{}").is_empty());
+        assert_eq!(gateway.stream_frame(NOW, false, session_frame(&id).unwrap().expose()).len(), 2);
+        assert!(gateway.stream_frame(NOW, true, TIC).is_empty());
+    }
+
+    #[test]
+    fn a_wrong_handshake_is_refused() {
+        let (mut gateway, id) = gateway();
+        let spoilt: [(Spoil, u16); 4] = [
+            (|headers| drop(headers.remove(USER_AGENT)), 403),
+            (|headers| drop(headers.remove(UPGRADE)), 400),
+            (|headers| drop(headers.insert("origin", "https://example.org".parse().unwrap())), 401),
+            (|headers| drop(headers.insert(COOKIE, session_cookie("0a1b").unwrap())), 401),
+        ];
+        for (spoil, status) in spoilt {
+            let mut request = handshake();
+            request.headers_mut().insert(COOKIE, session_cookie(&id).unwrap());
+            spoil(request.headers_mut());
+            assert_eq!(gateway.open_stream(NOW, &request).unwrap_err().status(), status);
+        }
+        gateway.pull(NOW, Lever::EndLogin);
+        assert_eq!(gateway.open_stream(NOW, &handshake()).unwrap_err().status(), 401);
+    }
+}

@@ -16,6 +16,20 @@ impl Snapshot {
         Self(Zeroizing::new(text.into()))
     }
 
+    /// Tells why the session has ended, if it has; a text that is no snapshot tells nothing.
+    pub fn closed(&self) -> Option<crate::CloseReason> {
+        #[derive(serde::Deserialize)]
+        struct Text {
+            session: Session,
+        }
+        #[derive(serde::Deserialize)]
+        struct Session {
+            #[serde(default)]
+            closed: Option<crate::CloseReason>,
+        }
+        serde_json::from_str::<Text>(&self.0).ok()?.session.closed
+    }
+
     /// Shows the whole text, tokens included.
     pub fn expose_secrets(&self) -> &str {
         &self.0

@@ -263,6 +263,7 @@ macro_rules! wire_object {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro declares public bodies")]
 mod tests {
     use super::*;
 

@@ -5,14 +5,13 @@
 //! clients happen to send, and refuses what the real server refuses, so that programs can be tested
 //! against it.
 
-pub mod ibkr;
-
 use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::Timestamp;
 
 pub mod cbrain;
+pub mod ibkr;
 pub mod server;
 mod web;
 

@@ -1,5 +1,6 @@
 //! A machine and its world as a script: each line says what the machine does or what happens to it.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![expect(clippy::wrong_self_convention, reason = "a script reads as a sentence: `is`, `is_answered`")]
 
 use std::fmt::Write;
 use std::time::Duration;

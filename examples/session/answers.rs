@@ -1,0 +1,155 @@
+//! Where answers come from: the environment, files, a prompt on a terminal.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sansession::blocking::Answer;
+use sansession::{By, Credentials, Input, Need, NeedKind, Rejection, Secret};
+
+use crate::Usage;
+
+/// Whether somebody is typing: a Ctrl-C then ends the program at once.
+pub static PROMPTING: AtomicBool = AtomicBool::new(false);
+
+/// How many refused answers end a conversation: accounts lock after about three.
+const TRIES: u8 = 2;
+
+/// Answers of which some are known before.
+#[derive(Default)]
+pub struct Answers {
+    user: Option<Secret>,
+    password: Option<Secret>,
+    code: Option<Secret>,
+    pin: Option<Secret>,
+    pub token: Option<Secret>,
+    /// Whether a refused answer may be given once more.
+    again: bool,
+}
+
+impl Answers {
+    /// Reads the environment; `known` are the embedded simulator's user and password.
+    pub fn read(again: bool, known: Option<(&str, &str)>) -> Result<Self, Usage> {
+        let (user, password) = (variable("SANSESSION_USER")?, variable("SANSESSION_PASSWORD")?);
+        Ok(Self {
+            user: user.or_else(|| known.map(|(user, _)| user.into())),
+            password: password.or_else(|| known.map(|(_, password)| password.into())),
+            code: variable("SANSESSION_CODE")?,
+            pin: variable("SANSESSION_PIN")?,
+            token: variable("SANSESSION_TOKEN")?,
+            again,
+        })
+    }
+
+    /// Checks that a login can be answered at all, before anything is sent.
+    pub fn check(&self) -> Result<(), Usage> {
+        for (name, value) in [("SANSESSION_USER", &self.user), ("SANSESSION_PASSWORD", &self.password)] {
+            match value {
+                None if !std::io::stdin().is_terminal() => {
+                    return Err(Usage(format!("{name} is not set and there is no terminal to ask at")));
+                }
+                Some(value) if value.is_empty() => return Err(Usage(format!("{name} is empty"))),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a need.
+    pub fn answer(&mut self, need: &Need) -> Answer {
+        let input = match need.kind {
+            NeedKind::Credentials => self.credentials(need),
+            NeedKind::AccessCode => {
+                self.one(need, "code", self.code.as_ref()).map(|(code, by)| (Input::Code(code), by))
+            }
+            NeedKind::Pin => self.one(need, "PIN", self.pin.as_ref()).map(|(pin, by)| (Input::Pin(pin), by)),
+            _ => None,
+        };
+        match input {
+            // `--again` is a person's word for an answer that a program keeps.
+            Some((input, By::Store)) if std::mem::take(&mut self.again) => Answer::Now(input, By::Person),
+            Some((input, by)) => Answer::Now(input, by),
+            None => Answer::GiveUp,
+        }
+    }
+
+    /// Says why an answer was not taken.
+    pub fn rejected(&self, need: &Need, rejection: Rejection) {
+        let more = if rejection == Rejection::Unattended { "; --again gives it once more" } else { "" };
+        eprintln!("{}: {rejection}{more}", need.kind.code());
+    }
+
+    fn credentials(&self, need: &Need) -> Option<(Input, By)> {
+        if let (Some(user), Some(password)) = (&self.user, &self.password) {
+            return Some((Input::Credentials(Credentials::new(user.clone(), password.clone()).ok()?), By::Store));
+        }
+        if need.refused >= TRIES {
+            return None;
+        }
+        let user = match &self.user {
+            Some(user) => user.clone(),
+            None => prompt_line("login: ")?.into(),
+        };
+        let password = match &self.password {
+            Some(password) => password.clone(),
+            None => prompt_hidden("password: ")?,
+        };
+        match Credentials::new(user, password) {
+            Ok(credentials) => Some((Input::Credentials(credentials), By::Person)),
+            Err(rejection) => {
+                self.rejected(need, rejection);
+                None
+            }
+        }
+    }
+
+    fn one(&self, need: &Need, name: &str, known: Option<&Secret>) -> Option<(Secret, By)> {
+        match known {
+            Some(secret) => Some((secret.clone(), By::Store)),
+            None if need.refused >= TRIES => None,
+            None => Some((prompt_hidden(&format!("{name}: "))?, By::Person)),
+        }
+    }
+}
+
+/// Reads a secret from `NAME`, or from the file that `NAME_FILE` names.
+pub fn variable(name: &str) -> Result<Option<Secret>, Usage> {
+    let file = format!("{name}_FILE");
+    match (std::env::var(name), std::env::var_os(&file)) {
+        (Ok(_), Some(_)) => Err(Usage(format!("{name} and {file} are both set: which one?"))),
+        (Ok(value), None) => Ok(Some(Secret::new(value))),
+        (Err(std::env::VarError::NotUnicode(_)), _) => Err(Usage(format!("{name} is no Unicode text"))),
+        (Err(_), Some(path)) => {
+            let mut text = std::fs::read_to_string(&path)
+                .map_err(|error| Usage(format!("{file}: {}: {error}", path.to_string_lossy())))?;
+            // Editors end a file with a newline that is no part of the secret.
+            let end = text.trim_end_matches(['\r', '\n']).len();
+            text.truncate(end);
+            Ok(Some(Secret::new(text)))
+        }
+        (Err(_), None) => Ok(None),
+    }
+}
+
+fn prompt_line(prompt: &str) -> Option<String> {
+    if !std::io::stdin().is_terminal() {
+        return None;
+    }
+    eprint!("{prompt}");
+    let _ = std::io::stderr().flush();
+    let mut line = String::new();
+    PROMPTING.store(true, Ordering::SeqCst);
+    let read = std::io::stdin().read_line(&mut line);
+    PROMPTING.store(false, Ordering::SeqCst);
+    let line = line.trim_end_matches(['\r', '\n']);
+    (read.is_ok() && !line.is_empty()).then(|| line.to_owned())
+}
+
+fn prompt_hidden(prompt: &str) -> Option<Secret> {
+    if !std::io::stdin().is_terminal() {
+        return None;
+    }
+    PROMPTING.store(true, Ordering::SeqCst);
+    let typed = rpassword::prompt_password(prompt);
+    PROMPTING.store(false, Ordering::SeqCst);
+    typed.ok().map(Secret::new)
+}

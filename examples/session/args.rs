@@ -1,0 +1,244 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lexopt::prelude::*;
+
+use crate::Usage;
+
+pub const HELP: &str = "\
+Opens, keeps alive and ends a login session.
+
+  cargo run --example session                      every provider's whole life, on simulators
+  cargo run --example session -- PROVIDER [OPTIONS]
+  cargo run --example session -- --serve PROVIDER [--port N]
+
+PROVIDER is one of
+  cbrain         CBRAIN (BrainPortal), /session
+  ibkr-gateway   Interactive Brokers, Client Portal Gateway
+  ibkr-oauth1a   Interactive Brokers, Web API with OAuth 1.0a
+  ibkr-oauth2    Interactive Brokers, Web API with OAuth 2.0
+  kotak-trade    Kotak Securities, Trade API
+  kotak-neo      Kotak Securities, Neo
+
+OPTIONS
+  --url URL             the server; without it an embedded simulator with users of its own
+  --for SECONDS         stay so long once active, then log out (default 0)
+  --keepalive SECONDS   look so often whether the session lives (default: the provider's)
+  --save FILE           write the session to FILE (mode 0600) whenever a crash must not lose something;
+                        with --for the session is left open at the server in the end
+  --resume FILE         go on with the session in FILE; asks for no password while that one lives
+  --relogin             log in again after a proven expiry, at most 3 times a day
+  --patience SECONDS    give up after so long in trouble (default 60)
+  --ca-file PEM         trust these roots instead of Mozilla's
+  --allow-plain-http    let passwords and tokens go to another machine in clear
+  --again               give an answer that was refused before once more
+  --json                one JSON object a line on stdout; words go to stderr
+  --serve PROVIDER      only the simulator, until Ctrl-C; prints its URL and its users
+  --port N              the simulator's port (default: any)
+
+SECRETS come from the environment, each also as NAME_FILE with a path, or from a prompt on a terminal,
+never from arguments:
+  SANSESSION_USER, SANSESSION_PASSWORD, SANSESSION_CODE, SANSESSION_PIN
+  SANSESSION_TOKEN      a token that somebody already has: no login, only a look
+
+JSON LINES have \"t\" (milliseconds since the Unix epoch) and \"event\": send, response, failure, phase,
+retrying, need, saved, call, closed and the codes of the library's events.
+
+Ctrl-C logs out. SIGTERM logs out, with --save it saves and leaves the session open.
+
+EXIT CODES
+  0 logged out or saved    3 denied      4 unavailable, or the logout was not confirmed
+  5 protocol error         6 expired     7 another client holds the session     64 usage
+
+EXAMPLES
+  SANSESSION_USER=norm SANSESSION_PASSWORD_FILE=/run/secrets/cbrain \\
+    cargo run --example session -- cbrain --url https://portal.example.org --for 3600 --save cbrain.json
+  cargo run --example session -- cbrain --url https://portal.example.org --resume cbrain.json
+";
+
+/// The providers that the tool knows by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Provider {
+    Cbrain,
+    IbkrGateway,
+    IbkrOauth1a,
+    IbkrOauth2,
+    KotakTrade,
+    KotakNeo,
+}
+
+impl Provider {
+    pub const ALL: [Self; 6] =
+        [Self::Cbrain, Self::IbkrGateway, Self::IbkrOauth1a, Self::IbkrOauth2, Self::KotakTrade, Self::KotakNeo];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cbrain => "cbrain",
+            Self::IbkrGateway => "ibkr-gateway",
+            Self::IbkrOauth1a => "ibkr-oauth1a",
+            Self::IbkrOauth2 => "ibkr-oauth2",
+            Self::KotakTrade => "kotak-trade",
+            Self::KotakNeo => "kotak-neo",
+        }
+    }
+
+    fn parse(name: &str) -> Result<Self, Usage> {
+        let known = Self::ALL.map(Self::name).join(", ");
+        Self::ALL
+            .into_iter()
+            .find(|provider| provider.name() == name)
+            .ok_or_else(|| Usage(format!("there is no provider {name:?}; there are {known}")))
+    }
+}
+
+pub enum Command {
+    Help,
+    Tour,
+    Serve { provider: Provider, port: u16 },
+    Run(Box<Args>),
+}
+
+#[derive(Debug)]
+pub struct Args {
+    pub provider: Provider,
+    pub url: Option<String>,
+    pub stay: Duration,
+    pub stays: bool,
+    pub keepalive: Option<Duration>,
+    pub save: Option<PathBuf>,
+    pub resume: Option<PathBuf>,
+    pub relogin: bool,
+    pub patience: Duration,
+    pub ca_file: Option<PathBuf>,
+    pub allow_plain_http: bool,
+    pub again: bool,
+    pub json: bool,
+}
+
+impl Args {
+    /// Reads the command line.
+    pub fn parse() -> Result<Command, Usage> {
+        Self::parse_from(lexopt::Parser::from_env())
+    }
+
+    pub fn new(provider: Provider) -> Self {
+        Self {
+            provider,
+            url: None,
+            stay: Duration::ZERO,
+            stays: false,
+            keepalive: None,
+            save: None,
+            resume: None,
+            relogin: false,
+            patience: Duration::from_secs(60),
+            ca_file: None,
+            allow_plain_http: false,
+            again: false,
+            json: false,
+        }
+    }
+
+    fn parse_from(mut parser: lexopt::Parser) -> Result<Command, Usage> {
+        let mut args = Self::new(Provider::Cbrain);
+        let (mut provider, mut serve, mut port, mut any) = (None, None, None, false);
+        while let Some(arg) = parser.next()? {
+            any = true;
+            match arg {
+                Short('h') | Long("help") => return Ok(Command::Help),
+                Long("serve") => serve = Some(Provider::parse(&parser.value()?.string()?)?),
+                Long("port") => port = Some(parser.value()?.parse()?),
+                Long("url") => args.url = Some(parser.value()?.string()?),
+                Long("for") => {
+                    args.stay = seconds("--for", &parser.value()?.string()?)?;
+                    args.stays = true;
+                }
+                Long("keepalive") => {
+                    let every = seconds("--keepalive", &parser.value()?.string()?)?;
+                    if every < Duration::from_secs(1) {
+                        return Err(Usage("--keepalive: at least 1 second".into()));
+                    }
+                    args.keepalive = Some(every);
+                }
+                Long("save") => args.save = Some(parser.value()?.into()),
+                Long("resume") => args.resume = Some(parser.value()?.into()),
+                Long("relogin") => args.relogin = true,
+                Long("patience") => args.patience = seconds("--patience", &parser.value()?.string()?)?,
+                Long("ca-file") => args.ca_file = Some(parser.value()?.into()),
+                Long("allow-plain-http") => args.allow_plain_http = true,
+                Long("again") => args.again = true,
+                Long("json") => args.json = true,
+                Value(name) if provider.is_none() => provider = Some(Provider::parse(&name.string()?)?),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        match (provider, serve) {
+            (Some(_), Some(_)) => Err(Usage("--serve runs the simulator alone: leave the other provider out".into())),
+            (None, Some(provider)) => Ok(Command::Serve { provider, port: port.unwrap_or(0) }),
+            (None, None) if !any => Ok(Command::Tour),
+            (None, None) => Err(Usage("which provider?".into())),
+            (Some(_), None) if port.is_some() => Err(Usage("--port goes with --serve".into())),
+            (Some(provider), None) => {
+                args.provider = provider;
+                args.check()?;
+                Ok(Command::Run(Box::new(args)))
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), Usage> {
+        if self.url.is_none() && (self.save.is_some() || self.resume.is_some()) {
+            return Err(Usage("--save and --resume need --url: the embedded server dies with this process".into()));
+        }
+        Ok(())
+    }
+}
+
+fn seconds(option: &str, text: &str) -> Result<Duration, Usage> {
+    text.parse::<f64>()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|time| time.as_secs() <= 100 * 365 * 86_400)
+        .ok_or_else(|| Usage(format!("{option}: {text:?} is no number of seconds")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Command, Usage> {
+        Args::parse_from(lexopt::Parser::from_args(args))
+    }
+
+    #[test]
+    fn a_typo_in_each_field_explains_itself() {
+        for (args, word) in [
+            (&["cbrian"][..], "cbrian"),
+            (&["cbrain", "--fro", "3"], "--fro"),
+            (&["cbrain", "--for", "3s"], "3s"),
+            (&["cbrain", "--for"], "--for"),
+            (&["cbrain", "--for", "-1"], "-1"),
+            (&["cbrain", "--keepalive", "0"], "--keepalive"),
+            (&["cbrain", "--patience", "nan"], "nan"),
+            (&["cbrain", "--save", "x"], "--url"),
+            (&["cbrain", "--resume", "x"], "--url"),
+            (&["cbrain", "kotak-neo"], "kotak-neo"),
+            (&["cbrain", "--port", "3"], "--serve"),
+            (&["--serve", "x"], "x"),
+            (&["--serve", "cbrain", "--port", "70000"], "70000"),
+            (&["--json"], "provider"),
+        ] {
+            let Err(Usage(error)) = parse(args) else { panic!("{args:?}") };
+            assert!(error.contains(word), "{args:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_arguments_are_the_tour() {
+        assert!(matches!(parse(&[]), Ok(Command::Tour)));
+        assert!(matches!(parse(&["--help"]), Ok(Command::Help)));
+        assert!(matches!(parse(&["cbrain"]), Ok(Command::Run(_))));
+    }
+}

@@ -1,0 +1,48 @@
+//! Opens, keeps alive and ends a session of any provider: the tool to try first.
+//!
+//! Without arguments it takes every provider through its whole life on embedded simulators.
+//! `--help` lists the rest.
+
+mod answers;
+mod args;
+mod file;
+mod report;
+mod run;
+mod tour;
+mod world;
+
+use std::process::ExitCode;
+
+use args::{Args, Command, HELP};
+
+/// A command line that cannot be followed (`EX_USAGE` of sysexits.h).
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let code = match Args::parse() {
+        Ok(Command::Help) => {
+            println!("{HELP}");
+            0
+        }
+        Ok(Command::Tour) => tour::tour(),
+        Ok(Command::Serve { provider, port }) => world::serve(provider, port).map_or_else(complain, |()| 0),
+        Ok(Command::Run(args)) => run::run(&args).unwrap_or_else(complain),
+        Err(error) => complain(error),
+    };
+    ExitCode::from(code)
+}
+
+/// What is wrong with the command line, the environment or a file, in words.
+struct Usage(String);
+
+impl<E: std::fmt::Display> From<E> for Usage {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn complain(Usage(error): Usage) -> u8 {
+    eprintln!("session: {error}");
+    eprintln!("session: `cargo run --example session -- --help` lists what there is");
+    USAGE
+}

@@ -1,0 +1,61 @@
+//! Every provider through its whole life, on embedded simulators.
+#![expect(clippy::disallowed_methods, reason = "a tool sleeps; a machine does not")]
+
+use std::time::Duration;
+
+use sansession::blocking::drive;
+
+use crate::args::{Args, Provider};
+use crate::report::Report;
+use crate::run::Tool;
+use crate::world::{self, World};
+use crate::{USAGE, Usage};
+
+/// How long each session stays active: three keepalives.
+const STAY: Duration = Duration::from_millis(3_500);
+
+/// Runs the tour and gives the exit code: that of the first provider that failed.
+pub fn tour() -> u8 {
+    let there: Vec<_> = Provider::ALL.into_iter().filter(|provider| world::is_there(*provider)).collect();
+    for provider in &there {
+        let code = visit(*provider).unwrap_or_else(|Usage(error)| {
+            eprintln!("{}: {error}", provider.name());
+            USAGE
+        });
+        if code != 0 {
+            return code;
+        }
+        println!();
+    }
+    println!(
+        "{} lives, each from login to logout: {}",
+        there.len(),
+        there.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ")
+    );
+    0
+}
+
+fn visit(provider: Provider) -> Result<u8, Usage> {
+    let mut args = Args::new(provider);
+    args.stay = STAY;
+    args.keepalive = Some(Duration::from_secs(1));
+    let report = Report::new(false, provider.name());
+    let World { handle, transport, answers, call, .. } = &mut world::open(&args, None)?;
+    let mut tool = Tool::new(handle.clone(), std::mem::take(answers), report.clone(), &args);
+    // A program's own calls come from other threads than the one that keeps the session alive.
+    let (own, own_transport, path) = (handle.clone(), transport.clone(), *call);
+    let caller = std::thread::spawn(move || {
+        std::thread::sleep(STAY / 2);
+        let request = http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string());
+        let outcome = request.and_then(|request| own.call(&own_transport, request).map_err(|error| error.to_string()));
+        match &outcome {
+            Ok(response) => report.called(path, response.status().as_str()),
+            Err(error) => report.called(path, error),
+        }
+        outcome.is_ok_and(|response| response.status().is_success())
+    });
+    let ended = drive(handle, transport, &mut tool)?;
+    let code = tool.finish(&ended);
+    let called = caller.join().unwrap_or(false);
+    Ok(if code == 0 && !called { 1 } else { code })
+}

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!((now + Duration::from_secs(1)).as_millis(), 2_000);
 /// assert_eq!(now - Duration::from_secs(9), Timestamp::from_millis(0));
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 

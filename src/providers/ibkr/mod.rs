@@ -9,13 +9,20 @@
 //! - [`Refusal`]: what an error answer says, and about which tier.
 //! - [`Region`]: the midnight at which all sessions end.
 
+mod account;
+mod brokerage;
 mod flags;
+mod gateway;
 mod refusal;
 mod region;
+mod takeover;
 mod tier;
 pub mod wire;
 
+pub use account::Expect;
 pub use flags::Standing;
+pub use gateway::{Gateway, GatewayLive, GatewayState, GatewayStep};
 pub use refusal::Refusal;
 pub use region::{Region, UnknownRegion};
+pub use takeover::{OrElse, Takeover};
 pub use tier::Tier;

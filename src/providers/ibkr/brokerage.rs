@@ -1,0 +1,217 @@
+//! The inner tier: what to do next about the brokerage session, for the gateway and the direct Web API alike.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Region;
+use super::flags::Standing;
+use super::takeover::{OrElse, Takeover};
+use super::wire::Status;
+use crate::provider::Entropy;
+use crate::{Backoff, Event, Timestamp};
+
+/// How often a brokerage session that is not there is looked for.
+pub(super) const LOOK: Duration = Duration::from_secs(60);
+
+/// How soon a session that is being established is looked at; peers take one to three seconds.
+const ESTABLISHING: Duration = Duration::from_secs(2);
+
+/// After so many looks it is not that fast: every ten seconds will do.
+const ESTABLISHING_LOOKS: u8 = 30;
+
+/// The pace of init: one that was repeated each minute for hours made a gateway refuse fresh logins.
+const INIT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(30 * 60), u16::MAX);
+
+/// The most inits between two midnights: twice what the pace alone would make of a whole day.
+const INITS: u16 = 100;
+
+/// What is known of the brokerage session.
+#[derive(Default, Serialize, Deserialize, Debug)]
+#[serde(default)]
+pub(super) struct Brokerage {
+    pub(super) ready: bool,
+    /// Somebody else holds it, as far as known.
+    pub(super) rival: bool,
+    /// When somebody else took it while it was ours.
+    thrown_out: Option<Timestamp>,
+    /// How many takeovers the owner has granted and nobody has used.
+    pub(super) granted: u8,
+    /// How many were made since midnight.
+    takeovers: u8,
+    /// How many inits in a row did not help, and when the next may leave: this long after the last.
+    tries: u16,
+    tried: Timestamp,
+    wait: Duration,
+    /// How many were sent since midnight.
+    inits: u16,
+    disconnected: bool,
+    establishing: u8,
+    /// The next regional midnight.
+    pub(super) midnight: Option<Timestamp>,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Move {
+    /// The brokerage session is usable.
+    Use,
+    /// Look again after this time.
+    Look(Duration),
+    /// Look whether the outer tier lives.
+    CheckSso,
+    /// Open it without throwing anybody out.
+    Init,
+    /// Open it and throw out whoever has it.
+    TakeOver,
+    /// Ask the owner whether somebody may be thrown out.
+    Ask,
+    /// Give way.
+    Yield,
+    /// The answer has no flags.
+    Puzzle,
+}
+
+impl Brokerage {
+    /// Makes sense of flags; `sso` tells whether the outer tier is known to live.
+    pub(super) fn weigh(
+        &mut self,
+        now: Timestamp,
+        policy: Takeover,
+        status: &Status<'_>,
+        standing: Standing,
+        sso: bool,
+        tell: &mut dyn FnMut(Event),
+    ) -> Move {
+        self.note_connection(status);
+        match standing {
+            Standing::Ready => {
+                if !self.ready {
+                    tell(Event::SettingsLost);
+                }
+                self.ready = true;
+                self.rival = false;
+                self.thrown_out = None;
+                self.tries = 0;
+                self.establishing = 0;
+                Move::Use
+            }
+            Standing::Establishing => {
+                self.ready = false;
+                self.establishing = self.establishing.saturating_add(1);
+                Move::Look(if self.establishing > ESTABLISHING_LOOKS { ESTABLISHING * 5 } else { ESTABLISHING })
+            }
+            Standing::NeedsInit => self.open(now, policy),
+            Standing::LoggedOut if sso => self.open(now, policy),
+            Standing::LoggedOut => {
+                self.ready = false;
+                Move::CheckSso
+            }
+            Standing::TakeoverNeeded | Standing::Competing => {
+                self.note_rival(now, tell);
+                self.open(now, policy)
+            }
+            Standing::Contradictory => {
+                self.ready = false;
+                Move::Look(ESTABLISHING * 3)
+            }
+            Standing::Unknown => Move::Puzzle,
+        }
+    }
+
+    /// Says how to open a session that is not there.
+    pub(super) fn open(&mut self, now: Timestamp, policy: Takeover) -> Move {
+        self.ready = false;
+        self.establishing = 0;
+        let due = self.next_init(now);
+        if !self.rival {
+            return due.map_or(Move::Init, Move::Look);
+        }
+        if self.granted > 0 {
+            return Move::TakeOver;
+        }
+        match policy {
+            Takeover::Never { then: OrElse::Close } => Move::Yield,
+            Takeover::Ask if due.is_some() => Move::Ask,
+            Takeover::Always { budget, quiet } if self.takeovers < budget => {
+                // The clock may have been set back since.
+                let since = self.thrown_out.map(|at| now.since(at.min(now)));
+                match (since.and_then(|since| quiet.checked_sub(since)), due) {
+                    (Some(rest), _) if !rest.is_zero() => Move::Look(rest.min(LOOK)),
+                    (_, Some(rest)) => Move::Look(rest),
+                    _ => Move::TakeOver,
+                }
+            }
+            _ => due.map_or(Move::Init, Move::Look),
+        }
+    }
+
+    /// Notes that an init leaves.
+    pub(super) fn note_init(&mut self, now: Timestamp, takes_over: bool, entropy: Entropy<'_>) {
+        self.tries = self.tries.saturating_add(1);
+        self.inits = self.inits.saturating_add(1);
+        self.tried = now;
+        let [k0, k1, k2, k3, k4, k5, k6, k7, ..] = *entropy.key;
+        let seed = u64::from_le_bytes([k0, k1, k2, k3, k4, k5, k6, k7]) ^ entropy.counter;
+        self.wait = INIT.delay(seed, self.tries);
+        if takes_over {
+            self.granted = self.granted.saturating_sub(1);
+            self.takeovers = self.takeovers.saturating_add(1);
+        }
+    }
+
+    /// Notes the regional midnight; gives true where one has passed since the last time.
+    pub(super) fn note_midnight(&mut self, now: Timestamp, region: Region) -> bool {
+        let passed = match self.midnight {
+            Some(midnight) if now < midnight => {
+                // The clock may have been set back by a day.
+                if midnight.since(now) > Duration::from_secs(25 * 3600) {
+                    self.midnight = Some(region.next_midnight(now));
+                }
+                return false;
+            }
+            before => before.is_some(),
+        };
+        self.midnight = Some(region.next_midnight(now));
+        self.inits = 0;
+        self.takeovers = 0;
+        passed
+    }
+
+    fn note_rival(&mut self, now: Timestamp, tell: &mut dyn FnMut(Event)) {
+        if self.rival {
+            return;
+        }
+        self.rival = true;
+        if self.ready {
+            self.thrown_out = Some(now);
+        }
+        tell(Event::Rival);
+    }
+
+    /// Starts the pace anew where the back end was lost and is there again.
+    fn note_connection(&mut self, status: &Status<'_>) {
+        match status.connected {
+            Some(true) if self.disconnected => {
+                self.disconnected = false;
+                self.tries = 0;
+                self.wait = Duration::ZERO;
+            }
+            Some(false) => self.disconnected = true,
+            _ => {}
+        }
+    }
+
+    /// Gives the time to wait before the next init, none if it may leave now.
+    fn next_init(&mut self, now: Timestamp) -> Option<Duration> {
+        if self.inits >= INITS {
+            return Some(LOOK);
+        }
+        if self.tries == 0 {
+            return None;
+        }
+        self.tried = self.tried.min(now);
+        let rest = self.wait.checked_sub(now.since(self.tried)).filter(|rest| !rest.is_zero())?;
+        Some(rest.min(LOOK))
+    }
+}

@@ -62,6 +62,8 @@ impl Answers {
                 self.one(need, "code", self.code.as_ref()).map(|(code, by)| (Input::Code(code), by))
             }
             NeedKind::Pin => self.one(need, "PIN", self.pin.as_ref()).map(|(pin, by)| (Input::Pin(pin), by)),
+            // The session looks by itself whether it has happened.
+            NeedKind::Browser | NeedKind::Takeover => return Answer::Later(std::time::Duration::from_secs(60)),
             _ => None,
         };
         match input {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::prelude::*;
+use sansession::blocking::Pin;
+use sansession::providers::ibkr::{OrElse, Region, Takeover};
 
 use crate::Usage;
 
@@ -31,9 +33,13 @@ OPTIONS
   --resume FILE         go on with the session in FILE; asks for no password while that one lives
   --relogin             log in again after a proven expiry, at most 3 times a day
   --patience SECONDS    give up after so long in trouble (default 60)
-  --ca-file PEM         trust these roots instead of Mozilla's
+  --ca-file PEM         trust these roots instead of Mozilla's; ibkr-gateway: its own certificate
+  --pin SHA256          trust the certificate with this fingerprint, whatever its names and dates
   --allow-plain-http    let passwords and tokens go to another machine in clear
   --again               give an answer that was refused before once more
+  --compete HOW         ibkr-gateway: never (default, exit code 7), wait or always, where another
+                        client holds the brokerage session
+  --region REGION       ibkr-gateway: new-york (default), zug or hong-kong, whose midnight ends sessions
   --json                one JSON object a line on stdout; words go to stderr
   --serve PROVIDER      only the simulator, until Ctrl-C; prints its URL and its users
   --port N              the simulator's port (default: any)
@@ -112,6 +118,9 @@ pub struct Args {
     pub relogin: bool,
     pub patience: Duration,
     pub ca_file: Option<PathBuf>,
+    pub pin: Option<Pin>,
+    pub takeover: Takeover,
+    pub region: Region,
     pub allow_plain_http: bool,
     pub again: bool,
     pub json: bool,
@@ -135,6 +144,9 @@ impl Args {
             relogin: false,
             patience: Duration::from_secs(60),
             ca_file: None,
+            pin: None,
+            takeover: Takeover::Never { then: OrElse::Close },
+            region: Region::default(),
             allow_plain_http: false,
             again: false,
             json: false,
@@ -167,6 +179,22 @@ impl Args {
                 Long("relogin") => args.relogin = true,
                 Long("patience") => args.patience = seconds("--patience", &parser.value()?.string()?)?,
                 Long("ca-file") => args.ca_file = Some(parser.value()?.into()),
+                Long("pin") => {
+                    let pin = parser.value()?.string()?;
+                    args.pin = Some(pin.parse().map_err(|error| Usage(format!("--pin {pin:?}: {error}")))?);
+                }
+                Long("compete") => {
+                    args.takeover = match parser.value()?.string()?.as_str() {
+                        "never" => Takeover::Never { then: OrElse::Close },
+                        "wait" => Takeover::Never { then: OrElse::Wait },
+                        "always" => Takeover::ALWAYS,
+                        other => return Err(Usage(format!("--compete {other:?}: never, wait or always"))),
+                    };
+                }
+                Long("region") => {
+                    let region = parser.value()?.string()?;
+                    args.region = region.parse().map_err(|error| Usage(format!("--region {region:?}: {error}")))?;
+                }
                 Long("allow-plain-http") => args.allow_plain_http = true,
                 Long("again") => args.again = true,
                 Long("json") => args.json = true,
@@ -229,6 +257,9 @@ mod tests {
             (&["--serve", "x"], "x"),
             (&["--serve", "cbrain", "--port", "70000"], "70000"),
             (&["--json"], "provider"),
+            (&["ibkr-gateway", "--compete", "sometimes"], "wait"),
+            (&["ibkr-gateway", "--region", "london"], "london"),
+            (&["ibkr-gateway", "--pin", "abc"], "abc"),
         ] {
             let Err(Usage(error)) = parse(args) else { panic!("{args:?}") };
             assert!(error.contains(word), "{args:?}: {error}");

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use sansession::Phase;
 use sansession::blocking::drive;
 
 use crate::args::{Args, Provider};
@@ -38,13 +39,17 @@ pub fn tour() -> u8 {
 fn visit(provider: Provider) -> Result<u8, Usage> {
     let mut args = Args::new(provider);
     args.stay = STAY;
-    args.keepalive = Some(Duration::from_secs(1));
+    // A tickle of IBKR's may be sent once a second.
+    args.keepalive = Some(Duration::from_millis(1_100));
     let report = Report::new(false, provider.name());
     let World { handle, transport, answers, call, .. } = &mut world::open(&args, None)?;
     let mut tool = Tool::new(handle.clone(), std::mem::take(answers), report.clone(), &args);
     // A program's own calls come from other threads than the one that keeps the session alive.
     let (own, own_transport, path) = (handle.clone(), transport.clone(), *call);
     let caller = std::thread::spawn(move || {
+        while own.phase() != Phase::Active {
+            std::thread::sleep(Duration::from_millis(50));
+        }
         std::thread::sleep(STAY / 2);
         let request = http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string());
         let outcome = request.and_then(|request| own.call(&own_transport, request).map_err(|error| error.to_string()));

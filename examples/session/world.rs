@@ -1,10 +1,12 @@
 //! Where the sessions are: servers that exist, and simulators that stand in for them.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
-use sansession::blocking::{Handle, Transport, Trust, now, seed};
+use sansession::blocking::{Handle, Pin, Transport, Trust, now, seed};
 use sansession::providers::cbrain::Cbrain;
-use sansession::sim::{self, Server};
+use sansession::providers::ibkr;
+use sansession::sim::{self, Certificate, Server};
 use sansession::{BaseUrl, Options, Provider, Relogin, Session, Snapshot};
 
 use crate::Usage;
@@ -30,23 +32,34 @@ const PASSWORD: &str = "wonderland";
 pub fn open(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     match args.provider {
         args::Provider::Cbrain => open_cbrain(args, saved),
+        args::Provider::IbkrGateway => open_gateway(args, saved),
         other => Err(not_there(other)),
     }
 }
 
 /// Tells whether this version has the provider.
 pub const fn is_there(provider: args::Provider) -> bool {
-    matches!(provider, args::Provider::Cbrain)
+    matches!(provider, args::Provider::Cbrain | args::Provider::IbkrGateway)
 }
 
 /// Runs a simulator until the process ends.
 pub fn serve(provider: args::Provider, port: u16) -> Result<(), Usage> {
-    let server = match provider {
-        args::Provider::Cbrain => Server::start_on(port, cbrain_simulator(), now)?,
+    let _server: Box<dyn std::any::Any> = match provider {
+        args::Provider::Cbrain => {
+            let server = Server::start_on(port, cbrain_simulator(), now)?;
+            println!("{} simulator at {}", provider.name(), server.url());
+            println!("user {USER}, password {PASSWORD}");
+            Box::new(server)
+        }
+        args::Provider::IbkrGateway => {
+            let server = Server::start_tls_on(port, Certificate::NoNames, gateway_simulator(), now)?;
+            println!("{} simulator at {}/v1/api", provider.name(), server.url());
+            println!("certificate --pin {}", pin_of(&server)?);
+            println!("its user logs in in the browser by himself, 20 s after it is needed");
+            Box::new(server)
+        }
         other => return Err(not_there(other)),
     };
-    println!("{} simulator at {}", provider.name(), server.url());
-    println!("user {USER}, password {PASSWORD}");
     if std::io::stdout().is_terminal() {
         println!("Ctrl-C ends it");
     }
@@ -98,6 +111,62 @@ fn cbrain_simulator() -> sim::Cbrain {
     portal
 }
 
+fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
+    let mut trust = Trust::mozilla();
+    let (url, server) = match &args.url {
+        Some(url) => (url.clone(), None),
+        None => {
+            let server = Server::start_tls(Certificate::NoNames, embedded_gateway(), now)?;
+            trust = Trust::pin(pin_of(&server)?);
+            (format!("{}/v1/api", server.url()), Some(server))
+        }
+    };
+    if let Some(pin) = args.pin {
+        trust = Trust::pin(pin);
+    } else if let Some(path) = &args.ca_file {
+        // A gateway signs its certificate itself, so the file is the certificate and no root.
+        trust = Trust::pin_file(path)?;
+    }
+    let mut provider = ibkr::Gateway::new(&base(args, &url)?)?.takeover(args.takeover).region(args.region);
+    if let Some(every) = args.keepalive {
+        provider = provider.tickle(every);
+    }
+    let handle = match saved {
+        Some(saved) => resume(provider, saved, args)?,
+        None => Handle::new(Session::new(provider, options(args), seed()?)).erased(),
+    };
+    let answers = Answers::read(args.again, None)?;
+    let transport = Transport::builder().trust(trust).build()?;
+    Ok(World {
+        handle,
+        transport,
+        answers,
+        call: "/iserver/accounts",
+        _server: server.map(|server| Box::new(server) as _),
+    })
+}
+
+fn gateway_simulator() -> sim::ibkr::Gateway {
+    sim::ibkr::Gateway::new(sim::ibkr::Settings::default())
+}
+
+/// A gateway whose person logs in soon.
+fn embedded_gateway() -> sim::ibkr::Gateway {
+    let soon = sim::ibkr::Login::After { delay: Duration::from_secs(2), person: sim::ibkr::Person::default() };
+    sim::ibkr::Gateway::new(sim::ibkr::Settings {
+        login: soon,
+        establish: Duration::from_millis(500),
+        ..sim::ibkr::Settings::default()
+    })
+}
+
+fn pin_of<S>(server: &Server<S>) -> Result<Pin, Usage>
+where
+    S: sim::Simulator + 'static,
+{
+    server.certificate_der().map(Pin::of).ok_or_else(|| Usage("the simulator has no certificate".into()))
+}
+
 fn resume<P>(provider: P, saved: &Snapshot, args: &Args) -> Result<Handle, Usage>
 where
     P: Provider + Send + 'static,
@@ -124,9 +193,10 @@ fn base(args: &Args, url: &str) -> Result<BaseUrl, Usage> {
 }
 
 fn transport(args: &Args) -> Result<Transport, Usage> {
-    let trust = match &args.ca_file {
-        Some(path) => Trust::roots_file(path)?,
-        None => Trust::mozilla(),
+    let trust = match (&args.pin, &args.ca_file) {
+        (Some(pin), _) => Trust::pin(*pin),
+        (None, Some(path)) => Trust::roots_file(path)?,
+        (None, None) => Trust::mozilla(),
     };
     Ok(Transport::builder().trust(trust).build()?)
 }

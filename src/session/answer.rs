@@ -3,7 +3,7 @@
 use super::core::{Every, Open};
 use super::{Session, cx};
 use crate::event::Cause;
-use crate::provider::{Ask, Provider, Verdict};
+use crate::provider::{Ask, Provider, Step, Verdict};
 use crate::{
     Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, RequestId,
     Timestamp, Totp,
@@ -13,6 +13,11 @@ impl<P: Provider> Session<P> {
     /// Opens a question, or keeps the same one open.
     pub(super) fn ask(&mut self, now: Timestamp, ask: Ask<P::Step>) {
         let Ask { kind, because, url, poll, lasting } = ask;
+        // What a look or a keepalive asks for again may be on its way already.
+        let on_its_way = self.core.due.is_some() && self.answer.as_ref().is_some_and(|answer| answer.fits(kind));
+        if on_its_way && !matches!(because, Because::Refused | Because::Lost | Because::Stale) {
+            return;
+        }
         self.core.due = None;
         self.answer = None;
         if because == Because::Refused {
@@ -87,10 +92,17 @@ impl<P: Provider> Session<P> {
         if kind != NeedKind::Browser {
             self.core.need = None;
         }
-        self.core.trouble = Some(now);
-        let goes_on = matches!(verdict, Verdict::Next { .. });
+        // Patience begins anew, but not for a healthy session that was asked something beside its life.
+        if self.core.opened.is_none() || self.core.trouble.is_some() {
+            self.core.trouble = Some(now);
+        }
+        let keep = match (&verdict, &input) {
+            (_, Input::Done | Input::TakeOver) => false,
+            // The provider has taken it over, unless the very next step spends it.
+            (Verdict::Next { step, .. }, Input::Token(_)) => step.rule().spends == Some(kind),
+            (verdict, _) => matches!(verdict, Verdict::Next { .. }),
+        };
         self.apply(now, None, verdict);
-        let keep = goes_on && !matches!(input, Input::Done | Input::TakeOver | Input::Token(_));
         self.answer = if keep { Some(input) } else { None };
         Answered::Used
     }
@@ -125,8 +137,9 @@ impl<P: Provider> Session<P> {
                 if self.core.need.as_ref().is_some_and(|open| open.need.kind == NeedKind::Takeover) {
                     self.core.need = None;
                 }
-                // What is in flight comes first; the grant is in the provider's state by now.
-                if self.in_flight.is_none() {
+                // What is in flight, or is to be looked at after a failure, comes first; the grant is in
+                // the provider's state by now.
+                if self.in_flight.is_none() && !self.core.due.as_ref().is_some_and(|due| due.retry) {
                     self.apply(now, None, verdict);
                 }
                 Answered::Used

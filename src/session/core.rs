@@ -52,6 +52,9 @@ pub(super) struct Core<S, T> {
     pub(super) renewal: Option<(S, Moment)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<Moment>,
+    /// When the tokens were last renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) renewed: Option<Timestamp>,
     /// When somebody wants to know whether the session lives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) check_at: Option<Timestamp>,
@@ -97,6 +100,9 @@ pub(super) struct Core<S, T> {
     /// Whether the logout's own steps are under way.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) leaving: bool,
+    /// Whether something that nobody knows of may live on when the logout is done.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) unsure: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) closed: Option<CloseReason>,
     /// Counts the tokens, so that news about old ones is told from news about the present ones.
@@ -196,6 +202,7 @@ impl<S: PartialEq, T> Core<S, T> {
             &mut self.trouble,
             &mut self.ending,
             &mut self.check_at,
+            &mut self.renewed,
             &mut self.refused_at,
         ];
         for at in options.into_iter().flatten() {
@@ -238,13 +245,14 @@ impl<S: PartialEq, T> Core<S, T> {
         }
     }
 
-    /// Drops the plans of a step that leaves, or may have left.
+    /// Drops the plans of a step that leaves.
     pub(super) fn clear_plans_of(&mut self, now: Timestamp, step: S) {
         if self.due.as_ref().is_some_and(|due| due.step == step) {
             self.due = None;
         }
         if self.renewal.as_ref().is_some_and(|(renewal, _)| *renewal == step) {
             self.renewal = None;
+            self.renewed = Some(now);
         }
         let poll = self.need.as_mut().and_then(|open| open.poll.as_mut());
         for every in [self.keepalive.as_mut(), poll].into_iter().flatten() {
@@ -252,6 +260,23 @@ impl<S: PartialEq, T> Core<S, T> {
                 every.from = now;
                 every.retry = None;
             }
+        }
+    }
+
+    /// Drops the plans of a step that may have left before the clock stopped.
+    pub(super) fn clear_due_plans_of(&mut self, step: S) {
+        let clock = self.clock;
+        let from =
+            |every: Option<&Every<S>>| every.filter(|every| every.at() > clock).map(|every| (every.from, every.retry));
+        let keepalive = from(self.keepalive.as_ref());
+        let poll = from(self.need.as_ref().and_then(|open| open.poll.as_ref()));
+        self.clear_plans_of(clock, step);
+        // One that is not due has left at its own time.
+        let every = self.keepalive.as_mut().zip(keepalive);
+        let poll = self.need.as_mut().and_then(|open| open.poll.as_mut()).zip(poll);
+        for (every, (from, retry)) in every.into_iter().chain(poll) {
+            every.from = from;
+            every.retry = retry;
         }
     }
 
@@ -286,6 +311,7 @@ impl<S, T: Default> Default for Core<S, T> {
             keepalive: None,
             renewal: None,
             expires: None,
+            renewed: None,
             check_at: None,
             need: None,
             needs: 0,
@@ -303,6 +329,7 @@ impl<S, T: Default> Default for Core<S, T> {
             relogins: None,
             ending: None,
             leaving: false,
+            unsure: false,
             closed: None,
             generation: 0,
         }

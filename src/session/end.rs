@@ -82,7 +82,9 @@ impl<P: Provider> Session<P> {
         if step.rule().opens {
             self.tell(Event::MayLiveOn);
         }
-        self.proceed_logout(now, !step.rule().opens);
+        // A rotated token that never arrived leaves us with the one that is dead already.
+        let sure = !step.rule().opens && step.rule().replay == Replay::Safe;
+        self.proceed_logout(now, sure);
     }
 
     /// Gives the logout up: the session may live on at the server.
@@ -93,6 +95,7 @@ impl<P: Provider> Session<P> {
     /// Sends the logout, or ends here where the server has nothing to end. `sure` tells whether no
     /// session can have been opened that nobody knows of.
     fn proceed_logout(&mut self, now: Timestamp, sure: bool) {
+        self.core.unsure = !sure;
         let free_at = self.core.hold.max(self.core.penalty);
         match self.provider.logout(&self.core.state) {
             None => self.close(now, CloseReason::LoggedOut { confirmed: sure }),
@@ -109,6 +112,12 @@ impl<P: Provider> Session<P> {
         if self.core.closed.is_some() {
             return;
         }
+        let reason = match reason {
+            CloseReason::LoggedOut { confirmed } => {
+                CloseReason::LoggedOut { confirmed: confirmed && !self.core.unsure }
+            }
+            reason => reason,
+        };
         if let Some(InFlight { seq, step, .. }) = self.in_flight.take() {
             self.cancel = Some(RequestId { epoch: self.epoch, life: self.life, seq });
             if step.rule().opens {

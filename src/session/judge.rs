@@ -113,7 +113,7 @@ impl<P: Provider> Session<P> {
         match verdict {
             Verdict::Next { step, after } => self.plan(step, now + after, false),
             Verdict::Ask(ask) => self.ask(now, ask),
-            Verdict::Active { keepalive, renew, expires } => self.activate(now, step, keepalive, renew, expires),
+            Verdict::Active { keepalive, renew, expires } => self.activate(now, keepalive, renew, expires),
             Verdict::Dead { proof } => self.expired(now, proof),
             Verdict::Close(CloseReason::Protocol(shape)) => self.puzzled(now, step, *shape),
             Verdict::Close(CloseReason::RetriesExhausted(cause)) if self.core.opened.is_some() => {
@@ -259,7 +259,6 @@ impl<P: Provider> Session<P> {
     fn activate(
         &mut self,
         now: Timestamp,
-        step: Option<P::Step>,
         keepalive: Option<(P::Step, Duration)>,
         renew: Option<(P::Step, When)>,
         expires: Option<When>,
@@ -290,8 +289,8 @@ impl<P: Provider> Session<P> {
         core.renewal = renew.map(|(renewal, when)| {
             let mut moment = Moment::new(now, when);
             // A server that names a past instant each time must not be asked each time.
-            if step == Some(renewal) {
-                moment.at = moment.at.max(now + RENEWAL_INTERVAL);
+            if let Some(renewed) = core.renewed {
+                moment.at = moment.at.max(renewed + RENEWAL_INTERVAL);
             }
             (renewal, moment)
         });
@@ -387,8 +386,11 @@ impl<P: Provider> Session<P> {
     pub(super) fn obey_limit(&mut self, now: Timestamp, response: Response<'_>) {
         let wait = retry_after(now, response);
         if response.status == StatusCode::TOO_MANY_REQUESTS {
-            if self.core.penalty <= now {
-                self.penalize(now, wait.unwrap_or(TOO_MANY));
+            // The provider may have told a longer one.
+            match wait {
+                Some(wait) => self.penalize(now, wait),
+                None if self.core.penalty <= now => self.penalize(now, TOO_MANY),
+                None => {}
             }
         } else if let Some(wait) = wait {
             self.core.hold = self.core.hold.max(now + wait);
@@ -397,8 +399,10 @@ impl<P: Provider> Session<P> {
 
     /// Opens the penalty box.
     pub(super) fn penalize(&mut self, now: Timestamp, lasts: Duration) {
-        self.core.penalty = self.core.penalty.max(now + lasts);
-        self.tell(Event::Penalty { lasts });
+        if now + lasts > self.core.penalty {
+            self.core.penalty = now + lasts;
+            self.tell(Event::Penalty { lasts });
+        }
     }
 
     fn note_clock(&mut self, now: Timestamp, response: Response<'_>) {

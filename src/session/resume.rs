@@ -95,7 +95,7 @@ impl<P: Provider> Session<P> {
             && session.core.closed.is_none()
         {
             // The plans in the text may be those from before it left.
-            session.core.clear_plans_of(now, step);
+            session.core.clear_due_plans_of(step);
             session.failed(now, step, Failure::maybe_sent(FailureKind::Interrupted));
         }
         Ok(session)

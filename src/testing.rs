@@ -31,7 +31,7 @@
 //! 7. *No login without its answer*: a step that spends an answer is built with one of its kind.
 //! 8. *Taken answers*: an answer that was taken is sent, or grows stale, or is made needless; it is not asked for again unsent.
 //! 9. *Unattended answers*: past `max_refused` none leaves, restarts included; with refused and lost
-//!    ones counted together, never more than three between two successes.
+//!    ones counted together, at most one more between two successes, wherever it crashes.
 //! 10. *Write-ahead*: with `durable`, a harmful step leaves only while the stored snapshot names it.
 //! 11. *No harm twice*: with `durable`, whatever the crash point, a harmful step of unknown fate is not
 //!     sent again before the server was asked or the provider said how to go on.
@@ -120,7 +120,7 @@ impl<P: Provider + Send> Laws<P> {
             answers: None,
             options: Options::default(),
             path: "/".to_owned(),
-            per_hour: 3_600,
+            per_hour: 1_900,
             cases: 256,
             calls: 100,
             seed: 1,
@@ -177,7 +177,7 @@ impl<P: Provider + Send> Laws<P> {
         self
     }
 
-    /// Sets how many requests an hour may have, 3600 otherwise.
+    /// Sets how many requests an hour may have, 1900 otherwise: one in two seconds.
     #[must_use]
     pub fn per_hour(mut self, most: u32) -> Self {
         self.per_hour = most;

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::calls::{Call, Reply};
 use super::watch::{self, From, Log, Note, What};
-use super::world::{Broken, Fate, Flying, Given, Known, Lawful, World, broken};
+use super::world::{Broken, Fate, Flying, Given, Lawful, World, broken};
 use crate::provider::Step;
 use crate::{
     Accepted, Answered, AuthorizeError, Because, By, CloseReason, Delivery, Event, Failure, FailureKind, Input,
@@ -184,7 +184,7 @@ impl<P: Provider + Send> World<'_, P> {
             if self.known.refused >= max_refused {
                 broken!("9. unattended answers", "one leaves after {} refused ones", self.known.refused);
             }
-            if self.unattended >= max_refused.max(3) {
+            if self.unattended > max_refused {
                 broken!("9. unattended answers", "one more leaves after {} refused or lost ones", self.unattended);
             }
         }
@@ -379,7 +379,7 @@ impl<P: Provider + Send> World<'_, P> {
         if accepted != Ok(Accepted::Stale) {
             broken!("17. late news", "the awaited answer to {id:?} is {accepted:?}");
         }
-        self.poll()?;
+        let _ = self.poll()?;
         if self.flying.is_some() {
             broken!("17. late news", "the awaited answer to {id:?} is stale and no `Cancel` says so");
         }
@@ -573,10 +573,9 @@ impl<P: Provider + Send> World<'_, P> {
             }
         }
         self.session = self.life(&stored.text, &self.log.clone())?;
-        self.clock = Timestamp::from_millis(0);
+        self.clock = stored.clock;
         self.tick();
-        self.clock = self.now.max(self.clock);
-        self.known = Known { refused: stored.known.refused, ..stored.known.clone() };
+        self.known = stored.known;
         self.not_before = Timestamp::from_millis(0);
         self.generation += 1;
         self.need = None;
@@ -664,9 +663,12 @@ fn masked(text: &str, flying: bool) -> serde_json::Value {
     let mut value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     if let Some(map) = value.as_object_mut() {
         map.remove("epoch");
-        if flying && let Some(due) = map.get_mut("session").and_then(|session| session.get_mut("due")) {
+        if flying && let Some(session) = map.get_mut("session").and_then(|session| session.as_object_mut()) {
             // The spread of waits is drawn anew in each life.
-            due.as_object_mut().map(|due| due.remove("at"));
+            session.remove("check_at");
+            for (plan, at) in [("due", "at"), ("keepalive", "retry")] {
+                session.get_mut(plan).and_then(|plan| plan.as_object_mut()).map(|plan| plan.remove(at));
+            }
         }
     }
     value

@@ -7,7 +7,7 @@ use http::Request;
 use http::request::Parts;
 
 use crate::provider::{
-    Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict,
+    Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict, When,
 };
 use crate::{BaseUrl, Because, CloseReason, Input, NeedKind, Rejection, Response, Ticket, Timestamp};
 
@@ -112,8 +112,11 @@ impl<P: Provider> Watched<P> {
             }
             Verdict::Active { keepalive, renew, expires } => {
                 waits = keepalive.as_ref().map_or(waits, |(_, every)| *every);
-                for at in renew.iter().map(|(_, at)| *at).chain(*expires) {
-                    self.note(Note::Instant(at));
+                for when in renew.iter().map(|(_, when)| *when).chain(*expires) {
+                    match when {
+                        When::At(at) => self.note(Note::Instant(at)),
+                        When::In(wait) => self.note(Note::Waits(wait)),
+                    }
                 }
                 What::Active
             }

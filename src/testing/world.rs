@@ -57,6 +57,7 @@ pub(super) enum Fate {
 #[derive(Clone)]
 pub(super) struct Stored {
     pub(super) text: String,
+    pub(super) clock: Timestamp,
     pub(super) known: Known,
 }
 
@@ -205,7 +206,11 @@ impl<'a, P: Provider + Send> World<'a, P> {
     }
 
     pub(super) fn store(&self) -> Stored {
-        Stored { text: self.session.snapshot().expose_secrets().to_owned(), known: self.known.clone() }
+        Stored {
+            text: self.session.snapshot().expose_secrets().to_owned(),
+            clock: self.clock,
+            known: self.known.clone(),
+        }
     }
 
     /// Makes an answer that was never given before.

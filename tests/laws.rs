@@ -1,5 +1,7 @@
 //! The laws of `sansession::testing`, applied to the providers of this crate and to one made of nothing but corners.
 
+mod corners;
+
 use sansession::providers::cbrain::Cbrain;
 use sansession::testing::{Laws, Sample};
 use sansession::{BaseUrl, Provider, Secret};
@@ -42,4 +44,14 @@ fn cbrain_keeps_the_laws() {
 #[test]
 fn cbrain_keeps_a_bounded_pace() {
     longer(cbrain().per_hour(400)).check_pace();
+}
+
+#[test]
+fn a_protocol_of_corners_keeps_the_laws() {
+    longer(corners::laws()).check_runs();
+}
+
+#[test]
+fn a_protocol_of_corners_keeps_a_bounded_pace() {
+    longer(corners::laws()).check_pace();
 }

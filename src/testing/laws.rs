@@ -413,6 +413,10 @@ impl<P: Provider + Send> World<'_, P> {
 
     fn report_late(&mut self, which: usize, reply: &Reply) -> Lawful {
         let Some(&id) = self.over.get(which % self.over.len().max(1)) else { return Ok(()) };
+        if id.epoch > self.epoch() {
+            // A life that was resumed from an older text cannot know of it.
+            return Ok(());
+        }
         let response = self.response(reply, None);
         self.unmoved("17. late news", |world| {
             let now = world.tick();
@@ -421,6 +425,12 @@ impl<P: Provider + Send> World<'_, P> {
                 other => broken!("17. late news", "{id:?} is over and its answer is {other:?}"),
             }
         })
+    }
+
+    fn epoch(&self) -> u64 {
+        let text = self.store().text;
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        value.get("epoch").and_then(serde_json::Value::as_u64).unwrap_or_default()
     }
 
     fn report_unknown(&mut self, ahead: u32) -> Lawful {
@@ -666,8 +676,16 @@ fn masked(text: &str, flying: bool) -> serde_json::Value {
         if flying && let Some(session) = map.get_mut("session").and_then(|session| session.as_object_mut()) {
             // The spread of waits is drawn anew in each life.
             session.remove("check_at");
-            for (plan, at) in [("due", "at"), ("keepalive", "retry")] {
-                session.get_mut(plan).and_then(|plan| plan.as_object_mut()).map(|plan| plan.remove(at));
+            if let Some(due) = session.get_mut("due").and_then(|due| due.as_object_mut()) {
+                due.remove("at");
+            }
+            // A step that comes again counts its time from the resume.
+            let look = session.get_mut("need").and_then(|need| need.get_mut("poll")).map(serde_json::Value::take);
+            for mut every in session.get_mut("keepalive").map(serde_json::Value::take).into_iter().chain(look) {
+                if let Some(every) = every.as_object_mut() {
+                    every.retain(|field, _| field == "step" || field == "every");
+                    session.insert(format!("every {}", every.len()), core::mem::take(every).into());
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::Laws;
 use super::calls::{Reply, reply};
 use super::world::{Broken, Lawful, World, broken};
-use crate::{By, Delivery, Failure, FailureKind, Provider};
+use crate::{By, Delivery, Failure, FailureKind, Machine, Phase, Provider};
 
 /// Gives the shortest storm found.
 pub(super) fn broken<P: Provider + Send>(laws: &Laws<P>) -> Option<String> {
@@ -30,6 +30,9 @@ fn hour<P: Provider + Send>(world: &mut World<'_, P>, honest: bool, weather: &[O
             world.drain()?;
             world.give(By::Person)?;
             world.respond(&Reply::Honest)?;
+            if world.flying.is_none() && world.need.is_none() && world.session.phase() != Phase::Active {
+                world.sleep()?;
+            }
         }
     }
     let (begun, already) = (world.now, world.sent);

@@ -224,7 +224,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
         match kind {
             NeedKind::Credentials => Credentials::new("somebody", text()).ok().map(Input::Credentials),
             NeedKind::AccessCode | NeedKind::Verifier => Some(Input::Code(text())),
-            NeedKind::Totp => Totp::new(format!("{:08}", 70_000_000 + number), self.clock).ok().map(Input::Totp),
+            NeedKind::Totp => Totp::new(format!("{:08}", 94_710_000 + number), self.clock).ok().map(Input::Totp),
             NeedKind::Pin => Some(Input::Pin(text())),
             NeedKind::Browser => Some(Input::Done),
             NeedKind::Takeover => Some(Input::TakeOver),

@@ -45,7 +45,10 @@ impl<P: Provider + Send> World<'_, P> {
             }
             Call::TakeOver => {
                 let now = self.tick();
-                let _ = self.session.handle_input(now, NeedId::UNASKED, Input::TakeOver, By::Person);
+                if self.session.handle_input(now, NeedId::UNASKED, Input::TakeOver, By::Person) == Answered::Used {
+                    // A person says how to go on.
+                    self.unknown.clear();
+                }
             }
             Call::Check => {
                 let now = self.tick();
@@ -289,9 +292,6 @@ impl<P: Provider + Send> World<'_, P> {
                 self.known.excused &= !self.known.alive;
                 self.known.refused = 0;
                 self.unattended = 0;
-                for given in self.answers.iter_mut().filter(|given| given.fate == Fate::InHand) {
-                    given.fate = Fate::Over;
-                }
             }
             What::Dead => {
                 self.known.alive = false;
@@ -307,7 +307,12 @@ impl<P: Provider + Send> World<'_, P> {
                 }
                 let spent = responded.is_some_and(|flying| flying.step.rule().spends == Some(*kind));
                 for given in self.answers.iter_mut().filter(|given| given.fate == Fate::InHand) {
-                    if given.kind == *kind && *because != Because::Stale && responded.is_some() && !spent {
+                    if given.kind == *kind
+                        && !given.reusable
+                        && *because != Because::Stale
+                        && responded.is_some()
+                        && !spent
+                    {
                         broken!("8. taken answers", "{kind:?} was taken, and is asked for again unsent: {because:?}");
                     }
                     given.fate = Fate::Over;
@@ -461,6 +466,10 @@ impl<P: Provider + Send> World<'_, P> {
         let answered = self.session.handle_input(now, need.id, input, by);
         self.say(format!("{now:?} {:?} by {by:?}: {answered:?}", need.kind));
         let fate = if answered == Answered::Used { Fate::InHand } else { Fate::Over };
+        if answered == Answered::Used && by == By::Person {
+            // A person says how to go on.
+            self.unknown.clear();
+        }
         self.note(None)?;
         if answered == Answered::Used && need.kind != NeedKind::Browser {
             self.need = None;
@@ -671,21 +680,17 @@ impl<P: Provider + Send> World<'_, P> {
 /// Removes what may differ between a session and its resumed copy.
 fn masked(text: &str, flying: bool) -> serde_json::Value {
     let mut value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    if let Some(map) = value.as_object_mut() {
-        map.remove("epoch");
-        if flying && let Some(session) = map.get_mut("session").and_then(|session| session.as_object_mut()) {
-            // The spread of waits is drawn anew in each life.
-            session.remove("check_at");
-            if let Some(due) = session.get_mut("due").and_then(|due| due.as_object_mut()) {
-                due.remove("at");
-            }
-            // A step that comes again counts its time from the resume.
-            let look = session.get_mut("need").and_then(|need| need.get_mut("poll")).map(serde_json::Value::take);
-            for mut every in session.get_mut("keepalive").map(serde_json::Value::take).into_iter().chain(look) {
-                if let Some(every) = every.as_object_mut() {
-                    every.retain(|field, _| field == "step" || field == "every");
-                    session.insert(format!("every {}", every.len()), core::mem::take(every).into());
-                }
+    // The spread of waits is drawn anew in each life, and a step that comes again counts from the resume.
+    let drawn: &[(&str, &[&str])] = &[
+        ("/session", &["check_at"]),
+        ("/session/due", &["at"]),
+        ("/session/keepalive", &["from", "retry"]),
+        ("/session/need/poll", &["from", "retry"]),
+    ];
+    for (path, fields) in [("", &["epoch"][..])].iter().chain(drawn.iter().filter(|_| flying)) {
+        if let Some(map) = value.pointer_mut(path).and_then(serde_json::Value::as_object_mut) {
+            for field in *fields {
+                map.remove(*field);
             }
         }
     }

@@ -153,7 +153,9 @@ impl Provider for Corners {
             (Some(b'b'), _) => {
                 Ask::new(NeedKind::Browser, Because::Expired).poll(Go::Look, Duration::from_secs(3)).into()
             }
-            (Some(b'p'), _) => Ask::new(NeedKind::Pin, Because::Opening).poll(Go::Look, Duration::from_secs(5)).into(),
+            (Some(b'p'), step) if !matches!(step, Go::Tickle | Go::Status) => {
+                Ask::new(NeedKind::Pin, Because::Opening).poll(Go::Look, Duration::from_secs(5)).into()
+            }
             (Some(b'g'), _) if cx.state.token.is_some() => {
                 Ask::new(NeedKind::GatewayToken, Because::Expired).lasting().into()
             }

@@ -40,3 +40,5 @@ pub use time::Timestamp;
 pub mod blocking;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "testing")]
+pub mod testing;

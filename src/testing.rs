@@ -1,0 +1,283 @@
+//! The laws that every provider must keep, as a harness: one line checks a provider written anywhere.
+//!
+//! ```
+//! use sansession::providers::cbrain::Cbrain;
+//! use sansession::testing::{Laws, Sample};
+//! use sansession::{BaseUrl, Secret};
+//!
+//! let provider = || Cbrain::new(BaseUrl::parse("http://localhost:3000").unwrap()).unwrap();
+//! Laws::new(provider)
+//!     .sample(Sample::json(200, r#"{"user_id": 2, "cbrain_api_token": "0123"}"#))
+//!     .tokens(|| Secret::from("0123"))
+//!     .cases(10)
+//!     .check();
+//! ```
+//!
+//! A run makes calls on a session in any order: it polls, sleeps, lets the clock jump both ways, answers
+//! rightly and wrongly, in time and late, authorizes calls and observes their outcome, writes
+//! snapshots, dies and resumes. A server that means no good answers with samples under any status, with
+//! junk, with pages, with too much, with any `Retry-After`, or not at all. What it finds, it shrinks to
+//! a short run and panics with that run's transcript and the law that it broke.
+//!
+//! The laws:
+//!
+//! 1. *No panic, no spin*: every call comes back, and a poll at one instant ends in `Wait` or `Closed`.
+//! 2. *One at a time*: no request leaves before the last one was reported or given up with `Cancel`.
+//! 3. *Ids*: no request id repeats, also if one snapshot is resumed twice.
+//! 4. *Deadlines*: `Wait.until` is `deadline()`, is later than now, and no further away than the
+//!    longest length that the provider's rules and verdicts name, after any jump of the clock.
+//! 5. *No dead end*: a session that waits for ever waits for a person, for its start, or is active and not in doubt.
+//! 6. *Answers*: an answer that a server may have judged never leaves again, and none is sent by a step that does not spend one.
+//! 7. *No login without its answer*: a step that spends an answer is built with one of its kind.
+//! 8. *Taken answers*: an answer that was taken is sent, or grows stale, or is made needless; it is not asked for again unsent.
+//! 9. *Unattended answers*: past `max_refused` none leaves, restarts included; with refused and lost
+//!    ones counted together, at most one more between two successes, wherever it crashes.
+//! 10. *Write-ahead*: with `durable`, a harmful step leaves only while the stored snapshot names it.
+//! 11. *No harm twice*: with `durable`, whatever the crash point, a harmful step of unknown fate is not
+//!     sent again before the server was asked or the provider said how to go on.
+//! 12. *Outages close nothing*: an active session is closed by a logout, a proof of death or a verdict to close,
+//!     never by failures or unreadable answers.
+//! 13. *Penalties*: nothing leaves before a served `Retry-After` (or its cap of 15 minutes) or a penalty box ends.
+//! 14. *Closed is absorbing*: every later poll says the same reason, and so does a resumed snapshot.
+//! 15. *Snapshots*: written, resumed and written again, a session is the same but for its epoch; with a
+//!     request in flight it is what that request's unknown fate would have left.
+//! 16. *Logout*: from every state it leads to `Closed` in bounded time, whatever the server does.
+//! 17. *Late news*: a report for an id that is over, an observation with a ticket of earlier tokens and
+//!     an answer to a question that is over change nothing; an id that was never issued is misuse.
+//! 18. *Nothing shows an answer*: not a snapshot, not the `Debug` of an output.
+//! 19. *Bounded pace*: however fast and whatever the server answers, an hour has no more than
+//!     [`Laws::per_hour`] requests.
+//! 20. *Foreign hosts*: a call to another origin is never authorized.
+
+mod calls;
+mod laws;
+mod storm;
+mod watch;
+mod world;
+
+use core::fmt;
+
+use http::{Request, Response};
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+
+use self::world::World;
+use crate::{Input, NeedKind, Options, Provider, Relogin, Timestamp};
+
+/// An answer that a server of this provider may give.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Sample {
+    /// Takes a status, a content type (empty for none) and a body.
+    pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let sample = Self { status, headers: Vec::new(), body: body.into() };
+        if content_type.is_empty() { sample } else { sample.header("content-type", content_type) }
+    }
+
+    /// Takes a status and a JSON body.
+    pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self::new(status, "application/json", body)
+    }
+
+    /// Adds a header; one that HTTP does not allow is left out when the sample is served.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+type Server = dyn Fn(&Request<Vec<u8>>, Timestamp) -> Response<Vec<u8>>;
+type Answers = dyn Fn(NeedKind, u32, Timestamp) -> Option<Input>;
+
+/// The laws, and what is needed to check them on a provider.
+pub struct Laws<P: Provider> {
+    make: Box<dyn Fn() -> P>,
+    tokens: Option<Box<dyn Fn() -> P::Tokens>>,
+    samples: Vec<Sample>,
+    server: Option<Box<Server>>,
+    answers: Option<Box<Answers>>,
+    options: Options,
+    path: String,
+    per_hour: u32,
+    cases: u32,
+    calls: usize,
+    seed: u64,
+}
+
+impl<P: Provider + Send> Laws<P> {
+    /// Takes a maker of the provider: one is made for every life of a session.
+    pub fn new(make: impl Fn() -> P + 'static) -> Self {
+        Self {
+            make: Box::new(make),
+            tokens: None,
+            samples: Vec::new(),
+            server: None,
+            answers: None,
+            options: Options::default(),
+            path: "/".to_owned(),
+            per_hour: 1_900,
+            cases: 256,
+            calls: 100,
+            seed: 1,
+        }
+    }
+
+    /// Adds an answer of the server; without good ones the laws see only how a session is not opened.
+    #[must_use]
+    pub fn sample(mut self, sample: Sample) -> Self {
+        self.samples.push(sample);
+        self
+    }
+
+    /// Adds answers of the server.
+    #[must_use]
+    pub fn samples(mut self, samples: impl IntoIterator<Item = Sample>) -> Self {
+        self.samples.extend(samples);
+        self
+    }
+
+    /// Sets an honest server, where good answers depend on the request; the first sample otherwise.
+    #[must_use]
+    pub fn server(mut self, server: impl Fn(&Request<Vec<u8>>, Timestamp) -> Response<Vec<u8>> + 'static) -> Self {
+        self.server = Some(Box::new(server));
+        self
+    }
+
+    /// Lets some runs begin with tokens that somebody already has.
+    #[must_use]
+    pub fn tokens(mut self, tokens: impl Fn() -> P::Tokens + 'static) -> Self {
+        self.tokens = Some(Box::new(tokens));
+        self
+    }
+
+    /// Makes the answers to needs, where the provider is strict about their form; each must be
+    /// another one for another number. `None` leaves the harness to its own.
+    #[must_use]
+    pub fn answers(mut self, answers: impl Fn(NeedKind, u32, Timestamp) -> Option<Input> + 'static) -> Self {
+        self.answers = Some(Box::new(answers));
+        self
+    }
+
+    /// Sets the options; `durable` and `relogin` are varied all the same.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets the path of the user's own calls.
+    #[must_use]
+    pub fn path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// Sets how many requests an hour may have, 1900 otherwise: one in two seconds.
+    #[must_use]
+    pub fn per_hour(mut self, most: u32) -> Self {
+        self.per_hour = most;
+        self
+    }
+
+    /// Sets the number of runs, 256 otherwise.
+    #[must_use]
+    pub fn cases(mut self, cases: u32) -> Self {
+        self.cases = cases;
+        self
+    }
+
+    /// Sets the number of calls of a run, 100 otherwise.
+    #[must_use]
+    pub fn calls(mut self, calls: usize) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// Sets what the runs are drawn from, so that others are seen; 1 otherwise.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Checks all laws.
+    ///
+    /// # Panics
+    /// With the shortest run found that breaks one, its transcript and the law.
+    pub fn check(&self) {
+        self.check_runs();
+        self.check_pace();
+    }
+
+    /// Checks all laws but that of the bounded pace.
+    ///
+    /// # Panics
+    /// As [`Laws::check`] does.
+    #[expect(clippy::panic, reason = "a harness reports by panicking, as assert does")]
+    pub fn check_runs(&self) {
+        if let Some(broken) = self.broken() {
+            panic!("{broken}");
+        }
+    }
+
+    /// Checks the law of the bounded pace.
+    ///
+    /// # Panics
+    /// As [`Laws::check`] does.
+    #[expect(clippy::panic, reason = "a harness reports by panicking, as assert does")]
+    pub fn check_pace(&self) {
+        if let Some(broken) = storm::broken(self) {
+            panic!("{broken}");
+        }
+    }
+
+    /// Gives the shortest run found that breaks a law.
+    pub fn broken(&self) -> Option<String> {
+        let run = (
+            proptest::arbitrary::any::<(bool, bool, bool)>(),
+            proptest::collection::vec(calls::call(), 1..=self.calls),
+        );
+        let outcome = self.runner().run(&run, |((durable, relogin, adopt), calls)| {
+            let mut world = self.world(durable, relogin, adopt);
+            let end = world.run(&calls);
+            world.verdict(end)
+        });
+        self.report(outcome)
+    }
+
+    fn world(&self, durable: bool, relogin: bool, adopt: bool) -> World<'_, P> {
+        let relogin = if relogin { Relogin::AskAgain { per_day: 3 } } else { Relogin::Never };
+        World::new(self, Options { durable, relogin, ..self.options.clone() }, adopt)
+    }
+
+    fn runner(&self) -> TestRunner {
+        let mut seed = [0; 32];
+        for (byte, given) in seed.iter_mut().zip(self.seed.to_le_bytes()) {
+            *byte = given;
+        }
+        let config =
+            Config { cases: self.cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+    }
+
+    fn report<V: fmt::Debug>(&self, outcome: Result<(), TestError<V>>) -> Option<String> {
+        match outcome {
+            Ok(()) => None,
+            Err(TestError::Abort(why)) => Some(format!("the laws could not be checked: {why}")),
+            Err(TestError::Fail(why, run)) => {
+                Some(format!("a law is broken (seed {}): {why}\n\nthe run: {run:#?}", self.seed))
+            }
+        }
+    }
+}
+
+impl<P: Provider> fmt::Debug for Laws<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Laws").field("cases", &self.cases).field("seed", &self.seed).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,256 @@
+//! A provider that behaves as the one inside it and notes what the engine asked of it.
+
+use core::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::Request;
+use http::request::Parts;
+
+use crate::provider::{
+    Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict, When,
+};
+use crate::{BaseUrl, Because, CloseReason, Input, NeedKind, Rejection, Response, Ticket, Timestamp};
+
+/// How many requests one call of the session may have built before it counts as spinning.
+const SPIN: usize = 1_000;
+
+/// What the engine asked and what the provider said.
+#[derive(Clone, Debug)]
+pub(super) enum Note<S> {
+    Request { step: S, answer: Option<String>, fits: bool },
+    Said { from: From<S>, what: What },
+    Lost(S),
+    NewTokens,
+    Penalty(Duration),
+    Waits(Duration),
+    Instant(Timestamp),
+}
+
+/// What led to a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From<S> {
+    Response(S),
+    Other,
+}
+
+/// A verdict, as far as the laws speak of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Next,
+    Ask(NeedKind, Because),
+    Active,
+    Unjudged,
+    Judged,
+    Unreadable,
+    Dead,
+    Close(CloseReason),
+}
+
+/// What was noted since somebody looked.
+#[derive(Debug)]
+pub(super) struct Log<S>(Arc<Mutex<Vec<Note<S>>>>);
+
+impl<S> Clone for Log<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> Log<S> {
+    pub(super) fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    pub(super) fn drain(&self) -> Vec<Note<S>> {
+        core::mem::take(&mut *self.lock())
+    }
+
+    /// Gives what the provider said of the last response, if it was asked.
+    pub(super) fn peek(&self) -> Option<What> {
+        self.lock().iter().find_map(|note| match note {
+            Note::Said { from: From::Response(_), what } => Some(what.clone()),
+            _ => None,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Note<S>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The provider that notes.
+pub(super) struct Watched<P: Provider> {
+    pub(super) inner: P,
+    pub(super) log: Log<P::Step>,
+}
+
+/// Gives the part of an answer that is secret, and unique in a run.
+pub(super) fn secret(input: &Input) -> Option<&str> {
+    match input {
+        Input::Credentials(given) => Some(given.password()),
+        Input::Code(text) | Input::Pin(text) | Input::Token(text) => Some(text.expose()),
+        Input::Totp(totp) => Some(totp.code()),
+        _ => None,
+    }
+}
+
+impl<P: Provider> Watched<P> {
+    fn note(&self, note: Note<P::Step>) {
+        self.log.lock().push(note);
+    }
+
+    fn said(&self, from: From<P::Step>, verdict: &Verdict<P::Step>) {
+        let mut waits = Duration::ZERO;
+        let what = match verdict {
+            Verdict::Next { after, .. } => {
+                waits = *after;
+                What::Next
+            }
+            Verdict::Ask(ask) => {
+                waits = ask.poll.as_ref().map_or(waits, |(_, every)| *every);
+                What::Ask(ask.kind, ask.because)
+            }
+            Verdict::Active { keepalive, renew, expires } => {
+                waits = keepalive.as_ref().map_or(waits, |(_, every)| *every);
+                for when in renew.iter().map(|(_, when)| *when).chain(*expires) {
+                    match when {
+                        When::At(at) => self.note(Note::Instant(at)),
+                        When::In(wait) => self.note(Note::Waits(wait)),
+                    }
+                }
+                What::Active
+            }
+            Verdict::Retry { after, answer } => {
+                waits = after.unwrap_or_default();
+                if *answer == Spent::Unjudged { What::Unjudged } else { What::Judged }
+            }
+            Verdict::Unreadable(_) => What::Unreadable,
+            Verdict::Dead { .. } => What::Dead,
+            Verdict::Close(reason) => What::Close(reason.clone()),
+        };
+        self.note(Note::Waits(waits));
+        self.note(Note::Said { from, what });
+    }
+
+    /// Runs a call of the provider and notes the facts that it told.
+    fn facts<'a, R>(&self, cx: &mut Cx<'a, P::State>, call: impl FnOnce(&mut Cx<'a, P::State>) -> R) -> R {
+        let told = cx.facts.len();
+        let result = call(cx);
+        for fact in cx.facts.iter().skip(told) {
+            match fact {
+                Fact::NewTokens => self.note(Note::NewTokens),
+                Fact::Penalty(lasts) => self.note(Note::Penalty(*lasts)),
+                _ => {}
+            }
+        }
+        result
+    }
+}
+
+/// Gives the longest wait that a rule itself can lead to.
+fn longest(rule: &Rule) -> Duration {
+    rule.backoff.cap.max(rule.min_interval).max(rule.timeout.saturating_add(Duration::from_secs(5)))
+}
+
+impl<P: Provider> Provider for Watched<P> {
+    type Step = P::Step;
+    type State = P::State;
+    type Live = P::Live;
+    type Tokens = P::Tokens;
+
+    fn identity(&self) -> Identity<'_> {
+        self.inner.identity()
+    }
+
+    fn base<'a>(&'a self, state: &'a P::State) -> &'a BaseUrl {
+        self.inner.base(state)
+    }
+
+    fn open(&self, cx: &mut Cx<'_, P::State>, because: Because) -> Verdict<P::Step> {
+        let verdict = self.facts(cx, |cx| self.inner.open(cx, because));
+        self.said(From::Other, &verdict);
+        verdict
+    }
+
+    fn adopt(&self, tokens: P::Tokens) -> Result<P::State, Rejection> {
+        self.inner.adopt(tokens)
+    }
+
+    fn admits(&self, state: &P::State) -> Result<(), &'static str> {
+        self.inner.admits(state)
+    }
+
+    fn live<'a>(&self, state: &'a P::State) -> Option<&'a P::Live> {
+        self.inner.live(state)
+    }
+
+    fn forget(&self, state: &mut P::State) {
+        self.inner.forget(state);
+    }
+
+    fn answered(
+        &self,
+        cx: &mut Cx<'_, P::State>,
+        kind: NeedKind,
+        input: &Input,
+    ) -> Result<Verdict<P::Step>, Rejection> {
+        let verdict = self.facts(cx, |cx| self.inner.answered(cx, kind, input))?;
+        self.said(From::Other, &verdict);
+        Ok(verdict)
+    }
+
+    #[expect(clippy::panic, reason = "an engine that spins never comes back to be asked")]
+    fn request(
+        &self,
+        cx: &mut Cx<'_, P::State>,
+        step: P::Step,
+        answer: Option<&Input>,
+    ) -> Result<Request<Vec<u8>>, Unbuildable> {
+        if self.log.lock().len() > SPIN {
+            panic!("no spin: one call of the session built {step:?} over and over");
+        }
+        let rule = step.rule();
+        let fits = rule.spends.is_none_or(|kind| answer.is_some_and(|answer| answer.fits(kind)));
+        self.note(Note::Waits(longest(rule)));
+        self.note(Note::Request { step, answer: answer.and_then(secret).map(str::to_owned), fits });
+        self.facts(cx, |cx| self.inner.request(cx, step, answer))
+    }
+
+    fn interpret(&self, cx: &mut Cx<'_, P::State>, step: P::Step, response: Response<'_>) -> Verdict<P::Step> {
+        let verdict = self.facts(cx, |cx| self.inner.interpret(cx, step, response));
+        self.said(From::Response(step), &verdict);
+        verdict
+    }
+
+    fn lost(&self, cx: &mut Cx<'_, P::State>, step: P::Step) -> Verdict<P::Step> {
+        self.note(Note::Lost(step));
+        let verdict = self.facts(cx, |cx| self.inner.lost(cx, step));
+        self.said(From::Other, &verdict);
+        verdict
+    }
+
+    fn probe(&self, state: &P::State) -> Option<P::Step> {
+        self.inner.probe(state)
+    }
+
+    fn logout(&self, state: &P::State) -> Option<P::Step> {
+        self.inner.logout(state)
+    }
+
+    fn authorize(&self, cx: &mut Cx<'_, P::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
+        self.facts(cx, |cx| self.inner.authorize(cx, parts, body))
+    }
+
+    fn observe(&self, cx: &mut Cx<'_, P::State>, call: &Ticket, response: Response<'_>) -> Observed {
+        self.facts(cx, |cx| self.inner.observe(cx, call, response))
+    }
+
+    fn tier(&self, path: &str) -> Option<&'static str> {
+        self.inner.tier(path)
+    }
+}
+
+/// Tells whether sending a step twice may do harm.
+pub(super) fn is_harmful<S: Step>(step: S) -> bool {
+    step.rule().replay != Replay::Safe
+}

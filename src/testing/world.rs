@@ -1,0 +1,285 @@
+//! What is around a session in a run: the clock, the wire, the disk, the people; and what is known of all that.
+
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use proptest::test_runner::TestCaseError;
+
+use super::calls::{Call, Reply};
+use super::watch::{Log, Watched};
+use super::{Laws, Sample};
+use crate::{
+    CloseReason, Credentials, Input, Machine, Need, NeedKind, Options, Provider, RequestId, Secret, Seed, Session,
+    Snapshot, Ticket, Timestamp, Totp,
+};
+
+/// A broken law: its name and what happened.
+pub(super) struct Broken(pub(super) String);
+
+pub(super) type Lawful<T = ()> = Result<T, Broken>;
+
+/// Breaks a law.
+macro_rules! broken {
+    ($law:literal, $($what:tt)*) => { return Err(Broken(format!("{}: {}", $law, format!($($what)*)))) };
+}
+pub(super) use broken;
+
+/// A request on its way.
+pub(super) struct Flying<S> {
+    pub(super) id: RequestId,
+    pub(super) step: S,
+    pub(super) request: http::Request<Vec<u8>>,
+    pub(super) timeout: Duration,
+    pub(super) answer: Option<String>,
+}
+
+/// An answer that was given in the run.
+pub(super) struct Given {
+    pub(super) secret: String,
+    pub(super) kind: NeedKind,
+    pub(super) by_store: bool,
+    /// It may be seen on the wire: a gateway token is no secret of one use.
+    pub(super) reusable: bool,
+    pub(super) fate: Fate,
+}
+
+/// How far an answer has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fate {
+    /// Taken, and not sent since a server could have judged it.
+    InHand,
+    Sent,
+    /// Judged, maybe judged, or dropped: it must not be seen again.
+    Over,
+}
+
+/// What lies on the disk, and what a resumed session may be held to.
+#[derive(Clone)]
+pub(super) struct Stored {
+    pub(super) text: String,
+    pub(super) clock: Timestamp,
+    pub(super) known: Known,
+}
+
+/// What a session knows of itself.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    /// The server proved that the session lives, and nothing since says otherwise.
+    pub(super) alive: bool,
+    /// Something has happened that may close it.
+    pub(super) excused: bool,
+    pub(super) refused: u32,
+    pub(super) closed: Option<CloseReason>,
+}
+
+pub(super) struct World<'a, P: Provider> {
+    pub(super) laws: &'a Laws<P>,
+    pub(super) options: Options,
+    pub(super) log: Log<P::Step>,
+    pub(super) session: Session<Watched<P>>,
+    /// What the caller's clock shows.
+    pub(super) now: Timestamp,
+    /// What the session must take for the present.
+    pub(super) clock: Timestamp,
+    lives: u64,
+    given: u32,
+    pub(super) ids: BTreeSet<RequestId>,
+    pub(super) over: Vec<RequestId>,
+    pub(super) flying: Option<Flying<P::Step>>,
+    pub(super) need: Option<Need>,
+    pub(super) answers: Vec<Given>,
+    pub(super) tickets: Vec<(Ticket, u64)>,
+    /// Counts tokens and lives.
+    pub(super) generation: u64,
+    pub(super) not_before: Timestamp,
+    /// The longest length that was named.
+    pub(super) longest: Duration,
+    /// The latest instant that was named.
+    pub(super) instant: Timestamp,
+    /// Harmful steps of unknown fate.
+    pub(super) unknown: Vec<P::Step>,
+    /// Unattended answers since the last success that were refused or may have been.
+    pub(super) unattended: u32,
+    pub(super) known: Known,
+    pub(super) disk: Option<Stored>,
+    pub(super) kept: Vec<Stored>,
+    /// The last output was `Save`.
+    pub(super) saved: bool,
+    pub(super) sent: u64,
+    /// The step that was built last, and the secret of the answer that it was given.
+    pub(super) built: Option<(P::Step, Option<String>)>,
+    pub(super) transcript: Vec<String>,
+}
+
+impl<'a, P: Provider + Send> World<'a, P> {
+    pub(super) fn new(laws: &'a Laws<P>, options: Options, adopt: bool) -> Self {
+        let log = Log::new();
+        let provider = Watched { inner: (laws.make)(), log: log.clone() };
+        let seed = seed(laws.seed, 0);
+        let session = match laws.tokens.as_ref().filter(|_| adopt) {
+            Some(tokens) => {
+                let spare = Watched { inner: (laws.make)(), log: log.clone() };
+                Session::adopt(provider, tokens(), options.clone(), seed)
+                    .unwrap_or_else(|_| Session::new(spare, options.clone(), self::seed(laws.seed, 0)))
+            }
+            None => Session::new(provider, options.clone(), seed),
+        };
+        let start = Timestamp::from_secs(1_700_000_000);
+        Self {
+            laws,
+            longest: options.logout_patience.max(Duration::from_secs(60)),
+            options,
+            log,
+            session,
+            now: start,
+            clock: Timestamp::from_millis(0),
+            lives: 0,
+            given: 0,
+            ids: BTreeSet::new(),
+            over: Vec::new(),
+            flying: None,
+            need: None,
+            answers: Vec::new(),
+            tickets: Vec::new(),
+            generation: 0,
+            not_before: Timestamp::from_millis(0),
+            instant: Timestamp::from_millis(0),
+            unknown: Vec::new(),
+            unattended: 0,
+            known: Known::default(),
+            disk: None,
+            kept: Vec::new(),
+            saved: false,
+            sent: 0,
+            built: None,
+            transcript: Vec::new(),
+        }
+    }
+
+    /// Makes all calls, then ends the session.
+    pub(super) fn run(&mut self, calls: &[Call]) -> Lawful {
+        self.start();
+        self.drain()?;
+        for call in calls {
+            self.transcript.push(format!("-- {call:?}"));
+            self.make(call)?;
+        }
+        self.end()
+    }
+
+    /// Turns the end of a run into what the runner wants, with the transcript.
+    pub(super) fn verdict(&self, end: Lawful) -> Result<(), TestCaseError> {
+        end.map_err(|Broken(what)| TestCaseError::fail(format!("{what}\n\n{}", self.transcript.join("\n"))))
+    }
+
+    /// Moves the model's clock as the session must move its own, and gives the caller's time.
+    pub(super) fn tick(&mut self) -> Timestamp {
+        if self.now < self.clock {
+            let by = self.clock.since(self.now);
+            if by <= Duration::from_secs(5) {
+                return self.now;
+            }
+            self.not_before = self.not_before - by;
+        }
+        self.clock = self.now;
+        self.now
+    }
+
+    pub(super) fn say(&mut self, what: String) {
+        self.transcript.push(what);
+    }
+
+    pub(super) fn start(&mut self) {
+        let now = self.tick();
+        self.session.start(now);
+    }
+
+    /// Makes the next life of a session out of a stored text.
+    pub(super) fn life(&mut self, text: &str, log: &Log<P::Step>) -> Lawful<Session<Watched<P>>> {
+        self.lives += 1;
+        let provider = Watched { inner: (self.laws.make)(), log: log.clone() };
+        let (options, seed) = (self.options.clone(), seed(self.laws.seed, self.lives));
+        match Session::resume(provider, &Snapshot::from_text(text), options, None, seed, self.now) {
+            Ok(session) => Ok(session),
+            Err(error) => broken!("15. snapshots", "its own snapshot is refused: {error}"),
+        }
+    }
+
+    pub(super) fn store(&self) -> Stored {
+        Stored {
+            text: self.session.snapshot().expose_secrets().to_owned(),
+            clock: self.clock,
+            known: self.known.clone(),
+        }
+    }
+
+    /// Makes an answer that was never given before.
+    pub(super) fn answer(&mut self, kind: NeedKind) -> Option<Input> {
+        self.given += 1;
+        let number = self.given;
+        if let Some(input) = self.laws.answers.as_ref().and_then(|answers| answers(kind, number, self.now)) {
+            return Some(input);
+        }
+        let text = || Secret::new(format!("answer-{number:08}"));
+        match kind {
+            NeedKind::Credentials => Credentials::new("somebody", text()).ok().map(Input::Credentials),
+            NeedKind::AccessCode | NeedKind::Verifier => Some(Input::Code(text())),
+            NeedKind::Totp => Totp::new(format!("{:08}", 94_710_000 + number), self.clock).ok().map(Input::Totp),
+            NeedKind::Pin => Some(Input::Pin(text())),
+            NeedKind::Browser => Some(Input::Done),
+            NeedKind::Takeover => Some(Input::TakeOver),
+            NeedKind::GatewayToken => Some(Input::Token(text())),
+        }
+    }
+
+    /// Makes the response that a reply stands for.
+    pub(super) fn response(&self, reply: &Reply, request: Option<&http::Request<Vec<u8>>>) -> http::Response<Vec<u8>> {
+        let empty = || Sample::new(200, "", "");
+        let sample = match reply {
+            Reply::Honest => match (&self.laws.server, request) {
+                (Some(server), Some(request)) => return server(request, self.now),
+                _ => self.laws.samples.first().cloned().unwrap_or_else(empty),
+            },
+            Reply::Sample { which, status, retry_after } => {
+                let samples = &self.laws.samples;
+                let sample = samples.get(which % samples.len().max(1)).cloned().unwrap_or_else(empty);
+                with_retry_after(Sample { status: status.unwrap_or(sample.status), ..sample }, retry_after.as_deref())
+            }
+            Reply::Junk { status, content_type, body, retry_after } => {
+                with_retry_after(Sample::new(*status, content_type, body.clone()), retry_after.as_deref())
+            }
+            Reply::Huge => Sample::json(200, vec![b' '; self.options.max_body.saturating_add(1).min(4 << 20)]),
+        };
+        build(sample)
+    }
+}
+
+fn with_retry_after(sample: Sample, retry_after: Option<&str>) -> Sample {
+    match retry_after {
+        Some(text) => sample.header("retry-after", text),
+        None => sample,
+    }
+}
+
+pub(super) fn build(sample: Sample) -> http::Response<Vec<u8>> {
+    let mut response = http::Response::new(sample.body);
+    *response.status_mut() = http::StatusCode::from_u16(sample.status).unwrap_or_default();
+    for (name, value) in &sample.headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse::<http::HeaderValue>()) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+/// Gives another seed for every life.
+pub(super) fn seed(run: u64, life: u64) -> Seed {
+    let mut bytes = [0_u8; 32];
+    for (chunk, salt) in bytes.chunks_exact_mut(8).zip(1_u64..) {
+        let mixed = crate::retry::split_mix(crate::retry::split_mix(run ^ salt << 32).wrapping_add(life));
+        for (byte, given) in chunk.iter_mut().zip(mixed.to_le_bytes()) {
+            *byte = given;
+        }
+    }
+    Seed::new(bytes)
+}

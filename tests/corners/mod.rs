@@ -1,0 +1,213 @@
+//! A protocol of nothing but corners: every replay rule, every kind of need, and a server whose first
+//! byte picks the verdict. It stands outside the crate, as somebody's own provider does.
+
+use std::time::Duration;
+
+use http::Request;
+use http::request::Parts;
+use sansession::provider::{
+    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict, When,
+};
+use sansession::testing::{Laws, Sample};
+use sansession::{Backoff, BaseUrl, Because, Cause, CloseReason, Input, NeedKind, Phase, Rejection, Response, Ticket};
+use serde::{Deserialize, Serialize};
+
+pub(crate) struct Corners(BaseUrl);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Go {
+    Init,
+    Login,
+    Code,
+    Open,
+    Pin,
+    Status,
+    Tickle,
+    Renew,
+    Look,
+    Logout,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    token: Option<u32>,
+}
+
+impl Step for Go {
+    fn rule(self) -> &'static Rule {
+        const SLOW: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300), 6);
+        const INIT: Rule = Rule::new("init").replay(Replay::Probe);
+        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials).opens();
+        const CODE: Rule = Rule::new("code").phase(Phase::SecondFactor).spends(NeedKind::Totp).opens();
+        const OPEN: Rule = Rule::new("open").replay(Replay::Probe).escalates().opens().backoff(SLOW);
+        const PIN: Rule = Rule::new("pin").spends(NeedKind::Pin).replay(Replay::Probe);
+        const STATUS: Rule = Rule::new("status").min_interval(Duration::from_secs(5));
+        const TICKLE: Rule = Rule::new("tickle");
+        const RENEW: Rule = Rule::new("renew").replay(Replay::Never);
+        const LOOK: Rule = Rule::new("look");
+        const LOGOUT: Rule = Rule::new("logout").phase(Phase::LoggingOut).replay(Replay::Never);
+        match self {
+            Self::Init => &INIT,
+            Self::Login => &LOGIN,
+            Self::Code => &CODE,
+            Self::Open => &OPEN,
+            Self::Pin => &PIN,
+            Self::Status => &STATUS,
+            Self::Tickle => &TICKLE,
+            Self::Renew => &RENEW,
+            Self::Look => &LOOK,
+            Self::Logout => &LOGOUT,
+        }
+    }
+}
+
+fn active(cx: &Cx<'_, State>) -> Verdict<Go> {
+    Verdict::Active {
+        keepalive: Some((Go::Tickle, Duration::from_secs(60))),
+        renew: Some((Go::Renew, When::In(Duration::from_secs(600)))),
+        expires: Some(When::At(cx.now + Duration::from_secs(3_600))),
+    }
+}
+
+impl Provider for Corners {
+    type Step = Go;
+    type State = State;
+    type Live = u32;
+    type Tokens = u32;
+
+    fn identity(&self) -> Identity<'_> {
+        Identity { provider: "corners", server: &self.0, account: None, key: None, binds_ip: false }
+    }
+
+    fn base<'a>(&'a self, _: &'a State) -> &'a BaseUrl {
+        &self.0
+    }
+
+    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Go> {
+        Ask::new(NeedKind::Credentials, because).into()
+    }
+
+    fn adopt(&self, token: u32) -> Result<State, Rejection> {
+        Ok(State { token: Some(token) })
+    }
+
+    fn live<'a>(&self, state: &'a State) -> Option<&'a u32> {
+        state.token.as_ref()
+    }
+
+    fn answered(&self, cx: &mut Cx<'_, State>, kind: NeedKind, _: &Input) -> Result<Verdict<Go>, Rejection> {
+        match kind {
+            NeedKind::Credentials => Ok(Verdict::next(Go::Init)),
+            NeedKind::Totp => Ok(Verdict::next(Go::Code)),
+            NeedKind::Pin => Ok(Verdict::Next { step: Go::Pin, after: Duration::from_secs(2) }),
+            NeedKind::GatewayToken if cx.state.token.is_some() => Ok(Verdict::next(Go::Renew)),
+            NeedKind::Browser => Ok(Verdict::next(Go::Look)),
+            NeedKind::Takeover if cx.state.token.is_some() => Ok(Verdict::next(Go::Open)),
+            _ => Err(Rejection::WrongKind),
+        }
+    }
+
+    fn request(
+        &self,
+        cx: &mut Cx<'_, State>,
+        step: Go,
+        answer: Option<&Input>,
+    ) -> Result<Request<Vec<u8>>, Unbuildable> {
+        if matches!(step, Go::Renew | Go::Tickle | Go::Logout) && cx.state.token.is_none() {
+            return Err(Unbuildable("there is no token"));
+        }
+        let body = match answer {
+            Some(Input::Credentials(given)) => given.password(),
+            Some(Input::Totp(code)) => code.code(),
+            Some(Input::Pin(pin)) => pin.expose(),
+            _ => "",
+        };
+        let mut request = Request::new(body.as_bytes().to_vec());
+        *request.uri_mut() = self.0.join(&format!("/{step:?}")).map_err(|_| Unbuildable("path"))?;
+        Ok(request)
+    }
+
+    fn interpret(&self, cx: &mut Cx<'_, State>, step: Go, response: Response<'_>) -> Verdict<Go> {
+        match (response.body.first(), step) {
+            (Some(b'n'), Go::Init) => Verdict::next(Go::Login),
+            (Some(b'n'), Go::Login) => {
+                cx.state.token = Some(1);
+                Ask::new(NeedKind::Totp, Because::Opening).into()
+            }
+            (Some(b'n'), Go::Code) => Verdict::Next { step: Go::Open, after: Duration::from_secs(1) },
+            (Some(b'n'), Go::Renew) => {
+                cx.tell(Fact::NewTokens);
+                active(cx)
+            }
+            (Some(b'n'), Go::Logout) => Verdict::Close(CloseReason::LoggedOut { confirmed: true }),
+            (Some(b'n'), _) if cx.state.token.is_some() => active(cx),
+            (Some(b'r'), _) => Verdict::unavailable(),
+            (Some(b'j'), _) => Verdict::Retry { after: Some(Duration::from_secs(3)), answer: Spent::Judged },
+            (Some(b'd'), _) => Verdict::Dead { proof: "the server says so" },
+            (Some(b'x'), Go::Login) => Ask::new(NeedKind::Credentials, Because::Refused).into(),
+            (Some(b'x'), Go::Code) => Ask::new(NeedKind::Totp, Because::Refused).into(),
+            (Some(b'x'), Go::Pin) => Ask::new(NeedKind::Pin, Because::Refused).into(),
+            (Some(b't'), _) => {
+                Ask::new(NeedKind::Takeover, Because::Rival).poll(Go::Look, Duration::from_secs(3)).into()
+            }
+            (Some(b'b'), _) => {
+                Ask::new(NeedKind::Browser, Because::Expired).poll(Go::Look, Duration::from_secs(3)).into()
+            }
+            (Some(b'p'), step) if !matches!(step, Go::Tickle | Go::Status) => {
+                Ask::new(NeedKind::Pin, Because::Opening).poll(Go::Look, Duration::from_secs(5)).into()
+            }
+            (Some(b'g'), _) if cx.state.token.is_some() => {
+                Ask::new(NeedKind::GatewayToken, Because::Expired).lasting().into()
+            }
+            (Some(b'o'), _) if cx.state.token.is_some() => Verdict::next(Go::Open),
+            (Some(b'c'), _) => Verdict::Close(CloseReason::RetriesExhausted(Cause::Waiting)),
+            (Some(b'w'), _) => {
+                cx.tell(Fact::Penalty(Duration::from_secs(600)));
+                Verdict::unavailable()
+            }
+            _ => Verdict::Unreadable("no corner"),
+        }
+    }
+
+    fn lost(&self, cx: &mut Cx<'_, State>, step: Go) -> Verdict<Go> {
+        match step {
+            Go::Login => Ask::new(NeedKind::Credentials, Because::Lost).into(),
+            Go::Code => Ask::new(NeedKind::Totp, Because::Lost).into(),
+            Go::Pin => Ask::new(NeedKind::Pin, Because::Lost).into(),
+            Go::Init => Verdict::next(Go::Init),
+            step if cx.state.token.is_some() => Verdict::next(step),
+            _ => Ask::new(NeedKind::Credentials, Because::Lost).into(),
+        }
+    }
+
+    fn probe(&self, state: &State) -> Option<Go> {
+        state.token.map(|_| Go::Status)
+    }
+
+    fn logout(&self, state: &State) -> Option<Go> {
+        state.token.map(|_| Go::Logout)
+    }
+
+    fn authorize(&self, _: &mut Cx<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+        Ok(())
+    }
+
+    fn observe(&self, cx: &mut Cx<'_, State>, _: &Ticket, response: Response<'_>) -> Observed {
+        if response.body.first() == Some(&b'w') {
+            cx.tell(Fact::Penalty(Duration::from_secs(60)));
+        }
+        if response.status == http::StatusCode::UNAUTHORIZED { Observed::Doubt } else { Observed::Nothing }
+    }
+}
+
+/// Gives the laws for it.
+pub(crate) fn laws() -> Laws<Corners> {
+    Laws::new(|| Corners(BaseUrl::parse("https://corners.example.org").unwrap()))
+        .server(|_, _| http::Response::new(b"n".to_vec()))
+        .samples(
+            ["n", "n", "r", "j", "d", "x", "t", "b", "p", "g", "o", "c", "w", "?"].map(|text| Sample::json(200, text)),
+        )
+        .sample(Sample::json(429, "r"))
+        .sample(Sample::json(401, ""))
+        .tokens(|| 7)
+}

@@ -1,5 +1,6 @@
 //! Sans-IO state machines that open, keep alive and end login sessions of HTTP providers.
 
+#![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 // Nothing panics on input; tests may.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -51,6 +51,7 @@
 
 mod calls;
 mod laws;
+mod outputs;
 mod storm;
 mod watch;
 mod world;

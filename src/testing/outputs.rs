@@ -1,0 +1,257 @@
+//! What a session says, and the laws that each output must keep.
+
+use core::time::Duration;
+
+use super::watch::{self, From, Note, What};
+use super::world::{Broken, Fate, Flying, Lawful, World, broken};
+use crate::provider::Step;
+use crate::{Because, CloseReason, Event, Machine, Outgoing, Output, Phase, Provider, Timestamp, WaitingOn};
+
+/// What a clock may be set back without anything moving.
+pub(super) const SLACK: Duration = Duration::from_secs(6);
+
+impl<P: Provider + Send> World<'_, P> {
+    pub(super) fn poll(&mut self) -> Lawful<Output> {
+        let now = self.tick();
+        let output = self.session.poll(now);
+        let shown = format!("{output:?}");
+        self.say(format!("{now:?} {shown}"));
+        self.shows_nothing("an output", &shown)?;
+        let lost = self.note(None)?;
+        self.saved = matches!(output, Output::Save);
+        match &output {
+            Output::Send(outgoing) => self.sent(outgoing)?,
+            Output::Save => {
+                if !self.options.durable {
+                    broken!("10. write-ahead", "`Save` without `durable`");
+                }
+                let stored = self.store();
+                self.shows_nothing("a snapshot", &stored.text)?;
+                self.disk = Some(stored);
+            }
+            Output::Wait { until, on } => self.waits(*until, on)?,
+            Output::Event(Event::Expired { .. }) => self.generation += 1,
+            Output::Event(_) => {}
+            Output::Cancel(id) => {
+                if let Some(flying) = self.flying.take_if(|flying| flying.id == *id) {
+                    if !lost.contains(&flying.step) {
+                        self.fate_unknown(&flying);
+                    }
+                    self.land(flying, Fate::Over);
+                }
+            }
+            Output::Closed(reason) => self.closed(reason)?,
+        }
+        Ok(output)
+    }
+
+    fn sent(&mut self, outgoing: &Outgoing) -> Lawful {
+        let id = outgoing.id();
+        if !self.ids.insert(id) {
+            broken!("3. ids", "{id:?} was issued before");
+        }
+        self.sent += 1;
+        if let Some(flying) = &self.flying {
+            broken!("2. one at a time", "{:?} is still on its way", flying.id);
+        }
+        if self.clock < self.not_before {
+            broken!("13. penalties", "{id:?} leaves at {:?}, before {:?}", self.clock, self.not_before);
+        }
+        if self.known.closed.is_some() {
+            broken!("14. closed is absorbing", "{id:?} leaves after that");
+        }
+        let Some((step, answer)) = self.built.take() else {
+            broken!("1. no spin", "{id:?} leaves although nobody built it");
+        };
+        let rule = step.rule();
+        let request = copy(&outgoing.request);
+        let wire = format!("{} {}", request.uri(), String::from_utf8_lossy(request.body()));
+        if let Some(given) = self.answers.iter().find(|given| {
+            given.fate == Fate::Over && !given.reusable && given.secret.len() >= 8 && wire.contains(&given.secret)
+        }) {
+            broken!("6. answers", "{:?} is on the wire again: {}", given.kind, given.secret);
+        }
+        if self.options.durable && watch::is_harmful(step) {
+            let named = serde_json::to_string(&step).unwrap_or_default();
+            if !self.disk.as_ref().is_some_and(|disk| disk.text.contains(&format!("\"in_flight\":{named}"))) {
+                broken!("10. write-ahead", "{step:?} leaves and the stored snapshot does not name it");
+            }
+            if self.unknown.contains(&step) {
+                broken!("11. no harm twice", "{step:?} of unknown fate leaves again");
+            }
+        }
+        if let Some(secret) = &answer {
+            self.sends_answer(secret)?;
+        }
+        self.flying = Some(Flying { id, step, request, timeout: rule.timeout, answer });
+        Ok(())
+    }
+
+    fn sends_answer(&mut self, secret: &str) -> Lawful {
+        let max_refused = u32::from(self.options.max_refused);
+        let Some(given) = self.answers.iter_mut().find(|given| given.secret == secret) else {
+            broken!("6. answers", "an answer leaves that nobody gave");
+        };
+        if given.fate == Fate::Over {
+            broken!("6. answers", "the {:?} leaves again: {secret}", given.kind);
+        }
+        given.fate = Fate::Sent;
+        if given.by_store && given.kind.is_judged() && self.options.durable {
+            if self.known.refused >= max_refused {
+                broken!("9. unattended answers", "one leaves after {} refused ones", self.known.refused);
+            }
+            if self.unattended > max_refused {
+                broken!("9. unattended answers", "one more leaves after {} refused or lost ones", self.unattended);
+            }
+        }
+        Ok(())
+    }
+
+    fn waits(&mut self, until: Timestamp, on: &WaitingOn) -> Lawful {
+        let deadline = self.session.deadline();
+        if deadline != until {
+            broken!("4. deadlines", "`until` is {until:?} and deadline() {deadline:?}");
+        }
+        if until <= self.now || until <= self.clock {
+            broken!("4. deadlines", "`until` is {until:?} and it is {:?}", self.now);
+        }
+        if self.session.phase() == Phase::Closed {
+            broken!("14. closed is absorbing", "the phase is closed and poll waits");
+        }
+        let ahead = until.since(self.clock);
+        let length = match on {
+            WaitingOn::Response(_) => self.flying.as_ref().map_or(self.longest, |flying| flying.timeout) + SLACK,
+            _ => self.longest + SLACK,
+        };
+        // An instant that a server named stays where it is; renewals are put off by a minute at most.
+        if !until.is_never() && ahead > length && until > self.instant + Duration::from_secs(60) {
+            broken!("4. deadlines", "{ahead:?} ahead, but no length is over {length:?} ({on:?})");
+        }
+        if until.is_never() {
+            let status = self.session.status();
+            let legal = match on {
+                WaitingOn::Start | WaitingOn::Need(_) => true,
+                WaitingOn::Nothing => status.phase == Phase::Active && !status.suspect,
+                _ => false,
+            };
+            if !legal {
+                broken!("5. no dead end", "waits for ever on {on:?} ({:?}, suspect: {})", status.phase, status.suspect);
+            }
+        }
+        self.need = match on {
+            WaitingOn::Need(need) => Some(need.clone()),
+            WaitingOn::Response(_) => self.need.take(),
+            _ => None,
+        };
+        Ok(())
+    }
+
+    fn closed(&mut self, reason: &CloseReason) -> Lawful {
+        match &self.known.closed {
+            Some(known) if known != reason => broken!("14. closed is absorbing", "{known:?} became {reason:?}"),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        let outage = matches!(reason, CloseReason::RetriesExhausted(_) | CloseReason::Protocol(_));
+        let patient = self.options.patience.is_none() || !matches!(reason, CloseReason::RetriesExhausted(_));
+        if self.known.alive && patient && (outage || !self.known.excused) {
+            broken!("12. outages close nothing", "an active session closed with {reason:?}");
+        }
+        if self.session.phase() != Phase::Closed {
+            broken!("14. closed is absorbing", "the phase is {:?}", self.session.phase());
+        }
+        self.known.closed = Some(reason.clone());
+        self.need = None;
+        Ok(())
+    }
+
+    /// Takes what was noted; gives the steps whose loss the provider was told.
+    pub(super) fn note(&mut self, responded: Option<&Flying<P::Step>>) -> Lawful<Vec<P::Step>> {
+        let mut lost = Vec::new();
+        for note in self.log.drain() {
+            match note {
+                Note::Request { step, answer, fits } => {
+                    if !fits {
+                        broken!("7. no login without its answer", "{step:?} is built with another one");
+                    }
+                    self.built = Some((step, answer));
+                }
+                Note::Lost(step) => {
+                    self.unknown.retain(|unknown| *unknown != step);
+                    lost.push(step);
+                }
+                Note::NewTokens => self.generation += 1,
+                Note::Penalty(lasts) => {
+                    self.not_before = self.not_before.max(self.clock + lasts);
+                    self.longest = self.longest.max(lasts);
+                }
+                Note::Waits(wait) => self.longest = self.longest.max(wait),
+                Note::Instant(at) => self.instant = self.instant.max(at),
+                Note::Said { from, what } => self.said(from, &what, responded)?,
+            }
+        }
+        Ok(lost)
+    }
+
+    fn said(&mut self, from: From<P::Step>, what: &What, responded: Option<&Flying<P::Step>>) -> Lawful {
+        self.say(format!("   {from:?} -> {what:?}"));
+        if matches!(from, From::Response(_)) {
+            // The server was asked: what is sent next is sent knowingly.
+            self.unknown.clear();
+        }
+        match what {
+            What::Active => {
+                self.known.alive = !matches!(self.session.phase(), Phase::LoggingOut | Phase::Closed);
+                self.known.excused &= !self.known.alive;
+                self.known.refused = 0;
+                self.unattended = 0;
+            }
+            What::Dead => {
+                self.known.alive = false;
+                for given in &mut self.answers {
+                    given.fate = Fate::Over;
+                }
+            }
+            What::Close(CloseReason::Protocol(_) | CloseReason::RetriesExhausted(_)) => {}
+            What::Close(_) => self.known.excused = true,
+            What::Ask(kind, because) => {
+                if *because == Because::Refused {
+                    self.known.refused += 1;
+                }
+                let spent = responded.is_some_and(|flying| flying.step.rule().spends == Some(*kind));
+                for given in self.answers.iter_mut().filter(|given| given.fate == Fate::InHand) {
+                    if given.kind == *kind
+                        && !given.reusable
+                        && *because != Because::Stale
+                        && responded.is_some()
+                        && !spent
+                    {
+                        broken!("8. taken answers", "{kind:?} was taken, and is asked for again unsent: {because:?}");
+                    }
+                    given.fate = Fate::Over;
+                }
+            }
+            What::Next | What::Unjudged | What::Judged | What::Unreadable => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn shows_nothing(&self, what: &str, text: &str) -> Lawful {
+        let shown = self
+            .answers
+            .iter()
+            .find(|given| !given.reusable && given.secret.len() >= 8 && text.contains(&given.secret));
+        match shown {
+            Some(given) => broken!("18. nothing shows an answer", "{what} shows the {:?}", given.kind),
+            None => Ok(()),
+        }
+    }
+}
+
+fn copy(request: &http::Request<Vec<u8>>) -> http::Request<Vec<u8>> {
+    let mut copy = http::Request::new(request.body().clone());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy
+}

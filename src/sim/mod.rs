@@ -5,8 +5,6 @@
 //! clients happen to send, and refuses what the real server refuses, so that programs can be tested
 //! against it.
 
-pub mod kotak;
-
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -14,6 +12,7 @@ use crate::Timestamp;
 
 pub mod cbrain;
 pub mod ibkr;
+pub mod kotak;
 pub mod server;
 mod web;
 

@@ -64,6 +64,7 @@ impl<'de> Lenient<'de> for Something {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro that declares bodies makes them public")]
 mod tests {
     use super::*;
     use crate::wire::Text;

@@ -12,6 +12,7 @@ use crate::Timestamp;
 
 pub mod cbrain;
 pub mod ibkr;
+pub mod kotak;
 pub mod server;
 mod web;
 

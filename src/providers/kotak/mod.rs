@@ -1,0 +1,74 @@
+//! Kotak Securities: the Trade API of 2020 to 2023 and the present Neo Trade API.
+//!
+//! | part | what |
+//! |---|---|
+//! | [`TradeApi`] | init, password, access code; two hosts; a gateway bearer with a life of its own |
+//! | [`Neo`] | an authenticator's code, then the MPIN; a host for each user; nothing to end at the server |
+//! | [`wire`] | each operation as a request builder and a lenient reply; faults sorted into classes |
+//! | [`host`] | which told host may get a bearer, a password or a token |
+
+#[cfg(test)]
+mod harness;
+pub mod host;
+pub mod neo;
+pub mod trade_api;
+pub mod wire;
+
+pub use self::neo::Neo;
+pub use self::trade_api::TradeApi;
+
+use core::time::Duration;
+
+use self::wire::fault::Fault;
+use crate::provider::{Cx, Fact, Spent, Verdict};
+use crate::{ServerText, Timestamp};
+
+/// Waits out a quota that is counted by the minute of the server's clock, and lets nobody else send.
+fn wait_for_the_minute<S, T>(cx: &mut Cx<'_, T>) -> Verdict<S> {
+    let wait = to_the_next_minute(cx.now);
+    cx.tell(Fact::Penalty(wait));
+    Verdict::Retry { after: Some(wait), answer: Spent::Unjudged }
+}
+
+/// Gives the time to the next minute, and a second more: two clocks are never one.
+fn to_the_next_minute(now: Timestamp) -> Duration {
+    Duration::from_millis(61_000 - now.as_millis() % 60_000)
+}
+
+/// Tells the user a fault's words.
+fn pass_on<T>(cx: &mut Cx<'_, T>, fault: &Fault<'_>) {
+    if let Some(text) = words(fault) {
+        cx.tell(Fact::server_says(&text));
+    }
+}
+
+/// Gives a fault's words, with its code where it has one.
+fn words(fault: &Fault<'_>) -> Option<String> {
+    match (&fault.text, &fault.code) {
+        (Some(text), Some(code)) => Some(format!("{text} ({code})")),
+        (Some(text), None) => Some(text.clone().into_owned()),
+        (None, Some(code)) => Some(format!("code {code}")),
+        (None, None) => None,
+    }
+}
+
+fn server_text(fault: &Fault<'_>) -> Option<ServerText> {
+    words(fault).map(|text| ServerText::new(&text))
+}
+
+/// Tells whether a token can be written into a header.
+fn sendable(token: &crate::Secret) -> bool {
+    !token.is_empty() && token.expose().bytes().all(|byte| (0x21..0x7f).contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_ends_with_the_minute() {
+        for (now, wait) in [(0, 61_000), (59_999, 1_001), (60_000, 61_000), (90_000, 31_000)] {
+            assert_eq!(to_the_next_minute(Timestamp::from_millis(now)).as_millis(), wait, "{now}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What follows from Neo's answers.
+
+use super::{Neo, NeoLive, NeoState, NeoStep, View};
+use crate::provider::{Ask, Cx, Fact, Spent, Step, Verdict, When};
+use crate::providers::kotak::wire::fault::{At, Class, Fault, neo as find_fault};
+use crate::providers::kotak::wire::jwt;
+use crate::providers::kotak::wire::neo::{ClientIp, Data, Reply, read};
+use crate::providers::kotak::{host, pass_on, sendable, server_text, wait_for_the_minute};
+use crate::{Because, CloseReason, Denial, NeedKind, Response, Secret, Shape};
+
+impl Neo {
+    pub(super) fn judge(&self, cx: &mut Cx<'_, NeoState>, step: NeoStep, response: Response<'_>) -> Verdict<NeoStep> {
+        let success = match step {
+            NeoStep::Login => self.got_view(cx, response),
+            NeoStep::Validate => self.got_session(cx, response),
+            NeoStep::Probe => {
+                let lives = read::<ClientIp<'_>>(response.body).is_some_and(|reply| reply.ip().is_some());
+                lives.then(|| active(cx))
+            }
+        };
+        if let Some(verdict) = success {
+            cx.state.dashboard_worked = true;
+            return verdict;
+        }
+        let at = match step {
+            NeoStep::Login => At::FirstFactor,
+            NeoStep::Validate => At::SecondFactor,
+            NeoStep::Probe => At::Session,
+        };
+        let fault = find_fault(at, response).unwrap_or(Fault::MALFORMED);
+        if fault.class != Class::Malformed {
+            pass_on(cx, &fault);
+        }
+        if cx.state.live.is_some() { self.doubted(cx, &fault, response) } else { self.refused(cx, &fault, response) }
+    }
+
+    fn got_view(&self, cx: &mut Cx<'_, NeoState>, response: Response<'_>) -> Option<Verdict<NeoStep>> {
+        let (token, sid) = granted(&read::<Reply<'_>>(response.body)?.data?)?;
+        cx.state.view = Some(View { token, sid });
+        Some(self.go_on(cx.state))
+    }
+
+    fn got_session(&self, cx: &mut Cx<'_, NeoState>, response: Response<'_>) -> Option<Verdict<NeoStep>> {
+        let data = read::<Reply<'_>>(response.body)?.data?;
+        let (token, sid) = granted(&data)?;
+        if data.kind.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case("View")) {
+            return Some(protocol("the second step answers with a view token", response));
+        }
+        let Some(base_url) = data.base_url.filter(|url| !url.trim().is_empty()) else {
+            return Some(protocol("the second step tells no base URL", response));
+        };
+        let host = match host::admit(&self.base, &base_url, None) {
+            Ok(host) => host,
+            Err(refused) => return Some(protocol(&refused.to_string(), response)),
+        };
+        let expires = jwt::ends(token.expose());
+        let data_center = data.data_center.map(std::borrow::Cow::into_owned);
+        cx.state.live = Some(NeoLive { token, sid, host, expires, data_center });
+        cx.state.view = None;
+        cx.state.because = None;
+        cx.tell(Fact::NewTokens);
+        Some(active(cx))
+    }
+
+    /// A fault of the probe: only a proof of death ends an open session.
+    fn doubted(&self, cx: &mut Cx<'_, NeoState>, fault: &Fault<'_>, response: Response<'_>) -> Verdict<NeoStep> {
+        match fault.class {
+            Class::SessionExpired => Verdict::Dead { proof: "get-client-ip answered that the session is invalid" },
+            Class::Quota => wait_for_the_minute(cx),
+            Class::Unavailable => outage(response),
+            Class::Malformed => Verdict::Unreadable("not an answer of Neo"),
+            _ => Verdict::Retry { after: None, answer: Spent::Judged },
+        }
+    }
+
+    /// A refusal while the session is being opened.
+    fn refused(&self, cx: &mut Cx<'_, NeoState>, fault: &Fault<'_>, response: Response<'_>) -> Verdict<NeoStep> {
+        let deny = |denial| Verdict::Close(CloseReason::Denied(denial));
+        if !matches!(fault.class, Class::BearerInvalid | Class::Quota | Class::Unavailable | Class::Malformed) {
+            cx.state.dashboard_worked = true;
+        }
+        match fault.class {
+            Class::BearerInvalid => {
+                // The gateway refused before anybody looked at the code, whose 30 s will have passed.
+                let because = if cx.state.dashboard_worked { Because::Expired } else { Because::Refused };
+                cx.state.because = Some(Because::Stale);
+                Ask::new(NeedKind::GatewayToken, because).into()
+            }
+            // "Invalid UCC": no other code would help.
+            Class::CredentialsRejected if fault.text.as_ref().is_some_and(|text| names_the_ucc(text)) => {
+                deny(Denial::Rejected(server_text(fault)))
+            }
+            Class::CredentialsRejected => Ask::new(NeedKind::Totp, Because::Refused).into(),
+            Class::SecondFactorRejected => Ask::new(NeedKind::Pin, Because::Refused).into(),
+            Class::OneTimeTokenStale if !cx.state.repeated => {
+                cx.state.repeated = true;
+                cx.state.view = None;
+                cx.state.because = Some(Because::Stale);
+                Ask::new(NeedKind::Totp, Because::Stale).into()
+            }
+            Class::Quota => wait_for_the_minute(cx),
+            Class::Unavailable => outage(response),
+            Class::Locked => deny(Denial::Locked),
+            Class::NotEntitled => deny(Denial::NotEntitled),
+            Class::IpNotAllowed => deny(Denial::IpNotAllowed),
+            Class::Malformed => Verdict::Unreadable("not an answer of Neo"),
+            _ => deny(Denial::Rejected(server_text(fault))),
+        }
+    }
+}
+
+fn active(cx: &Cx<'_, NeoState>) -> Verdict<NeoStep> {
+    let expires = cx.state.live.as_ref().and_then(|live| live.expires).map(When::At);
+    Verdict::Active { keepalive: None, renew: None, expires }
+}
+
+/// Only 503 says that nobody has looked; behind 424, 502 and 504 somebody may have.
+fn outage(response: Response<'_>) -> Verdict<NeoStep> {
+    if response.status == http::StatusCode::SERVICE_UNAVAILABLE {
+        Verdict::unavailable()
+    } else {
+        Verdict::Retry { after: None, answer: Spent::Judged }
+    }
+}
+
+fn granted(data: &Data<'_>) -> Option<(Secret, Secret)> {
+    let granted = data.granted()?;
+    (sendable(granted.token) && sendable(granted.sid)).then(|| (granted.token.clone(), granted.sid.clone()))
+}
+
+fn names_the_ucc(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("ucc") && !text.contains("totp")
+}
+
+fn protocol(why: &str, response: Response<'_>) -> Verdict<NeoStep> {
+    Verdict::Close(CloseReason::Protocol(Box::new(Shape::new(NeoStep::Validate.rule().name, why, response))))
+}

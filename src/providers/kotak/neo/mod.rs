@@ -1,0 +1,321 @@
+//! Neo: an authenticator's code, then the MPIN; a host for each user; nothing to end at the server.
+//!
+//! - **Steps**: `login` (the code), `validate` (the MPIN), `probe` (one's own address).
+//! - **Needs**: [`NeedKind::GatewayToken`] (the dashboard's token) where none is configured,
+//!   [`NeedKind::Totp`], [`NeedKind::Pin`]. The server takes a code once in its 30 s.
+//! - **Deadlines**: the end that the trade token names in `exp`, read without verification and taken as
+//!   a hint; in the one public sample it is midnight in India. There is no keepalive and no renewal.
+//! - **Host**: the second step tells where this user's other calls go. It is admitted within the
+//!   provider's domain only (see [`host`]); [`Machine::authorize`](crate::Machine::authorize) moves calls there.
+//! - **Logout is local**: the vendor has no call for it, and its own SDK only forgets the token. The
+//!   token **stays valid** at the server until its end, or until the dashboard's token is made anew,
+//!   which ends every session of the account.
+//! - **Address**: orders are taken only from the address that the session was made from, so a snapshot
+//!   is resumed only under the same [`Options::egress`](crate::Options::egress) label. 100008 ("unauthorized")
+//!   is about that and does not mean that the session is over.
+//! - **Death**: an answer to a call of the user's own never ends the session; `probe` is asked first.
+
+mod judge;
+#[cfg(test)]
+mod tests;
+
+use http::Request;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use serde::{Deserialize, Serialize};
+
+use super::host::{self, Told};
+use super::wire::fault::{At, Class, neo as find_fault};
+use super::wire::neo::{App, Granted, authorize};
+use super::wire::{jwt, value_of};
+use super::{sendable, to_the_next_minute};
+use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Rule, Step, Unauthorized, Unbuildable, Verdict};
+use crate::{BaseUrl, Because, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
+
+/// The Neo provider, for one account.
+#[derive(Clone, Debug)]
+pub struct Neo {
+    base: BaseUrl,
+    ucc: String,
+    mobile: Secret,
+    dashboard_token: Option<Secret>,
+}
+
+impl Neo {
+    /// Takes the login host (`https://mis.kotaksecurities.com`), the client code and the mobile number
+    /// of the account; a number of ten digits gets India's `+91` in front.
+    pub fn new(base: BaseUrl, ucc: impl Into<String>, mobile: impl Into<Secret>) -> Self {
+        let mobile = mobile.into();
+        let bare = mobile.expose().len() == 10 && mobile.expose().bytes().all(|byte| byte.is_ascii_digit());
+        let mobile = if bare { Secret::new(format!("+91{}", mobile.expose())) } else { mobile };
+        Self { base, ucc: ucc.into(), mobile, dashboard_token: None }
+    }
+
+    /// Gives the dashboard's token (the vendor's SDK calls it consumer key). It is then not asked for,
+    /// and not written into snapshots.
+    #[must_use]
+    pub fn dashboard_token(self, token: impl Into<Secret>) -> Self {
+        Self { dashboard_token: Some(token.into()), ..self }
+    }
+
+    fn dashboard<'a>(&'a self, state: &'a NeoState) -> Option<&'a Secret> {
+        state.dashboard_token.as_ref().or(self.dashboard_token.as_ref())
+    }
+
+    /// Goes on with whatever is missing.
+    fn go_on(&self, state: &NeoState) -> Verdict<NeoStep> {
+        if self.dashboard(state).is_none() {
+            return Ask::new(NeedKind::GatewayToken, state.because()).into();
+        }
+        match (&state.live, &state.view) {
+            (Some(_), _) => Verdict::next(NeoStep::Probe),
+            (None, Some(_)) => Ask::new(NeedKind::Pin, state.because()).into(),
+            (None, None) => Ask::new(NeedKind::Totp, state.because()).into(),
+        }
+    }
+}
+
+/// The requests of a Neo session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum NeoStep {
+    /// `POST /login/1.0/tradeApiLogin`: the authenticator's code.
+    Login,
+    /// `POST /login/1.0/tradeApiValidate`: the MPIN.
+    Validate,
+    /// `GET /login/1.0/get-client-ip`: whether the session lives.
+    Probe,
+}
+
+impl Step for NeoStep {
+    fn rule(self) -> &'static Rule {
+        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Totp);
+        const VALIDATE: Rule = Rule::new("validate").phase(Phase::SecondFactor).spends(NeedKind::Pin).opens();
+        const PROBE: Rule = Rule::new("probe");
+        match self {
+            Self::Login => &LOGIN,
+            Self::Validate => &VALIDATE,
+            Self::Probe => &PROBE,
+        }
+    }
+}
+
+/// What is known of a Neo session.
+#[derive(Default, Serialize, Deserialize, Debug)]
+#[serde(default)]
+pub struct NeoState {
+    /// The dashboard's token, where somebody was asked for it.
+    #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
+    dashboard_token: Option<Secret>,
+    /// Whether the server has taken the dashboard's token since it came.
+    dashboard_worked: bool,
+    /// Whether the login has been repeated for a stale view token.
+    repeated: bool,
+    /// Why answers are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<Because>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<View>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<NeoLive>,
+}
+
+impl NeoState {
+    fn because(&self) -> Because {
+        self.because.unwrap_or(Because::Opening)
+    }
+}
+
+/// What the first step gave.
+#[derive(Serialize, Deserialize, Debug)]
+struct View {
+    #[serde(with = "crate::secret::exposed")]
+    token: Secret,
+    #[serde(with = "crate::secret::exposed")]
+    sid: Secret,
+}
+
+/// What an open Neo session has.
+#[derive(Serialize, Deserialize, Debug)]
+#[non_exhaustive]
+pub struct NeoLive {
+    /// The trade token, for the header `Auth`.
+    #[serde(with = "crate::secret::exposed")]
+    pub token: Secret,
+    /// The session's id, for the header `Sid`.
+    #[serde(with = "crate::secret::exposed")]
+    pub sid: Secret,
+    /// The host of this user's other calls; `None` where it is the login's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Told>,
+    /// The end that the token names, as a hint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// The data centre, such as `E43`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_center: Option<String>,
+}
+
+impl NeoLive {
+    fn granted(&self) -> Granted<'_> {
+        Granted { token: &self.token, sid: &self.sid }
+    }
+}
+
+/// The tokens of a session that another program has opened.
+#[derive(Debug)]
+pub struct NeoTokens {
+    /// The trade token.
+    pub token: Secret,
+    /// The session's id.
+    pub sid: Secret,
+    /// The host of this user's other calls.
+    pub base: BaseUrl,
+}
+
+impl Provider for Neo {
+    type Step = NeoStep;
+    type State = NeoState;
+    type Live = NeoLive;
+    type Tokens = NeoTokens;
+
+    fn identity(&self) -> Identity<'_> {
+        Identity { provider: "kotak-neo", server: &self.base, account: Some(&self.ucc), key: None, binds_ip: true }
+    }
+
+    fn base<'a>(&'a self, state: &'a NeoState) -> &'a BaseUrl {
+        state.live.as_ref().and_then(|live| live.host.as_ref()).map_or(&self.base, Told::base)
+    }
+
+    fn open(&self, cx: &mut Cx<'_, NeoState>, because: Because) -> Verdict<NeoStep> {
+        cx.state.because = Some(because);
+        cx.state.repeated = false;
+        cx.state.view = None;
+        self.go_on(cx.state)
+    }
+
+    fn adopt(&self, tokens: NeoTokens) -> Result<NeoState, Rejection> {
+        for (name, token) in [("token", &tokens.token), ("sid", &tokens.sid)] {
+            if token.is_empty() {
+                return Err(Rejection::Empty(name));
+            }
+            if !sendable(token) {
+                return Err(Rejection::Malformed(name));
+            }
+        }
+        let host = host::admit(&self.base, &tokens.base.to_string(), None).map_err(|_| Rejection::Malformed("base"))?;
+        let expires = jwt::ends(tokens.token.expose());
+        let live = NeoLive { token: tokens.token, sid: tokens.sid, host, expires, data_center: None };
+        Ok(NeoState { live: Some(live), ..NeoState::default() })
+    }
+
+    fn admits(&self, state: &NeoState) -> Result<(), &'static str> {
+        match state.live.as_ref().and_then(|live| live.host.as_ref()) {
+            Some(told) => told.admitted_from(&self.base).map_err(|_| "the host is not one that may get tokens"),
+            None => Ok(()),
+        }
+    }
+
+    fn live<'a>(&self, state: &'a NeoState) -> Option<&'a NeoLive> {
+        state.live.as_ref()
+    }
+
+    /// Keeps the dashboard's token, which outlives sessions.
+    fn forget(&self, state: &mut NeoState) {
+        let old = core::mem::take(state);
+        let (dashboard_token, dashboard_worked) = (old.dashboard_token, old.dashboard_worked);
+        *state = NeoState { dashboard_token, dashboard_worked, ..NeoState::default() };
+    }
+
+    fn answered(
+        &self,
+        cx: &mut Cx<'_, NeoState>,
+        kind: NeedKind,
+        input: &Input,
+    ) -> Result<Verdict<NeoStep>, Rejection> {
+        match (kind, input) {
+            (NeedKind::GatewayToken, Input::Token(token)) => {
+                if !sendable(token) {
+                    return Err(Rejection::Malformed("token"));
+                }
+                cx.state.dashboard_token = Some(token.clone());
+                cx.state.dashboard_worked = false;
+                Ok(self.go_on(cx.state))
+            }
+            (NeedKind::Totp, Input::Totp(_)) => Ok(Verdict::next(NeoStep::Login)),
+            (NeedKind::Pin, Input::Pin(pin)) if !pin.expose().bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(Rejection::Malformed("pin"))
+            }
+            (NeedKind::Pin, Input::Pin(_)) => Ok(Verdict::next(NeoStep::Validate)),
+            _ => Err(Rejection::WrongKind),
+        }
+    }
+
+    fn request(
+        &self,
+        cx: &mut Cx<'_, NeoState>,
+        step: NeoStep,
+        answer: Option<&Input>,
+    ) -> Result<Request<Vec<u8>>, Unbuildable> {
+        let state = &*cx.state;
+        let dashboard_token = self.dashboard(state).ok_or(Unbuildable("there is no token of the dashboard"))?;
+        let app = App { base: &self.base, dashboard_token };
+        match (step, answer) {
+            (NeoStep::Login, Some(Input::Totp(totp))) => app.login(self.mobile.expose(), &self.ucc, totp.code()),
+            (NeoStep::Validate, Some(Input::Pin(pin))) => {
+                let view = state.view.as_ref().ok_or(Unbuildable("there is no view token"))?;
+                app.validate(Granted { token: &view.token, sid: &view.sid }, pin.expose())
+            }
+            (NeoStep::Probe, _) => {
+                app.client_ip(state.live.as_ref().ok_or(Unbuildable("there is no session"))?.granted())
+            }
+            (NeoStep::Login | NeoStep::Validate, _) => Err(Unbuildable("there is no answer")),
+        }
+    }
+
+    fn interpret(&self, cx: &mut Cx<'_, NeoState>, step: NeoStep, response: Response<'_>) -> Verdict<NeoStep> {
+        self.judge(cx, step, response)
+    }
+
+    fn lost(&self, _: &mut Cx<'_, NeoState>, step: NeoStep) -> Verdict<NeoStep> {
+        match step {
+            NeoStep::Login => Ask::new(NeedKind::Totp, Because::Lost).into(),
+            NeoStep::Validate => Ask::new(NeedKind::Pin, Because::Lost).into(),
+            NeoStep::Probe => Verdict::next(step),
+        }
+    }
+
+    fn probe(&self, state: &NeoState) -> Option<NeoStep> {
+        (state.live.is_some() && self.dashboard(state).is_some()).then_some(NeoStep::Probe)
+    }
+
+    /// There is nothing to send: the token stays valid at the server.
+    fn logout(&self, _: &NeoState) -> Option<NeoStep> {
+        None
+    }
+
+    fn authorize(&self, cx: &mut Cx<'_, NeoState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+        let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
+        authorize(parts, live.granted()).map_err(|_| Unauthorized::NotReady(None))?;
+        // Quotes and the scrip master are let in by this one; the vendor's collection sends it with orders too.
+        if let Some(dashboard) = self.dashboard(cx.state).and_then(|token| value_of(token.expose(), true)) {
+            parts.headers.insert(AUTHORIZATION, dashboard);
+        }
+        Ok(())
+    }
+
+    fn observe(&self, cx: &mut Cx<'_, NeoState>, _: &Ticket, response: Response<'_>) -> Observed {
+        match find_fault(At::Session, response).map(|fault| fault.class) {
+            Some(Class::SessionExpired | Class::BearerInvalid) => Observed::Doubt,
+            Some(Class::Quota) => {
+                cx.tell(Fact::Penalty(to_the_next_minute(cx.now)));
+                Observed::Nothing
+            }
+            Some(Class::Rejected | Class::Malformed) if matches!(response.status.as_u16(), 401 | 403) => {
+                Observed::Doubt
+            }
+            _ => Observed::Nothing,
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Sessions of Neo against its simulator.
+
+use core::time::Duration;
+
+use http::StatusCode;
+
+use super::*;
+use crate::providers::kotak::harness::{NOW, Run};
+use crate::sim::kotak::neo::{Account, Death, Errors};
+use crate::sim::kotak::{Lever, Neo as Sim, Outcome};
+use crate::{Machine, Options, Relogin, ResumeError, Session, Snapshot, Totp};
+
+type Trade = Run<Neo, Sim>;
+
+fn url(text: &str) -> BaseUrl {
+    BaseUrl::parse(text).unwrap()
+}
+
+fn provider() -> Neo {
+    Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000")
+}
+
+fn sim() -> Sim {
+    let account = Account::new("ABC12", "+910000000000", "654321", "dash-1", url("https://e43.kotaksecurities.com"))
+        .accepts_totp(|now| format!("{:06}", now.as_secs() / 30 % 1_000_000));
+    Sim::new(url("https://mis.kotaksecurities.com")).account(account)
+}
+
+fn opening() -> Trade {
+    Run::new(provider().dashboard_token("dash-1"), sim())
+}
+
+fn totp(run: &Trade) -> Input {
+    Input::Totp(Totp::new(run.sim.totp("ABC12", run.now).unwrap(), run.now).unwrap())
+}
+
+fn pin(text: &str) -> Input {
+    Input::Pin(text.into())
+}
+
+fn log_in(run: &mut Trade, because: Because) {
+    run.needs(NeedKind::Totp, because);
+    let code = totp(run);
+    run.gives(code).needs(NeedKind::Pin, because).gives(pin("654321")).is_active();
+}
+
+fn active() -> Trade {
+    let mut run = opening();
+    log_in(&mut run, Because::Opening);
+    run
+}
+
+const ORDERS: &str = "/quick/user/orders";
+
+#[test]
+fn a_session_is_opened_and_used_at_its_own_host() {
+    let mut run = active();
+    assert_eq!(run.sent, ["POST /login/1.0/tradeApiLogin", "POST /login/1.0/tradeApiValidate"]);
+    assert_eq!(run.calls(ORDERS).unwrap(), 200);
+    assert_eq!(run.sim.log().requests().last().unwrap().host, "e43.kotaksecurities.com");
+    assert!(run.calls("https://mis.kotaksecurities.com/x").is_err(), "another host of the provider is foreign too");
+    let crate::Output::Wait { until, on: crate::WaitingOn::Expiry } = run.session.poll(run.now) else { panic!() };
+    assert_eq!((until.as_secs() + 19_800) % 86_400, 0, "midnight in India");
+}
+
+#[test]
+fn logout_is_local() {
+    let mut run = active();
+    run.session.logout(run.now);
+    run.rest();
+    assert_eq!(run.session.phase(), Phase::Closed);
+    assert_eq!(run.sim.log().requests().len(), 2);
+    assert_eq!(run.sim.open_sessions(run.now), 1, "the token stays valid at the server");
+}
+
+#[test]
+fn refused_answers_are_never_sent_again() {
+    for errors in [Errors::Documented, Errors::Inside200] {
+        let mut run = opening();
+        run.sim.set_errors(errors);
+        run.needs(NeedKind::Totp, Because::Opening);
+        run.gives(Input::Totp(Totp::new("999999", run.now).unwrap())).needs(NeedKind::Totp, Because::Refused);
+        run.now = run.now + Duration::from_secs(30);
+        let code = totp(&run);
+        run.gives(code).needs(NeedKind::Pin, Because::Opening).gives(pin("111111"));
+        run.needs(NeedKind::Pin, Because::Refused).gives(pin("654321")).is_active();
+        assert_eq!(run.sent.len(), 4, "{errors:?}");
+    }
+}
+
+#[test]
+fn an_invalid_ucc_is_no_rate_limit_and_no_refused_code() {
+    let neo = Neo::new(url("https://mis.kotaksecurities.com"), "NOBODY", "0000000000").dashboard_token("dash-1");
+    let mut run = Run::new(neo, sim());
+    run.needs(NeedKind::Totp, Because::Opening);
+    let code = totp(&run);
+    run.gives(code);
+    assert!(run.closes("denied.rejected").to_string().contains("Invalid UCC"));
+    assert!(!run.was_told("penalty") && !run.was_told("retrying"));
+}
+
+#[test]
+fn a_foreign_base_url_never_sees_a_token() {
+    for told in
+        ["https://evil.example", "https://e43.kotaksecurities.com.evil.example", "http://e43.kotaksecurities.com"]
+    {
+        let mut run = opening();
+        run.sim.set_base_url(Some(told.to_owned()));
+        run.needs(NeedKind::Totp, Because::Opening);
+        let code = totp(&run);
+        run.gives(code).needs(NeedKind::Pin, Because::Opening).gives(pin("654321"));
+        assert!(run.closes("protocol").to_string().contains(told));
+        assert!(run.calls(ORDERS).is_err());
+        assert_eq!(run.sim.log().leaks().count(), 0);
+    }
+}
+
+#[test]
+fn the_dashboard_token_is_asked_for_where_none_is_configured() {
+    let mut run = Run::new(provider(), sim());
+    run.needs(NeedKind::GatewayToken, Because::Opening).gives(Input::Token("wrong".into()));
+    run.needs(NeedKind::Totp, Because::Opening);
+    let code = totp(&run);
+    run.gives(code).needs(NeedKind::GatewayToken, Because::Refused).gives(Input::Token("dash-1".into()));
+    run.needs(NeedKind::Totp, Because::Stale);
+    run.now = run.now + Duration::from_secs(30);
+    let code = totp(&run);
+    run.gives(code).needs(NeedKind::Pin, Because::Stale).gives(pin("654321")).is_active();
+}
+
+#[test]
+fn only_the_probe_ends_a_session() {
+    for death in [Death::Code100022, Death::Code1003, Death::Code900901] {
+        let mut run = active();
+        run.sim.set_death(death);
+        run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"stCode":100022,"errMsg":"invalid session token"}"#));
+        run.calls(ORDERS).unwrap();
+        run.is_active();
+        assert_eq!(run.sent_to("get-client-ip"), 1, "a user's answer alone never closes");
+        run.now = run.now + Duration::from_secs(60);
+        run.sim.expire_sessions();
+        run.calls(ORDERS).unwrap();
+        run.closes("expired");
+    }
+}
+
+#[test]
+fn an_address_that_is_not_listed_is_no_dead_session() {
+    let mut run = active();
+    run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"stCode":100008,"errMsg":"unauthorized","stat":"Not_Ok"}"#));
+    run.calls(ORDERS).unwrap();
+    run.is_active();
+    assert_eq!(run.sent_to("get-client-ip"), 0);
+}
+
+#[test]
+fn a_new_dashboard_token_ends_the_session_and_is_asked_for() {
+    let options = Options { relogin: Relogin::AskAgain { per_day: 1 }, ..Options::default() };
+    let session = Session::new(provider().dashboard_token("dash-1"), options, [7; 32]);
+    let mut run = Run::with(session, sim(), NOW);
+    log_in(&mut run, Because::Opening);
+    run.sim.reset_dashboard_token("ABC12", "dash-2");
+    run.now = run.now + Duration::from_secs(60);
+    run.calls(ORDERS).unwrap();
+    run.needs(NeedKind::Totp, Because::Expired);
+    let code = totp(&run);
+    run.gives(code).needs(NeedKind::GatewayToken, Because::Expired).gives(Input::Token("dash-2".into()));
+    run.now = run.now + Duration::from_secs(30);
+    log_in(&mut run, Because::Stale);
+}
+
+#[test]
+fn the_known_end_is_looked_into() {
+    let mut run = active();
+    let crate::Output::Wait { until, .. } = run.session.poll(run.now) else { panic!() };
+    run.now = until;
+    run.closes("expired");
+    assert_eq!(run.sent_to("get-client-ip"), 1);
+
+    let mut run = opening();
+    run.sim.set_tokens_name_their_end(false);
+    log_in(&mut run, Because::Opening);
+    assert!(run.session.deadline().is_never(), "no end is known and nothing keeps it alive");
+}
+
+#[test]
+fn a_stale_view_token_asks_for_both_answers_once_more() {
+    let mut run = opening();
+    run.needs(NeedKind::Totp, Because::Opening);
+    let code = totp(&run);
+    run.gives(code).needs(NeedKind::Pin, Because::Opening);
+    run.sim.expire_sessions();
+    run.gives(pin("654321")).needs(NeedKind::Totp, Because::Stale);
+    run.now = run.now + Duration::from_secs(30);
+    let code = totp(&run);
+    run.gives(code).needs(NeedKind::Pin, Because::Stale);
+    run.sim.expire_sessions();
+    run.gives(pin("654321")).closes("denied.rejected");
+}
+
+#[test]
+fn outages_end_no_session() {
+    let mut run = active();
+    run.sim.next(2, &Lever::page(StatusCode::FAILED_DEPENDENCY));
+    run.sim.next(1, &Lever::Malformed);
+    run.session.check(run.now);
+    run.is_active();
+    assert!(run.was_told("suspect") && run.was_told("recovered"));
+    let mut run = opening();
+    run.needs(NeedKind::Totp, Because::Opening);
+    run.sim.next(1, &Lever::page(StatusCode::GATEWAY_TIMEOUT));
+    let code = totp(&run);
+    run.gives(code).needs(NeedKind::Totp, Because::Lost);
+    assert_eq!(run.sim.log().count(Outcome::Canned), 1);
+}
+
+#[test]
+fn a_quota_waits_for_the_next_minute() {
+    let mut run = opening();
+    run.sim.set_quota(Some(1));
+    run.needs(NeedKind::Totp, Because::Opening);
+    let code = totp(&run);
+    run.gives(code).needs(NeedKind::Pin, Because::Opening).gives(pin("654321")).is_active();
+    assert!(run.was_told("penalty"));
+    assert_eq!(run.sim.log().count(Outcome::Accepted("validate")), 1);
+    assert!(run.now.since(NOW) >= Duration::from_secs(10));
+}
+
+#[test]
+fn a_snapshot_resumes_without_a_login_and_without_a_tampered_host() {
+    let options = || Options { egress: Some("office".into()), ..Options::default() };
+    let mut run = Run::with(Session::new(provider().dashboard_token("dash-1"), options(), [7; 32]), sim(), NOW);
+    log_in(&mut run, Because::Opening);
+    let snapshot = run.session.snapshot();
+    for secret in ["dash-1", "654321", "0000000000"] {
+        assert!(!snapshot.expose_secrets().contains(secret), "{secret}");
+    }
+    let resume = |snapshot: &Snapshot, options| {
+        Session::resume(provider().dashboard_token("dash-1"), snapshot, options, None, [9; 32], NOW)
+    };
+    let session = resume(&snapshot, options()).unwrap();
+    let mut resumed = Run { session, sim: run.sim, now: run.now, told: Vec::new(), sent: Vec::new() };
+    assert_eq!(resumed.calls(ORDERS).unwrap(), 200);
+    resumed.session.check(resumed.now);
+    resumed.is_active();
+    let tampered = snapshot.expose_secrets().replace("https://e43.kotaksecurities.com", "https://evil.example");
+    assert!(matches!(resume(&Snapshot::from_text(tampered), options()).unwrap_err(), ResumeError::NotAdmitted(_)));
+    assert_eq!(resume(&snapshot, Options::default()).unwrap_err(), ResumeError::WrongEgress);
+}
+
+#[test]
+fn tokens_of_another_program_are_looked_at_first() {
+    let run = active();
+    let live = run.session.live().unwrap();
+    let tokens =
+        || NeoTokens { token: live.token.clone(), sid: live.sid.clone(), base: url("https://e43.kotaksecurities.com") };
+    let adopt = |tokens| Session::adopt(provider().dashboard_token("dash-1"), tokens, Options::default(), [1; 32]);
+    let session = adopt(tokens()).unwrap();
+    let foreign = NeoTokens { base: url("https://evil.example"), ..tokens() };
+    assert_eq!(adopt(foreign).unwrap_err(), Rejection::Malformed("base"));
+    let mut run = Run::with(session, run.sim, run.now);
+    run.is_active();
+    assert_eq!(run.sent, ["GET /login/1.0/get-client-ip"]);
+    assert_eq!(run.calls(ORDERS).unwrap(), 200);
+}

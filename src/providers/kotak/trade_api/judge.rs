@@ -1,0 +1,244 @@
+//! What follows from the Trade API's answers.
+
+use core::time::Duration;
+
+use super::{TradeApi, TradeLive, TradeState, TradeStep, take_bearer};
+use crate::event::Event;
+use crate::provider::{Ask, Cx, Fact, Spent, Step, Verdict, When};
+use crate::providers::kotak::host::{HostRefused, Refusal, admit};
+use crate::providers::kotak::wire::envelope;
+use crate::providers::kotak::wire::fault::{At, Class, Fault, trade_api as find_fault};
+use crate::providers::kotak::wire::gateway::Token;
+use crate::providers::kotak::wire::trade_api::{Init, Login, SecondFactor};
+use crate::providers::kotak::{pass_on, sendable, server_text, wait_for_the_minute};
+use crate::{Because, CloseReason, Denial, NeedKind, Response, ServerText, Shape};
+
+/// How long before its end a bearer is renewed.
+const AHEAD: Duration = Duration::from_secs(60);
+
+impl TradeApi {
+    pub(super) fn judge(
+        &self,
+        cx: &mut Cx<'_, TradeState>,
+        step: TradeStep,
+        response: Response<'_>,
+    ) -> Verdict<TradeStep> {
+        let success = match step {
+            TradeStep::Token => self.got_bearer(cx, response),
+            TradeStep::Init => self.got_init(cx, response),
+            TradeStep::Login => self.got_one_time_token(cx, response),
+            TradeStep::AccessCode | TradeStep::WithoutCode => self.got_session(cx, response),
+            TradeStep::RequestCode => {
+                let sent = response.status.is_success() && find_fault(At::SecondFactor, response).is_none();
+                sent.then(|| self.code_requested(cx))
+            }
+            TradeStep::Probe => envelope::is_success(response.body).then(|| self.active(cx)),
+            TradeStep::Logout => (response.status.is_success() && find_fault(At::Session, response).is_none())
+                .then_some(Verdict::Close(CloseReason::LoggedOut { confirmed: true })),
+        };
+        if let Some(verdict) = success {
+            if step != TradeStep::Token {
+                cx.state.bearer_worked = true;
+            }
+            return verdict;
+        }
+        let at = match step {
+            TradeStep::Token => At::Gateway,
+            TradeStep::Init => At::Init,
+            TradeStep::Login => At::FirstFactor,
+            TradeStep::RequestCode | TradeStep::AccessCode | TradeStep::WithoutCode => At::SecondFactor,
+            TradeStep::Probe | TradeStep::Logout => At::Session,
+        };
+        let fault = find_fault(at, response).unwrap_or(Fault::MALFORMED);
+        self.failed(cx, step, &fault, response)
+    }
+
+    fn got_bearer(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Verdict<TradeStep>> {
+        let token: Token<'_> = crate::wire::json(response.body)?;
+        let bearer = token.access_token.filter(sendable)?;
+        // -1, or once -2, means for ever.
+        let life = token.expires_in.and_then(|life| u64::try_from(life).ok()).filter(|life| *life > 0);
+        let ends = life.map(|life| cx.now + Duration::from_secs(life));
+        take_bearer(cx, bearer, ends);
+        Some(self.go_on(cx.state))
+    }
+
+    fn got_init(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Verdict<TradeStep>> {
+        let init: Init<'_> = envelope::read(response.body).filter(Init::is_proven)?;
+        if init.is_active() == Some(false) {
+            let text = init.message.or(init.status).map(|text| ServerText::new(&text));
+            let url = init.weblink.and_then(|weblink| weblink.host).map(|url| ServerText::new(&url));
+            cx.tell(Fact::Tell(Event::ActionRequired { url, text: text.clone() }));
+            return Some(Verdict::Close(CloseReason::Denied(Denial::Rejected(text))));
+        }
+        if init.encryption.is_some_and(|encryption| !encryption.is_plain()) {
+            return Some(protocol(
+                TradeStep::Init,
+                "asks for passwords to be encoded in a way that is not known",
+                response,
+            ));
+        }
+        let told = init.redirect.as_ref().and_then(|place| place.host.as_deref()).unwrap_or_default();
+        let port = init.redirect.as_ref().and_then(|place| place.port);
+        Some(match self.switch(cx, told, port) {
+            Ok(true) => Verdict::next(TradeStep::Init),
+            Ok(false) => Ask::new(NeedKind::Credentials, cx.state.because()).into(),
+            Err(refused) => protocol(TradeStep::Init, &refused.to_string(), response),
+        })
+    }
+
+    fn got_one_time_token(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Verdict<TradeStep>> {
+        let login: Login<'_> = envelope::read(response.body)?;
+        cx.state.one_time_token = Some(login.one_time_token.filter(sendable)?);
+        Some(self.second_factor(cx.state))
+    }
+
+    fn got_session(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Verdict<TradeStep>> {
+        let second: SecondFactor<'_> = envelope::read(response.body)?;
+        let session_token = second.session_token.filter(sendable)?;
+        let client_code = second.client_code.map(|code| code.0.into_owned());
+        cx.state.live = Some(TradeLive { session_token, client_code });
+        cx.state.one_time_token = None;
+        cx.state.because = None;
+        cx.tell(Fact::NewTokens);
+        Some(self.active(cx))
+    }
+
+    fn code_requested(&self, cx: &mut Cx<'_, TradeState>) -> Verdict<TradeStep> {
+        cx.state.code_requested = true;
+        Ask::new(NeedKind::AccessCode, cx.state.because()).into()
+    }
+
+    fn active(&self, cx: &Cx<'_, TradeState>) -> Verdict<TradeStep> {
+        let ends = cx.state.bearer_ends.filter(|_| self.consumer_secret.is_some());
+        let renew = ends.map(|ends| (TradeStep::Token, When::In((ends - AHEAD).since(cx.now))));
+        Verdict::Active { keepalive: None, renew, expires: None }
+    }
+
+    /// Follows the server to another host, once in a login; gives whether there is one to follow to.
+    fn switch(&self, cx: &mut Cx<'_, TradeState>, told: &str, port: Option<u64>) -> Result<bool, HostRefused> {
+        let Some(moved) = admit(self.host(cx.state), told, port)? else { return Ok(false) };
+        if cx.state.switched {
+            return Err(HostRefused::new(told, Refusal::Again));
+        }
+        cx.state.switched = true;
+        cx.state.host = Some(moved);
+        Ok(true)
+    }
+
+    fn failed(
+        &self,
+        cx: &mut Cx<'_, TradeState>,
+        step: TradeStep,
+        fault: &Fault<'_>,
+        response: Response<'_>,
+    ) -> Verdict<TradeStep> {
+        let live = cx.state.live.is_some();
+        if !matches!(fault.class, Class::BearerInvalid | Class::Unavailable | Class::Malformed | Class::Quota) {
+            cx.state.bearer_worked |= step != TradeStep::Token;
+        }
+        // A bearer that has done its time and a host that is told are everyday life.
+        let everyday = matches!(fault.class, Class::BearerInvalid if cx.state.bearer_worked);
+        if !everyday && !matches!(fault.class, Class::Malformed | Class::WrongHost(_)) {
+            pass_on(cx, fault);
+        }
+        match &fault.class {
+            Class::BearerInvalid => self.bearer_refused(cx, step),
+            Class::Quota => wait_for_the_minute(cx),
+            // Only 503 says that nobody has looked; behind 502 and 504 somebody may have.
+            Class::Unavailable if response.status == http::StatusCode::SERVICE_UNAVAILABLE => Verdict::unavailable(),
+            Class::Unavailable => Verdict::Retry { after: None, answer: Spent::Judged },
+            Class::WrongHost(told) => self.wrong_host(cx, step, told.as_deref().unwrap_or_default(), response),
+            Class::SessionExpired if step == TradeStep::Logout => {
+                Verdict::Close(CloseReason::LoggedOut { confirmed: true })
+            }
+            Class::SessionExpired if live => {
+                Verdict::Dead { proof: "the session token is expired or not correct (99999)" }
+            }
+            // An open session is not closed for what is no proof of its death.
+            Class::Rejected
+                if step == TradeStep::Probe && !matches!(response.status.as_u16(), 401 | 403 | 404 | 405) =>
+            {
+                // The report itself was refused, or is empty: whoever refused it had let the session in.
+                self.active(cx)
+            }
+            Class::Malformed => Verdict::Unreadable("not an answer of the Trade API"),
+            // Key and secret are no answer of a person's, so none was refused: somebody may have a bearer.
+            Class::CredentialsRejected if live => Ask::new(NeedKind::GatewayToken, Because::Expired).into(),
+            _ if live => Verdict::Retry { after: None, answer: Spent::Judged },
+            class => self.refused(cx, step, class, fault),
+        }
+    }
+
+    /// A refusal while the session is being opened.
+    fn refused(
+        &self,
+        cx: &mut Cx<'_, TradeState>,
+        step: TradeStep,
+        class: &Class<'_>,
+        fault: &Fault<'_>,
+    ) -> Verdict<TradeStep> {
+        let deny = |denial| Verdict::Close(CloseReason::Denied(denial));
+        match (class, step) {
+            (Class::Locked, _) => deny(Denial::Locked),
+            (Class::NotEntitled, _) => deny(Denial::NotEntitled),
+            (Class::IpNotAllowed, _) => deny(Denial::IpNotAllowed),
+            (Class::CredentialsRejected, TradeStep::Login) => Ask::new(NeedKind::Credentials, Because::Refused).into(),
+            (Class::SecondFactorRejected, TradeStep::AccessCode) => {
+                Ask::new(NeedKind::AccessCode, Because::Refused).into()
+            }
+            // No code was given, so none was refused: the account needs one after all.
+            (Class::SecondFactorRejected | Class::Rejected, TradeStep::WithoutCode) => {
+                Ask::new(NeedKind::AccessCode, cx.state.because()).into()
+            }
+            // The code may come by itself.
+            (Class::SecondFactorRejected | Class::Rejected, TradeStep::RequestCode) => self.code_requested(cx),
+            (Class::OneTimeTokenStale, _) if !cx.state.repeated => {
+                cx.state.repeated = true;
+                cx.state.one_time_token = None;
+                cx.state.because = Some(Because::Stale);
+                Ask::new(NeedKind::Credentials, Because::Stale).into()
+            }
+            _ => deny(Denial::Rejected(server_text(fault))),
+        }
+    }
+
+    fn bearer_refused(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep) -> Verdict<TradeStep> {
+        cx.state.leaving = step == TradeStep::Logout;
+        if matches!(step, TradeStep::Login | TradeStep::AccessCode) {
+            // The gateway refused before anybody looked at the answer, which cannot wait for a bearer.
+            cx.state.because = Some(Because::Stale);
+        }
+        if cx.state.bearer_worked {
+            return self.want_bearer(Because::Expired);
+        }
+        // It never worked: expired, of another host's gateway, or of an application without this API.
+        Ask::new(NeedKind::GatewayToken, Because::Refused).into()
+    }
+
+    fn wrong_host(
+        &self,
+        cx: &mut Cx<'_, TradeState>,
+        step: TradeStep,
+        told: &str,
+        response: Response<'_>,
+    ) -> Verdict<TradeStep> {
+        match self.switch(cx, told, None) {
+            Ok(true) if cx.state.live.is_some() => Verdict::next(step),
+            Ok(true) => {
+                // The answer went to the old host, and the one-time token is good there only.
+                cx.state.one_time_token = None;
+                if step != TradeStep::Init {
+                    cx.state.because = Some(Because::Stale);
+                }
+                Verdict::next(TradeStep::Init)
+            }
+            Ok(false) => protocol(step, "the server names the present host as the right one", response),
+            Err(refused) => protocol(step, &refused.to_string(), response),
+        }
+    }
+}
+
+fn protocol(step: TradeStep, why: &str, response: Response<'_>) -> Verdict<TradeStep> {
+    Verdict::Close(CloseReason::Protocol(Box::new(Shape::new(step.rule().name, why, response))))
+}

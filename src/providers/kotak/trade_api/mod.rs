@@ -1,0 +1,356 @@
+//! The Trade API: init, password, access code, and a gateway bearer with a life of its own.
+//!
+//! - **Steps**: `token` (the gateway's bearer), `init`, `login`, `request-code`, `access-code` or
+//!   `without-code`, `probe` (the order report), `logout`.
+//! - **Needs**: [`NeedKind::GatewayToken`] where no key and secret are given to get one with,
+//!   [`NeedKind::Credentials`], [`NeedKind::AccessCode`].
+//! - **Two lifes**: the bearer ends after 3600 s by default, the session lasts all day. A dead bearer is
+//!   renewed, or asked for, and the session token stays: this is the "logged out after 60 minutes" that
+//!   users of other clients complain of. No life of the session is published, so none is assumed; there
+//!   is no keepalive.
+//! - **Hosts**: init tells the user's host in `redirect.host`, a late call in fault 999024. The session
+//!   follows once in a login, within the provider's domain only (see [`host`](super::host)), before a password leaves.
+//! - **Refusals**: a refused password or code is asked for again and never tried again by itself: the
+//!   account locks after three. A one-time token that grew stale costs both answers once more, although
+//!   neither was refused: [`Because::Stale`].
+//! - **Quota**: counted by the minute, so the next request leaves in the next one.
+
+mod judge;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use http::Request;
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::request::Parts;
+use zeroize::Zeroizing;
+
+use super::host::Told;
+use super::sendable;
+use super::wire::fault::{At, Class, trade_api as find_fault};
+use super::wire::gateway::Client;
+use super::wire::trade_api::App;
+use super::wire::{header, value_of};
+use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
+use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Secret, Ticket, Timestamp};
+
+pub use self::state::{TradeLive, TradeState, TradeStep, TradeTokens};
+
+/// The Trade API provider, for one user of one application.
+#[derive(Clone, Debug)]
+pub struct TradeApi {
+    base: BaseUrl,
+    userid: String,
+    consumer_key: Secret,
+    key_print: String,
+    consumer_secret: Option<Secret>,
+    gateway: Option<BaseUrl>,
+    ip: String,
+    app_id: String,
+    factor: Factor,
+    requests_code: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Factor {
+    AccessCode,
+    None,
+}
+
+impl TradeApi {
+    /// Takes a host with its base path, such as `https://tradeapi.kotaksecurities.com/apim`, the user's
+    /// id (init needs it before anybody is asked for a password) and the application's key.
+    pub fn new(base: BaseUrl, userid: impl Into<String>, consumer_key: impl Into<Secret>) -> Self {
+        let consumer_key = consumer_key.into();
+        Self {
+            base,
+            userid: userid.into(),
+            key_print: fingerprint(consumer_key.expose()),
+            consumer_key,
+            consumer_secret: None,
+            gateway: None,
+            ip: "127.0.0.1".to_owned(),
+            app_id: "sansession".to_owned(),
+            factor: Factor::AccessCode,
+            requests_code: false,
+        }
+    }
+
+    /// Gives the application's secret, so that bearers are fetched and renewed without asking anybody.
+    #[must_use]
+    pub fn consumer_secret(self, secret: impl Into<Secret>) -> Self {
+        Self { consumer_secret: Some(secret.into()), ..self }
+    }
+
+    /// Sets what `/token` is below of; the API's base URL otherwise. See [`gateway`](super::wire::gateway).
+    #[must_use]
+    pub fn gateway(self, base: BaseUrl) -> Self {
+        Self { gateway: Some(base), ..self }
+    }
+
+    /// Sets the header `ip`; `127.0.0.1` otherwise, since the server does not look at it.
+    #[must_use]
+    pub fn ip(self, ip: impl Into<String>) -> Self {
+        Self { ip: ip.into(), ..self }
+    }
+
+    /// Sets the header `appId`; `sansession` otherwise, since the server does not look at it.
+    #[must_use]
+    pub fn app_id(self, app_id: impl Into<String>) -> Self {
+        Self { app_id: app_id.into(), ..self }
+    }
+
+    /// Opens sessions without an access code, for clients that are subscribed to that; where the server
+    /// refuses it, the code is asked for after all.
+    #[must_use]
+    pub fn without_code(self) -> Self {
+        Self { factor: Factor::None, ..self }
+    }
+
+    /// Asks the server to send a new access code before a person is asked for it. One code holds all
+    /// day, so this is for accounts that get none by themselves.
+    #[must_use]
+    pub fn requests_code(self) -> Self {
+        Self { requests_code: true, ..self }
+    }
+
+    /// Gets a bearer, or asks for one.
+    fn want_bearer(&self, because: Because) -> Verdict<TradeStep> {
+        match self.consumer_secret {
+            Some(_) => Verdict::next(TradeStep::Token),
+            None => Ask::new(NeedKind::GatewayToken, because).into(),
+        }
+    }
+
+    /// Goes on where a bearer was missing.
+    fn go_on(&self, state: &TradeState) -> Verdict<TradeStep> {
+        if state.live.is_some() && state.leaving {
+            return Verdict::next(TradeStep::Logout);
+        }
+        if state.live.is_some() {
+            // A bearer proves nothing of the session.
+            return Verdict::next(TradeStep::Probe);
+        }
+        match state.one_time_token {
+            Some(_) => self.second_factor(state),
+            None => Verdict::next(TradeStep::Init),
+        }
+    }
+
+    /// Goes on after the password.
+    fn second_factor(&self, state: &TradeState) -> Verdict<TradeStep> {
+        match self.factor {
+            Factor::None => Verdict::next(TradeStep::WithoutCode),
+            Factor::AccessCode if self.requests_code && !state.code_requested => Verdict::next(TradeStep::RequestCode),
+            Factor::AccessCode => Ask::new(NeedKind::AccessCode, state.because()).into(),
+        }
+    }
+
+    fn host<'a>(&'a self, state: &'a TradeState) -> &'a BaseUrl {
+        state.host.as_ref().map_or(&self.base, Told::base)
+    }
+}
+
+impl Provider for TradeApi {
+    type Step = TradeStep;
+    type State = TradeState;
+    type Live = TradeLive;
+    type Tokens = TradeTokens;
+
+    fn identity(&self) -> Identity<'_> {
+        Identity {
+            provider: "kotak-trade",
+            server: &self.base,
+            account: Some(&self.userid),
+            key: Some(&self.key_print),
+            binds_ip: false,
+        }
+    }
+
+    fn base<'a>(&'a self, state: &'a TradeState) -> &'a BaseUrl {
+        self.host(state)
+    }
+
+    fn open(&self, cx: &mut Cx<'_, TradeState>, because: Because) -> Verdict<TradeStep> {
+        let state = &mut *cx.state;
+        state.because = Some(because);
+        state.switched = false;
+        state.repeated = false;
+        state.code_requested = false;
+        state.leaving = false;
+        state.one_time_token = None;
+        let over = state.bearer_ends.is_some_and(|ends| ends <= cx.now);
+        match state.bearer {
+            Some(_) if !over => Verdict::next(TradeStep::Init),
+            _ => self.want_bearer(because),
+        }
+    }
+
+    fn adopt(&self, tokens: TradeTokens) -> Result<TradeState, Rejection> {
+        for (name, token) in [("bearer", &tokens.bearer), ("session token", &tokens.session_token)] {
+            if token.is_empty() {
+                return Err(Rejection::Empty(name));
+            }
+            if !sendable(token) {
+                return Err(Rejection::Malformed(name));
+            }
+        }
+        Ok(TradeState {
+            bearer: Some(tokens.bearer),
+            live: Some(TradeLive { session_token: tokens.session_token, client_code: None }),
+            ..TradeState::default()
+        })
+    }
+
+    fn admits(&self, state: &TradeState) -> Result<(), &'static str> {
+        match &state.host {
+            Some(told) => told.admitted_from(&self.base).map_err(|_| "the host is not one that may get tokens"),
+            None => Ok(()),
+        }
+    }
+
+    fn live<'a>(&self, state: &'a TradeState) -> Option<&'a TradeLive> {
+        state.live.as_ref()
+    }
+
+    /// Keeps the bearer and the host, which outlive sessions.
+    fn forget(&self, state: &mut TradeState) {
+        let old = core::mem::take(state);
+        *state = TradeState {
+            bearer: old.bearer,
+            bearer_ends: old.bearer_ends,
+            bearer_worked: old.bearer_worked,
+            host: old.host,
+            ..TradeState::default()
+        };
+    }
+
+    fn answered(
+        &self,
+        cx: &mut Cx<'_, TradeState>,
+        kind: NeedKind,
+        input: &Input,
+    ) -> Result<Verdict<TradeStep>, Rejection> {
+        match (kind, input) {
+            (NeedKind::GatewayToken, Input::Token(token)) => {
+                if !sendable(token) {
+                    return Err(Rejection::Malformed("token"));
+                }
+                take_bearer(cx, token.clone(), None);
+                Ok(self.go_on(cx.state))
+            }
+            // A password for another account would count against ours.
+            (NeedKind::Credentials, Input::Credentials(given)) if given.login() != self.userid => {
+                Err(Rejection::Malformed("login"))
+            }
+            (NeedKind::Credentials, Input::Credentials(_)) => Ok(Verdict::next(TradeStep::Login)),
+            (NeedKind::AccessCode, Input::Code(_)) => Ok(Verdict::next(TradeStep::AccessCode)),
+            _ => Err(Rejection::WrongKind),
+        }
+    }
+
+    fn request(
+        &self,
+        cx: &mut Cx<'_, TradeState>,
+        step: TradeStep,
+        answer: Option<&Input>,
+    ) -> Result<Request<Vec<u8>>, Unbuildable> {
+        let state = &*cx.state;
+        if step == TradeStep::Token {
+            let consumer_secret = self.consumer_secret.as_ref().ok_or(Unbuildable("there is no consumer secret"))?;
+            let base = self.gateway.as_ref().unwrap_or(&self.base);
+            return Client { base, consumer_key: self.consumer_key.expose(), consumer_secret }.token();
+        }
+        let app = App {
+            base: self.host(state),
+            bearer: state.bearer.as_ref().ok_or(Unbuildable("there is no bearer"))?,
+            consumer_key: self.consumer_key.expose(),
+            ip: &self.ip,
+            app_id: &self.app_id,
+        };
+        let one_time = || state.one_time_token.as_ref().ok_or(Unbuildable("there is no one-time token"));
+        let session = || state.live.as_ref().map(|live| &live.session_token).ok_or(Unbuildable("there is no session"));
+        match (step, answer) {
+            (TradeStep::Init, _) => app.init(&self.userid),
+            (TradeStep::Login, Some(Input::Credentials(given))) => app.login(&self.userid, given.password()),
+            (TradeStep::RequestCode, _) => app.request_access_code(&self.userid, one_time()?),
+            (TradeStep::AccessCode, Some(Input::Code(code))) => {
+                app.access_code(&self.userid, one_time()?, code.expose())
+            }
+            (TradeStep::WithoutCode, _) => app.without_code(&self.userid, one_time()?),
+            (TradeStep::Probe, _) => app.orders(session()?),
+            (TradeStep::Logout, _) => app.logout(&self.userid, session()?),
+            (TradeStep::Token | TradeStep::Login | TradeStep::AccessCode, _) => Err(Unbuildable("there is no answer")),
+        }
+    }
+
+    fn interpret(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep, response: Response<'_>) -> Verdict<TradeStep> {
+        self.judge(cx, step, response)
+    }
+
+    fn lost(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep) -> Verdict<TradeStep> {
+        match step {
+            TradeStep::Login => Ask::new(NeedKind::Credentials, Because::Lost).into(),
+            TradeStep::AccessCode => Ask::new(NeedKind::AccessCode, Because::Lost).into(),
+            TradeStep::RequestCode => {
+                cx.state.code_requested = true;
+                Ask::new(NeedKind::AccessCode, cx.state.because()).into()
+            }
+            step => Verdict::next(step),
+        }
+    }
+
+    fn probe(&self, state: &TradeState) -> Option<TradeStep> {
+        state.live.as_ref().map(|_| TradeStep::Probe)
+    }
+
+    fn logout(&self, state: &TradeState) -> Option<TradeStep> {
+        state.live.as_ref().map(|_| TradeStep::Logout)
+    }
+
+    fn authorize(&self, cx: &mut Cx<'_, TradeState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+        let (Some(live), Some(bearer)) = (&cx.state.live, &cx.state.bearer) else {
+            return Err(Unauthorized::NotReady(None));
+        };
+        let bearer = Zeroizing::new(format!("Bearer {}", bearer.expose()));
+        let bearer = value_of(&bearer, true).ok_or(Unauthorized::NotReady(None))?;
+        let session = value_of(live.session_token.expose(), true).ok_or(Unauthorized::NotReady(None))?;
+        let key = value_of(self.consumer_key.expose(), true).ok_or(Unauthorized::NotReady(None))?;
+        parts.headers.insert(AUTHORIZATION, bearer);
+        parts.headers.insert(header::CONSUMER_KEY, key);
+        parts.headers.insert(header::SESSION_TOKEN, session);
+        parts.headers.entry(ACCEPT).or_insert(http::HeaderValue::from_static("application/json"));
+        Ok(())
+    }
+
+    fn observe(&self, cx: &mut Cx<'_, TradeState>, _: &Ticket, response: Response<'_>) -> Observed {
+        match find_fault(At::Session, response).map(|fault| fault.class) {
+            Some(Class::SessionExpired | Class::BearerInvalid | Class::WrongHost(_)) => Observed::Doubt,
+            Some(Class::Quota) => {
+                cx.tell(Fact::Penalty(super::to_the_next_minute(cx.now)));
+                Observed::Nothing
+            }
+            // The reports' documents give "invalid session" as the meaning of 403.
+            Some(Class::Rejected | Class::Malformed) if matches!(response.status.as_u16(), 401 | 403) => {
+                Observed::Doubt
+            }
+            _ => Observed::Nothing,
+        }
+    }
+}
+
+/// Takes a new bearer; calls that were authorized with the old one say nothing any more.
+fn take_bearer(cx: &mut Cx<'_, TradeState>, bearer: Secret, ends: Option<Timestamp>) {
+    cx.state.bearer = Some(bearer);
+    cx.state.bearer_ends = ends;
+    cx.state.bearer_worked = false;
+    cx.tell(Fact::NewTokens);
+}
+
+/// Tells keys apart in snapshots without holding them (64-bit FNV-1a; the key itself is random).
+fn fingerprint(key: &str) -> String {
+    let hash = key
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{hash:016x}")
+}

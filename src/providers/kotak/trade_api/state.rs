@@ -1,0 +1,109 @@
+//! The steps of the Trade API and what is known between them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::provider::{Replay, Rule, Step};
+use crate::providers::kotak::host::Told;
+use crate::{Because, NeedKind, Phase, Secret, Timestamp};
+
+/// The requests of a Trade API session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TradeStep {
+    /// `POST /token`: the gateway's bearer.
+    Token,
+    /// `GET …/session/init`: the user's host.
+    Init,
+    /// `POST …/login/userid`: the password.
+    Login,
+    /// `GET …/2FA/accesscode`: a new code is sent to the user.
+    RequestCode,
+    /// `POST …/2FA/accesscode`: the code.
+    AccessCode,
+    /// `POST …/2FA/oneTimeToken`: no code.
+    WithoutCode,
+    /// `GET /reports/1.0/orders`: whether the session lives.
+    Probe,
+    /// `DELETE …/session/logout`.
+    Logout,
+}
+
+impl Step for TradeStep {
+    fn rule(self) -> &'static Rule {
+        const TOKEN: Rule = Rule::new("token");
+        const INIT: Rule = Rule::new("init").phase(Phase::Opening);
+        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials);
+        // A second one would send a second SMS.
+        const REQUEST: Rule = Rule::new("request-code").phase(Phase::SecondFactor).replay(Replay::Never);
+        const CODE: Rule = Rule::new("access-code").phase(Phase::SecondFactor).spends(NeedKind::AccessCode).opens();
+        const WITHOUT: Rule = Rule::new("without-code").phase(Phase::SecondFactor).opens();
+        const PROBE: Rule = Rule::new("probe");
+        const LOGOUT: Rule = Rule::new("logout").phase(Phase::LoggingOut);
+        match self {
+            Self::Token => &TOKEN,
+            Self::Init => &INIT,
+            Self::Login => &LOGIN,
+            Self::RequestCode => &REQUEST,
+            Self::AccessCode => &CODE,
+            Self::WithoutCode => &WITHOUT,
+            Self::Probe => &PROBE,
+            Self::Logout => &LOGOUT,
+        }
+    }
+}
+
+/// What is known of a Trade API session.
+#[derive(Default, Serialize, Deserialize, Debug)]
+#[serde(default)]
+pub struct TradeState {
+    #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
+    pub(super) bearer: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bearer_ends: Option<Timestamp>,
+    /// Whether the API has taken the bearer since it came.
+    pub(super) bearer_worked: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) host: Option<Told>,
+    /// Whether this login has followed the server to another host.
+    pub(super) switched: bool,
+    #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
+    pub(super) one_time_token: Option<Secret>,
+    /// Whether this login has been repeated for a stale one-time token.
+    pub(super) repeated: bool,
+    pub(super) code_requested: bool,
+    /// Whether the logout waits for a bearer.
+    pub(super) leaving: bool,
+    /// Why answers are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) because: Option<Because>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live: Option<TradeLive>,
+}
+
+impl TradeState {
+    pub(super) fn because(&self) -> Because {
+        self.because.unwrap_or(Because::Opening)
+    }
+}
+
+/// What an open Trade API session has.
+#[derive(Serialize, Deserialize, Debug)]
+#[non_exhaustive]
+pub struct TradeLive {
+    /// The session token, for the header `sessionToken`.
+    #[serde(with = "crate::secret::exposed")]
+    pub session_token: Secret,
+    /// The client code, where the server told one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_code: Option<String>,
+}
+
+/// The tokens of a session that another program has opened.
+#[derive(Debug)]
+pub struct TradeTokens {
+    /// The gateway's bearer.
+    pub bearer: Secret,
+    /// The session token.
+    pub session_token: Secret,
+}

@@ -34,7 +34,7 @@ use super::draw::Stream;
 use super::pem;
 use crate::provider::Entropy;
 
-/// The shortest modulus in bits: IBKR asks for 2048 (OAuth 1.0a) or at least 3072 (OAuth 2.0).
+/// The shortest modulus in bits: IBKR asks for 2048 (OAuth 1.0a), for OAuth 2.0 for more.
 const SHORTEST: u32 = 2048;
 /// The algorithm of an RSA key in PKCS#8 (`rsaEncryption`).
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -78,16 +78,23 @@ impl PrivateKey {
     }
 
     pub(crate) fn from_key(key: RsaPrivateKey) -> Result<Self, KeyError> {
-        let bits = key.n().bits();
-        if bits < SHORTEST {
-            return Err(KeyError::TooShort { bits });
-        }
         let public = key.as_public_key().to_public_key_der().map_err(|_| KeyError::Malformed)?;
         let mut fingerprint = String::with_capacity(32);
         for byte in Sha256::digest(public.as_bytes()).iter().take(16) {
             let _ = write!(fingerprint, "{byte:02x}");
         }
-        Ok(Self { key, fingerprint: fingerprint.into() })
+        let key = Self { key, fingerprint: fingerprint.into() };
+        key.at_least(SHORTEST)?;
+        Ok(key)
+    }
+
+    /// Checks that the modulus has at least so many bits.
+    ///
+    /// # Errors
+    /// [`KeyError::TooShort`] where it has not.
+    pub fn at_least(&self, needed: u32) -> Result<(), KeyError> {
+        let bits = self.bits();
+        if bits < needed { Err(KeyError::TooShort { bits, needed }) } else { Ok(()) }
     }
 
     /// Gives 32 hexadecimal digits that name the key: the start of the SHA-256 of its public half
@@ -183,6 +190,8 @@ pub enum KeyError {
     TooShort {
         /// The length of its modulus in bits.
         bits: u32,
+        /// The length in bits that is needed.
+        needed: u32,
     },
     /// The ciphertext has another length than the key's modulus.
     Ciphertext {
@@ -210,7 +219,7 @@ impl fmt::Display for KeyError {
             Self::OpenSsh => f.write_str("key: OpenSSH's own form; convert it to PEM first"),
             Self::Unknown => f.write_str("key: the PEM block is no key"),
             Self::Malformed => f.write_str("key: cannot be read, or its numbers do not belong together"),
-            Self::TooShort { bits } => write!(f, "key: {bits} bits are too few; {SHORTEST} are needed"),
+            Self::TooShort { bits, needed } => write!(f, "key: {bits} bits are too few; {needed} are needed"),
             Self::Ciphertext { length, expected } => {
                 write!(f, "access token secret: {length} bytes where the encryption key makes {expected}")
             }
@@ -294,7 +303,7 @@ pub(crate) mod tests {
             assert_eq!(PrivateKey::from_pem(&text).unwrap_err(), error, "{text}");
         }
         let short = RsaPrivateKey::new(&mut Stream::new(ENTROPY, "test", "short"), 1024).unwrap();
-        assert_eq!(PrivateKey::from_key(short).unwrap_err(), KeyError::TooShort { bits: 1024 });
+        assert_eq!(PrivateKey::from_key(short).unwrap_err(), KeyError::TooShort { bits: 1024, needed: 2048 });
     }
 
     #[test]

@@ -9,4 +9,6 @@ pub mod keys;
 #[cfg(feature = "ibkr-oauth")]
 pub mod oauth1a;
 #[cfg(feature = "ibkr-oauth")]
+pub mod oauth2;
+#[cfg(feature = "ibkr-oauth")]
 mod pem;

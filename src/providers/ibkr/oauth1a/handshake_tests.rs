@@ -83,8 +83,7 @@ fn two_hundred_handshakes_agree_with_another_implementation() {
         fields.sort();
         let joined = fields.iter().map(|(name, value)| format!("{name}%3D{value}")).collect::<Vec<_>>().join("%26");
         let digits = plain.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let text =
-            format!("{digits}POST&https%3A%2F%2Fapi.ibkr.com%2Fv1%2Fapi%2Foauth%2Flive_session_token&{joined}");
+        let text = format!("{digits}POST&https%3A%2F%2Fapi.ibkr.com%2Fv1%2Fapi%2Foauth%2Flive_session_token&{joined}");
         assert!(signature_key.verifies(&Sha256::digest(text).into(), &signature), "round {round}");
 
         // Its half, and the token.

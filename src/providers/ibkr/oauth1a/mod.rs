@@ -34,6 +34,7 @@ pub use grant::{Grant, GrantError, RequestToken, TokenBody, request_token};
 pub use header::{Consumer, SignError, Signer};
 pub use live_session_token::{AccessTokenSecret, Handshake, HandshakeError, LiveSessionToken, LiveSessionTokenBody};
 pub use refusal::{Refusal, RefusalBody, refusal};
+pub(crate) use unsigned::AGENT;
 pub use unsigned::Unsigned;
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::providers::ibkr::keys::PrivateKey;
 use crate::{BaseUrl, Timestamp};
 
 /// IBKR's edge answers 403 to requests without a user agent; any value will do.
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("sansession/", env!("CARGO_PKG_VERSION")));
+pub(crate) const AGENT: HeaderValue = HeaderValue::from_static(concat!("sansession/", env!("CARGO_PKG_VERSION")));
 
 /// A request that lacks only its RSA-SHA256 signature.
 ///
@@ -106,7 +106,7 @@ impl Unsigned {
     /// [`SignError::Signature`] where the length is no RSA key's (256 to 1024 bytes): a base64 text
     /// must be decoded first.
     pub fn finish(&self, signature: &[u8]) -> Result<Request<Vec<u8>>, SignError> {
-        if !(256..=1024).contains(&signature.len()) || signature.len() % 8 != 0 {
+        if !(256..=1024).contains(&signature.len()) || !signature.len().is_multiple_of(8) {
             return Err(SignError::Signature);
         }
         let value = self.params().header(BASE64_STANDARD.encode(signature).as_bytes(), Vec::new())?;

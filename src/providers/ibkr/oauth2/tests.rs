@@ -1,4 +1,7 @@
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::providers::ibkr::keys::tests::{ENTROPY, keys};

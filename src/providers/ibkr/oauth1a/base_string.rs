@@ -54,9 +54,15 @@ pub(crate) fn build<'a>(
         for text in [query, form].into_iter().flatten() {
             pairs.extend(split(text));
         }
-        pairs.sort_unstable_by(|left, right| {
-            Decoded(left.0).cmp(Decoded(right.0)).then_with(|| Decoded(left.1).cmp(Decoded(right.1)))
-        });
+        // Most calls have nothing to decode, and bytes compare much faster than what they mean.
+        let escapes = |text: &&[u8]| text.iter().any(|byte| matches!(byte, b'%' | b'+'));
+        if [query, form].iter().flatten().any(escapes) {
+            pairs.sort_unstable_by(|left, right| {
+                Decoded(left.0).cmp(Decoded(right.0)).then_with(|| Decoded(left.1).cmp(Decoded(right.1)))
+            });
+        } else {
+            pairs.sort_unstable();
+        }
     }
     // Room for the worst case, so that the text, which may begin with a secret, is never moved.
     let parameters: usize = pairs.iter().map(|(name, value)| 3 * (name.len() + value.len()) + 6).sum();
@@ -143,10 +149,16 @@ fn push_decoded(text: &mut Vec<u8>, part: &[u8]) {
 }
 
 /// Appends a text percent-encoded.
-pub(crate) fn push_encoded(text: &mut Vec<u8>, part: &[u8]) {
-    for byte in part {
-        push_byte(text, *byte);
+pub(crate) fn push_encoded(text: &mut Vec<u8>, mut part: &[u8]) {
+    while let Some(end) = part.iter().position(|byte| !is_unreserved(*byte)) {
+        let (run, rest) = part.split_at(end);
+        text.extend_from_slice(run);
+        if let Some((first, rest)) = rest.split_first() {
+            push_byte(text, *first);
+            part = rest;
+        }
     }
+    text.extend_from_slice(part);
 }
 
 #[inline]
@@ -161,9 +173,21 @@ fn push_byte(text: &mut Vec<u8>, byte: u8) {
 
 /// Tells whether a byte stands for itself in a percent-encoded text (RFC 3986, 2.3).
 #[inline]
-pub(crate) const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+pub(crate) fn is_unreserved(byte: u8) -> bool {
+    // Looked up: comparisons with five ranges cost a third of a signature's time.
+    UNRESERVED.get(usize::from(byte)).copied().unwrap_or_default()
 }
+
+static UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut rest: &mut [bool] = &mut table;
+    let mut byte = 0_u8;
+    while let Some((entry, later)) = rest.split_first_mut() {
+        *entry = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        (rest, byte) = (later, byte.wrapping_add(1));
+    }
+    table
+};
 
 /// The bytes that a part of a query or a form means: `+` is a space, `%41` an A; a `%` that begins no
 /// escape is itself.

@@ -4,11 +4,9 @@ use core::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
-use sha2::Sha256;
 
 use super::LiveSessionToken;
 use super::base_string::{self, is_unreserved, push_encoded};
@@ -99,16 +97,6 @@ impl Signer<'_> {
         parts.headers.insert(AUTHORIZATION, value);
         Ok(())
     }
-}
-
-/// Computes an HMAC-SHA256.
-pub(crate) fn hmac_sha256(key: &[u8], text: &[u8]) -> [u8; 32] {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        // HMAC takes keys of every length.
-        return [0; 32];
-    };
-    mac.update(text);
-    mac.finalize().into_bytes().into()
 }
 
 fn is_form(parts: &Parts) -> bool {

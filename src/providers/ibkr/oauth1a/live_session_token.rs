@@ -9,10 +9,11 @@ use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::Sha1;
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::dh::{DhError, DhParams, Exponent};
-use super::header::{Consumer, SignError, hmac_sha256, plain};
+use super::header::{Consumer, SignError, plain};
 use super::refusal::{Refusal, refusal};
 use super::unsigned::{Parameters, Unsigned};
 use crate::provider::Entropy;
@@ -130,14 +131,15 @@ impl Handshake<'_> {
         let answer = body.response.ok_or(HandshakeError::Unreadable("no diffie_hellman_response"))?;
         let claimed = body.signature.ok_or(HandshakeError::Unreadable("no live_session_token_signature"))?;
         let shared = self.params.shared(exponent, &answer).map_err(HandshakeError::DiffieHellman)?;
-        let key = Zeroizing::new(hmac_sha1(shared.expose(), self.secret.expose()));
-        let expected = hmac_sha1(key.as_slice(), self.consumer.key().as_bytes());
+        let token =
+            LiveSessionToken::new(hmac_sha1(shared.expose(), self.secret.expose()), expiry(body.expiration, now));
+        let expected = hmac_sha1(token.key.as_slice(), self.consumer.key().as_bytes());
         // The digits are a number's: leading zeros may be missing, so that their number may be odd.
         let claimed = hex::integer::<20>(&claimed).ok_or(HandshakeError::Signature)?;
         if claimed.iter().zip(&expected).fold(0, |differs, (left, right)| differs | (left ^ right)) != 0 {
             return Err(HandshakeError::Signature);
         }
-        Ok(LiveSessionToken { key, expires: expiry(body.expiration, now) })
+        Ok(token)
     }
 }
 
@@ -174,6 +176,8 @@ crate::wire_object! {
 #[derive(Clone)]
 pub struct LiveSessionToken {
     key: Zeroizing<[u8; 20]>,
+    /// HMAC after its first step, which depends on the key alone; it is wiped on drop too.
+    mac: Hmac<Sha256>,
     expires: Timestamp,
 }
 
@@ -186,7 +190,16 @@ impl LiveSessionToken {
         let mut key = Zeroizing::new([0; 24]);
         let length = BASE64_STANDARD.decode_slice(token, &mut *key).unwrap_or_default();
         let key = key.first_chunk::<20>().filter(|_| length == 20);
-        key.map(|key| Self { key: Zeroizing::new(*key), expires }).ok_or(SignError::Malformed("live session token"))
+        key.map(|key| Self::new(*key, expires)).ok_or(SignError::Malformed("live session token"))
+    }
+
+    fn new(key: [u8; 20], expires: Timestamp) -> Self {
+        let mut block = Zeroizing::new([0; 64]);
+        for (target, byte) in block.iter_mut().zip(key) {
+            *target = byte;
+        }
+        // A key that is padded with zeros to the length of a block is the same key.
+        Self { key: Zeroizing::new(key), mac: Hmac::new((&*block).into()), expires }
     }
 
     /// Shows the token in base64.
@@ -200,7 +213,9 @@ impl LiveSessionToken {
     }
 
     pub(crate) fn mac(&self, text: &[u8]) -> [u8; 32] {
-        hmac_sha256(self.key.as_slice(), text)
+        let mut mac = self.mac.clone();
+        mac.update(text);
+        mac.finalize().into_bytes().into()
     }
 }
 

@@ -11,8 +11,20 @@
 
 mod account;
 mod brokerage;
+#[cfg(feature = "ibkr-oauth")]
+mod draw;
 mod flags;
 mod gateway;
+#[cfg(feature = "ibkr-oauth")]
+mod hex;
+#[cfg(feature = "ibkr-oauth")]
+pub mod keys;
+#[cfg(feature = "ibkr-oauth")]
+pub mod oauth1a;
+#[cfg(feature = "ibkr-oauth")]
+pub mod oauth2;
+#[cfg(feature = "ibkr-oauth")]
+mod pem;
 mod refusal;
 mod region;
 mod takeover;

@@ -48,6 +48,14 @@ mod calls;
 mod journal;
 mod lever;
 mod limits;
+#[cfg(feature = "ibkr-oauth")]
+pub mod oauth;
+#[cfg(feature = "ibkr-oauth")]
+pub mod oauth2;
+#[cfg(feature = "ibkr-oauth")]
+pub mod oauth_keys;
+#[cfg(feature = "ibkr-oauth")]
+mod oauth_text;
 mod session;
 mod settings;
 mod stream;

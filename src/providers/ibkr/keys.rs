@@ -1,0 +1,336 @@
+//! RSA private keys: signing with RSA-SHA256 and decrypting, both PKCS#1 v1.5.
+//!
+//! # Why the `rsa` crate
+//! It is pure Rust and kept by RustCrypto. Its release 0.9 has a timing leak (the Marvin attack,
+//! RUSTSEC-2023-0071); 0.10 computes in constant time on `crypto-bigint` and is past it, so the
+//! release candidate is pinned exactly. aws-lc-rs would bring C and cmake and has no modular
+//! exponentiation for the Diffie-Hellman part, openssl a system library.
+//!
+//! Marvin and its kin need somebody far away who sends one altered ciphertext after the other and
+//! measures the answers. Here one fixed ciphertext is decrypted, the access token secret of the
+//! account itself: it comes from the owner's configuration or from IBKR's answer to the owner's
+//! consent, nobody else chooses it, and no server waits for what became of it. That is also why a
+//! ciphertext that does not fit the key may be an error of its own here
+//! ([`KeyError::DoesNotFit`]), where a server must pretend that all went well: the owner learns
+//! that the encryption key is not the one whose public half was uploaded, before anything is sent.
+//!
+//! # Randomness
+//! Neither operation needs any for its result: PKCS#1 v1.5 signatures are deterministic. Both are
+//! blinded all the same, with values drawn from the caller's [`Entropy`].
+
+use core::fmt;
+use core::fmt::Write as _;
+
+use rsa::hazmat::rsa_decrypt_and_check;
+use rsa::pkcs1::DecodeRsaPrivateKey;
+use rsa::pkcs8::der::Decode;
+use rsa::pkcs8::{EncodePublicKey, LineEnding, ObjectIdentifier, PrivateKeyInfoRef};
+use rsa::traits::PublicKeyParts;
+use rsa::{BoxedUint, Pkcs1v15Sign, RsaPrivateKey};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::draw::Stream;
+use super::pem;
+use crate::provider::Entropy;
+
+/// The shortest modulus in bits: IBKR asks for 2048 (OAuth 1.0a), for OAuth 2.0 for more.
+const SHORTEST: u32 = 2048;
+/// The algorithm of an RSA key in PKCS#8 (`rsaEncryption`).
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+
+/// An RSA private key, wiped on drop.
+pub struct PrivateKey {
+    key: RsaPrivateKey,
+    fingerprint: Box<str>,
+}
+
+impl PrivateKey {
+    /// Reads a PEM file, PKCS#1 (`BEGIN RSA PRIVATE KEY`) or PKCS#8 (`BEGIN PRIVATE KEY`).
+    ///
+    /// The text itself is the caller's to wipe.
+    ///
+    /// # Errors
+    /// [`KeyError`] tells what the file is instead, or what is wrong with the key.
+    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
+        let block = pem::first(text).ok_or(KeyError::NotPem)?;
+        if block.encrypted {
+            return Err(KeyError::Encrypted);
+        }
+        let key = match block.label {
+            "RSA PRIVATE KEY" => RsaPrivateKey::from_pkcs1_der(&block.der).map_err(|_| KeyError::Malformed)?,
+            "PRIVATE KEY" => {
+                let info = PrivateKeyInfoRef::from_der(&block.der).map_err(|_| KeyError::Malformed)?;
+                if info.algorithm.oid != RSA_ENCRYPTION {
+                    return Err(KeyError::NotRsa);
+                }
+                RsaPrivateKey::try_from(info).map_err(|_| KeyError::Malformed)?
+            }
+            "ENCRYPTED PRIVATE KEY" => return Err(KeyError::Encrypted),
+            "PUBLIC KEY" | "RSA PUBLIC KEY" => return Err(KeyError::Public),
+            "CERTIFICATE" => return Err(KeyError::Certificate),
+            "DH PARAMETERS" | "X9.42 DH PARAMETERS" => return Err(KeyError::DhParameters),
+            "EC PRIVATE KEY" | "EC PARAMETERS" | "DSA PRIVATE KEY" => return Err(KeyError::NotRsa),
+            "OPENSSH PRIVATE KEY" => return Err(KeyError::OpenSsh),
+            _ => return Err(KeyError::Unknown),
+        };
+        Self::from_key(key)
+    }
+
+    pub(crate) fn from_key(key: RsaPrivateKey) -> Result<Self, KeyError> {
+        let public = key.as_public_key().to_public_key_der().map_err(|_| KeyError::Malformed)?;
+        let mut fingerprint = String::with_capacity(32);
+        for byte in Sha256::digest(public.as_bytes()).iter().take(16) {
+            let _ = write!(fingerprint, "{byte:02x}");
+        }
+        let key = Self { key, fingerprint: fingerprint.into() };
+        key.at_least(SHORTEST)?;
+        Ok(key)
+    }
+
+    /// Checks that the modulus has at least so many bits.
+    ///
+    /// # Errors
+    /// [`KeyError::TooShort`] where it has not.
+    pub fn at_least(&self, needed: u32) -> Result<(), KeyError> {
+        let bits = self.bits();
+        if bits < needed { Err(KeyError::TooShort { bits, needed }) } else { Ok(()) }
+    }
+
+    /// Gives 32 hexadecimal digits that name the key: the start of the SHA-256 of its public half
+    /// (`openssl pkey -pubout -outform DER | sha256sum`).
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Gives the public half as PEM, the file that IBKR's self-service page wants.
+    ///
+    /// # Errors
+    /// [`KeyError::Malformed`] where the key has no such form.
+    pub fn public_pem(&self) -> Result<String, KeyError> {
+        self.key.as_public_key().to_public_key_pem(LineEnding::LF).map_err(|_| KeyError::Malformed)
+    }
+
+    /// Gives the length of the modulus in bits.
+    pub fn bits(&self) -> u32 {
+        self.key.n().bits()
+    }
+
+    /// Signs a SHA-256 digest (RSASSA-PKCS1-v1_5). `entropy` serves the blinding only.
+    ///
+    /// # Errors
+    /// [`KeyError::Failed`] where the key's parts do not belong together.
+    pub fn sign(&self, digest: &[u8; 32], entropy: Entropy<'_>) -> Result<Vec<u8>, KeyError> {
+        let mut blinding = Stream::new(entropy, &self.fingerprint, "blinding");
+        self.key.sign_with_rng(&mut blinding, Pkcs1v15Sign::new::<Sha256>(), digest).map_err(|_| KeyError::Failed)
+    }
+
+    /// Decrypts a ciphertext (RSAES-PKCS1-v1_5). `entropy` serves the blinding only.
+    ///
+    /// # Errors
+    /// [`KeyError::DoesNotFit`] where the ciphertext was made for another key,
+    /// [`KeyError::Ciphertext`] where it has another length than the modulus.
+    pub fn decrypt(&self, ciphertext: &[u8], entropy: Entropy<'_>) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let size = self.key.size();
+        if ciphertext.len() != size {
+            return Err(KeyError::Ciphertext { length: ciphertext.len(), expected: size });
+        }
+        let sealed = BoxedUint::from_be_slice(ciphertext, self.key.n_bits_precision());
+        let sealed = sealed.map_err(|_| KeyError::DoesNotFit)?;
+        if sealed >= *self.key.n().as_ref() {
+            return Err(KeyError::DoesNotFit);
+        }
+        let mut blinding = Stream::new(entropy, &self.fingerprint, "blinding");
+        let opened = rsa_decrypt_and_check(&self.key, Some(&mut blinding), &sealed).map_err(|_| KeyError::Failed)?;
+        let opened = Zeroizing::new(opened);
+        let padded = Zeroizing::new(opened.to_be_bytes().into_vec());
+        unpad(&padded, size).ok_or(KeyError::DoesNotFit)
+    }
+}
+
+/// Takes the message out of `00 02 <at least eight bytes, none zero> 00 <message>`.
+fn unpad(padded: &[u8], size: usize) -> Option<Zeroizing<Vec<u8>>> {
+    // The integer's precision is a whole number of words, which may exceed the modulus.
+    let (above, padded) = padded.split_at_checked(padded.len().checked_sub(size)?)?;
+    let [0, 2, rest @ ..] = padded else { return None };
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    let message = rest.get(end + 1..)?;
+    (end >= 8 && !message.is_empty() && above.iter().all(|byte| *byte == 0)).then(|| Zeroizing::new(message.to_vec()))
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKey").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
+    }
+}
+
+/// Why a file is not the private key that is needed, or a key does not do its work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The text holds no PEM block.
+    NotPem,
+    /// The key is encrypted with a passphrase: decrypt it first (`openssl pkey -in … -out …`).
+    Encrypted,
+    /// The file holds the public half: the private one is needed.
+    Public,
+    /// The file holds a certificate.
+    Certificate,
+    /// The file holds Diffie-Hellman parameters.
+    DhParameters,
+    /// The key is of another kind than RSA.
+    NotRsa,
+    /// The key has the form of OpenSSH: convert it (`ssh-keygen -p -m PEM -f …`).
+    OpenSsh,
+    /// The PEM block is of a kind that is no key.
+    Unknown,
+    /// The key cannot be read, or its numbers do not belong together.
+    Malformed,
+    /// The key is too short.
+    TooShort {
+        /// The length of its modulus in bits.
+        bits: u32,
+        /// The length in bits that is needed.
+        needed: u32,
+    },
+    /// The ciphertext has another length than the key's modulus.
+    Ciphertext {
+        /// The length in bytes that it has.
+        length: usize,
+        /// The length in bytes that it should have.
+        expected: usize,
+    },
+    /// The ciphertext was not made for this key: its public half is not the one that was uploaded
+    /// when the access token was made, or the signature key was taken for the encryption key.
+    DoesNotFit,
+    /// The operation failed although the key could be read.
+    Failed,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPem => f.write_str("key: not a PEM file"),
+            Self::Encrypted => f.write_str("key: encrypted with a passphrase; decrypt it first"),
+            Self::Public => f.write_str("key: the file holds a public key; the private one is needed"),
+            Self::Certificate => f.write_str("key: the file holds a certificate; a private key is needed"),
+            Self::DhParameters => f.write_str("key: the file holds Diffie-Hellman parameters; a private key is needed"),
+            Self::NotRsa => f.write_str("key: not an RSA key"),
+            Self::OpenSsh => f.write_str("key: OpenSSH's own form; convert it to PEM first"),
+            Self::Unknown => f.write_str("key: the PEM block is no key"),
+            Self::Malformed => f.write_str("key: cannot be read, or its numbers do not belong together"),
+            Self::TooShort { bits, needed } => write!(f, "key: {bits} bits are too few; {needed} are needed"),
+            Self::Ciphertext { length, expected } => {
+                write!(f, "access token secret: {length} bytes where the encryption key makes {expected}")
+            }
+            Self::DoesNotFit => f.write_str("access token secret: not made for this encryption key"),
+            Self::Failed => f.write_str("key: the operation failed"),
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::OnceLock;
+
+    use rsa::Pkcs1v15Encrypt;
+    use rsa::pkcs1::EncodeRsaPrivateKey;
+    use rsa::pkcs8::EncodePrivateKey;
+
+    use super::*;
+
+    pub(crate) const ENTROPY: Entropy<'static> = Entropy { key: &[3; 24], epoch: 1, counter: 1 };
+
+    /// Makes throw-away keys once for all tests: `[signature, encryption]`.
+    pub(crate) fn keys() -> &'static [PrivateKey; 2] {
+        static KEYS: OnceLock<[PrivateKey; 2]> = OnceLock::new();
+        KEYS.get_or_init(|| {
+            ["signature", "encryption"].map(|label| {
+                let key = RsaPrivateKey::new(&mut Stream::new(ENTROPY, "test", label), 2048).unwrap();
+                PrivateKey::from_key(key).unwrap()
+            })
+        })
+    }
+
+    impl PrivateKey {
+        /// Encrypts something for the key, as the portal does with an access token secret.
+        pub(crate) fn seal(&self, message: &[u8]) -> Vec<u8> {
+            let mut rng = Stream::new(ENTROPY, "test", "padding");
+            self.key.as_public_key().encrypt(&mut rng, Pkcs1v15Encrypt, message).unwrap()
+        }
+
+        pub(crate) fn verifies(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
+            self.key.as_public_key().verify(Pkcs1v15Sign::new::<Sha256>(), digest, signature).is_ok()
+        }
+    }
+
+    #[test]
+    fn both_forms_of_pem_are_read() {
+        let [key, _] = keys();
+        let pkcs1 = key.key.to_pkcs1_pem(LineEnding::CRLF).unwrap();
+        let pkcs8 = key.key.to_pkcs8_pem(LineEnding::LF).unwrap();
+        for pem in [&pkcs1, &pkcs8] {
+            let read = PrivateKey::from_pem(pem).unwrap();
+            assert_eq!(read.fingerprint(), key.fingerprint());
+            assert_eq!(read.sign(&[5; 32], ENTROPY), key.sign(&[5; 32], ENTROPY));
+        }
+        assert_eq!(format!("{key:?}"), format!("PrivateKey {{ fingerprint: {:?}, .. }}", key.fingerprint()));
+    }
+
+    #[test]
+    fn each_wrong_kind_of_file_has_its_own_error() {
+        let [key, _] = keys();
+        let block = |label: &str| format!("-----BEGIN {label}-----\nAQID\n-----END {label}-----\n");
+        // A PKCS#8 key of Ed25519, all zero.
+        let other = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n-----END PRIVATE KEY-----";
+        let legacy = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAQID\n-----END RSA PRIVATE KEY-----";
+        for (text, error) in [
+            (String::new(), KeyError::NotPem),
+            (block("ENCRYPTED PRIVATE KEY"), KeyError::Encrypted),
+            (legacy.into(), KeyError::Encrypted),
+            (key.public_pem().unwrap(), KeyError::Public),
+            (block("CERTIFICATE"), KeyError::Certificate),
+            (block("DH PARAMETERS"), KeyError::DhParameters),
+            (block("EC PRIVATE KEY"), KeyError::NotRsa),
+            (other.into(), KeyError::NotRsa),
+            (block("OPENSSH PRIVATE KEY"), KeyError::OpenSsh),
+            (block("X"), KeyError::Unknown),
+            (block("RSA PRIVATE KEY"), KeyError::Malformed),
+            (block("PRIVATE KEY"), KeyError::Malformed),
+        ] {
+            assert_eq!(PrivateKey::from_pem(&text).unwrap_err(), error, "{text}");
+        }
+        let short = RsaPrivateKey::new(&mut Stream::new(ENTROPY, "test", "short"), 1024).unwrap();
+        assert_eq!(PrivateKey::from_key(short).unwrap_err(), KeyError::TooShort { bits: 1024, needed: 2048 });
+    }
+
+    #[test]
+    fn what_was_encrypted_for_a_key_is_decrypted_by_it_alone() {
+        let [signature, encryption] = keys();
+        for length in [1, 32, 245] {
+            let message = vec![0; length];
+            let sealed = encryption.seal(&message);
+            assert_eq!(*encryption.decrypt(&sealed, ENTROPY).unwrap(), message);
+            assert_eq!(signature.decrypt(&sealed, ENTROPY).unwrap_err(), KeyError::DoesNotFit);
+        }
+        assert_eq!(encryption.decrypt(&[0xff; 256], ENTROPY).unwrap_err(), KeyError::DoesNotFit);
+        let wrong = KeyError::Ciphertext { length: 255, expected: 256 };
+        assert_eq!(encryption.decrypt(&[1; 255], ENTROPY).unwrap_err(), wrong);
+    }
+
+    #[test]
+    fn padding_is_checked() {
+        let mut padded = vec![0, 2, 1, 1, 1, 1, 1, 1, 1, 1, 0, 9];
+        assert_eq!(unpad(&padded, 12).unwrap().as_slice(), [9]);
+        assert!(unpad(&padded, 13).is_none());
+        for (at, wrong) in [(0, 1), (1, 1), (5, 0)] {
+            let right = core::mem::replace(&mut padded[at], wrong);
+            assert!(unpad(&padded, 12).is_none(), "{at}");
+            padded[at] = right;
+        }
+        assert!(unpad(&[0, 2, 1, 1, 1, 1, 1, 1, 1, 1, 0], 11).is_none());
+        assert!(unpad(&[0, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1], 11).is_none());
+    }
+}

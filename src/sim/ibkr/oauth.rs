@@ -1,0 +1,411 @@
+//! The server's half of OAuth 1.0a: it verifies what clients sign and computes its own side of the
+//! Diffie-Hellman exchange, so that a wrong signature, a replayed nonce or a wrong clock is refused
+//! here as it is there.
+//!
+//! [`OAuthServer::handle`] answers the three `/oauth/…` endpoints, [`OAuthServer::verify`] checks the
+//! signature of any other call. The texts of refusals are IBKR's where they are known (an unknown
+//! consumer, an access token that was made anew); the others are the simulator's own words.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
+use crypto_bigint::{BoxedUint, Odd};
+use hmac::{Hmac, KeyInit, Mac};
+use http::{Method, Request, Response};
+use rsa::pkcs8::DecodePublicKey;
+use rsa::pkcs8::der::asn1::UintRef;
+use rsa::pkcs8::der::{Reader, SliceReader};
+use rsa::{Pkcs1v15Encrypt, Pkcs1v15Sign, RsaPublicKey};
+use serde_json::json;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use super::oauth_keys::Random;
+use super::oauth_text::{self, base_string, parameters};
+use crate::Timestamp;
+
+type Reply = Response<Vec<u8>>;
+
+/// The size of all numbers of the group in bits.
+const BITS: u32 = 2_048;
+
+/// What the portal knows: consumers, access tokens, and what was made with them.
+#[derive(Debug)]
+pub struct OAuthServer {
+    random: Random,
+    consumers: BTreeMap<String, Consumer>,
+    requests: BTreeMap<String, Pending>,
+    grants: BTreeMap<String, Granted>,
+    nonces: BTreeMap<(String, String), Timestamp>,
+    /// How far a request's time may be off. IBKR's own tolerance is not known. Default: 5 minutes.
+    pub tolerance: Duration,
+    /// How long a live session token lives. Default: 24 hours.
+    pub life: Duration,
+    /// Whether `live_session_token_expiration` is the time at which the token was made, as some say.
+    pub stamps_creation: bool,
+    /// Whether the next handshakes end with a wrong proof, as if somebody sat in between.
+    pub lies: bool,
+}
+
+#[derive(Debug)]
+struct Consumer {
+    live_from: Timestamp,
+    signature: RsaPublicKey,
+    encryption: RsaPublicKey,
+    prime: BoxedMontyParams,
+    generator: BoxedUint,
+}
+
+#[derive(Debug)]
+struct Pending {
+    consumer: String,
+    verifier: Option<String>,
+}
+
+#[derive(Debug)]
+struct Granted {
+    consumer: String,
+    secret: [u8; 32],
+    tokens: Vec<(Vec<u8>, Timestamp)>,
+}
+
+/// An access token as the portal shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Issued {
+    /// The access token.
+    pub access_token: String,
+    /// Its secret in base64, encrypted for the consumer's encryption key.
+    pub encrypted_secret: String,
+}
+
+/// What a consumer uploads, all as PEM.
+#[derive(Clone, Copy, Debug)]
+pub struct Upload<'a> {
+    /// The public half of the signature key.
+    pub signature: &'a str,
+    /// The public half of the encryption key.
+    pub encryption: &'a str,
+    /// The Diffie-Hellman parameters.
+    pub dh_params: &'a str,
+}
+
+/// Why the server refuses a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The consumer key is unknown or not live yet.
+    UnknownConsumer,
+    /// The access token of this name is unknown or was made anew.
+    NoSecret(String),
+    /// Another reason, in words that are the simulator's own.
+    Because(&'static str),
+}
+
+impl Refused {
+    /// Gives the answer of status 401, with the server's time in its `Date`.
+    pub fn answer(&self, now: Timestamp) -> Response<Vec<u8>> {
+        let error = match self {
+            Self::UnknownConsumer => "id: 39687, error: invalid consumer".to_owned(),
+            Self::NoSecret(token) => {
+                format!("id: 118871, error: LST failed, error: No access secret key found for {token}")
+            }
+            Self::Because(why) => format!("id: 0, error: {why}"),
+        };
+        oauth_text::json(now, 401, &json!({ "error": error, "statusCode": 401 }))
+    }
+}
+
+impl OAuthServer {
+    /// Makes a server without any consumer.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self {
+            random: Random::new(seed),
+            consumers: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            tolerance: Duration::from_secs(5 * 60),
+            life: Duration::from_secs(24 * 60 * 60),
+            stamps_creation: false,
+            lies: false,
+        }
+    }
+
+    /// Registers a consumer key, which works from `live_from` on: IBKR's do after the next nightly reset.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read.
+    pub fn register(&mut self, key: &str, upload: &Upload<'_>, live_from: Timestamp) -> Result<(), &'static str> {
+        let public = |pem| RsaPublicKey::from_public_key_pem(pem).ok();
+        let (prime, generator) = read_params(upload.dh_params).ok_or("the Diffie-Hellman parameters")?;
+        let consumer = Consumer {
+            live_from,
+            signature: public(upload.signature).ok_or("the signature key")?,
+            encryption: public(upload.encryption).ok_or("the encryption key")?,
+            prime,
+            generator,
+        };
+        self.consumers.insert(key.to_owned(), consumer);
+        Ok(())
+    }
+
+    /// Makes an access token for the consumer's own account, as the portal does; earlier ones end.
+    pub fn issue(&mut self, consumer: &str) -> Option<Issued> {
+        self.grants.retain(|_, granted| granted.consumer != consumer);
+        self.grant(consumer)
+    }
+
+    /// Consents to a request token in the owner's name; gives the verifier that the page shows.
+    pub fn consent(&mut self, request_token: &str) -> Option<String> {
+        let verifier = self.random.token(20);
+        self.requests.get_mut(request_token)?.verifier = Some(verifier.clone());
+        Some(verifier)
+    }
+
+    /// Ends all live session tokens, as a nightly reset or another login does.
+    pub fn end_sessions(&mut self) {
+        for granted in self.grants.values_mut() {
+            granted.tokens.clear();
+        }
+    }
+
+    /// Answers a request to one of the `/oauth/…` endpoints; `None` for every other path.
+    pub fn handle(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Option<Reply> {
+        let (_, name) = request.uri().path().rsplit_once("/oauth/")?;
+        if !matches!(name, "request_token" | "access_token" | "live_session_token") {
+            return None;
+        }
+        if let Some(refused) = oauth_text::edge(now, request) {
+            return Some(refused);
+        }
+        if request.method() != Method::POST {
+            return Some(oauth_text::answer(now, 405, "text/plain", "Method Not Allowed".into()));
+        }
+        let outcome = match name {
+            "request_token" => self.request_token(now, request),
+            "access_token" => self.access_token(now, request),
+            _ => self.live_session_token(now, request),
+        };
+        Some(outcome.unwrap_or_else(|refused| refused.answer(now)))
+    }
+
+    /// Checks the HMAC of a call and gives the access token that it was made with.
+    ///
+    /// # Errors
+    /// [`Refused`] is to be [answered](Refused::answer).
+    pub fn verify(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Result<String, Refused> {
+        let fields = self.fields(now, request, "HMAC-SHA256")?;
+        let token = field(&fields, "oauth_token")?;
+        let text = base_string("", request, &fields);
+        let signature = BASE64_STANDARD.decode(field(&fields, "oauth_signature")?).unwrap_or_default();
+        let granted =
+            self.grants.get_mut(token).filter(|granted| fields.get("oauth_consumer_key") == Some(&granted.consumer));
+        let granted = granted.ok_or_else(|| Refused::NoSecret(token.to_owned()))?;
+        granted.tokens.retain(|(_, ends)| *ends > now);
+        let signed = granted.tokens.iter().any(|(key, _)| {
+            Hmac::<Sha256>::new_from_slice(key)
+                .is_ok_and(|mac| mac.chain_update(&text).verify_slice(&signature).is_ok())
+        });
+        if !signed {
+            return Err(Refused::Because("signature refused"));
+        }
+        self.spend_nonce(now, &fields)?;
+        Ok(token.to_owned())
+    }
+
+    fn grant(&mut self, consumer: &str) -> Option<Issued> {
+        let secret = self.random.block();
+        let key = &self.consumers.get(consumer)?.encryption;
+        let sealed = key.encrypt(&mut self.random, Pkcs1v15Encrypt, &secret).ok()?;
+        let access_token = self.random.token(20);
+        let granted = Granted { consumer: consumer.to_owned(), secret, tokens: Vec::new() };
+        self.grants.insert(access_token.clone(), granted);
+        Some(Issued { access_token, encrypted_secret: BASE64_STANDARD.encode(sealed) })
+    }
+
+    fn request_token(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Result<Reply, Refused> {
+        let fields = self.rsa_signed(now, request, "")?;
+        if field(&fields, "oauth_callback")? != "oob" {
+            return Err(Refused::Because("callback must be oob"));
+        }
+        let token = self.random.token(20);
+        let consumer = field(&fields, "oauth_consumer_key")?.to_owned();
+        self.requests.insert(token.clone(), Pending { consumer, verifier: None });
+        Ok(oauth_text::json(now, 200, &json!({ "oauth_token": token })))
+    }
+
+    fn access_token(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Result<Reply, Refused> {
+        let fields = self.rsa_signed(now, request, "")?;
+        let (token, verifier) = (field(&fields, "oauth_token")?, field(&fields, "oauth_verifier")?);
+        let consumer = field(&fields, "oauth_consumer_key")?;
+        let right = self
+            .requests
+            .get(token)
+            .is_some_and(|pending| pending.consumer == consumer && pending.verifier.as_deref() == Some(verifier));
+        if !right {
+            return Err(Refused::Because("verifier refused"));
+        }
+        self.requests.remove(token);
+        let issued = self.grant(consumer).ok_or(Refused::UnknownConsumer)?;
+        let body = json!({
+            "is_paper": true,
+            "oauth_token": issued.access_token,
+            "oauth_token_secret": issued.encrypted_secret,
+        });
+        Ok(oauth_text::json(now, 200, &body))
+    }
+
+    fn live_session_token(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Result<Reply, Refused> {
+        let token = parameters(request).and_then(|mut fields| fields.remove("oauth_token")).unwrap_or_default();
+        let secret = self.grants.get(&token).map(|granted| granted.secret);
+        let prefix: String = secret.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+        let fields = self.rsa_signed(now, request, &prefix)?;
+        let key = field(&fields, "oauth_consumer_key")?;
+        let secret = secret.ok_or_else(|| Refused::NoSecret(token.clone()))?;
+        let consumer = self.consumers.get(key).ok_or(Refused::UnknownConsumer)?;
+
+        let challenge = number(field(&fields, "diffie_hellman_challenge")?);
+        let modulus = consumer.prime.modulus().as_ref();
+        let above = BoxedUint::one_with_precision(BITS);
+        let challenge = challenge.filter(|challenge| *challenge > above && *challenge < modulus.wrapping_sub(&above));
+        let challenge = challenge.ok_or(Refused::Because("diffie_hellman_challenge out of range"))?;
+        let exponent = BoxedUint::from_be_slice_truncated(&self.random.block(), 256);
+        let power = |base: BoxedUint| BoxedMontyForm::new(base, &consumer.prime).pow(&exponent).retrieve();
+        let response = digits(&power(consumer.generator.clone()).to_be_bytes());
+        let shared = power(challenge).to_be_bytes();
+        // Java's `toByteArray`: no leading zero bytes, but one where the first bit is set.
+        let shared: Vec<u8> = shared.iter().copied().skip_while(|byte| *byte == 0).collect();
+        let sign = shared.first().is_none_or(|first| *first >= 0x80);
+        let shared = if sign { [vec![0], shared].concat() } else { shared };
+
+        let made = sha1(&shared, &secret);
+        let mut proof = sha1(&made, key.as_bytes());
+        if self.lies {
+            proof.reverse();
+        }
+        let ends = now + self.life;
+        if let Some(granted) = self.grants.get_mut(&token) {
+            granted.tokens.push((made, ends));
+        }
+        let stamp = if self.stamps_creation { now } else { ends };
+        let body = json!({
+            "diffie_hellman_response": response,
+            "live_session_token_signature": digits(&proof),
+            "live_session_token_expiration": stamp.as_millis(),
+        });
+        Ok(oauth_text::json(now, 200, &body))
+    }
+
+    /// Checks an RSA signature; `prefix` stands before the text.
+    fn rsa_signed(
+        &mut self,
+        now: Timestamp,
+        request: &Request<Vec<u8>>,
+        prefix: &str,
+    ) -> Result<BTreeMap<String, String>, Refused> {
+        let fields = self.fields(now, request, "RSA-SHA256")?;
+        let token = fields.get("oauth_token").filter(|_| request.uri().path().ends_with("/live_session_token"));
+        if let Some(token) = token.filter(|token| !self.grants.contains_key(*token)) {
+            return Err(Refused::NoSecret(token.to_owned()));
+        }
+        let consumer = self.consumers.get(field(&fields, "oauth_consumer_key")?);
+        let consumer = consumer.ok_or(Refused::UnknownConsumer)?;
+        let digest = Sha256::digest(base_string(prefix, request, &fields));
+        let signature = BASE64_STANDARD.decode(field(&fields, "oauth_signature")?).unwrap_or_default();
+        if consumer.signature.verify(Pkcs1v15Sign::new::<Sha256>(), &digest, &signature).is_err() {
+            return Err(Refused::Because("signature refused"));
+        }
+        self.spend_nonce(now, &fields)?;
+        Ok(fields)
+    }
+
+    /// Reads the header and checks all of it but the signature and the nonce.
+    fn fields(
+        &self,
+        now: Timestamp,
+        request: &Request<Vec<u8>>,
+        method: &str,
+    ) -> Result<BTreeMap<String, String>, Refused> {
+        let fields = parameters(request).ok_or(Refused::Because("no OAuth header"))?;
+        let key = field(&fields, "oauth_consumer_key")?;
+        if self.consumers.get(key).is_none_or(|consumer| consumer.live_from > now) {
+            return Err(Refused::UnknownConsumer);
+        }
+        if field(&fields, "oauth_signature_method")? != method {
+            return Err(Refused::Because("signature method refused"));
+        }
+        let realm = if key == "TESTCONS" { "test_realm" } else { "limited_poa" };
+        if fields.get("realm").is_some_and(|given| given != realm) {
+            return Err(Refused::Because("realm refused"));
+        }
+        let stamp = field(&fields, "oauth_timestamp")?.parse().map(Timestamp::from_secs);
+        let stamp = stamp.map_err(|_| Refused::Because("timestamp refused"))?;
+        if stamp.since(now).max(now.since(stamp)) > self.tolerance {
+            return Err(Refused::Because("timestamp refused"));
+        }
+        Ok(fields)
+    }
+
+    /// Refuses a nonce that was there before; only a request with a right signature spends one.
+    fn spend_nonce(&mut self, now: Timestamp, fields: &BTreeMap<String, String>) -> Result<(), Refused> {
+        let nonce = field(fields, "oauth_nonce")?;
+        // Beyond twice the tolerance the time in the request is refused anyway.
+        let horizon = now - self.tolerance.saturating_mul(2);
+        self.nonces.retain(|_, seen| *seen >= horizon);
+        let account = fields.get("oauth_token").or(fields.get("oauth_consumer_key")).cloned().unwrap_or_default();
+        if self.nonces.insert((account, nonce.to_owned()), now).is_some() {
+            return Err(Refused::Because("nonce used"));
+        }
+        Ok(())
+    }
+}
+
+fn field<'a>(fields: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str, Refused> {
+    let value = fields.get(name).filter(|value| !value.is_empty());
+    value.map(String::as_str).ok_or(Refused::Because("parameter missing"))
+}
+
+fn sha1(key: &[u8], text: &[u8]) -> Vec<u8> {
+    let mac = Hmac::<Sha1>::new_from_slice(key).map(|mac| mac.chain_update(text).finalize().into_bytes().to_vec());
+    mac.unwrap_or_default()
+}
+
+/// Writes bytes as Java's `BigInteger.toString(16)` does: without leading zeros.
+fn digits(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.trim_start_matches('0').to_owned()
+}
+
+fn number(digits: &str) -> Option<BoxedUint> {
+    if digits.len() > 512 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let padded = format!("{digits:0>512}");
+    let pairs = padded.as_bytes().chunks(2).map(|pair| u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok());
+    BoxedUint::from_be_slice(&pairs.collect::<Option<Vec<u8>>>()?, BITS).ok()
+}
+
+/// Reads prime and generator from `BEGIN DH PARAMETERS`.
+fn read_params(pem: &str) -> Option<(BoxedMontyParams, BoxedUint)> {
+    let body = pem.split_once("-----BEGIN DH PARAMETERS-----")?.1.split_once("-----END")?.0;
+    let body: String = body.split_whitespace().collect();
+    let der = BASE64_STANDARD.decode(body).ok()?;
+    let mut reader = SliceReader::new(&der).ok()?;
+    let numbers = reader.sequence(|body: &mut SliceReader<'_>| {
+        let numbers = (body.decode::<UintRef<'_>>()?, body.decode::<UintRef<'_>>()?);
+        while !body.is_finished() {
+            body.decode::<UintRef<'_>>()?;
+        }
+        Ok::<_, rsa::pkcs8::der::Error>(numbers)
+    });
+    let (prime, generator) = numbers.ok()?;
+    let prime = Odd::new(BoxedUint::from_be_slice(prime.as_bytes(), BITS).ok()?).into_option()?;
+    let generator = BoxedUint::from_be_slice(generator.as_bytes(), BITS).ok()?.rem_vartime(prime.as_nz_ref());
+    Some((BoxedMontyParams::new_vartime(prime), generator))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

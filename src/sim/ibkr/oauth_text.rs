@@ -1,0 +1,154 @@
+//! How the simulated server reads a signed request: by the documents, not with the client's functions.
+
+use std::collections::BTreeMap;
+
+use http::Request;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST};
+
+use crate::Timestamp;
+
+/// The parameters of an `Authorization: OAuth` header, decoded; `None` where it is none, or names a
+/// parameter twice. The realm may stand anywhere and needs no quotes.
+pub(super) fn parameters<B>(request: &Request<B>) -> Option<BTreeMap<String, String>> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("OAuth ")?;
+    let mut parameters = BTreeMap::new();
+    for field in header.split(',') {
+        let (name, value) = field.trim().split_once('=')?;
+        let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+        if parameters.insert(name.to_owned(), unescape(value, false)).is_some() {
+            return None;
+        }
+    }
+    Some(parameters)
+}
+
+/// The text that a request's signature is of.
+pub(super) fn base_string(prefix: &str, request: &Request<Vec<u8>>, parameters: &BTreeMap<String, String>) -> String {
+    let mut pairs: Vec<(String, String)> = parameters
+        .iter()
+        .filter(|(name, _)| *name != "realm" && *name != "oauth_signature")
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let form = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded"));
+    let body = if form { String::from_utf8_lossy(request.body()).into_owned() } else { String::new() };
+    for pair in [request.uri().query().unwrap_or_default(), &body].into_iter().flat_map(|text| text.split('&')) {
+        if !pair.is_empty() {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            pairs.push((unescape(name, true), unescape(value, true)));
+        }
+    }
+    pairs.sort();
+    let joined: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!("{prefix}{}&{}&{}", request.method(), escape(&address(request)), escape(&joined.join("&")))
+}
+
+/// Scheme, authority and path: of an absolute URI as it stands, else from the `Host` header.
+fn address(request: &Request<Vec<u8>>) -> String {
+    let uri = request.uri();
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let authority = uri.authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default().to_lowercase();
+    // A server learns the scheme from its own socket: loopback serves plain HTTP where it serves any.
+    let scheme = uri.scheme_str().unwrap_or(if host.is_some_and(loopback) { "http" } else { "https" });
+    let own = if scheme == "https" { ":443" } else { ":80" };
+    let authority = authority.strip_suffix(own).unwrap_or(&authority);
+    format!("{scheme}://{authority}{}", uri.path())
+}
+
+fn loopback(host: &str) -> bool {
+    ["localhost", "127.", "[::1]"].iter().any(|start| host.starts_with(start))
+}
+
+fn unescape(text: &str, plus: bool) -> String {
+    let mut bytes = text.as_bytes().iter();
+    let mut plain = Vec::new();
+    while let Some(&byte) = bytes.next() {
+        let escaped = bytes.as_slice().first_chunk::<2>().and_then(|digits| {
+            let digits = core::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
+            u8::from_str_radix(digits, 16).ok()
+        });
+        match (byte, escaped) {
+            (b'%', Some(value)) => {
+                bytes.nth(1);
+                plain.push(value);
+            }
+            (b'+', _) if plus => plain.push(b' '),
+            _ => plain.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+/// Writes a time as in a `Date` header (Howard Hinnant's `civil_from_days`).
+pub(super) fn http_date(now: Timestamp) -> String {
+    let (days, second) = (now.as_secs() / 86_400, now.as_secs() % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + u64::from(month <= 2);
+    let name = |names: &'static str, at: u64| usize::try_from(at).ok().and_then(|at| names.split(' ').nth(at));
+    let weekday = name("Thu Fri Sat Sun Mon Tue Wed", days % 7).unwrap_or_default();
+    let month = name("_ Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", month).unwrap_or_default();
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
+/// Answers with a JSON body and the server's time.
+pub(super) fn json(now: Timestamp, status: u16, body: &serde_json::Value) -> http::Response<Vec<u8>> {
+    answer(now, status, "application/json", body.to_string())
+}
+
+/// Answers with any body and the server's time.
+pub(super) fn answer(now: Timestamp, status: u16, media: &str, body: String) -> http::Response<Vec<u8>> {
+    let response = http::Response::builder().status(status).header(CONTENT_TYPE, media).header(DATE, http_date(now));
+    response.body(body.into_bytes()).unwrap_or_default()
+}
+
+/// What the edge refuses before any of the application's code runs: no user agent, no length.
+pub(super) fn edge(now: Timestamp, request: &Request<Vec<u8>>) -> Option<http::Response<Vec<u8>>> {
+    use http::header::{CONTENT_LENGTH, USER_AGENT};
+    if !request.headers().contains_key(USER_AGENT) {
+        return Some(answer(now, 403, "text/html", "<html><head><title>Access Denied</title></head></html>".into()));
+    }
+    let lengthless = request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH);
+    if request.method() == http::Method::POST && lengthless {
+        return Some(answer(
+            now,
+            411,
+            "text/html",
+            "<html><head><title>411 Length Required</title></head></html>".into(),
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_back() {
+        for secs in (0..4_000_000_000_u64).step_by(7_654_321) {
+            let now = Timestamp::from_secs(secs);
+            assert_eq!(Timestamp::from_http_date(&http_date(now)), Some(now));
+        }
+        assert_eq!(http_date(Timestamp::from_secs(784_111_777)), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+}

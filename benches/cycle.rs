@@ -48,7 +48,11 @@ fn json(body: &str) -> Response<Vec<u8>> {
 }
 
 /// Takes a session to its first wait, with an answer for each request.
-fn run<P: Provider + Send>(session: &mut Session<P>, now: Timestamp, mut answer: impl FnMut(&str) -> Response<Vec<u8>>) {
+fn run<P: Provider + Send>(
+    session: &mut Session<P>,
+    now: Timestamp,
+    mut answer: impl FnMut(&str) -> Response<Vec<u8>>,
+) {
     loop {
         match session.poll(now) {
             Output::Send(outgoing) => {
@@ -153,7 +157,11 @@ fn login() -> Row {
 /// A call of the user's own, with a bearer token.
 fn authorize() -> Row {
     let mut session = cbrain();
-    let ours = || session.authorize_request(START, Request::get("/groups").body(()).map(|r| r.map(|()| [0_u8; 0])).unwrap()).unwrap();
+    let ours = || {
+        session
+            .authorize_request(START, Request::get("/groups").body(()).map(|r| r.map(|()| [0_u8; 0])).unwrap())
+            .unwrap()
+    };
     let base = "https://portal.example.org".to_owned();
     let floor = || {
         let mut request = Request::get("/groups").body([0_u8; 0]).unwrap();
@@ -202,9 +210,7 @@ fn resume() -> (&'static str, f64, u64) {
     let session = gateway();
     let text = Snapshot::from_text(session.snapshot().expose_secrets());
     let provider = session.into_provider();
-    alone("resume", move || {
-        Session::resume(provider.clone(), &text, Options::default(), None, [9; 32], START).unwrap()
-    })
+    alone("resume", move || Session::resume(provider.clone(), &text, Options::default(), None, [9; 32], START).unwrap())
 }
 
 #[derive(Deserialize)]

@@ -5,8 +5,6 @@
 //! clients happen to send, and refuses what the real server refuses, so that programs can be tested
 //! against it.
 
-pub mod ibkr;
-
 use core::net::IpAddr;
 use core::time::Duration;
 

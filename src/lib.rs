@@ -77,16 +77,15 @@
 //! # Phases
 //!
 //! ```text
-//!                         a login is          a code or a PIN
-//!            start        needed              is needed
-//!     Idle ────────▶ Opening ────────▶ LoggingIn ────────▶ SecondFactor
-//!                    │     ▲               │                    │
-//!     alive already, │     │ proven        │ a body proves      │
-//!     or adopted     │     │ expiry, with  │ success            │
-//!                    ▼     │ a relogin     ▼                    │
-//!                    Active ◀──────────────┴────────────────────┘
+//!            start          a login is needed     a code or a PIN is needed
+//!     Idle ────────▶ Opening ◀──────▶ LoggingIn ────────▶ SecondFactor
+//!                     │   ▲               │                    │
+//!       alive already │   │ proven expiry │ success, proven    │
+//!       or adopted    ▼   │ and a relogin ▼ by a body          │
+//!                    Active ◀─────────────┴────────────────────┘
 //!                    keepalive, renewal, check; a doubt is Suspect, until Recovered
 //!
+//!     Active ── a login is needed again ──▶ LoggingIn
 //!     any phase ── logout ──▶ LoggingOut ──▶ Closed
 //!     any phase ── a reason to close ──▶ Closed
 //! ```

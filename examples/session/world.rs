@@ -42,7 +42,9 @@ pub const fn is_there(provider: args::Provider) -> bool {
 /// Runs a simulator until the process ends.
 pub fn serve(provider: args::Provider, port: u16) -> Result<(), Usage> {
     let server = match provider {
-        args::Provider::Cbrain => Server::start_on(port, cbrain_simulator(), now)?,
+        args::Provider::Cbrain => {
+            Server::start_on(port, cbrain_simulator(), now).map_err(|error| Usage(format!("--port {port}: {error}")))?
+        }
         other => return Err(not_there(other)),
     };
     println!("{} simulator at {}", provider.name(), server.url());
@@ -77,7 +79,7 @@ fn open_cbrain(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     let handle = match (saved, token) {
         (Some(_), Some(_)) => return Err(Usage("SANSESSION_TOKEN and --resume: which one?".into())),
         (Some(saved), None) => resume(provider, saved, args)?,
-        (None, Some(token)) => Handle::new(Session::adopt(provider, token, options(args), seed()?)?).erased(),
+        (None, Some(token)) => adopt(provider, token, args)?,
         (None, None) => {
             answers.check()?;
             Handle::new(Session::new(provider, options(args), seed()?)).erased()
@@ -98,17 +100,28 @@ fn cbrain_simulator() -> sim::Cbrain {
     portal
 }
 
+fn adopt<P>(provider: P, token: P::Tokens, args: &Args) -> Result<Handle, Usage>
+where
+    P: Provider + Send + 'static,
+{
+    let session = Session::adopt(provider, token, options(args), seed()?);
+    Ok(Handle::new(session.map_err(|rejection| Usage(format!("SANSESSION_TOKEN: {rejection}")))?).erased())
+}
+
 fn resume<P>(provider: P, saved: &Snapshot, args: &Args) -> Result<Handle, Usage>
 where
     P: Provider + Send + 'static,
 {
-    Ok(Handle::new(Session::resume(provider, saved, options(args), None, seed()?, now())?).erased())
+    let session = Session::resume(provider, saved, options(args), None, seed()?, now());
+    let file = args.resume.as_deref().unwrap_or_else(|| "".as_ref()).display();
+    Ok(Handle::new(session.map_err(|error| Usage(format!("--resume {file}: {error}")))?).erased())
 }
 
 fn options(args: &Args) -> Options {
     let mut options = Options::default();
     options.durable = args.save.is_some();
     options.patience = Some(args.patience);
+    options.logout_patience = options.logout_patience.min(args.patience);
     if args.relogin {
         options.relogin = Relogin::AskAgain { per_day: 3 };
     }
@@ -119,13 +132,17 @@ fn base(args: &Args, url: &str) -> Result<BaseUrl, Usage> {
     let base = if args.allow_plain_http { BaseUrl::parse_allowing_plain_http(url) } else { BaseUrl::parse(url) };
     base.map_err(|error| {
         let hint = if error == sansession::UrlError::PlainHttp { " (--allow-plain-http)" } else { "" };
-        Usage(format!("--url {url:?}: {error}{hint}"))
+        // What stands before an `@` is a password, most likely.
+        let shown = if url.contains('@') { String::new() } else { format!(" {url:?}") };
+        Usage(format!("--url{shown}: {error}{hint}"))
     })
 }
 
 fn transport(args: &Args) -> Result<Transport, Usage> {
     let trust = match &args.ca_file {
-        Some(path) => Trust::roots_file(path)?,
+        Some(path) => {
+            Trust::roots_file(path).map_err(|error| Usage(format!("--ca-file {}: {error}", path.display())))?
+        }
         None => Trust::mozilla(),
     };
     Ok(Transport::builder().trust(trust).build()?)

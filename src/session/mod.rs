@@ -21,8 +21,6 @@ mod limits;
 mod plan;
 mod poll;
 mod resume;
-#[cfg(test)]
-mod tests;
 
 use http::request::Parts;
 use zeroize::Zeroizing;

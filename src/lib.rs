@@ -163,7 +163,7 @@
 //! - **No market data, orders or jobs.** Those are the user's own calls.
 
 #![forbid(unsafe_code)]
-#![warn(unreachable_pub)]
+#![warn(missing_debug_implementations, missing_docs, unreachable_pub)]
 // Nothing panics on input; tests may.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -295,6 +295,10 @@ impl Provider for Neo {
         None
     }
 
+    fn leaves_behind(&self, state: &NeoState) -> bool {
+        state.live.is_some()
+    }
+
     fn authorize(&self, cx: &mut Cx<'_, NeoState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
         authorize(parts, live.granted()).map_err(|_| Unauthorized::NotReady(None))?;

@@ -43,3 +43,5 @@ pub mod blocking;
 pub mod sim;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "totp")]
+pub mod totp;

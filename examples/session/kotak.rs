@@ -133,9 +133,7 @@ pub fn open_trade(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage>
         (Some(saved), None) => world::resume(provider, saved, args)?,
         (None, Some(session_token)) => {
             let bearer = answers.kotak.access_token.take().ok_or_else(|| missing(ACCESS_TOKEN))?;
-            let tokens = TradeTokens { bearer, session_token };
-            let session = Session::adopt(provider, tokens, world::options(args), seed()?);
-            Handle::new(session.map_err(|why| Usage(format!("SANSESSION_TOKEN: {why}")))?).erased()
+            world::adopt(provider, TradeTokens { bearer, session_token }, args)?
         }
         (None, None) => {
             answers.check()?;

@@ -4,21 +4,23 @@
 //! - `plan`: what is due when, derived from the core at every call
 //! - `poll`: what the driver is told to do
 //! - `judge`: what follows from responses, failures and verdicts
+//! - `limits`: what servers say about time
+//! - `active`: usable, and found dead
 //! - `answer`: needs and their answers
 //! - `end`: logout and closing
 //! - `calls`: the user's own calls
 //! - `resume`: snapshots
 
+mod active;
 mod answer;
 mod calls;
 mod core;
 mod end;
 mod judge;
+mod limits;
 mod plan;
 mod poll;
 mod resume;
-#[cfg(test)]
-mod tests;
 
 use http::request::Parts;
 use zeroize::Zeroizing;
@@ -200,6 +202,12 @@ impl<P: Provider> Session<P> {
                     self.unsaved = true;
                 }
                 Fact::Usable(usable) => self.core.usable = usable,
+                Fact::Settled(kind) => {
+                    if self.core.need.take_if(|open| open.need.kind == kind).is_some() {
+                        // As after an answer, patience begins anew.
+                        self.core.trouble = self.core.trouble.map(|_| now);
+                    }
+                }
                 Fact::Progress => {
                     self.core.attempt = 0;
                     self.core.ease();

@@ -123,7 +123,7 @@
 //! | `ureq` | `blocking`, the adapter on ureq 3 and rustls |
 //! | `sim` | `sim`, the simulators and the loopback server |
 //! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0; only its dependencies so far |
-//! | `totp` | one-time codes from a TOTP secret; only its dependency so far |
+//! | `totp` | `totp`, the codes of an authenticator from its secret |
 //! | `testing` | `testing`, the laws that each provider must keep, as a property-test harness |
 //!
 //! Without any, it depends on `http`, `serde`, `serde_json`, `serde_urlencoded`, `zeroize` and `base64`,
@@ -205,6 +205,8 @@ pub mod blocking;
 pub mod sim;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "totp")]
+pub mod totp;
 
 /// Compiles the examples of the README.
 #[cfg(all(doctest, feature = "ureq"))]

@@ -9,9 +9,9 @@ use sansession::providers::ibkr;
 use sansession::sim::{self, Certificate, Server};
 use sansession::{BaseUrl, Options, Provider, Relogin, Session, Snapshot};
 
-use crate::Usage;
 use crate::answers::Answers;
 use crate::args::{self, Args};
+use crate::{Usage, kotak};
 
 /// A session that is about to begin, and the way to its server.
 pub struct World {
@@ -24,6 +24,21 @@ pub struct World {
     _server: Option<Box<dyn std::any::Any>>,
 }
 
+impl World {
+    pub fn new<S>(
+        handle: Handle,
+        transport: Transport,
+        answers: Answers,
+        call: &'static str,
+        server: Option<Server<S>>,
+    ) -> Self
+    where
+        S: 'static,
+    {
+        Self { handle, transport, answers, call, _server: server.map(|server| Box::new(server) as _) }
+    }
+}
+
 /// The user of every embedded simulator.
 const USER: &str = "alice";
 const PASSWORD: &str = "wonderland";
@@ -33,13 +48,15 @@ pub fn open(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     match args.provider {
         args::Provider::Cbrain => open_cbrain(args, saved),
         args::Provider::IbkrGateway => open_gateway(args, saved),
+        args::Provider::KotakTrade => kotak::open_trade(args, saved),
+        args::Provider::KotakNeo => kotak::open_neo(args, saved),
         other => Err(not_there(other)),
     }
 }
 
 /// Tells whether this version has the provider.
 pub const fn is_there(provider: args::Provider) -> bool {
-    matches!(provider, args::Provider::Cbrain | args::Provider::IbkrGateway)
+    !matches!(provider, args::Provider::IbkrOauth1a | args::Provider::IbkrOauth2)
 }
 
 /// Runs a simulator until the process ends.
@@ -60,6 +77,8 @@ pub fn serve(provider: args::Provider, port: u16) -> Result<(), Usage> {
             println!("its user logs in in the browser by himself, 20 s after it is needed");
             Box::new(server)
         }
+        args::Provider::KotakTrade => kotak::serve_trade(port)?,
+        args::Provider::KotakNeo => kotak::serve_neo(port)?,
         other => return Err(not_there(other)),
     };
     if std::io::stdout().is_terminal() {
@@ -169,7 +188,7 @@ where
     server.certificate_der().map(Pin::of).ok_or_else(|| Usage("the simulator has no certificate".into()))
 }
 
-fn adopt<P>(provider: P, token: P::Tokens, args: &Args) -> Result<Handle, Usage>
+pub fn adopt<P>(provider: P, token: P::Tokens, args: &Args) -> Result<Handle, Usage>
 where
     P: Provider + Send + 'static,
 {
@@ -177,16 +196,23 @@ where
     Ok(Handle::new(session.map_err(|rejection| Usage(format!("SANSESSION_TOKEN: {rejection}")))?).erased())
 }
 
-fn resume<P>(provider: P, saved: &Snapshot, args: &Args) -> Result<Handle, Usage>
+pub fn resume<P>(provider: P, saved: &Snapshot, args: &Args) -> Result<Handle, Usage>
 where
     P: Provider + Send + 'static,
 {
-    let session = Session::resume(provider, saved, options(args), None, seed()?, now());
+    resume_with(provider, saved, args, options(args))
+}
+
+pub fn resume_with<P>(provider: P, saved: &Snapshot, args: &Args, options: Options) -> Result<Handle, Usage>
+where
+    P: Provider + Send + 'static,
+{
+    let session = Session::resume(provider, saved, options, None, seed()?, now());
     let file = args.resume.as_deref().unwrap_or_else(|| "".as_ref()).display();
     Ok(Handle::new(session.map_err(|error| Usage(format!("--resume {file}: {error}")))?).erased())
 }
 
-fn options(args: &Args) -> Options {
+pub fn options(args: &Args) -> Options {
     let mut options = Options::default();
     options.durable = args.save.is_some();
     options.patience = Some(args.patience);
@@ -197,7 +223,7 @@ fn options(args: &Args) -> Options {
     options
 }
 
-fn base(args: &Args, url: &str) -> Result<BaseUrl, Usage> {
+pub fn base(args: &Args, url: &str) -> Result<BaseUrl, Usage> {
     let base = if args.allow_plain_http { BaseUrl::parse_allowing_plain_http(url) } else { BaseUrl::parse(url) };
     base.map_err(|error| {
         let hint = if error == sansession::UrlError::PlainHttp { " (--allow-plain-http)" } else { "" };
@@ -207,7 +233,7 @@ fn base(args: &Args, url: &str) -> Result<BaseUrl, Usage> {
     })
 }
 
-fn transport(args: &Args) -> Result<Transport, Usage> {
+pub fn transport(args: &Args) -> Result<Transport, Usage> {
     let trust = match (&args.pin, &args.ca_file) {
         (Some(pin), _) => Trust::pin(*pin),
         (None, Some(path)) => {

@@ -1,4 +1,166 @@
 //! Sans-IO state machines that open, keep alive and end login sessions of HTTP providers.
+//!
+//! A [`Session`] takes HTTP responses, the time and a person's answers, and hands out requests. It
+//! opens no socket, reads no clock, draws no randomness and starts no thread, so it runs in any
+//! runtime, and a day of its life is tested in a millisecond. What it knows is one value: a
+//! [`Snapshot`] of it is resumed by another process, on another day, without a login.
+//!
+//! # The contract
+//!
+//! 1. Call [`poll(now)`](Machine::poll) until it says [`Wait`](Output::Wait) or [`Closed`](Output::Closed).
+//! 2. Send what it says to send; report each id once, with a
+//!    [response](Machine::handle_response) or a [failure](Machine::handle_failure).
+//! 3. Answer a [`Need`] with [`handle_input`](Machine::handle_input), by its id.
+//! 4. Call `poll` again at `until`, or sooner, whenever something happened.
+//! 5. Any call is legal at any time. `Err(Misuse)` means your code is wrong; events and close reasons
+//!    mean the world is.
+//! 6. `now` is wall time and may jump either way: relative deadlines are re-anchored, none is ever
+//!    further away than its own length.
+//!
+//! There is no rule of draining, since outputs wait in the machine, and no call for a timeout, since
+//! `poll` is it. A driver that keeps to this is about 20 lines:
+//!
+//! ```
+//! use sansession::providers::cbrain::Cbrain;
+//! use sansession::{
+//!     Answered, BaseUrl, By, Credentials, Input, Machine, Options, Output, Session, Timestamp, WaitingOn,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let portal = Cbrain::new(BaseUrl::parse("http://localhost:3000")?)?;
+//! let seed = [7; 32]; // a real one comes from the system's randomness
+//! let mut session = Session::new(portal, Options::default(), seed);
+//! let mut now = Timestamp::from_secs(1_800_000_000);
+//! let mut sent = Vec::new();
+//!
+//! session.start(now);
+//! let reason = loop {
+//!     match session.poll(now) {
+//!         Output::Send(outgoing) => {
+//!             let id = outgoing.id();
+//!             sent.push(format!("{} {}", outgoing.method(), outgoing.path()));
+//!             let response = answer(outgoing.into_request())?; // your HTTP client stands here
+//!             session.handle_response(now, id, (&response).into())?;
+//!             if sent.len() == 3 {
+//!                 session.logout(now);
+//!             }
+//!         }
+//!         Output::Wait { on: WaitingOn::Need(need), .. } => {
+//!             let answer = Input::Credentials(Credentials::new("norm", "correct horse")?);
+//!             if session.handle_input(now, need.id, answer, By::Store) != Answered::Used {
+//!                 let _ = session.handle_input(now, need.id, Input::GiveUp, By::Store);
+//!             }
+//!         }
+//!         Output::Wait { until, .. } => now = until, // your sleep stands here
+//!         Output::Event(event) => println!("{now:?} {}", event.code()),
+//!         Output::Save | Output::Cancel(_) => {}
+//!         Output::Closed(reason) => break reason,
+//!     }
+//! };
+//!
+//! assert_eq!(sent, ["POST /session", "GET /session", "GET /session", "DELETE /session"]);
+//! assert_eq!(now, Timestamp::from_secs(1_800_000_000 + 24 * 3600)); // a keepalive every 12 hours
+//! assert_eq!(reason.code(), "logged-out");
+//! # Ok(())
+//! # }
+//! # fn answer(request: http::Request<Vec<u8>>) -> http::Result<http::Response<&'static str>> {
+//! #     let body = r#"{"user_id":2,"cbrain_api_token":"0123456789abcdef0123456789abcdef"}"#;
+//! #     let body = if request.method() == http::Method::DELETE { "" } else { body };
+//! #     http::Response::builder().header("content-type", "application/json").body(body)
+//! # }
+//! ```
+//!
+//! A session is opened for the sake of the calls that its user makes with it.
+//! [`authorize`](Machine::authorize) makes one ready to leave, [`observe`](Machine::observe) takes what
+//! it got: a 401 makes the session look whether it lives, a 429 opens the penalty box for everybody.
+//!
+//! # Phases
+//!
+//! ```text
+//!            start          a login is needed     a code or a PIN is needed
+//!     Idle ────────▶ Opening ◀──────▶ LoggingIn ────────▶ SecondFactor
+//!                     │   ▲               │                    │
+//!       alive already │   │ proven expiry │ success, proven    │
+//!       or adopted    ▼   │ and a relogin ▼ by a body          │
+//!                    Active ◀─────────────┴────────────────────┘
+//!                    keepalive, renewal, check; a doubt is Suspect, until Recovered
+//!
+//!     Active ── a login is needed again ──▶ LoggingIn
+//!     any phase ── logout ──▶ LoggingOut ──▶ Closed
+//!     any phase ── a reason to close ──▶ Closed
+//! ```
+//!
+//! An active session ends only by logout, by a proof of its death that the provider recognises, by a
+//! rival client, or when [`Options::patience`] runs out (there is none unless given). An outage, the
+//! passing of a known expiry and an answer that cannot be read put it in doubt: it is looked after at
+//! a capped pace, its tokens are kept and `authorize` goes on. The diagrams of single providers are in
+//! their modules.
+//!
+//! # The map
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`Machine`], [`Output`] | what drivers see; object-safe and `Send` |
+//! | [`Session`] | the one engine: queue, deadlines, retries, questions, snapshots |
+//! | [`provider`] | what a protocol is: steps with a rule each, a state, pure functions; open to others |
+//! | [`providers`] | the protocols that are there, each with its wire layer, usable alone |
+//! | [`exchange`] | requests, ids, responses, failures |
+//! | [`Need`], [`Input`] | what people and secret stores are asked for, and their answers |
+//! | [`event`], [`close`] | what a session tells, and why it ended |
+//! | [`Snapshot`] | a session as text |
+//! | [`wire`] | reading what servers really send: the field that proves success alone decides |
+//! | [`secret`] | text that is wiped and never shows itself |
+//! | `blocking` | sockets, clock, threads and randomness, on ureq |
+//! | `sim` | the servers, simulated, and a loopback server for them |
+//! | `testing` | the laws that each provider must keep, for those who write one |
+//!
+//! # Features
+//!
+//! None is on by default. A feature adds and changes nothing that is there without it.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `ureq` | `blocking`, the adapter on ureq 3 and rustls |
+//! | `sim` | `sim`, the simulators and the loopback server |
+//! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0; only its dependencies so far |
+//! | `totp` | one-time codes from a TOTP secret; only its dependency so far |
+//! | `testing` | `testing`, the laws that each provider must keep, as a property-test harness |
+//!
+//! Without any, it depends on `http`, `serde`, `serde_json`, `serde_urlencoded`, `zeroize` and `base64`,
+//! 19 crates with all that these bring and their build needs; none of them does I/O or reads a clock.
+//!
+//! # Panics, errors and secrets
+//!
+//! **Nothing that comes from outside makes it panic.** `unwrap`, `expect`, `panic!` and indexing are
+//! denied by lint outside tests, `unsafe` is forbidden. A panic is a mistake of this crate.
+//!
+//! **Whose fault it is stands in the type.** [`Misuse`] is the caller's: an id that was never issued, a
+//! call to a foreign origin. [`Rejection`] and [`UrlError`] name the field of an answer or a URL that
+//! cannot be used, before anything is sent. [`ResumeError`] tells why a snapshot is refused. All else is
+//! the world's: an [`Event`] while the session goes on, a [`CloseReason`] with its
+//! [advice](CloseReason::advice) when it has ended. A late answer is normal: [`Accepted::Stale`].
+//!
+//! **Errors have the shape of an answer and none of its values.** A [`Shape`] gives step, status, length,
+//! and the keys and types of a JSON body; texts of parsers, which quote values, are not passed on. A
+//! server's own words are cut and escaped ([`ServerText`]).
+//!
+//! **Secrets are wiped on drop and print as `Secret(..)`.** They leave by doors that have a name:
+//! [`Outgoing::into_request`], [`Secret::expose`], [`Snapshot::expose_secrets`]. What `http` and an HTTP
+//! client free, they free unwiped.
+//!
+//! # Intentional omissions
+//!
+//! - **No async in the core.** A future that owns a session must be polled by some runtime and can be
+//!   dropped at every await; a value that is polled needs neither, and an async driver is a loop around it.
+//! - **No clock, no timers.** [`Timestamp`]s are wall time, since monotonic clocks stop in suspend and
+//!   mean nothing in a snapshot.
+//! - **No locks.** Sharing is the adapter's: `blocking::Handle` is one way.
+//! - **No redirects, no cookie jar, no proxy of the environment.** A redirect never carries a token
+//!   anywhere, and a cookie of another session can answer for a dead token.
+//! - **No XML for CBRAIN.** The portal calls its own XML not fully supported, and JSON says the same.
+//! - **No browser.** Where a provider wants a login in one, [`NeedKind::Browser`] gives the URL.
+//! - **No storage.** [`Output::Save`] says when, the program knows where.
+//! - **No market data, orders or jobs.** Those are the user's own calls.
 
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
@@ -43,3 +205,8 @@ pub mod blocking;
 pub mod sim;
 #[cfg(feature = "testing")]
 pub mod testing;
+
+/// Compiles the examples of the README.
+#[cfg(all(doctest, feature = "ureq"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

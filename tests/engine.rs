@@ -485,6 +485,18 @@ mod snapshots {
     }
 
     #[test]
+    fn patience_begins_anew_where_nobody_tried_meanwhile() {
+        let patient = || options(|options| options.patience = Some(60 * SECOND));
+        let suspect = active_with(patient()).checks().sends("GET /session").times_out().tells("suspect");
+        let text = suspect.machine.snapshot();
+        let later = START + 24 * HOUR;
+        let machine = Session::resume(cbrain(), &text, patient(), None, [9; 32], later).unwrap();
+        Script::new(machine).at(later).sends("GET /session").gets(200, &info(TOKEN)).tells("recovered");
+        let ending = active().logs_out().sends("DELETE /session").passes(24 * HOUR);
+        resume(&ending).sleeps().sends("DELETE /session").gets(200, "").closes("logged-out");
+    }
+
+    #[test]
     fn refusals_are_counted_across_restarts() {
         resume(&session().answers(credentials()).sends("POST /session").gets(401, "").is(Phase::LoggingIn))
             .by(By::Store)

@@ -32,7 +32,7 @@ OPTIONS
                         with --for the session is left open at the server in the end
   --resume FILE         go on with the session in FILE; asks for no password while that one lives
   --relogin             log in again after a proven expiry, at most 3 times a day
-  --patience SECONDS    give up after so long in trouble (default 60)
+  --patience SECONDS    give up after so long in trouble (default 60); a logout after 30 at the latest
   --ca-file PEM         trust these roots instead of Mozilla's; ibkr-gateway: its own certificate
   --pin SHA256          trust the certificate with this fingerprint, whatever its names and dates
   --allow-plain-http    let passwords and tokens go to another machine in clear
@@ -155,13 +155,18 @@ impl Args {
 
     fn parse_from(mut parser: lexopt::Parser) -> Result<Command, Usage> {
         let mut args = Self::new(Provider::Cbrain);
-        let (mut provider, mut serve, mut port, mut any) = (None, None, None, false);
+        let (mut provider, mut serve, mut port, mut options) = (None, None, None, Vec::new());
         while let Some(arg) = parser.next()? {
-            any = true;
+            if let Long(name) = arg {
+                options.push(format!("--{name}"));
+            }
             match arg {
                 Short('h') | Long("help") => return Ok(Command::Help),
                 Long("serve") => serve = Some(Provider::parse(&parser.value()?.string()?)?),
-                Long("port") => port = Some(parser.value()?.parse()?),
+                Long("port") => {
+                    let text = parser.value()?.string()?;
+                    port = Some(text.parse().map_err(|_| Usage(format!("--port: {text:?} is no port")))?);
+                }
                 Long("url") => args.url = Some(parser.value()?.string()?),
                 Long("for") => {
                     args.stay = seconds("--for", &parser.value()?.string()?)?;
@@ -177,7 +182,12 @@ impl Args {
                 Long("save") => args.save = Some(parser.value()?.into()),
                 Long("resume") => args.resume = Some(parser.value()?.into()),
                 Long("relogin") => args.relogin = true,
-                Long("patience") => args.patience = seconds("--patience", &parser.value()?.string()?)?,
+                Long("patience") => {
+                    args.patience = seconds("--patience", &parser.value()?.string()?)?;
+                    if args.patience.is_zero() {
+                        return Err(Usage("--patience: more than 0 seconds, or nothing could be tried".into()));
+                    }
+                }
                 Long("ca-file") => args.ca_file = Some(parser.value()?.into()),
                 Long("pin") => {
                     let pin = parser.value()?.string()?;
@@ -202,10 +212,14 @@ impl Args {
                 other => return Err(other.unexpected().into()),
             }
         }
+        let misplaced = options.iter().find(|option| !["--serve", "--port"].contains(&option.as_str()));
         match (provider, serve) {
             (Some(_), Some(_)) => Err(Usage("--serve runs the simulator alone: leave the other provider out".into())),
-            (None, Some(provider)) => Ok(Command::Serve { provider, port: port.unwrap_or(0) }),
-            (None, None) if !any => Ok(Command::Tour),
+            (None, Some(provider)) => match misplaced {
+                Some(option) => Err(Usage(format!("{option} does not go with --serve, which runs a simulator alone"))),
+                None => Ok(Command::Serve { provider, port: port.unwrap_or(0) }),
+            },
+            (None, None) if options.is_empty() => Ok(Command::Tour),
             (None, None) => Err(Usage("which provider?".into())),
             (Some(_), None) if port.is_some() => Err(Usage("--port goes with --serve".into())),
             (Some(provider), None) => {
@@ -250,12 +264,14 @@ mod tests {
             (&["cbrain", "--for", "-1"], "-1"),
             (&["cbrain", "--keepalive", "0"], "--keepalive"),
             (&["cbrain", "--patience", "nan"], "nan"),
+            (&["cbrain", "--patience", "0"], "--patience"),
             (&["cbrain", "--save", "x"], "--url"),
             (&["cbrain", "--resume", "x"], "--url"),
             (&["cbrain", "kotak-neo"], "kotak-neo"),
             (&["cbrain", "--port", "3"], "--serve"),
             (&["--serve", "x"], "x"),
             (&["--serve", "cbrain", "--port", "70000"], "70000"),
+            (&["--serve", "cbrain", "--json"], "--json"),
             (&["--json"], "provider"),
             (&["ibkr-gateway", "--compete", "sometimes"], "wait"),
             (&["ibkr-gateway", "--region", "london"], "london"),

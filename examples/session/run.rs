@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sansession::blocking::{Answer, Driver, Ended, Handle, SendError, Stop, drive};
+use sansession::blocking::{Answer, DriveError, Driver, Ended, Handle, SendError, Stop, drive};
 use sansession::{CloseReason, Event, Need, NeedId, Outgoing, Phase, Rejection, RequestId, Snapshot};
 
 use crate::Usage;
@@ -42,8 +42,22 @@ pub fn run(args: &Args) -> Result<u8, Usage> {
         // The file may be older than the session's life.
         world.handle.check();
     }
+    let error = match drive(&world.handle, &world.transport, &mut tool) {
+        Ok(ended) => match tool.save_last() {
+            Ok(()) => return Ok(tool.finish(&ended)),
+            Err(error) => error,
+        },
+        Err(DriveError::Save(error)) if tool.sent => error,
+        Err(error) => return Err(error.into()),
+    };
+    // Nobody could find the session again, so it is ended instead of left behind.
+    eprintln!("session: {error}");
+    tool.save = None;
+    world.handle.saved();
+    world.handle.stop(Stop::Logout);
     let ended = drive(&world.handle, &world.transport, &mut tool)?;
-    Ok(tool.finish(&ended))
+    tool.finish(&ended);
+    Ok(UNAVAILABLE)
 }
 
 /// What the tool does for a session.
@@ -54,6 +68,8 @@ pub struct Tool {
     stay: Duration,
     leave: bool,
     save: Option<PathBuf>,
+    /// Whether a request has left.
+    sent: bool,
     active: bool,
     asked: Option<NeedId>,
 }
@@ -61,17 +77,12 @@ pub struct Tool {
 impl Tool {
     pub fn new(handle: Handle, answers: Answers, report: Report, args: &Args) -> Self {
         let leave = args.save.is_some() && args.stays;
-        Self { handle, answers, report, stay: args.stay, leave, save: args.save.clone(), active: false, asked: None }
+        let (stay, save) = (args.stay, args.save.clone());
+        Self { handle, answers, report, stay, leave, save, sent: false, active: false, asked: None }
     }
 
     /// Says how it ended and gives the exit code.
     pub fn finish(&self, ended: &Ended) -> u8 {
-        if let Some(path) = &self.save
-            && let Err(error) = self.store(path, &self.handle.snapshot())
-        {
-            eprintln!("session: {}: {error}", path.display());
-            return UNAVAILABLE;
-        }
         let Ended::Closed(reason) = ended else {
             self.report.left();
             return 0;
@@ -87,8 +98,13 @@ impl Tool {
         }
     }
 
+    fn save_last(&self) -> std::io::Result<()> {
+        self.save.as_ref().map_or(Ok(()), |path| self.store(path, &self.handle.snapshot()))
+    }
+
     fn store(&self, path: &Path, snapshot: &Snapshot) -> std::io::Result<()> {
-        file::save(path, snapshot)?;
+        file::save(path, snapshot)
+            .map_err(|error| std::io::Error::new(error.kind(), format!("--save {}: {error}", path.display())))?;
         self.report.saved();
         Ok(())
     }
@@ -139,6 +155,7 @@ impl Driver for Tool {
     }
 
     fn sending(&mut self, outgoing: &Outgoing) {
+        self.sent = true;
         self.report.sending(outgoing);
     }
 

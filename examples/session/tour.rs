@@ -12,8 +12,8 @@ use crate::run::Tool;
 use crate::world::{self, World};
 use crate::{USAGE, Usage};
 
-/// How long each session stays active: three keepalives.
-const STAY: Duration = Duration::from_millis(3_500);
+/// How long each session stays active: two keepalives.
+const STAY: Duration = Duration::from_millis(2_500);
 
 /// Runs the tour and gives the exit code: that of the first provider that failed.
 pub fn tour() -> u8 {

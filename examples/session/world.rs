@@ -44,15 +44,17 @@ pub const fn is_there(provider: args::Provider) -> bool {
 
 /// Runs a simulator until the process ends.
 pub fn serve(provider: args::Provider, port: u16) -> Result<(), Usage> {
+    let port_taken = |error| Usage(format!("--port {port}: {error}"));
     let _server: Box<dyn std::any::Any> = match provider {
         args::Provider::Cbrain => {
-            let server = Server::start_on(port, cbrain_simulator(), now)?;
+            let server = Server::start_on(port, cbrain_simulator(), now).map_err(port_taken)?;
             println!("{} simulator at {}", provider.name(), server.url());
             println!("user {USER}, password {PASSWORD}");
             Box::new(server)
         }
         args::Provider::IbkrGateway => {
-            let server = Server::start_tls_on(port, Certificate::NoNames, gateway_simulator(), now)?;
+            let server =
+                Server::start_tls_on(port, Certificate::NoNames, gateway_simulator(), now).map_err(port_taken)?;
             println!("{} simulator at {}/v1/api", provider.name(), server.url());
             println!("certificate --pin {}", pin_of(&server)?);
             println!("its user logs in in the browser by himself, 20 s after it is needed");
@@ -90,7 +92,7 @@ fn open_cbrain(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     let handle = match (saved, token) {
         (Some(_), Some(_)) => return Err(Usage("SANSESSION_TOKEN and --resume: which one?".into())),
         (Some(saved), None) => resume(provider, saved, args)?,
-        (None, Some(token)) => Handle::new(Session::adopt(provider, token, options(args), seed()?)?).erased(),
+        (None, Some(token)) => adopt(provider, token, args)?,
         (None, None) => {
             answers.check()?;
             Handle::new(Session::new(provider, options(args), seed()?)).erased()
@@ -167,17 +169,28 @@ where
     server.certificate_der().map(Pin::of).ok_or_else(|| Usage("the simulator has no certificate".into()))
 }
 
+fn adopt<P>(provider: P, token: P::Tokens, args: &Args) -> Result<Handle, Usage>
+where
+    P: Provider + Send + 'static,
+{
+    let session = Session::adopt(provider, token, options(args), seed()?);
+    Ok(Handle::new(session.map_err(|rejection| Usage(format!("SANSESSION_TOKEN: {rejection}")))?).erased())
+}
+
 fn resume<P>(provider: P, saved: &Snapshot, args: &Args) -> Result<Handle, Usage>
 where
     P: Provider + Send + 'static,
 {
-    Ok(Handle::new(Session::resume(provider, saved, options(args), None, seed()?, now())?).erased())
+    let session = Session::resume(provider, saved, options(args), None, seed()?, now());
+    let file = args.resume.as_deref().unwrap_or_else(|| "".as_ref()).display();
+    Ok(Handle::new(session.map_err(|error| Usage(format!("--resume {file}: {error}")))?).erased())
 }
 
 fn options(args: &Args) -> Options {
     let mut options = Options::default();
     options.durable = args.save.is_some();
     options.patience = Some(args.patience);
+    options.logout_patience = options.logout_patience.min(args.patience);
     if args.relogin {
         options.relogin = Relogin::AskAgain { per_day: 3 };
     }
@@ -188,14 +201,18 @@ fn base(args: &Args, url: &str) -> Result<BaseUrl, Usage> {
     let base = if args.allow_plain_http { BaseUrl::parse_allowing_plain_http(url) } else { BaseUrl::parse(url) };
     base.map_err(|error| {
         let hint = if error == sansession::UrlError::PlainHttp { " (--allow-plain-http)" } else { "" };
-        Usage(format!("--url {url:?}: {error}{hint}"))
+        // What stands before an `@` is a password, most likely.
+        let shown = if url.contains('@') { String::new() } else { format!(" {url:?}") };
+        Usage(format!("--url{shown}: {error}{hint}"))
     })
 }
 
 fn transport(args: &Args) -> Result<Transport, Usage> {
     let trust = match (&args.pin, &args.ca_file) {
         (Some(pin), _) => Trust::pin(*pin),
-        (None, Some(path)) => Trust::roots_file(path)?,
+        (None, Some(path)) => {
+            Trust::roots_file(path).map_err(|error| Usage(format!("--ca-file {}: {error}", path.display())))?
+        }
         (None, None) => Trust::mozilla(),
     };
     Ok(Transport::builder().trust(trust).build()?)

@@ -91,6 +91,9 @@ impl<P: Provider> Session<P> {
         provider.admits(&read.session.state).map_err(ResumeError::NotAdmitted)?;
         let mut session = Self::with_core(provider, options, &seed.into(), epoch, read.session);
         let now = session.tick(now);
+        // Nobody tried anything meanwhile, so patience, with a logout too, begins anew.
+        session.core.ending = session.core.ending.map(|_| now);
+        session.core.trouble = session.core.trouble.map(|_| now);
         if let Some(step) = read.in_flight
             && session.core.closed.is_none()
         {

@@ -448,7 +448,9 @@ fn masked(text: &str, flying: bool) -> serde_json::Value {
         ("/session/keepalive", &["from", "retry"]),
         ("/session/need/poll", &["from", "retry"]),
     ];
-    for (path, fields) in [("", &["epoch"][..])].iter().chain(drawn.iter().filter(|_| flying)) {
+    // Patience begins anew at a resume: nobody was there to try anything.
+    let renewed: [(&str, &[&str]); 2] = [("", &["epoch"]), ("/session", &["trouble", "ending"])];
+    for (path, fields) in renewed.iter().chain(drawn.iter().filter(|_| flying)) {
         if let Some(map) = value.pointer_mut(path).and_then(serde_json::Value::as_object_mut) {
             for field in *fields {
                 map.remove(*field);

@@ -1,17 +1,53 @@
 //! CBRAIN (BrainPortal): login, keepalive and logout of `/session`.
 //!
 //! - **Steps**: `login` (POST), `check` (GET), `logout` (DELETE).
-//! - **Needs**: [`NeedKind::Credentials`]; none if tokens are [adopted](crate::Session::adopt).
-//! - **Deadlines**: the portal ends a session after 24 hours without use (counted by the minute, and
-//!   only requests that succeed count), so `check` leaves every 12 hours by default. There is no
-//!   absolute end.
+//! - **Needs**: [`NeedKind::Credentials`]; none if a token is [adopted](crate::Session::adopt).
+//! - **Deadlines**: the portal ends a session after 24 hours without use, so `check` leaves every 12
+//!   hours by default. There is no absolute end. A login has 15 s, a check and a logout 10 s.
 //! - **Another address**: a token is bound to the client's IP address. Its first use from another one
-//!   ends it for good, so a snapshot is resumed only under the same
-//!   [`Options::egress`](crate::Options::egress) label.
-//! - **Calls of the user's own**: a 401 is looked into with `check`, since a missing role is a 401 too;
-//!   302 to `change_password` and the two 403s are [`Event::ActionRequired`]: the session lives, a
-//!   person must act in a browser.
-//! - **Maintenance**: 503 keeps the session; it is tried again, at logout too.
+//!   ends it for good, for the first address too, and the portal does not say why. So a snapshot is
+//!   resumed only under the same [`Options::egress`](crate::Options::egress) label.
+//!
+//! # Close reasons
+//!
+//! | [code](crate::CloseReason::code) | what happened | what to do |
+//! |---|---|---|
+//! | `logged-out` | the logout was confirmed, or the session had ended before it | nothing |
+//! | `logged-out.unconfirmed` | the portal was locked or out of reach for [`logout_patience`](crate::Options::logout_patience) | nothing: it ends there 24 hours after its last use |
+//! | `denied.credentials` | 401 to a login, and no other answer came | check login and password, then log in in a browser, where the portal says more: a locked account, an address outside the account's list and an account that logs in by OpenID only get the same 401 |
+//! | `denied.unanswered` | nobody gave login and password | give them |
+//! | `denied.rejected` | 400 or 500 to a login: the portal could not use it | read its text |
+//! | `expired` | 401 to a check: 24 hours without use, ended elsewhere, another address, purged or locked by an admin | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
+//! | `retries-exhausted` | the portal was locked or out of reach while the session was being opened | try again later |
+//! | `protocol` | a login or a first look got something else than the portal's answer | look at the shape: a wrong URL, a page of a proxy, or a banned address (401 as HTML) |
+//!
+//! # Traps
+//!
+//! Facts are from BrainPortal's code and from exchanges with the unmodified portal, version 7.0.0.
+//! Where its API description says otherwise, the server is right.
+//!
+//! - **The `Accept` header decides everything**, see [`wire::JSON`]: with the wrong one a login is a
+//!   redirect, a check is 200 with nothing in it, and a logout is a redirect that ends nothing. Hence 200
+//!   counts only with a JSON type and both fields, and 3xx is never a logout. The portal's own tests run
+//!   without its forgery protection and cannot see this.
+//! - **A login with an old token is none**: it answers for that token's user, whatever the credentials.
+//! - **Only what ran to its end counts as use**, noted once a minute: GET counts; POST with a live token
+//!   does not, nor do 302, 400, 401 and 503. A keepalive is therefore GET.
+//! - **A 401 has an empty body** and a JSON type. As HTML it comes from a ban of the client's address and
+//!   says nothing of the session.
+//! - **A 401 to a call of the user's own is no proof**: a missing role and an `Accept` that the portal
+//!   does not know get one as well. It is looked into with `check`.
+//! - **302 to `change_password` and two kinds of 403** mean that the session lives and a person must act in
+//!   a browser first: [`Event::ActionRequired`]. `/session` itself works meanwhile, logout included.
+//! - **503 is maintenance.** It comes before anything is looked at and without `Retry-After`, to a logout
+//!   too; sessions outlive it. The answer to a need stays in hand, the token is kept, the step is tried again.
+//! - **A wrong password is held back for 3 s**, longer where several wait. Nothing locks the account, but a
+//!   refused login is not repeated by itself all the same.
+//! - **The portal trips over a missing password** (500), so [`Credentials`](crate::Credentials) refuses one.
+//! - **A cookie beside the token** answers for its own session once the token is dead, with another token.
+//!   None is sent, and an answer with another token or user than ours is not taken.
+//! - **`user_id` may be a string**, where an administrator made the session.
+//! - **A changed password leaves tokens alive.** Log out to end them.
 
 pub mod wire;
 
@@ -55,7 +91,7 @@ impl Cbrain {
         Ok(Self { base, endpoints, keepalive: KEEPALIVE })
     }
 
-    /// Sets how often the session is looked at, for tests and short lifes; 12 hours otherwise.
+    /// Sets how often the session is looked at, for tests and short lives; 12 hours otherwise.
     #[must_use]
     pub fn keepalive(self, every: Duration) -> Self {
         Self { keepalive: every, ..self }
@@ -207,7 +243,8 @@ impl Provider for Cbrain {
         match (response.status, step) {
             (StatusCode::OK, Login) => self.logged_in(cx, response),
             (StatusCode::OK, Check) => self.checked(cx, response),
-            // The body of a logout is empty; its type is still JSON. A page of a proxy ends nothing.
+            // The body of a logout is empty; its type is still JSON. A page of a proxy ends nothing. A
+            // second logout gets 401: the first one arrived, or the session had ended before.
             (StatusCode::OK | StatusCode::UNAUTHORIZED, Logout) if response.is_json() => {
                 Verdict::Close(CloseReason::LoggedOut { confirmed: true })
             }
@@ -231,6 +268,7 @@ impl Provider for Cbrain {
                 Verdict::Retry { after: None, answer: Spent::Judged }
             }
             (StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR, Login) if response.is_json() => {
+                // The portal could not use the login at all ("password not set"), and will not the next time.
                 let text = refusal(response).error.map(|text| ServerText::new(&text));
                 Verdict::Close(CloseReason::Denied(Denial::Rejected(text)))
             }
@@ -263,7 +301,7 @@ impl Provider for Cbrain {
         parts.headers.insert(AUTHORIZATION, bearer);
         // A cookie beside the token could answer for another session once the token is dead.
         parts.headers.remove(COOKIE);
-        // With `*/*` in the list the portal answers as to a browser.
+        // With `*/*` in the list the portal answers as to a browser. Other types are the caller's choice.
         if parts.headers.get(ACCEPT).is_none_or(|accept| accept.to_str().is_ok_and(|list| list.contains("*/*"))) {
             parts.headers.insert(ACCEPT, wire::JSON);
         }

@@ -2,6 +2,8 @@
 //!
 //! Facts are from BrainPortal's code and from exchanges with the unmodified portal (7.0.0).
 //! XML is left out on purpose: the portal itself calls it "not fully supported", and JSON says the same.
+//! So are the other ways to a token (an account page, an administrator, a signed JWT), none of which the
+//! portal's API description lists: [adopt](crate::Session::adopt) what they give.
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
@@ -40,8 +42,8 @@ impl Endpoints {
     /// Builds `POST /session`, the login.
     ///
     /// It carries no token and no parameter but these two: with a live token the portal answers for
-    /// that token's session whatever the credentials, and three unexpected parameters ban the
-    /// client's address for two weeks.
+    /// that token's session whatever the credentials, with a dead one it makes the next token from
+    /// guessable numbers, and three unexpected parameters ban the client's address for two weeks.
     pub fn login(&self, login: &str, password: &str) -> Option<Request<Vec<u8>>> {
         let body = serde_urlencoded::to_string([("login", login), ("password", password)]).ok()?;
         let mut request = self.request(Method::POST, body.into_bytes());
@@ -50,6 +52,9 @@ impl Endpoints {
     }
 
     /// Builds `GET /session`, which shows the token's session and counts as use of it.
+    ///
+    /// The portal sends an `ETag`. Do not send it back, and let no cache do so: the answer to
+    /// `If-None-Match` is 304 without a body.
     pub fn check(&self, token: &Secret) -> Option<Request<Vec<u8>>> {
         let mut request = self.request(Method::GET, Vec::new());
         request.headers_mut().insert(AUTHORIZATION, bearer(token)?);
@@ -57,6 +62,8 @@ impl Endpoints {
     }
 
     /// Builds `DELETE /session`, the logout.
+    ///
+    /// It ends this session only; others of the same user live on.
     pub fn logout(&self, token: &Secret) -> Option<Request<Vec<u8>>> {
         let mut request = self.request(Method::DELETE, Vec::new());
         request.headers_mut().insert(AUTHORIZATION, bearer(token)?);
@@ -75,6 +82,8 @@ impl Endpoints {
 }
 
 /// Gives the header value `Bearer <token>`, marked as sensitive; the scheme is case-sensitive there.
+///
+/// The portal takes the token as the parameter `cbrain_api_token` too, where proxies write it into their logs.
 pub fn bearer(token: &Secret) -> Option<HeaderValue> {
     let text = token.expose();
     let mut value = Zeroizing::new(String::with_capacity(7 + text.len()));

@@ -1,0 +1,157 @@
+//! The saved session: what survives which end of the process.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sansession::blocking::now;
+use sansession::sim::cbrain::{Deed, Mishap};
+
+use crate::process::{asked, portal, tool};
+
+#[test]
+fn a_killed_process_is_followed_by_one_that_goes_on() {
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    let mut run = tool("cbrain --json --for 60").at(&portal).arg("--save", &file).norm().starts();
+    run.is_active();
+    run.gets("KILL");
+    assert_eq!(run.ends().code, None);
+    let run = tool("cbrain --json").at(&portal).arg("--resume", &file).runs().exits(0);
+    run.tells("closed: logged-out");
+    assert_eq!(asked(&portal), ["POST /session", "GET /session", "DELETE /session"]);
+    assert_eq!(portal.with(|portal| portal.live_sessions(now(), "norm")), 0);
+}
+
+#[test]
+fn a_login_of_unknown_fate_is_known_to_the_next_process() {
+    let portal = portal();
+    portal.with(|portal| portal.disturb(1, &Mishap::Slow(Duration::from_secs(30))));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    let mut run = tool("cbrain --json").at(&portal).arg("--save", &file).norm().starts();
+    run.says(&[r#""event":"send""#]);
+    while portal.with(|portal| portal.count(Deed::LoggedIn)) == 0 {
+        std::thread::yield_now();
+    }
+    run.gets("KILL");
+    let run = tool("cbrain --json").at(&portal).arg("--resume", &file).norm().runs().exits(0);
+    run.tells("may-live-on");
+    run.tells("needs credentials: lost");
+    assert_eq!(asked(&portal), ["POST /session", "POST /session", "DELETE /session"]);
+    assert_eq!(portal.with(|portal| portal.count(Deed::LoggedIn)), 2);
+}
+
+#[test]
+fn a_session_is_left_open_and_taken_up_again() {
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    let save = |args: &str| tool(args).at(&portal).arg("--save", &file);
+    let run = save("cbrain --json --for 1").norm().runs().exits(0);
+    assert_eq!(run.story().last().unwrap(), "left");
+    assert_eq!(asked(&portal), ["POST /session"]);
+    let run = save("cbrain --json --for 1.5 --keepalive 1").arg("--resume", &file).runs().exits(0);
+    run.tells("kept-alive");
+    assert_eq!(run.story().last().unwrap(), "left");
+    assert_eq!(portal.with(|portal| portal.live_sessions(now(), "norm")), 1);
+    // Without --for, the end is a logout, and the file tells that there is nothing to go on with.
+    save("cbrain --json").arg("--resume", &file).runs().exits(0).tells("closed: logged-out");
+    assert_eq!(portal.with(|portal| portal.live_sessions(now(), "norm")), 0);
+    assert_eq!(asked(&portal).iter().filter(|call| *call == "POST /session").count(), 1);
+    let run = tool("cbrain --json").at(&portal).arg("--resume", &file).runs().exits(64);
+    assert!(run.err.contains("has ended") && run.err.contains("SANSESSION_USER"), "{run:#?}");
+}
+
+#[test]
+fn sigterm_saves_and_leaves() {
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    let mut run = tool("cbrain --json --for 60").at(&portal).arg("--save", &file).norm().starts();
+    run.is_active();
+    run.gets("TERM");
+    let run = run.ends().exits(0);
+    assert_eq!(run.story().last().unwrap(), "left");
+    assert_eq!(asked(&portal), ["POST /session"]);
+    tool("cbrain --json").at(&portal).arg("--resume", &file).runs().exits(0).tells("closed: logged-out");
+}
+
+#[test]
+fn the_file_is_its_owners_alone_and_replaced_as_a_whole() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    std::fs::write(&file, "an old file that all may read").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    // Whoever reads while it is being replaced reads the old one to its end.
+    let old = std::fs::File::open(&file).unwrap();
+    let before = std::fs::metadata(&file).unwrap().ino();
+    tool("cbrain --for 0").at(&portal).arg("--save", &file).norm().runs().exits(0);
+    let after = std::fs::metadata(&file).unwrap();
+    assert_eq!(after.permissions().mode() & 0o777, 0o600);
+    assert_ne!(after.ino(), before);
+    assert_eq!(std::io::read_to_string(old).unwrap(), "an old file that all may read");
+    let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["session.json"], "nothing is left beside it");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains("correct"), "a password is never saved");
+}
+
+#[test]
+fn what_cannot_be_saved_is_known_before_anything_is_sent() {
+    let portal = portal();
+    for file in ["/no/such/directory/session.json", "/"] {
+        let run = tool("cbrain --json").at(&portal).arg("--save", file).norm().runs().exits(64);
+        assert!(run.err.contains("--save") && run.err.contains(file), "{run:#?}");
+    }
+    assert!(portal.log().is_empty());
+}
+
+#[test]
+fn a_session_that_can_no_longer_be_saved_is_ended() {
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    let mut run = tool("cbrain --json --for 60").at(&portal).arg("--save", &file).norm().starts();
+    run.is_active();
+    drop(directory);
+    run.gets("TERM");
+    let run = run.ends().exits(4);
+    run.tells("closed: logged-out");
+    assert!(run.err.contains("--save") && run.err.contains(&*file.to_string_lossy()), "{run:#?}");
+    assert_eq!(portal.with(|portal| portal.live_sessions(now(), "norm")), 0);
+}
+
+#[test]
+fn a_file_that_cannot_be_resumed_is_named() {
+    let (portal, other) = (portal(), portal());
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let left = directory.path().join("left.json");
+    tool("cbrain --for 0").at(&portal).arg("--save", &left).norm().runs().exits(0);
+    let text = std::fs::read_to_string(&left).unwrap();
+    let cases = [
+        (write("empty.json", ""), "damaged"),
+        (write("half.json", &text[..text.len() / 2]), "damaged"),
+        (write("newer.json", &text.replace(r#""format":1"#, r#""format":99"#)), "format 99"),
+        (write("kotak.json", &text.replace(r#""provider":"cbrain""#, r#""provider":"kotak-neo""#)), "kotak-neo"),
+        (directory.path().join("missing.json"), "No such file"),
+    ];
+    let fails = |file: &Path, words: &str, url: &str| {
+        let run = tool("cbrain --json").arg("--url", url).arg("--resume", file).norm().runs().exits(64);
+        assert!(run.err.contains(words), "{words}: {run:#?}");
+        assert!(run.err.contains(&*file.to_string_lossy()), "{run:#?}");
+    };
+    for (file, words) in &cases {
+        fails(file, words, portal.url());
+    }
+    fails(&left, portal.url(), other.url());
+    assert!(other.log().is_empty());
+    assert_eq!(asked(&portal), ["POST /session"]);
+}

@@ -1,0 +1,201 @@
+//! A run of the tool, and what is known of it afterwards.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use sansession::blocking::now;
+use sansession::sim::{Cbrain, Server, Simulator};
+use serde_json::Value;
+
+/// The longest that anything here may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub const PASSWORD: &str = "correct horse";
+
+/// A portal of its own for each test, with one user.
+pub fn portal() -> Server<Cbrain> {
+    let mut portal = Cbrain::new(1);
+    portal.add_user("norm", PASSWORD);
+    Server::start(portal, now).unwrap()
+}
+
+/// What a server was asked, in order.
+pub fn asked<S: Simulator + 'static>(server: &Server<S>) -> Vec<String> {
+    server.log().iter().map(|served| format!("{} {}", served.method, served.path)).collect()
+}
+
+/// The tool, in an environment without any secrets and without a terminal.
+pub fn tool(args: &str) -> Tool {
+    let mut command = Command::new(path());
+    for name in ["USER", "PASSWORD", "CODE", "PIN", "TOKEN"] {
+        command.env_remove(format!("SANSESSION_{name}")).env_remove(format!("SANSESSION_{name}_FILE"));
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(args.split_whitespace());
+    Tool(command)
+}
+
+pub struct Tool(Command);
+
+impl Tool {
+    pub fn arg(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.0.arg(name).arg(value);
+        self
+    }
+
+    pub fn at<S: Simulator + 'static>(self, server: &Server<S>) -> Self {
+        self.arg("--url", server.url())
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// With the password that is right.
+    pub fn norm(self) -> Self {
+        self.env("SANSESSION_USER", "norm").env("SANSESSION_PASSWORD", PASSWORD)
+    }
+
+    pub fn starts(mut self) -> Running {
+        let mut child = self.0.spawn().unwrap();
+        let (stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (tell, more) = channel();
+        thread::spawn(move || {
+            BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+        });
+        let err = thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        Running { child, lines: Vec::new(), more, err: Some(err) }
+    }
+
+    pub fn runs(self) -> Run {
+        self.starts().ends()
+    }
+}
+
+pub struct Running {
+    child: Child,
+    pub lines: Vec<String>,
+    more: Receiver<String>,
+    err: Option<JoinHandle<String>>,
+}
+
+impl Running {
+    /// Waits for a line that has all these words.
+    #[track_caller]
+    pub fn says(&mut self, words: &[&str]) -> String {
+        loop {
+            let Ok(line) = self.more.recv_timeout(PATIENCE) else { panic!("{words:?} is not in {:#?}", self.lines) };
+            self.lines.push(line.clone());
+            if words.iter().all(|word| line.contains(word)) {
+                return line;
+            }
+        }
+    }
+
+    pub fn is_active(&mut self) {
+        self.says(&[r#""to":"active""#]);
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub fn gets(&self, signal: &str) {
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", self.child.id())).status();
+        assert!(sent.unwrap().success());
+    }
+
+    #[track_caller]
+    pub fn ends(mut self) -> Run {
+        while let Ok(line) = self.more.recv_timeout(PATIENCE) {
+            self.lines.push(line);
+        }
+        let code = self.child.wait().unwrap().code();
+        let err = self.err.take().unwrap().join().unwrap();
+        let run = Run { code, lines: std::mem::take(&mut self.lines), err };
+        run.keeps_secrets();
+        run
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A failed test leaves no process behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code; none after a signal.
+    pub code: Option<i32>,
+    pub lines: Vec<String>,
+    pub err: String,
+}
+
+impl Run {
+    /// The objects of `--json`.
+    #[track_caller]
+    pub fn json(&self) -> Vec<Value> {
+        let read = |line: &String| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{self:#?}"));
+        self.lines.iter().map(read).collect()
+    }
+
+    /// The lines of `--json` in short.
+    #[track_caller]
+    pub fn story(&self) -> Vec<String> {
+        let text = |line: &Value, key: &str| match &line[key] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        self.json()
+            .iter()
+            .map(|line| match line["event"].as_str().unwrap() {
+                "send" => format!("-> {} {}", text(line, "method"), text(line, "path")),
+                "response" => format!("<- {}", text(line, "status")),
+                "phase" => text(line, "to"),
+                "need" => format!("needs {}: {}", text(line, "need"), text(line, "because")),
+                "closed" => format!("closed: {}", text(line, "reason")),
+                other => other.to_owned(),
+            })
+            .collect()
+    }
+
+    #[track_caller]
+    pub fn tells(&self, part: &str) {
+        assert!(self.story().iter().any(|line| line == part), "{part:?} is not in {self:#?}");
+    }
+
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// No password and nothing that looks like a token.
+    #[track_caller]
+    fn keeps_secrets(&self) {
+        let text = format!("{}\n{}", self.lines.join("\n"), self.err);
+        for secret in [PASSWORD, "wonderland", "correct+horse", "hunter2"] {
+            assert!(!text.contains(secret), "{secret:?} is in {text}");
+        }
+        let is_token = |word: &str| word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let token = text.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| is_token(word));
+        assert_eq!(token, None, "{text}");
+    }
+}
+
+fn path() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    let path = profile.join("examples").join(format!("session{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "{} is not there: `cargo build --example session` makes it", path.display());
+    path
+}

@@ -1,0 +1,111 @@
+//! Command lines that cannot be followed: a sentence that helps, exit code 64, nothing sent.
+
+use crate::process::{portal, tool};
+
+#[test]
+fn every_mistake_is_explained() {
+    for (args, words) in [
+        ("cbrian", &["cbrian", "cbrain", "kotak-neo"][..]),
+        ("cbrain kotak-neo", &["kotak-neo"]),
+        ("cbrain --fro 3", &["--fro"]),
+        ("cbrain --for", &["--for"]),
+        ("cbrain --for 3s", &["--for", "3s", "seconds"]),
+        ("cbrain --for=-1", &["--for", "-1", "seconds"]),
+        ("cbrain --for nan", &["--for", "nan"]),
+        ("cbrain --for inf", &["--for", "inf"]),
+        ("cbrain --for 1e300", &["--for", "1e300"]),
+        ("cbrain --keepalive 0.5", &["--keepalive", "1 second"]),
+        ("cbrain --keepalive x", &["--keepalive", "x"]),
+        ("cbrain --patience soon", &["--patience", "soon"]),
+        ("cbrain --patience 0", &["--patience"]),
+        ("cbrain --json=yes", &["--json"]),
+        ("cbrain --url localhost:3000", &["--url", "localhost:3000"]),
+        ("cbrain --url ftp://localhost", &["--url", "http"]),
+        ("cbrain --url http://localhost:99999", &["--url", "port"]),
+        ("cbrain --url http://localhost:3000/?a=b", &["--url", "query"]),
+        ("cbrain --url http://portal.example.org", &["--url", "--allow-plain-http"]),
+        ("cbrain --url http://127.0.0.1.example.org", &["--url", "--allow-plain-http"]),
+        ("cbrain --save x", &["--save", "--url"]),
+        ("cbrain --resume x", &["--resume", "--url"]),
+        ("cbrain --url http://localhost:1 --resume /no/such", &["--resume", "/no/such"]),
+        ("cbrain --url https://localhost:1 --ca-file /no/such", &["--ca-file", "/no/such"]),
+        ("cbrain --url https://localhost:1 --ca-file /dev/null", &["--ca-file", "/dev/null"]),
+        ("cbrain --port 3", &["--port", "--serve"]),
+        ("--serve", &["--serve"]),
+        ("--serve cbrian", &["cbrian"]),
+        ("--serve cbrain --port 70000", &["--port", "70000"]),
+        ("--serve cbrain cbrain", &["--serve"]),
+        ("--serve cbrain --save x", &["--serve", "--save"]),
+        ("--json", &["provider"]),
+        ("--again", &["provider"]),
+    ] {
+        let run = tool(args).norm().runs().exits(64);
+        for word in words {
+            assert!(run.err.contains(word), "{args}: {word:?} is not in {:?}", run.err);
+        }
+        assert!(run.lines.is_empty(), "{args}: {run:#?}");
+        assert!(run.err.contains("--help"), "{args}: {run:#?}");
+    }
+}
+
+#[test]
+fn a_provider_that_is_not_there_yet_says_so_or_lives() {
+    for provider in ["ibkr-gateway", "ibkr-oauth1a", "ibkr-oauth2", "kotak-trade", "kotak-neo"] {
+        let run = tool(provider).arg("--patience", "20").runs();
+        if run.code == Some(64) {
+            assert!(run.err.contains(provider) && run.err.contains("yet"), "{run:#?}");
+            let run = tool("").arg("--serve", provider).runs().exits(64);
+            assert!(run.err.contains(provider) && run.err.contains("yet"), "{run:#?}");
+        } else {
+            assert_eq!(run.code, Some(0), "{run:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_not_repeated() {
+    let run = tool("cbrain --url https://norm:hunter2@portal.example.org").norm().runs().exits(64);
+    assert!(run.err.contains("--url"), "{run:#?}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let portal = portal();
+    let run = tool("--serve cbrain").arg("--port", portal.port().to_string()).runs().exits(64);
+    assert!(run.err.contains(&format!("--port {}", portal.port())), "{run:#?}");
+}
+
+#[test]
+fn a_token_and_a_file_are_one_too_many() {
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    tool("cbrain --for 0").at(&portal).arg("--save", &file).norm().runs().exits(0);
+    let run = tool("cbrain").at(&portal).arg("--resume", &file).env("SANSESSION_TOKEN", "abc").runs().exits(64);
+    assert!(run.err.contains("SANSESSION_TOKEN") && run.err.contains("--resume"), "{run:#?}");
+}
+
+#[test]
+fn help_shows_every_option() {
+    let run = tool("--help").runs().exits(0);
+    let text = run.lines.join("\n");
+    for option in [
+        "--url",
+        "--for",
+        "--keepalive",
+        "--save",
+        "--resume",
+        "--relogin",
+        "--patience",
+        "--ca-file",
+        "--allow-plain-http",
+        "--again",
+        "--json",
+        "--serve",
+        "--port",
+        "SANSESSION_PASSWORD",
+        "EXIT CODES",
+    ] {
+        assert!(text.contains(option), "{option}");
+    }
+}

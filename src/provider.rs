@@ -398,6 +398,8 @@ pub enum Fact {
     NewTokens,
     /// Whether calls of the user's own may be authorized although the session is not active (an outer tier).
     Usable(bool),
+    /// The question of this kind has answered itself, although the session is not usable yet.
+    Settled(NeedKind),
     /// The server made way: steps that [escalate](Rule::escalates) start at their first wait again.
     Progress,
 }

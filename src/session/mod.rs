@@ -200,6 +200,12 @@ impl<P: Provider> Session<P> {
                     self.unsaved = true;
                 }
                 Fact::Usable(usable) => self.core.usable = usable,
+                Fact::Settled(kind) => {
+                    if self.core.need.take_if(|open| open.need.kind == kind).is_some() {
+                        // As after an answer, patience begins anew.
+                        self.core.trouble = self.core.trouble.map(|_| now);
+                    }
+                }
                 Fact::Progress => {
                     self.core.attempt = 0;
                     self.core.ease();

@@ -23,6 +23,9 @@ const ESTABLISHING_LOOKS: u8 = 30;
 /// The pace of init: one that was repeated each minute for hours made a gateway refuse fresh logins.
 const INIT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(30 * 60), u16::MAX);
 
+/// No two inits are closer, whatever the spread and whatever has helped since.
+const INIT_INTERVAL: Duration = Duration::from_secs(60);
+
 /// The most inits between two midnights: twice what the pace alone would make of a whole day.
 const INITS: u16 = 100;
 
@@ -31,8 +34,14 @@ const INITS: u16 = 100;
 #[serde(default)]
 pub(super) struct Brokerage {
     pub(super) ready: bool,
+    /// Whether it is, as far as known, the one that settings were made for.
+    same: bool,
     /// Somebody else holds it, as far as known.
     pub(super) rival: bool,
+    /// Whether a flag says so; where one did and no longer does, the rival may be gone.
+    shown: bool,
+    /// When a usable session was usable no more.
+    lost_at: Option<Timestamp>,
     /// When somebody else took it while it was ours.
     thrown_out: Option<Timestamp>,
     /// How many takeovers the owner has granted and nobody has used.
@@ -43,6 +52,8 @@ pub(super) struct Brokerage {
     tries: u16,
     tried: Timestamp,
     wait: Duration,
+    /// Whether the last one was a takeover.
+    took: bool,
     /// How many were sent since midnight.
     inits: u16,
     disconnected: bool,
@@ -84,66 +95,95 @@ impl Brokerage {
         tell: &mut dyn FnMut(Event),
     ) -> Move {
         self.note_connection(status);
+        if !matches!(standing, Standing::Ready | Standing::Unknown) {
+            self.doubt(now);
+            self.same = false;
+        }
         match standing {
             Standing::Ready => {
-                if !self.ready {
+                if !self.same {
                     tell(Event::SettingsLost);
                 }
+                self.same = true;
                 self.ready = true;
                 self.rival = false;
+                self.shown = false;
+                self.lost_at = None;
                 self.thrown_out = None;
                 self.tries = 0;
                 self.establishing = 0;
                 Move::Use
             }
             Standing::Establishing => {
-                self.ready = false;
                 self.establishing = self.establishing.saturating_add(1);
                 Move::Look(if self.establishing > ESTABLISHING_LOOKS { ESTABLISHING * 5 } else { ESTABLISHING })
             }
-            Standing::NeedsInit => self.open(now, policy),
-            Standing::LoggedOut if sso => self.open(now, policy),
-            Standing::LoggedOut => {
-                self.ready = false;
-                Move::CheckSso
-            }
-            Standing::TakeoverNeeded | Standing::Competing => {
-                self.note_rival(now, tell);
+            Standing::NeedsInit => {
+                if core::mem::take(&mut self.shown) {
+                    self.rival = false;
+                    self.start_anew();
+                }
                 self.open(now, policy)
             }
-            Standing::Contradictory => {
-                self.ready = false;
-                Move::Look(ESTABLISHING * 3)
+            Standing::LoggedOut if sso => self.open(now, policy),
+            Standing::LoggedOut => Move::CheckSso,
+            Standing::TakeoverNeeded | Standing::Competing => {
+                self.shown |= standing == Standing::Competing;
+                self.note_rival(tell);
+                self.open(now, policy)
             }
+            Standing::Contradictory => Move::Look(ESTABLISHING * 3),
             Standing::Unknown => Move::Puzzle,
         }
     }
 
     /// Says how to open a session that is not there.
     pub(super) fn open(&mut self, now: Timestamp, policy: Takeover) -> Move {
-        self.ready = false;
+        self.doubt(now);
         self.establishing = 0;
-        let due = self.next_init(now);
-        if !self.rival {
-            return due.map_or(Move::Init, Move::Look);
-        }
-        if self.granted > 0 {
+        if self.rival && self.granted > 0 {
             return Move::TakeOver;
+        }
+        let rest = self.next_init(now);
+        // Without the compete flag nobody is thrown out, and no flag says truly whether the session is free.
+        let politely = rest.map_or(Move::Init, |rest| Move::Look(rest.min(LOOK)));
+        if !self.rival {
+            return politely;
         }
         match policy {
             Takeover::Never { then: OrElse::Close } => Move::Yield,
-            Takeover::Ask if due.is_some() => Move::Ask,
-            Takeover::Always { budget, quiet } if self.takeovers < budget => {
-                // The clock may have been set back since.
-                let since = self.thrown_out.map(|at| now.since(at.min(now)));
-                match (since.and_then(|since| quiet.checked_sub(since)), due) {
-                    (Some(rest), _) if !rest.is_zero() => Move::Look(rest.min(LOOK)),
-                    (_, Some(rest)) => Move::Look(rest),
-                    _ => Move::TakeOver,
+            Takeover::Ask if rest.is_some() => Move::Ask,
+            Takeover::Always { budget, quiet } if self.takeovers < budget && self.inits < INITS => {
+                let quiet = self.quiet_left(now, quiet);
+                match (quiet, politely) {
+                    (Some(quiet), Move::Look(rest)) => Move::Look(rest.min(quiet)),
+                    (Some(_), politely) => politely,
+                    // A polite init that was refused is no takeover that did not help.
+                    (None, _) if !self.took || rest.is_none() => Move::TakeOver,
+                    (None, politely) => politely,
                 }
             }
-            _ => due.map_or(Move::Init, Move::Look),
+            _ => politely,
         }
+    }
+
+    /// Takes the session for unusable until the flags say otherwise; nothing is known to have ended it.
+    pub(super) fn doubt(&mut self, now: Timestamp) {
+        if self.ready {
+            self.ready = false;
+            self.lost_at = Some(now);
+        }
+    }
+
+    /// Takes note that the outer tier has ended, and with it who held what.
+    pub(super) fn end(&mut self) {
+        self.ready = false;
+        self.same = false;
+        self.rival = false;
+        self.shown = false;
+        self.lost_at = None;
+        self.thrown_out = None;
+        self.establishing = 0;
     }
 
     /// Notes that an init leaves.
@@ -151,9 +191,11 @@ impl Brokerage {
         self.tries = self.tries.saturating_add(1);
         self.inits = self.inits.saturating_add(1);
         self.tried = now;
+        self.took = takes_over;
+        self.same = false;
         let [k0, k1, k2, k3, k4, k5, k6, k7, ..] = *entropy.key;
         let seed = u64::from_le_bytes([k0, k1, k2, k3, k4, k5, k6, k7]) ^ entropy.counter;
-        self.wait = INIT.delay(seed, self.tries);
+        self.wait = INIT.delay(seed, self.tries).max(INIT_INTERVAL);
         if takes_over {
             self.granted = self.granted.saturating_sub(1);
             self.takeovers = self.takeovers.saturating_add(1);
@@ -178,14 +220,12 @@ impl Brokerage {
         passed
     }
 
-    fn note_rival(&mut self, now: Timestamp, tell: &mut dyn FnMut(Event)) {
+    fn note_rival(&mut self, tell: &mut dyn FnMut(Event)) {
         if self.rival {
             return;
         }
         self.rival = true;
-        if self.ready {
-            self.thrown_out = Some(now);
-        }
+        self.thrown_out = self.lost_at;
         tell(Event::Rival);
     }
 
@@ -194,12 +234,23 @@ impl Brokerage {
         match status.connected {
             Some(true) if self.disconnected => {
                 self.disconnected = false;
-                self.tries = 0;
-                self.wait = Duration::ZERO;
+                self.start_anew();
             }
             Some(false) => self.disconnected = true,
             _ => {}
         }
+    }
+
+    const fn start_anew(&mut self) {
+        self.tries = 0;
+    }
+
+    /// Gives how long whoever threw this session out is left alone still.
+    fn quiet_left(&mut self, now: Timestamp, quiet: Duration) -> Option<Duration> {
+        // The clock may have been set back since.
+        let at = self.thrown_out.map(|at| at.min(now))?;
+        self.thrown_out = Some(at);
+        quiet.checked_sub(now.since(at)).filter(|left| !left.is_zero())
     }
 
     /// Gives the time to wait before the next init, none if it may leave now.
@@ -207,11 +258,8 @@ impl Brokerage {
         if self.inits >= INITS {
             return Some(LOOK);
         }
-        if self.tries == 0 {
-            return None;
-        }
         self.tried = self.tried.min(now);
-        let rest = self.wait.checked_sub(now.since(self.tried)).filter(|rest| !rest.is_zero())?;
-        Some(rest.min(LOOK))
+        let wait = if self.tries == 0 { INIT_INTERVAL } else { self.wait };
+        wait.checked_sub(now.since(self.tried)).filter(|rest| !rest.is_zero())
     }
 }

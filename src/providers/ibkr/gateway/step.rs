@@ -1,0 +1,67 @@
+//! The requests of a gateway session and the rules that the engine follows for them.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::provider::{Replay, Rule, Step};
+use crate::{Backoff, Phase};
+
+/// The requests of a gateway session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum GatewayStep {
+    /// `POST iserver/auth/status` of a session that is thought to be usable.
+    Status,
+    /// The same while it is not.
+    Look,
+    /// The same while a person logs in.
+    Watch,
+    /// `GET sso/validate`.
+    Validate,
+    /// `GET iserver/accounts`, where the kind of the account is to be known and nothing else tells it.
+    Accounts,
+    /// `POST iserver/auth/ssodh/init` that throws nobody out.
+    Init,
+    /// `POST iserver/auth/ssodh/init` that does.
+    TakeOver,
+    /// `POST tickle`.
+    Tickle,
+    /// `POST logout`.
+    Logout,
+}
+
+/// The shortest time between two requests of `sso/validate`: one a minute is allowed, and a request
+/// may be under way longer than the next one.
+pub(super) const VALIDATE_INTERVAL: Duration = Duration::from_secs(65);
+
+impl Step for GatewayStep {
+    fn rule(self) -> &'static Rule {
+        // IBKR aborts what takes longer than 10 s.
+        const STATUS: Rule = Rule::new("status").timeout(Duration::from_secs(12)).backoff(Backoff::new(
+            Duration::from_secs(2),
+            Duration::from_secs(30),
+            10,
+        ));
+        const LOOK: Rule = Rule { name: "look", ..STATUS }.phase(Phase::Opening);
+        const WATCH: Rule = Rule { name: "watch", ..STATUS }.phase(Phase::LoggingIn);
+        const VALIDATE: Rule = Rule { name: "validate", ..STATUS }.min_interval(VALIDATE_INTERVAL);
+        const ACCOUNTS: Rule = Rule { name: "accounts", ..STATUS };
+        const INIT: Rule = Rule { name: "init", ..STATUS }.phase(Phase::Opening).replay(Replay::Probe).opens();
+        const TAKE_OVER: Rule = Rule { name: "take-over", ..INIT };
+        const TICKLE: Rule = Rule { name: "tickle", ..STATUS };
+        const LOGOUT: Rule = Rule { name: "logout", ..STATUS }.phase(Phase::LoggingOut);
+        match self {
+            Self::Status => &STATUS,
+            Self::Look => &LOOK,
+            Self::Watch => &WATCH,
+            Self::Validate => &VALIDATE,
+            Self::Accounts => &ACCOUNTS,
+            Self::Init => &INIT,
+            Self::TakeOver => &TAKE_OVER,
+            Self::Tickle => &TICKLE,
+            Self::Logout => &LOGOUT,
+        }
+    }
+}

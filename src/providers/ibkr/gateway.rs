@@ -29,7 +29,7 @@ const TICKLE_BOUNDS: (Duration, Duration) = (Duration::from_millis(1_100), Durat
 const IDLE: Duration = Duration::from_secs(5 * 60);
 
 /// How long a 429 keeps the address in the penalty box: IBKR's page says 15 minutes, newer texts 10.
-const PENALTY: Duration = Duration::from_secs(15 * 60);
+pub(super) const PENALTY: Duration = Duration::from_secs(15 * 60);
 
 /// The Client Portal Gateway.
 #[derive(Clone, Debug)]

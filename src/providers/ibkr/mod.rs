@@ -7,10 +7,14 @@
 //! - [`wire`]: each operation as a request and a typed response, usable alone.
 //! - [`Standing`]: what the flags of a status say together.
 //! - [`Refusal`]: what an error answer says, and about which tier.
+//! - [`Gateway`]: the session behind a gateway on the user's machine.
+//! - [`direct`]: the session without one, over OAuth 1.0a or 2.0.
 //! - [`Region`]: the midnight at which all sessions end.
 
 mod account;
 mod brokerage;
+#[cfg(feature = "ibkr-oauth")]
+pub mod direct;
 #[cfg(feature = "ibkr-oauth")]
 mod draw;
 mod flags;
@@ -32,6 +36,8 @@ mod tier;
 pub mod wire;
 
 pub use account::Expect;
+#[cfg(feature = "ibkr-oauth")]
+pub use direct::{Consent, OAuth, OAuth1a, OAuth2, WebApi};
 pub use flags::Standing;
 pub use gateway::{Gateway, GatewayLive, GatewayState, GatewayStep};
 pub use refusal::Refusal;

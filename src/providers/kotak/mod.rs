@@ -7,7 +7,7 @@
 //! | [`wire`] | each operation as a request builder and a lenient reply; faults sorted into classes |
 //! | [`host`] | which told host may get a bearer, a password or a token |
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sim"))]
 mod harness;
 pub mod host;
 pub mod neo;

@@ -16,7 +16,7 @@
 //! - **Death**: an answer to a call of the user's own never ends the session; `probe` is asked first.
 
 mod judge;
-#[cfg(test)]
+#[cfg(all(test, feature = "sim"))]
 mod tests;
 
 use http::Request;

@@ -17,7 +17,7 @@
 
 mod judge;
 mod state;
-#[cfg(test)]
+#[cfg(all(test, feature = "sim"))]
 mod tests;
 
 use http::Request;

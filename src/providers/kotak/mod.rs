@@ -7,7 +7,8 @@
 //! | [`wire`] | each operation as a request builder and a lenient reply; faults sorted into classes |
 //! | [`host`] | which told host may get a bearer, a password or a token |
 
-#[cfg(all(test, feature = "sim"))]
+#[cfg(test)]
+#[cfg(feature = "sim")]
 mod harness;
 pub mod host;
 pub mod neo;

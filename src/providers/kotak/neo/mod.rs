@@ -16,7 +16,8 @@
 //! - **Death**: an answer to a call of the user's own never ends the session; `probe` is asked first.
 
 mod judge;
-#[cfg(all(test, feature = "sim"))]
+#[cfg(test)]
+#[cfg(feature = "sim")]
 mod tests;
 
 use http::Request;

@@ -17,7 +17,8 @@
 
 mod judge;
 mod state;
-#[cfg(all(test, feature = "sim"))]
+#[cfg(test)]
+#[cfg(feature = "sim")]
 mod tests;
 
 use http::Request;

@@ -17,6 +17,7 @@
 
 mod judge;
 #[cfg(test)]
+#[cfg(feature = "sim")]
 mod tests;
 
 use core::time::Duration;

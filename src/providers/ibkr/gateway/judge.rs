@@ -131,8 +131,8 @@ impl Gateway {
             cx.tell(Fact::Tell(event));
         }
         match next {
-            // What was usable a moment ago is looked at once more soon, which also tells the phase.
-            Move::Look(after) if was_ready => self.follow(cx, Move::Look(after.min(ESTABLISHING))),
+            // What was usable a moment ago is looked at once more at once, which also tells the phase.
+            Move::Look(after) if was_ready && after > ESTABLISHING => Verdict::next(GatewayStep::Look),
             next => self.follow(cx, next),
         }
     }

@@ -63,7 +63,7 @@ fn the_embedded_life_shows_browser_established_tickles_and_logout() {
 #[test]
 fn an_init_is_followed_by_being_established() {
     let server = gateway(closed());
-    let run = run("ibkr-gateway --json --for 1", &server).runs().exits(0);
+    let run = run("ibkr-gateway --json --for 2", &server).runs().exits(0);
     let story = run.story();
     is_told_in_order(
         &story,
@@ -151,9 +151,8 @@ fn a_saved_session_is_taken_up_without_a_browser() {
 fn a_program_that_is_started_again_and_again_is_not_punished() {
     let server = gateway(Settings::default());
     for _ in 0..3 {
-        run("ibkr-gateway --json", &server).runs().exits(0).tells("active");
+        run("ibkr-gateway --json --for 1.3", &server).runs().exits(0).tells("kept-alive");
         server.with(|gateway| gateway.pull(now(), Lever::LogIn(Person::default())));
-        std::thread::sleep(Duration::from_secs(1));
     }
     assert_eq!(server.with(|gateway| gateway.count(|what| *what == Happening::Boxed)), 0);
 }

@@ -4,6 +4,7 @@
 //! opens; it serves `/portfolio` and the like, read-only. The inner one, the brokerage session,
 //! serves `/iserver`, and a user name has one of it over all of IBKR's products: desktop, phone, API.
 //!
+//! - [`gateway`]: how a session at the gateway lives, step by step.
 //! - [`wire`]: each operation as a request and a typed response, usable alone.
 //! - [`Standing`]: what the flags of a status say together.
 //! - [`Refusal`]: what an error answer says, and about which tier.
@@ -18,7 +19,7 @@ pub mod direct;
 #[cfg(feature = "ibkr-oauth")]
 mod draw;
 mod flags;
-mod gateway;
+pub mod gateway;
 #[cfg(feature = "ibkr-oauth")]
 mod hex;
 #[cfg(feature = "ibkr-oauth")]

@@ -7,7 +7,7 @@ use http::header::{SERVER, WWW_AUTHENTICATE};
 
 use super::state::GatewayState;
 use super::step::{GatewayStep, VALIDATE_INTERVAL};
-use super::{Gateway, IDLE, PENALTY};
+use super::{Gateway, IDLE, PENALTY, TICKLE_BOUNDS};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
 use crate::providers::ibkr::account::is_paper;
 use crate::providers::ibkr::brokerage::{ESTABLISHING, LOOK, Move};
@@ -171,8 +171,9 @@ impl Gateway {
         // Who is logged in is asked late, so that a program which is started twice in a minute does
         // not put its address into the penalty box.
         let name = (!has_name && !cx.state.nameless).then(|| (GatewayStep::Validate, admitted + VALIDATE_INTERVAL));
-        // The first tickle brings the stream's key.
-        let stream = (!has_stream).then_some((GatewayStep::Tickle, admitted));
+        // The first tickle brings the stream's key. One that was sent by a program which crashed and was
+        // started again must be a second old.
+        let stream = (!has_stream).then_some((GatewayStep::Tickle, admitted + TICKLE_BOUNDS.0));
         let first = [stream, name, midnight].into_iter().flatten().min_by_key(|(_, at)| *at);
         Verdict::Active {
             keepalive: Some((GatewayStep::Tickle, self.tickle)),

@@ -194,7 +194,7 @@ pub use provider::Provider;
 pub use retry::Backoff;
 pub use secret::Secret;
 pub use server::{BaseUrl, UrlError};
-pub use session::Session;
+pub use session::{Session, StreamOpening, Streams};
 pub use shape::Shape;
 pub use snapshot::{ResumeError, Snapshot};
 pub use time::Timestamp;

@@ -10,6 +10,7 @@
 //! - `end`: logout and closing
 //! - `calls`: the user's own calls
 //! - `resume`: snapshots
+//! - `stream`: the stream that some providers serve beside the calls
 
 mod active;
 mod answer;
@@ -21,8 +22,10 @@ mod limits;
 mod plan;
 mod poll;
 mod resume;
+mod stream;
 
 use http::request::Parts;
+pub use stream::{StreamOpening, Streams};
 use zeroize::Zeroizing;
 
 use self::core::Core;

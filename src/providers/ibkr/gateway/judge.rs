@@ -251,6 +251,10 @@ impl Gateway {
     /// Nobody is logged in at the gateway (any more).
     fn sso_is_dead(&self, cx: &mut Context<'_>) -> Judged {
         self.note_midnight(cx);
+        if cx.state.is_worn_out(cx.now) && !cx.state.is_reset(cx.now) {
+            cx.state.reset_at = Some(cx.now);
+            cx.tell(Fact::Tell(Event::Reset));
+        }
         let was_usable = cx.state.admitted.is_some();
         if cx.state.live.is_some() {
             cx.tell(Fact::NewTokens);

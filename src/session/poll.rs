@@ -75,6 +75,8 @@ impl<P: Provider> Session<P> {
         {
             // It grew old in hand, or a resume has come in between: it was not refused.
             self.answer = None;
+            // A snapshot must not say that the step has left.
+            self.saving = None;
             self.core.clear_plans_of(now, step);
             self.ask(now, Ask::new(kind, Because::Stale));
             return None;

@@ -8,7 +8,7 @@ use super::watch::{self, Log, What};
 use super::world::{Broken, Fate, Flying, Given, Lawful, World, broken};
 use crate::{
     Accepted, Answered, AuthorizeError, Because, By, Delivery, Failure, FailureKind, Input, Machine, Misuse, NeedId,
-    NeedKind, Output, Provider, RequestId, Response, Timestamp,
+    NeedKind, Output, Phase, Provider, RequestId, Response, Timestamp,
 };
 
 /// How many outputs one instant may have.
@@ -318,6 +318,10 @@ impl<P: Provider + Send> World<'_, P> {
         };
         if !old {
             observe(self);
+            // A 429 of the user's own call keeps everybody waiting.
+            if let Some(limit) = response.as_ref().filter(|response| response.status().as_u16() == 429) {
+                self.obey(limit);
+            }
             return self.note(None).map(drop);
         }
         self.unmoved("17. late news", |world| match observe(world) {
@@ -397,9 +401,13 @@ impl<P: Provider + Send> World<'_, P> {
         let text = self.store().text;
         self.shows_nothing("a snapshot", &text)?;
         let resumed = self.life(&text, &Log::new())?;
-        let flying = self.flying.is_some();
+        let (flying, ending) = (self.flying.is_some(), self.session.phase() == Phase::LoggingOut);
         if flying {
             self.fail(Failure::maybe_sent(FailureKind::Interrupted))?;
+        }
+        // The patience of a logout begins anew at a resume.
+        if ending && self.session.phase() == Phase::Closed && resumed.phase() == Phase::LoggingOut {
+            return self.note(None).map(drop);
         }
         let (here, there) = (self.store().text, resumed.snapshot().expose_secrets().to_owned());
         if masked(&here, flying) != masked(&there, flying) {

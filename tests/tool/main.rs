@@ -9,6 +9,7 @@ mod denials;
 mod endings;
 mod files;
 mod ibkr;
+mod kotak;
 mod lives;
 mod process;
 mod usage;

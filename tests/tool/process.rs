@@ -56,6 +56,11 @@ impl Tool {
         self
     }
 
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.env_remove(name);
+        self
+    }
+
     /// With the password that is right.
     pub fn norm(self) -> Self {
         self.env("SANSESSION_USER", "norm").env("SANSESSION_PASSWORD", PASSWORD)

@@ -95,7 +95,8 @@ impl Step for NeoStep {
     fn rule(self) -> &'static Rule {
         // As long as the vendor's SDK waits: what cannot be repeated is not given up early.
         const PATIENCE: Duration = Duration::from_secs(30);
-        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Totp).timeout(PATIENCE);
+        // Both factors are codes, and a session that asks for one stands there.
+        const LOGIN: Rule = Rule::new("login").phase(Phase::SecondFactor).spends(NeedKind::Totp).timeout(PATIENCE);
         const VALIDATE: Rule =
             Rule::new("validate").phase(Phase::SecondFactor).spends(NeedKind::Pin).opens().timeout(PATIENCE);
         const PROBE: Rule = Rule::new("probe");

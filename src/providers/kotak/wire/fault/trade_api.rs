@@ -12,8 +12,11 @@ use crate::exchange::Response;
 pub fn find(at: At, response: Response<'_>) -> Option<Fault<'_>> {
     let Some(body) = Body::read(response.body) else {
         // 424 was seen at the second factor for a one-time token that is too old; no body of it is public.
-        let stale = response.status == StatusCode::FAILED_DEPENDENCY && at == At::SecondFactor;
-        let class = if stale { Class::OneTimeTokenStale } else { by_status(response).unwrap_or(Class::Malformed) };
+        let class = match response.status {
+            StatusCode::FAILED_DEPENDENCY if at == At::SecondFactor => Class::OneTimeTokenStale,
+            StatusCode::FAILED_DEPENDENCY => Class::Unavailable,
+            _ => by_status(response).unwrap_or(Class::Malformed),
+        };
         return Some(Fault { class, code: None, text: None });
     };
     if response.status.is_success() && !body.failed && !body.is_fault && body.number().is_none() {
@@ -190,6 +193,7 @@ mod tests {
             (403, "", "malformed"),
             (404, "not found", "malformed"),
             (408, "", "unavailable"),
+            (424, "<html>dependency</html>", "unavailable"),
             (429, "slow down", "quota"),
             (500, "", "unavailable"),
             (502, "<html>bad gateway</html>", "unavailable"),

@@ -1,0 +1,133 @@
+//! Neo: a code that counts once, a host for each user, a logout that is nobody's business.
+
+use sansession::sim::kotak::Outcome;
+use sansession::{Rejection, Relogin, ResumeError};
+
+use super::*;
+
+#[test]
+fn a_day_of_trading() {
+    let mut world = neo_active();
+    for _ in 0..4 {
+        world.runs_for(HOUR);
+        assert_eq!(status(&mut world, NEO_CALL), 200);
+    }
+    world.notes("midnight in India");
+    assert_eq!(world.runs_to_end().code(), "expired");
+    assert_eq!(sent(&world, "get-client-ip"), 1, "the known end is looked into");
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn the_wait_says_expiry_or_nothing() {
+    let world = neo_active();
+    assert_eq!(world.machine.status().on, WaitingOn::Expiry);
+    let mut world = neo_asks();
+    world.server.set_tokens_name_their_end(false);
+    give_code(&mut world);
+    needs(&mut world, NeedKind::Pin, Because::Opening);
+    gives(&mut world, Input::Pin(MPIN.into()));
+    world.is_active();
+    assert_eq!(world.machine.status().on, WaitingOn::Nothing);
+    assert!(world.machine.deadline().is_never());
+    world.runs_for(30 * 24 * HOUR);
+    assert_eq!(world.sent.len(), 2);
+}
+
+#[test]
+fn a_saved_session_is_used_in_another_process_without_a_login() {
+    let mut world = neo_active();
+    world.resumes(|snapshot, now| resumed(neo_provider(), snapshot, now));
+    assert_eq!(status(&mut world, NEO_CALL), 200);
+    let last = world.server.log().requests().last().unwrap();
+    assert_eq!(last.host, "e43.kotaksecurities.com", "the user's own host is known");
+    world.checks().runs_for(MINUTE);
+    assert_eq!(sent(&world, "tradeApiLogin"), 1);
+    assert_eq!(world.machine.phase(), Phase::Active);
+}
+
+#[test]
+fn a_saved_session_belongs_to_its_way_out() {
+    let with = |egress: Option<&str>| {
+        let mut options = Options::default();
+        options.egress = egress.map(Into::into);
+        options
+    };
+    let mut world = neo_with(with(Some("office")));
+    needs(&mut world, NeedKind::Totp, Because::Opening);
+    let snapshot = world.machine.snapshot();
+    for (egress, expected) in
+        [(Some("office"), None), (Some("home"), Some(ResumeError::WrongEgress)), (None, Some(ResumeError::WrongEgress))]
+    {
+        let session = Session::resume(neo_provider(), &snapshot, with(egress), None, [9; 32], START);
+        assert_eq!(session.err(), expected, "{egress:?}");
+    }
+}
+
+#[test]
+fn a_logout_is_local_and_says_so() {
+    let mut world = neo_active();
+    let before = world.sent.len();
+    world.logs_out();
+    assert_eq!(world.runs_to_end().code(), "logged-out");
+    assert!(was_told(&world, "may-live-on"));
+    assert_eq!(world.sent.len(), before);
+    assert_eq!(world.server.open_sessions(world.now), 1, "the token is good until its end");
+    let text = world.machine.snapshot().expose_secrets().to_owned();
+    assert!(!text.contains("e43") && !text.contains("token"), "{text}");
+    // Where nothing was opened, nothing lives on.
+    let mut world = neo_half();
+    world.logs_out();
+    assert_eq!(world.runs_to_end().code(), "logged-out");
+    assert!(!was_told(&world, "may-live-on"));
+}
+
+#[test]
+fn no_code_is_sent_twice_and_none_that_is_old() {
+    let mut world = neo_asks();
+    let at = world.now;
+    assert_eq!(is_given(&mut world, Input::Totp(Totp::new("999999", at).unwrap()), By::Person), Answered::Used);
+    let need = needs(&mut world, NeedKind::Totp, Because::Refused);
+    let fresh_after = need.fresh_after.unwrap();
+    assert_eq!(fresh_after, Timestamp::from_secs(at.as_secs() / 30 * 30 + 30));
+    let answered = is_given(&mut world, Input::Totp(shown(at)), By::Person);
+    assert_eq!(answered, Answered::Rejected(Rejection::NotFresh), "the server takes one a step");
+    world.runs_for(fresh_after.since(at));
+    give_code(&mut world);
+    needs(&mut world, NeedKind::Pin, Because::Opening);
+    assert_eq!(sent(&world, "tradeApiLogin"), 2);
+}
+
+#[test]
+fn a_refused_answer_leaves_no_second_time() {
+    let mut world = neo_half();
+    assert_eq!(is_given(&mut world, Input::Pin("111111".into()), By::Store), Answered::Used);
+    needs(&mut world, NeedKind::Pin, Because::Refused);
+    for _ in 0..5 {
+        let answered = is_given(&mut world, Input::Pin("111111".into()), By::Store);
+        assert_eq!(answered, Answered::Rejected(Rejection::Unattended));
+        world.resumes(|snapshot, now| resumed(neo_provider(), snapshot, now));
+        world.runs_for(MINUTE);
+    }
+    assert_eq!(sent(&world, "tradeApiValidate"), 1, "restarts included");
+    gives(&mut world, Input::GiveUp);
+    assert_eq!(world.runs_to_end().code(), "denied.pin");
+}
+
+#[test]
+fn an_unattended_program_logs_in_every_day() {
+    let mut options = Options::default();
+    options.relogin = Relogin::AskAgain { per_day: 3 };
+    let mut world = neo_with(options);
+    for day in 1..=5 {
+        world.runs_until(|world| open_need(&world.machine).is_some());
+        let code = shown(world.now);
+        assert_eq!(is_given(&mut world, Input::Totp(code), By::Store), Answered::Used);
+        needs(&mut world, NeedKind::Pin, if day == 1 { Because::Opening } else { Because::Expired });
+        assert_eq!(is_given(&mut world, Input::Pin(MPIN.into()), By::Store), Answered::Used);
+        world.is_active();
+        assert_eq!(status(&mut world, NEO_CALL), 200);
+    }
+    assert_eq!(world.server.log().count(Outcome::Accepted("validate")), 5);
+    assert!(world.now.since(START) > 3 * 24 * HOUR, "midnights apart");
+}

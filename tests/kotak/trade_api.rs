@@ -1,0 +1,181 @@
+//! The Trade API: its two factors, its two clocks, its two hosts.
+
+use sansession::sim::kotak::Outcome;
+use sansession::sim::kotak::trade_api::Shard;
+use sansession::{Rejection, Relogin};
+
+use super::*;
+
+#[test]
+fn a_day_of_trading() {
+    let mut world = trade_with(renewing(), user().on(Shard::Second), Options::default());
+    log_in(&mut world);
+    for _ in 0..16 {
+        world.runs_for(30 * MINUTE);
+        assert_eq!(status(&mut world, TRADE_CALL), 200);
+    }
+    world.notes("the evening: the session is ended at the server");
+    world.server.expire_sessions();
+    world.calls(Method::GET, TRADE_CALL).unwrap();
+    assert_eq!(world.runs_to_end().code(), "expired");
+    assert_eq!(sent(&world, "/login/userid"), 1);
+    insta::assert_snapshot!(world.transcript);
+}
+
+/// Users of other clients are logged out after an hour, when the gateway's bearer ends.
+#[test]
+fn key_and_secret_outlive_the_60_minutes() {
+    let mut world = trade(renewing());
+    log_in(&mut world);
+    let token = world.machine.live().unwrap().session_token.clone();
+    for _ in 0..8 * 6 {
+        world.runs_for(10 * MINUTE);
+        assert_eq!(status(&mut world, TRADE_CALL), 200);
+    }
+    assert!(world.machine.live().unwrap().session_token.matches(token.expose()));
+    assert_eq!((sent(&world, "/login/userid"), sent(&world, "/2FA/accesscode")), (1, 1));
+    assert_eq!(world.server.log().count(Outcome::Refused("bearer")), 0, "each is renewed before its end");
+    assert!(!was_told(&world, "suspect"));
+}
+
+#[test]
+fn without_a_secret_somebody_is_asked_for_a_bearer_after_60_minutes() {
+    let mut world = trade_active();
+    let token = world.machine.live().unwrap().session_token.clone();
+    world.runs_for(59 * MINUTE);
+    assert_eq!(status(&mut world, TRADE_CALL), 200);
+    world.runs_for(2 * MINUTE);
+    assert_eq!(status(&mut world, TRADE_CALL), 401);
+    needs(&mut world, NeedKind::GatewayToken, Because::Expired);
+    assert_eq!(world.machine.phase(), Phase::Active, "the session lives");
+    let mut parts = http::Request::get(TRADE_CALL).body(()).unwrap().into_parts().0;
+    world.machine.authorize(world.now, &mut parts, b"").unwrap();
+
+    world.notes("hours later somebody has been to the developer portal");
+    world.runs_for(3 * HOUR);
+    assert!(world.closed.is_none());
+    let bearer = world.server.issue_bearer(world.now);
+    gives(&mut world, Input::Token(bearer.into()));
+    world.runs_for(MINUTE);
+    assert_eq!(status(&mut world, TRADE_CALL), 200);
+    assert!(world.machine.live().unwrap().session_token.matches(token.expose()));
+    assert_eq!(sent(&world, "/login/userid"), 1);
+}
+
+#[test]
+fn nothing_keeps_it_alive_and_nothing_is_due() {
+    let world = trade_active();
+    assert_eq!(world.machine.status().on, WaitingOn::Nothing);
+    assert!(world.machine.deadline().is_never());
+
+    let mut world = trade(renewing());
+    log_in(&mut world);
+    assert_eq!(world.machine.status().on, WaitingOn::Renewal, "of the bearer");
+    assert_eq!(world.machine.deadline().since(world.now), 59 * MINUTE);
+}
+
+#[test]
+fn a_saved_session_is_used_in_another_process_without_a_login() {
+    let mut world = trade_with(trade_provider(), user().on(Shard::Second), Options::default());
+    give_bearer(&mut world);
+    log_in(&mut world);
+    let before = world.sent.len();
+    world.resumes(|snapshot, now| resumed(trade_provider(), snapshot, now));
+    assert_eq!(status(&mut world, TRADE_CALL), 200);
+    world.checks().runs_for(MINUTE);
+    assert_eq!(world.sent[before..], ["GET /apim/reports/1.0/orders"], "one look, at the second host");
+    assert!(world.machine.live().is_some());
+    world.logs_out();
+    assert_eq!(world.runs_to_end().code(), "logged-out");
+    assert_eq!(world.server.open_sessions(), 0);
+}
+
+/// A store gives the same answer as long as it is asked; the account would be locked after three.
+#[test]
+fn a_refused_answer_leaves_no_second_time() {
+    let mut world = trade_asks();
+    assert_eq!(is_given(&mut world, password("wrong"), By::Store), Answered::Used);
+    needs(&mut world, NeedKind::Credentials, Because::Refused);
+    for _ in 0..5 {
+        let answered = is_given(&mut world, password("wrong"), By::Store);
+        assert_eq!(answered, Answered::Rejected(Rejection::Unattended));
+        world.resumes(|snapshot, now| resumed(trade_provider(), snapshot, now));
+        world.runs_for(HOUR);
+    }
+    assert_eq!(sent(&world, "/login/userid"), 1, "restarts included");
+    gives(&mut world, Input::GiveUp);
+    assert_eq!(world.runs_to_end().code(), "denied.credentials");
+
+    let mut world = trade_half();
+    assert_eq!(is_given(&mut world, Input::Code("0000x".into()), By::Store), Answered::Used);
+    needs(&mut world, NeedKind::AccessCode, Because::Refused);
+    let answered = is_given(&mut world, Input::Code("0000x".into()), By::Store);
+    assert_eq!(answered, Answered::Rejected(Rejection::Unattended));
+    assert_eq!(sent(&world, "/2FA/accesscode"), 1);
+    gives(&mut world, Input::GiveUp);
+    assert_eq!(world.runs_to_end().code(), "denied.access-code");
+}
+
+#[test]
+fn a_stale_one_time_token_lets_a_store_answer_both_again() {
+    let mut world = trade_half();
+    world.server.expire_one_time_tokens();
+    let code = access_code(&world);
+    assert_eq!(is_given(&mut world, code, By::Store), Answered::Used);
+    needs(&mut world, NeedKind::Credentials, Because::Stale);
+    assert_eq!(is_given(&mut world, password(PASSWORD), By::Store), Answered::Used, "it was not refused");
+    needs(&mut world, NeedKind::AccessCode, Because::Stale);
+    let code = access_code(&world);
+    assert_eq!(is_given(&mut world, code, By::Store), Answered::Used);
+    world.is_active();
+    assert!(!was_told(&world, "refused"));
+}
+
+#[test]
+fn a_login_after_an_expiry_keeps_bearer_and_host() {
+    let mut options = Options::default();
+    options.relogin = Relogin::AskAgain { per_day: 1 };
+    let mut world = trade_with(renewing(), user().on(Shard::Second), options);
+    log_in(&mut world);
+    let before = world.sent.len();
+    world.server.expire_sessions();
+    world.checks();
+    needs(&mut world, NeedKind::Credentials, Because::Expired);
+    assert_eq!(world.sent[before..], ["GET /apim/reports/1.0/orders", "GET /apim/session/1.0/session/init"]);
+}
+
+#[test]
+fn every_spelling_of_a_success_is_one() {
+    use sansession::sim::kotak::trade_api::Envelope;
+    for envelope in [Envelope::AsSeen, Envelope::Upper, Envelope::Lower, Envelope::Flat] {
+        for texts in [false, true] {
+            let mut world = trade(renewing());
+            world.server.set_envelope(envelope);
+            world.server.set_texts(texts);
+            log_in(&mut world);
+            world.logs_out();
+            assert_eq!(world.runs_to_end().code(), "logged-out", "{envelope:?} {texts}");
+            assert_eq!(world.server.open_sessions(), 0);
+        }
+    }
+}
+
+#[test]
+fn an_outage_ends_an_opening_in_the_end_and_never_a_session() {
+    let mut options = Options::default();
+    options.patience = Some(10 * MINUTE);
+    let mut world = trade_with(renewing(), user(), options);
+    world.server.set_outage(Some(StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(world.runs_to_end().code(), "retries-exhausted");
+
+    let mut world = trade(renewing());
+    log_in(&mut world);
+    world.server.set_outage(Some(StatusCode::BAD_GATEWAY));
+    world.runs_for(10 * HOUR);
+    assert!(was_told(&world, "suspect"), "the bearer could not be renewed");
+    assert_eq!(world.machine.phase(), Phase::Active);
+    world.server.set_outage(None);
+    world.runs_for(HOUR);
+    assert!(was_told(&world, "recovered"));
+    assert_eq!(status(&mut world, TRADE_CALL), 200);
+}

@@ -6,6 +6,7 @@
 mod answers;
 mod args;
 mod file;
+mod ibkr;
 mod report;
 mod run;
 mod tour;

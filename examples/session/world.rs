@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use sansession::blocking::{Handle, Pin, Transport, Trust, now, seed};
 use sansession::providers::cbrain::Cbrain;
-use sansession::providers::ibkr;
+use sansession::providers::ibkr as api;
 use sansession::sim::{self, Certificate, Server};
 use sansession::{BaseUrl, Options, Provider, Relogin, Session, Snapshot};
 
-use crate::Usage;
 use crate::answers::Answers;
 use crate::args::{self, Args};
+use crate::{Usage, ibkr};
 
 /// A session that is about to begin, and the way to its server.
 pub struct World {
@@ -21,7 +21,7 @@ pub struct World {
     /// A call of the user's own that every account may make.
     pub call: &'static str,
     /// The simulator, which lives as long as this.
-    _server: Option<Box<dyn std::any::Any>>,
+    pub _server: Option<Box<dyn std::any::Any>>,
 }
 
 /// The user of every embedded simulator.
@@ -33,13 +33,15 @@ pub fn open(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     match args.provider {
         args::Provider::Cbrain => open_cbrain(args, saved),
         args::Provider::IbkrGateway => open_gateway(args, saved),
+        args::Provider::IbkrOauth1a => ibkr::open_oauth1a(args, saved),
+        args::Provider::IbkrOauth2 => ibkr::open_oauth2(args, saved),
         other => Err(not_there(other)),
     }
 }
 
 /// Tells whether this version has the provider.
 pub const fn is_there(provider: args::Provider) -> bool {
-    matches!(provider, args::Provider::Cbrain | args::Provider::IbkrGateway)
+    !matches!(provider, args::Provider::KotakTrade | args::Provider::KotakNeo)
 }
 
 /// Runs a simulator until the process ends.
@@ -60,6 +62,8 @@ pub fn serve(provider: args::Provider, port: u16) -> Result<(), Usage> {
             println!("its user logs in in the browser by himself, 20 s after it is needed");
             Box::new(server)
         }
+        args::Provider::IbkrOauth1a => ibkr::serve_oauth1a(port)?,
+        args::Provider::IbkrOauth2 => ibkr::serve_oauth2(port)?,
         other => return Err(not_there(other)),
     };
     if std::io::stdout().is_terminal() {
@@ -129,7 +133,7 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         // A gateway signs its certificate itself, so the file is the certificate and no root.
         trust = Trust::pin_file(path)?;
     }
-    let mut provider = ibkr::Gateway::new(&base(args, &url)?)?.takeover(args.takeover).region(args.region);
+    let mut provider = api::Gateway::new(&base(args, &url)?)?.takeover(args.takeover).region(args.region);
     if let Some(every) = args.keepalive {
         provider = provider.tickle(every);
     }
@@ -177,7 +181,7 @@ where
     Ok(Handle::new(session.map_err(|rejection| Usage(format!("SANSESSION_TOKEN: {rejection}")))?).erased())
 }
 
-fn resume<P>(provider: P, saved: &Snapshot, args: &Args) -> Result<Handle, Usage>
+pub fn resume<P>(provider: P, saved: &Snapshot, args: &Args) -> Result<Handle, Usage>
 where
     P: Provider + Send + 'static,
 {
@@ -186,7 +190,7 @@ where
     Ok(Handle::new(session.map_err(|error| Usage(format!("--resume {file}: {error}")))?).erased())
 }
 
-fn options(args: &Args) -> Options {
+pub fn options(args: &Args) -> Options {
     let mut options = Options::default();
     options.durable = args.save.is_some();
     options.patience = Some(args.patience);
@@ -197,7 +201,7 @@ fn options(args: &Args) -> Options {
     options
 }
 
-fn base(args: &Args, url: &str) -> Result<BaseUrl, Usage> {
+pub fn base(args: &Args, url: &str) -> Result<BaseUrl, Usage> {
     let base = if args.allow_plain_http { BaseUrl::parse_allowing_plain_http(url) } else { BaseUrl::parse(url) };
     base.map_err(|error| {
         let hint = if error == sansession::UrlError::PlainHttp { " (--allow-plain-http)" } else { "" };
@@ -207,7 +211,7 @@ fn base(args: &Args, url: &str) -> Result<BaseUrl, Usage> {
     })
 }
 
-fn transport(args: &Args) -> Result<Transport, Usage> {
+pub fn transport(args: &Args) -> Result<Transport, Usage> {
     let trust = match (&args.pin, &args.ca_file) {
         (Some(pin), _) => Trust::pin(*pin),
         (None, Some(path)) => {

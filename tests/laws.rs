@@ -1,6 +1,7 @@
 //! The laws of `sansession::testing`, applied to the providers of this crate and to one made of nothing but corners.
 
 mod corners;
+mod direct;
 
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::Gateway;
@@ -33,7 +34,7 @@ fn cbrain() -> Laws<Cbrain> {
 }
 
 /// Reads how far a longer search goes: `SANSESSION_LAWS="seed cases calls"`.
-fn longer<P: Provider + Send>(laws: Laws<P>) -> Laws<P> {
+pub(crate) fn longer<P: Provider + Send>(laws: Laws<P>) -> Laws<P> {
     let Ok(text) = std::env::var("SANSESSION_LAWS") else { return laws };
     let mut numbers = text.split(' ').map(|number| number.parse::<u32>().unwrap());
     let mut next = || numbers.next().unwrap();
@@ -60,7 +61,8 @@ fn a_protocol_of_corners_keeps_a_bounded_pace() {
     longer(corners::laws()).check_pace();
 }
 
-const READY: &str = r#"{"authenticated":true,"established":true,"competing":false,"connected":true,"message":""}"#;
+pub(crate) const READY: &str =
+    r#"{"authenticated":true,"established":true,"competing":false,"connected":true,"message":""}"#;
 
 fn gateway() -> Laws<Gateway> {
     let tickle = format!(

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,9 +38,15 @@ OPTIONS
   --pin SHA256          trust the certificate with this fingerprint, whatever its names and dates
   --allow-plain-http    let passwords and tokens go to another machine in clear
   --again               give an answer that was refused before once more
-  --compete HOW         ibkr-gateway: never (default, exit code 7), wait or always, where another
+  --compete HOW         ibkr-*: never (default, exit code 7), wait or always, where another
                         client holds the brokerage session
-  --region REGION       ibkr-gateway: new-york (default), zug or hong-kong, whose midnight ends sessions
+  --region REGION       ibkr-*: new-york (default), zug or hong-kong, whose midnight ends sessions
+  --signature-key PEM   ibkr-oauth*: the private key that signs
+  --encryption-key PEM  ibkr-oauth1a: the private key that the access token secret is encrypted for
+  --dh-param PEM        ibkr-oauth1a: the Diffie-Hellman parameters
+  --realm REALM         ibkr-oauth1a: limited_poa (default), test_realm for TESTCONS
+  --key-id ID           ibkr-oauth2: the key's id at IBKR
+  --egress-ip IP        ibkr-oauth2: the address that IBKR sees this machine under
   --json                one JSON object a line on stdout; words go to stderr
   --serve PROVIDER      only the simulator, until Ctrl-C; prints its URL and its users
   --port N              the simulator's port (default: any)
@@ -47,6 +54,8 @@ OPTIONS
 SECRETS come from the environment, each also as NAME_FILE with a path, or from a prompt on a terminal,
 never from arguments:
   SANSESSION_USER, SANSESSION_PASSWORD, SANSESSION_CODE, SANSESSION_PIN
+  SANSESSION_CONSUMER_KEY, SANSESSION_ACCESS_TOKEN, SANSESSION_ACCESS_TOKEN_SECRET (ibkr-oauth1a)
+  SANSESSION_CLIENT_ID, SANSESSION_USER (ibkr-oauth2)
   SANSESSION_TOKEN      a token that somebody already has: no login, only a look
                         (kotak-trade: the session token, beside SANSESSION_ACCESS_TOKEN)
 
@@ -140,9 +149,21 @@ pub struct Args {
     pub pin: Option<Pin>,
     pub takeover: Takeover,
     pub region: Region,
+    pub oauth: OAuth,
     pub allow_plain_http: bool,
     pub again: bool,
     pub json: bool,
+}
+
+/// What OAuth needs beside secrets.
+#[derive(Debug, Default)]
+pub struct OAuth {
+    pub signature_key: Option<PathBuf>,
+    pub encryption_key: Option<PathBuf>,
+    pub dh_param: Option<PathBuf>,
+    pub realm: Option<String>,
+    pub key_id: Option<String>,
+    pub egress_ip: Option<IpAddr>,
 }
 
 impl Args {
@@ -166,6 +187,7 @@ impl Args {
             pin: None,
             takeover: Takeover::Never { then: OrElse::Close },
             region: Region::default(),
+            oauth: OAuth::default(),
             allow_plain_http: false,
             again: false,
             json: false,
@@ -223,6 +245,16 @@ impl Args {
                 Long("region") => {
                     let region = parser.value()?.string()?;
                     args.region = region.parse().map_err(|error| Usage(format!("--region {region:?}: {error}")))?;
+                }
+                Long("signature-key") => args.oauth.signature_key = Some(parser.value()?.into()),
+                Long("encryption-key") => args.oauth.encryption_key = Some(parser.value()?.into()),
+                Long("dh-param") => args.oauth.dh_param = Some(parser.value()?.into()),
+                Long("realm") => args.oauth.realm = Some(parser.value()?.string()?),
+                Long("key-id") => args.oauth.key_id = Some(parser.value()?.string()?),
+                Long("egress-ip") => {
+                    let text = parser.value()?.string()?;
+                    let ip = text.parse().map_err(|_| Usage(format!("--egress-ip: {text:?} is no IP address")))?;
+                    args.oauth.egress_ip = Some(ip);
                 }
                 Long("allow-plain-http") => args.allow_plain_http = true,
                 Long("again") => args.again = true,
@@ -295,6 +327,7 @@ mod tests {
             (&["ibkr-gateway", "--compete", "sometimes"], "wait"),
             (&["ibkr-gateway", "--region", "london"], "london"),
             (&["ibkr-gateway", "--pin", "abc"], "abc"),
+            (&["ibkr-oauth2", "--egress-ip", "1.2.3"], "1.2.3"),
         ] {
             let Err(Usage(error)) = parse(args) else { panic!("{args:?}") };
             assert!(error.contains(word), "{args:?}: {error}");

@@ -21,6 +21,11 @@ pub fn save(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
     written
 }
 
+/// Writes a text that only its owner may read.
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    create(path)?.write_all(text.as_bytes())
+}
+
 /// Reads a snapshot.
 pub fn load(path: &Path) -> io::Result<Snapshot> {
     fs::read_to_string(path).map(Snapshot::from_text)

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use sansession::blocking::{Handle, Pin, Transport, Trust, now, seed};
 use sansession::providers::cbrain::Cbrain;
-use sansession::providers::ibkr;
+use sansession::providers::ibkr as api;
 use sansession::sim::{self, Certificate, Server};
 use sansession::{BaseUrl, Options, Provider, Relogin, Session, Snapshot};
 
 use crate::answers::Answers;
 use crate::args::{self, Args};
-use crate::{Usage, kotak};
+use crate::{Usage, ibkr, kotak};
 
 /// A session that is about to begin, and the way to its server.
 pub struct World {
@@ -21,7 +21,7 @@ pub struct World {
     /// A call of the user's own that every account may make.
     pub call: &'static str,
     /// The simulator, which lives as long as this.
-    _server: Option<Box<dyn std::any::Any>>,
+    pub _server: Option<Box<dyn std::any::Any>>,
 }
 
 impl World {
@@ -48,15 +48,11 @@ pub fn open(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     match args.provider {
         args::Provider::Cbrain => open_cbrain(args, saved),
         args::Provider::IbkrGateway => open_gateway(args, saved),
+        args::Provider::IbkrOauth1a => ibkr::open_oauth1a(args, saved),
+        args::Provider::IbkrOauth2 => ibkr::open_oauth2(args, saved),
         args::Provider::KotakTrade => kotak::open_trade(args, saved),
         args::Provider::KotakNeo => kotak::open_neo(args, saved),
-        other => Err(not_there(other)),
     }
-}
-
-/// Tells whether this version has the provider.
-pub const fn is_there(provider: args::Provider) -> bool {
-    !matches!(provider, args::Provider::IbkrOauth1a | args::Provider::IbkrOauth2)
 }
 
 /// Runs a simulator until the process ends.
@@ -77,9 +73,10 @@ pub fn serve(provider: args::Provider, port: u16) -> Result<(), Usage> {
             println!("its user logs in in the browser by himself, 20 s after it is needed");
             Box::new(server)
         }
+        args::Provider::IbkrOauth1a => ibkr::serve_oauth1a(port)?,
+        args::Provider::IbkrOauth2 => ibkr::serve_oauth2(port)?,
         args::Provider::KotakTrade => kotak::serve_trade(port)?,
         args::Provider::KotakNeo => kotak::serve_neo(port)?,
-        other => return Err(not_there(other)),
     };
     if std::io::stdout().is_terminal() {
         println!("Ctrl-C ends it");
@@ -87,10 +84,6 @@ pub fn serve(provider: args::Provider, port: u16) -> Result<(), Usage> {
     loop {
         std::thread::park();
     }
-}
-
-fn not_there(provider: args::Provider) -> Usage {
-    Usage(format!("this version does not have {} yet", provider.name()))
 }
 
 fn open_cbrain(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
@@ -148,7 +141,7 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         // A gateway signs its certificate itself, so the file is the certificate and no root.
         trust = Trust::pin_file(path)?;
     }
-    let mut provider = ibkr::Gateway::new(&base(args, &url)?)?.takeover(args.takeover).region(args.region);
+    let mut provider = api::Gateway::new(&base(args, &url)?)?.takeover(args.takeover).region(args.region);
     if let Some(every) = args.keepalive {
         provider = provider.tickle(every);
     }

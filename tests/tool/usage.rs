@@ -49,16 +49,9 @@ fn every_mistake_is_explained() {
 }
 
 #[test]
-fn a_provider_that_is_not_there_yet_says_so_or_lives() {
+fn every_provider_lives_on_its_own_simulator() {
     for provider in ["ibkr-gateway", "ibkr-oauth1a", "ibkr-oauth2", "kotak-trade", "kotak-neo"] {
-        let run = tool(provider).arg("--patience", "20").runs();
-        if run.code == Some(64) {
-            assert!(run.err.contains(provider) && run.err.contains("yet"), "{run:#?}");
-            let run = tool("").arg("--serve", provider).runs().exits(64);
-            assert!(run.err.contains(provider) && run.err.contains("yet"), "{run:#?}");
-        } else {
-            assert_eq!(run.code, Some(0), "{run:#?}");
-        }
+        tool(provider).arg("--patience", "20").runs().exits(0);
     }
 }
 

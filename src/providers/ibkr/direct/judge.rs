@@ -52,6 +52,10 @@ impl WebApi {
         // Under OAuth 1.0a the answer itself proves the outer tier: nothing else could be asked.
         let sso = matches!(self.oauth, OAuth::V1a(_)) || cx.state.is_sso_alive(now);
         self.note_midnight(cx);
+        // A token that is taken again was refused for another reason, such as this machine's clock.
+        if core::mem::take(&mut cx.state.doubted) {
+            cx.tell(Fact::Usable(true));
+        }
         let mut told = None;
         let next = cx.state.brokerage.weigh(now, self.takeover, status, standing, sso, &mut |event| told = Some(event));
         if let Some(event) = told {
@@ -120,6 +124,9 @@ impl WebApi {
         live.user = validate.user_name.as_deref().map(str::to_owned);
         live.paper = is_paper(&validate).or(live.paper);
         cx.state.validated = Some(cx.now);
+        if self.is_foreign(cx.state) {
+            return Verdict::Close(CloseReason::Denied(Denial::WrongAccount));
+        }
         if cx.state.brokerage.ready { self.admit(cx) } else { Verdict::next(WebApiStep::Look) }
     }
 

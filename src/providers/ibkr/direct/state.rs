@@ -33,6 +33,8 @@ pub struct WebApiState {
     pub(super) moves: usize,
     /// How many tokens were refused since the session was last usable.
     pub(super) refused: u8,
+    /// Whether the present token was refused last.
+    pub(super) doubted: bool,
     /// Whether this session was usable once.
     pub(super) opened: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +59,7 @@ impl WebApiState {
         self.renew_at = Some(expires - margin.min(expires.since(now) / 2));
         self.live.get_or_insert_default().expires = Some(expires);
         self.token = Some(token);
+        self.doubted = false;
     }
 
     pub(super) fn is_sso_alive(&self, now: Timestamp) -> bool {

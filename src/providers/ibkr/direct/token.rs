@@ -99,6 +99,10 @@ impl WebApi {
             live.paper = Some(paper);
         }
         cx.tell(Fact::NewTokens);
+        // Nothing is opened, and nobody thrown out, for an account that is not the expected one.
+        if self.is_foreign(cx.state) {
+            return Verdict::Close(CloseReason::Denied(Denial::WrongAccount));
+        }
         cx.tell(Fact::Usable(true));
         // The brokerage session may outlive a token, so what is there is looked at before an init.
         Verdict::next(match &self.oauth {
@@ -121,9 +125,10 @@ impl WebApi {
 
     /// A call was refused that was signed with the present token.
     pub(super) fn token_refused(&self, cx: &mut Cx<'_, WebApiState>, reason: oauth1a::Refusal) -> Verdict<WebApiStep> {
-        cx.state.brokerage.ready = false;
+        cx.state.brokerage.doubt(cx.now);
         cx.state.validated = None;
         // Calls of the user's own would be refused as well.
+        cx.state.doubted = true;
         cx.tell(Fact::Usable(false));
         if !self.counts_refusal(cx) {
             return Verdict::Close(CloseReason::Denied(denial(self, cx, reason)));
@@ -135,6 +140,12 @@ impl WebApi {
     fn counts_refusal(&self, cx: &mut Cx<'_, WebApiState>) -> bool {
         cx.state.refused = cx.state.refused.saturating_add(1);
         cx.state.opened || cx.state.refused < REFUSED
+    }
+
+    /// Tells whether the account is known not to be the expected one.
+    pub(super) fn is_foreign(&self, state: &WebApiState) -> bool {
+        let paper = state.live.as_ref().and_then(|live| live.paper);
+        self.expect.admits_kind(paper) == Some(false)
     }
 
     pub(super) fn known_paper(&self) -> Option<bool> {

@@ -1,0 +1,169 @@
+//! The laws on direct sessions with IBKR's Web API, whose handshake needs a server that computes.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use http::{Request, Response};
+use sansession::providers::ibkr::direct::WebApiToken;
+use sansession::providers::ibkr::keys::PrivateKey;
+use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant, LiveSessionToken};
+use sansession::providers::ibkr::oauth2::{Bearer, Client};
+use sansession::providers::ibkr::{Consent, OAuth1a, OAuth2, WebApi};
+use sansession::sim::ibkr::oauth::{Issued, OAuthServer, Upload};
+use sansession::sim::ibkr::oauth_keys::Keys;
+use sansession::testing::{Laws, Sample};
+use sansession::{BaseUrl, Input, NeedKind, Options, Timestamp};
+
+use crate::{READY, longer};
+
+const CONSUMER: &str = "ABCDEFGHI";
+
+fn keys() -> &'static Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| Keys::generate([5; 32], 2_048).unwrap())
+}
+
+/// OAuth 2.0 wants longer ones.
+fn long_keys() -> &'static Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| Keys::generate([5; 32], 3_072).unwrap())
+}
+
+fn key(pem: &sansession::Secret) -> PrivateKey {
+    PrivateKey::from_pem(pem.expose()).unwrap()
+}
+
+/// The same server at every request, but that it has seen no nonce: runs begin at one time and from one seed.
+fn server() -> (OAuthServer, Issued) {
+    let upload = Upload {
+        signature: &keys().signature_public,
+        encryption: &keys().encryption_public,
+        dh_params: &keys().dh_params,
+    };
+    let mut server = OAuthServer::new([6; 32]);
+    server.register(CONSUMER, &upload, Timestamp::from_secs(0)).unwrap();
+    let issued = server.issue(CONSUMER).unwrap();
+    (server, issued)
+}
+
+fn base() -> BaseUrl {
+    BaseUrl::parse("https://api.ibkr.com/v1/api").unwrap()
+}
+
+fn json(body: impl Into<Vec<u8>>) -> Response<Vec<u8>> {
+    Response::builder().header("content-type", "application/json").body(body.into()).unwrap()
+}
+
+fn brokerage(request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+    json(match request.uri().path().rsplit('/').next() {
+        Some("tickle") => {
+            format!(r#"{{"session":"bb665d0f55b6289d70bc7380089fc96f","iserver":{{"authStatus":{READY}}}}}"#)
+        }
+        Some("validate") => r#"{"USER_ID":1,"USER_NAME":"u","RESULT":true,"EXPIRES":415890}"#.to_owned(),
+        Some("logout") => r#"{"status":true}"#.to_owned(),
+        _ => READY.to_owned(),
+    })
+}
+
+fn samples() -> [Sample; 14] {
+    let problem = r#"{"type":"/simple","title":"Unauthorized","status":401,"detail":"Access token expired"}"#;
+    [
+        Sample::json(200, r#"{"authenticated":false,"competing":false,"connected":false}"#),
+        Sample::json(200, r#"{"authenticated":false,"competing":false,"connected":true}"#),
+        Sample::json(200, r#"{"authenticated":true,"established":false,"competing":false,"connected":true}"#),
+        Sample::json(200, r#"{"passed":false,"authenticated":false,"connected":true,"competing":false}"#),
+        Sample::json(200, r#"{"error":"no session"}"#),
+        Sample::json(200, r#"{"diffie_hellman_response":"77","live_session_token_signature":"0"}"#),
+        Sample::json(401, r#"{"error":"id: 39687, error: invalid consumer","statusCode":401}"#),
+        Sample::json(401, r#"{"error":"id: 0, error: signature refused","statusCode":401}"#),
+        Sample::json(401, r#"{"error":"not authenticated","statusCode":401}"#),
+        Sample::new(401, "application/problem+json", problem),
+        Sample::new(410, "text/plain", "gone"),
+        Sample::json(429, r#"{"error":"slow"}"#),
+        Sample::new(403, "text/html", "<html>Access Denied</html>"),
+        Sample::json(400, r#"{"title":"Bad Request","detail":"ip refused"}"#),
+    ]
+}
+
+fn oauth1a() -> Laws<Arc<WebApi>> {
+    let (_, issued) = server();
+    let grant = Grant::new(issued.access_token, issued.encrypted_secret).unwrap();
+    let params = DhParams::from_pem(&keys().dh_params).unwrap();
+    let consumer = Consumer::new(CONSUMER).unwrap();
+    let oauth = OAuth1a::new(consumer, &grant, key(&keys().signature), &key(&keys().encryption), params).unwrap();
+    let provider = Arc::new(WebApi::new(&base(), oauth).unwrap());
+    Laws::new(move || provider.clone())
+        .server(|request, now| server().0.handle(now, request).unwrap_or_else(|| brokerage(request)))
+        .samples(samples())
+        .tokens(|| {
+            let ends = Timestamp::from_secs(1_900_000_000);
+            WebApiToken::Live(LiveSessionToken::from_base64("YBWbLw+9RYP2nWrPQHxHZkBb1aM=", ends).unwrap())
+        })
+        .path("/portfolio/accounts?a=1")
+}
+
+fn oauth2() -> Laws<Arc<WebApi>> {
+    let client = Client::new("client-1", "main").unwrap();
+    let oauth = OAuth2::new(client, key(&long_keys().signature), "u", IpAddr::from([192, 0, 2, 1])).unwrap();
+    let provider = Arc::new(WebApi::new(&base(), oauth).unwrap());
+    let mut options = Options::default();
+    options.egress = Some("fibre".into());
+    Laws::new(move || provider.clone())
+        .server(|request, _| match request.uri().path() {
+            "/oauth2/api/v1/token" => json(r#"{"access_token":"first","token_type":"Bearer","expires_in":86399}"#),
+            "/gw/api/v1/sso-sessions" => json(r#"{"active":true,"access_token":"second","token_type":"Bearer"}"#),
+            _ => brokerage(request),
+        })
+        .samples(samples())
+        .options(options)
+        .tokens(|| WebApiToken::Bearer(Bearer::new("second", None).unwrap()))
+        .path("/portfolio/accounts")
+}
+
+fn consent() -> Laws<Arc<Consent>> {
+    let consumer = Consumer::new(CONSUMER).unwrap();
+    let provider = Arc::new(Consent::new(&base(), consumer, key(&keys().signature)));
+    Laws::new(move || provider.clone())
+        .server(|request, _| {
+            json(match request.uri().path().ends_with("request_token") {
+                true => r#"{"oauth_token":"0123456789"}"#,
+                false => r#"{"is_paper":true,"oauth_token":"9876543210","oauth_token_secret":"QUJDREVGRw=="}"#,
+            })
+        })
+        .samples(samples())
+        .answers(|kind, number, _| {
+            (kind == NeedKind::Verifier).then(|| Input::Code(format!("verifier{number}").into()))
+        })
+        .tokens(|| Grant::new("9876543210", "QUJDREVGRw==").unwrap())
+        .path("/portfolio/accounts")
+}
+
+#[test]
+fn oauth1a_keeps_the_laws() {
+    longer(oauth1a().cases(96)).check_runs();
+}
+
+#[test]
+fn oauth1a_keeps_a_bounded_pace() {
+    longer(oauth1a()).check_pace();
+}
+
+#[test]
+fn oauth2_keeps_the_laws() {
+    longer(oauth2().cases(96)).check_runs();
+}
+
+#[test]
+fn oauth2_keeps_a_bounded_pace() {
+    longer(oauth2()).check_pace();
+}
+
+#[test]
+fn consent_keeps_the_laws() {
+    longer(consent().cases(96)).check_runs();
+}
+
+#[test]
+fn consent_keeps_a_bounded_pace() {
+    longer(consent()).check_pace();
+}

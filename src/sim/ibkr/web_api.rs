@@ -32,7 +32,6 @@ pub struct WebApi {
 
 /// Which kind of OAuth lets in.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a test has one of them")]
 pub enum Door {
     /// OAuth 1.0a: every call is signed.
     V1a(OAuthServer),

@@ -58,6 +58,24 @@ pub enum Denial {
     NotEntitled,
     /// The address that this machine shows to the server is not allowed.
     IpNotAllowed,
+    /// The server does not know the key that the account is called with. One that was registered
+    /// lately works after the provider's next reset; else it is mistyped.
+    KeyNotLive {
+        /// The next reset.
+        not_before: Timestamp,
+    },
+    /// The access token was made anew at the provider, which ended this one: configure the new one.
+    TokenRegenerated,
+    /// The server refuses what the key has signed: it is not the key that was registered.
+    SignatureRefused,
+    /// This machine's clock is wrong, so everything that it signs is refused: set it.
+    ClockWrong {
+        /// The server's time less ours, in milliseconds.
+        by_millis: i64,
+    },
+    /// The server could not prove that it knows the account's secret: the parameters or the secret
+    /// are not those that were registered, or somebody sits in between. Nothing was signed for it.
+    ServerUnproven,
 }
 
 impl Denial {
@@ -78,6 +96,11 @@ impl Denial {
             Self::WrongAccount => "denied.wrong-account",
             Self::NotEntitled => "denied.not-entitled",
             Self::IpNotAllowed => "denied.ip-not-allowed",
+            Self::KeyNotLive { .. } => "denied.key-not-live",
+            Self::TokenRegenerated => "denied.token-regenerated",
+            Self::SignatureRefused => "denied.signature-refused",
+            Self::ClockWrong { .. } => "denied.clock-wrong",
+            Self::ServerUnproven => "denied.server-unproven",
         }
     }
 }
@@ -119,6 +142,7 @@ impl CloseReason {
     pub fn advice(&self, closed_at: Timestamp) -> Advice {
         match self {
             Self::LoggedOut { .. } => Advice::Nothing,
+            Self::Denied(Denial::KeyNotLive { not_before }) => Advice::LogInAgain { not_before: *not_before },
             Self::Denied(_) => Advice::FixFirst,
             Self::Expired => Advice::LogInAgain { not_before: closed_at },
             Self::Rival => Advice::AskTheOwner,
@@ -145,6 +169,21 @@ impl fmt::Display for CloseReason {
             Self::Denied(Denial::WrongAccount) => f.write_str("the login is of another account than the expected one"),
             Self::Denied(Denial::NotEntitled) => f.write_str("the account is not enabled for this interface"),
             Self::Denied(Denial::IpNotAllowed) => f.write_str("the server does not allow this machine's address"),
+            Self::Denied(Denial::KeyNotLive { .. }) => {
+                f.write_str("the server does not know the key; a new one works after the provider's next reset")
+            }
+            Self::Denied(Denial::TokenRegenerated) => {
+                f.write_str("the access token was made anew at the provider, which ended this one")
+            }
+            Self::Denied(Denial::SignatureRefused) => {
+                f.write_str("the server refuses the signature: the key is not the registered one")
+            }
+            Self::Denied(Denial::ClockWrong { by_millis }) => {
+                write!(f, "this machine's clock is wrong by {} s", by_millis / 1_000)
+            }
+            Self::Denied(Denial::ServerUnproven) => {
+                f.write_str("the server could not prove that it knows the account's secret")
+            }
             Self::Expired => f.write_str("the session ended at the server"),
             Self::Rival => f.write_str("another client holds the session"),
             Self::RetriesExhausted(cause) => write!(f, "gave up after many attempts: {cause}"),

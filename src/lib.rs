@@ -122,7 +122,7 @@
 //! |---|---|
 //! | `ureq` | `blocking`, the adapter on ureq 3 and rustls |
 //! | `sim` | `sim`, the simulators and the loopback server |
-//! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0; only its dependencies so far |
+//! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0: `providers::ibkr::oauth1a`, `providers::ibkr::oauth2` and the direct machines |
 //! | `totp` | `totp`, the codes of an authenticator from its secret |
 //! | `testing` | `testing`, the laws that each provider must keep, as a property-test harness |
 //!

@@ -6,25 +6,25 @@ use super::*;
 
 /// Nobody is logged in.
 fn waiting() -> Story {
-    opening().sends(STATUS).is_logged_out().needs_browser(Because::Opening)
+    opening().sends(STATUS).finds_nobody().needs_browser(Because::Opening)
 }
 
 #[test]
 fn the_person_is_shown_the_page_and_the_session_goes_on_by_itself() {
     waiting()
         .sends_after(3 * SECOND, STATUS)
-        .is_logged_out()
+        .finds_nobody()
         .sends_after(3 * SECOND, STATUS)
         .gets(200, ESTABLISHING)
         .sends_after(2 * SECOND, STATUS)
         .gets(200, READY)
-        .tickles(READY)
+        .begins()
         .is(Phase::Active);
 }
 
 #[test]
 fn every_form_of_nobody_being_logged_in_asks_for_the_browser() {
-    let plain: [(u16, &[(&str, &str)], &str); 6] = [
+    let plain: [Answer<'_>; 6] = [
         (401, TEXT, "Unauthorized"),
         (401, TEXT, "Access Denied"),
         (401, &[], ""),
@@ -37,7 +37,7 @@ fn every_form_of_nobody_being_logged_in_asks_for_the_browser() {
     }
     // What may be about the brokerage tier alone is checked first.
     for (status, body) in [(200, NO_SESSION), (401, NO_SESSION), (401, NOT_AUTHENTICATED), (200, GONE)] {
-        opening().sends(STATUS).gets(status, body).sends(VALIDATE).is_logged_out().needs_browser(Because::Opening);
+        opening().sends(STATUS).gets(status, body).sends(VALIDATE).finds_nobody().needs_browser(Because::Opening);
         opening()
             .sends(STATUS)
             .gets(status, body)
@@ -80,7 +80,7 @@ fn a_hint_that_the_login_has_happened_is_followed_seldom() {
 
 #[test]
 fn a_persons_word_asks_the_outer_tier_itself() {
-    let story = opening().sends(STATUS).gets(200, GONE).sends(VALIDATE).is_logged_out().needs_browser(Because::Opening);
+    let story = opening().sends(STATUS).gets(200, GONE).sends(VALIDATE).finds_nobody().needs_browser(Because::Opening);
     // The word is kept until sso/validate may be asked again.
     let mut story = story.passes(SECOND).answers(Input::Done).sends(STATUS).gets(200, GONE);
     while story.now < support::START + 65 * SECOND {
@@ -94,7 +94,7 @@ fn a_persons_word_asks_the_outer_tier_itself() {
         .gets(200, GONE)
         .asks_politely()
         .gets(200, READY)
-        .tickles(READY)
+        .begins()
         .is(Phase::Active);
 }
 
@@ -102,7 +102,7 @@ fn a_persons_word_asks_the_outer_tier_itself() {
 fn a_wrong_word_leaves_the_question_open() {
     let mut story = waiting();
     let id = story.need().id;
-    let mut story = story.answers(Input::Done).sends(VALIDATE).is_logged_out().needs_browser(Because::Opening);
+    let mut story = story.answers(Input::Done).sends(VALIDATE).finds_nobody().needs_browser(Because::Opening);
     assert_eq!(story.need().id, id);
     story.answers(Input::GiveUp).closes("denied.unanswered");
 }
@@ -110,7 +110,7 @@ fn a_wrong_word_leaves_the_question_open() {
 #[test]
 fn the_question_is_settled_when_a_rival_holds_the_inner_tier() {
     let story = opens(gateway().takeover(Takeover::Never { then: sansession::providers::ibkr::OrElse::Wait }));
-    let mut story = story.sends(STATUS).is_logged_out().needs_browser(Because::Opening);
+    let mut story = story.sends(STATUS).finds_nobody().needs_browser(Because::Opening);
     story = story.sends_after(3 * SECOND, STATUS).gets(200, COMPETING).asks_politely().gets(200, REFUSED);
     assert!(matches!(story.poll(), Output::Wait { on: sansession::WaitingOn::Pause, .. }), "{}", story.transcript);
     story.waits(MINUTE);
@@ -118,20 +118,24 @@ fn the_question_is_settled_when_a_rival_holds_the_inner_tier() {
 
 #[test]
 fn a_death_in_the_middle_of_the_day_closes_or_asks_again() {
-    let die = |story: Story| story.learns_the_name().sleeps().sends(TICKLE).is_logged_out().sleeps().sends(VALIDATE);
-    die(active()).is_logged_out().tells("expired").closes("expired");
+    let die = |story: Story| story.learns_the_name().sleeps().sends(TICKLE).finds_nobody().sleeps().sends(VALIDATE);
+    die(active()).finds_nobody().tells("expired").closes("expired");
     let mut options = Options::default();
     options.relogin = Relogin::AskAgain { per_day: 1 };
     let story = becomes_active(opens_with(gateway(), options));
-    let story =
-        die(story).is_logged_out().sends(STATUS).tells("expired").is_logged_out().needs_browser(Because::Expired);
+    let story = die(story).finds_nobody().sends(STATUS).tells("expired").finds_nobody().needs_browser(Because::Expired);
     becomes_active(story.sleeps()).waits(MINUTE);
 }
 
 #[test]
 fn one_answer_of_validate_alone_proves_no_death() {
-    let story = active().sleeps().tickles(READY).sleeps().sends(VALIDATE).is_logged_out();
-    story.sends(STATUS).gets(200, READY).is(Phase::Active).tells_nothing_of("suspect").waits(55 * SECOND);
+    let story = active().sleeps().tickles(READY).sleeps().sends(VALIDATE).finds_nobody();
+    story
+        .sends(STATUS)
+        .gets(200, READY)
+        .is(Phase::Active)
+        .tells_nothing_of("suspect")
+        .sends_after(Duration::from_millis(56_100), TICKLE);
 }
 
 /// A session from 22:00:20 in New York up to midnight.
@@ -152,9 +156,9 @@ fn midnight_is_told_and_asks_for_the_browser_without_a_failure() {
         .gets_as(503, &[], "")
         .sleeps()
         .sends(STATUS)
-        .is_logged_out()
+        .finds_nobody()
         .sends(VALIDATE)
-        .is_logged_out()
+        .finds_nobody()
         .needs_browser(Because::Reset);
     let id = story.need().id;
     // It is the first that is told, before the maintenance is met.
@@ -163,7 +167,8 @@ fn midnight_is_told_and_asks_for_the_browser_without_a_failure() {
     // The person sleeps until the day after tomorrow; it stays one question.
     lives(&mut story, 30 * HOUR, |_, _| (401, String::new()));
     assert_eq!(story.need().id, id);
-    becomes_active(story.sleeps());
+    lives(&mut story, 20 * SECOND, |_, path| flags_for(path, READY));
+    story.is(Phase::Active);
 }
 
 #[test]
@@ -189,7 +194,7 @@ fn the_right_account_is_used_whatever_the_case_of_its_name() {
     // Until it is known whose the login is, nothing may be done with it.
     assert!(story.machine.authorize_request(story.now, call("/portfolio/accounts")).is_err());
     let story = story.sends(VALIDATE).gets(200, LOGGED_IN);
-    let story = story.sends(STATUS).gets(200, READY).tickles(READY).is(Phase::Active);
+    let story = story.sends(STATUS).gets(200, READY).begins().is(Phase::Active);
     // The name is known: it is not asked for again.
     story.waits(MINUTE);
 }
@@ -208,7 +213,7 @@ fn where_the_login_does_not_tell_its_kind_the_accounts_do() {
         story = story.gets(200, r#"{"accounts":[]}"#).sleeps().sends(ACCOUNTS).gets(200, body);
         match ends {
             Some(code) => drop(story.closes(code)),
-            None => drop(story.tickles(READY).is(Phase::Active)),
+            None => drop(story.begins().is(Phase::Active)),
         }
     }
 }
@@ -218,7 +223,7 @@ fn another_login_under_the_session_is_looked_at_before_it_is_used() {
     let other = tickle(READY).replace("0001\"", "0002\"");
     let story =
         opens(expects(Some("tester"), None)).sends(STATUS).gets(200, READY).sends(VALIDATE).gets(200, LOGGED_IN);
-    let story = story.sends(STATUS).gets(200, READY).tickles(READY).is(Phase::Active);
+    let story = story.sends(STATUS).gets(200, READY).begins().is(Phase::Active);
     let mut story = story.sleeps().sends(TICKLE).gets(200, &other);
     assert!(story.machine.authorize_request(story.now, call("/portfolio/accounts")).is_err());
     let story = story.sleeps().sends(VALIDATE).gets(200, &LOGGED_IN.replace("tester", "somebody"));

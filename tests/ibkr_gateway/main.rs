@@ -5,6 +5,7 @@ mod support;
 
 mod calls;
 mod foreign;
+mod golden;
 mod login;
 mod opening;
 mod rivals;
@@ -50,6 +51,9 @@ pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const HOUR: Duration = Duration::from_secs(3_600);
 
+/// An answer: status, headers, body.
+pub type Answer<'a> = (u16, &'a [(&'a str, &'a str)], &'a str);
+
 pub type Story = Script<Session<Gateway>>;
 
 pub fn gateway() -> Gateway {
@@ -78,7 +82,7 @@ pub fn active_under(takeover: Takeover) -> Story {
 }
 
 pub fn becomes_active(story: Story) -> Story {
-    let mut story = story.sends(STATUS).gets(200, READY).tickles(READY).is(Phase::Active);
+    let mut story = story.sends(STATUS).gets(200, READY).begins().is(Phase::Active);
     story.told.clear();
     story
 }
@@ -139,6 +143,8 @@ pub fn flags_for(path: &str, flags: &str) -> (u16, String) {
 /// What a gateway's session goes through often.
 pub trait Often: Sized {
     fn tickles(self, flags: &str) -> Self;
+    /// The session has just become usable, and tickles for the first time.
+    fn begins(self) -> Self;
     /// An init leaves that throws nobody out.
     fn asks_politely(self) -> Self;
     /// An init leaves that throws others out.
@@ -146,7 +152,7 @@ pub trait Often: Sized {
     /// Whoever is logged in at the gateway is asked for after the first minute.
     fn learns_the_name(self) -> Self;
     /// The gateway says that nobody is logged in.
-    fn is_logged_out(self) -> Self;
+    fn finds_nobody(self) -> Self;
     fn needs_browser(self, because: Because) -> Self;
     /// The next request leaves after so long, and it is this one.
     fn sends_after(self, time: Duration, request: &str) -> Self;
@@ -156,6 +162,11 @@ impl Often for Story {
     #[track_caller]
     fn tickles(self, flags: &str) -> Self {
         self.sends(TICKLE).gets(200, &tickle(flags))
+    }
+
+    #[track_caller]
+    fn begins(self) -> Self {
+        self.is(Phase::Active).waits(Duration::from_millis(1_100)).sleeps().tickles(READY)
     }
 
     #[track_caller]
@@ -178,7 +189,7 @@ impl Often for Story {
     }
 
     #[track_caller]
-    fn is_logged_out(self) -> Self {
+    fn finds_nobody(self) -> Self {
         self.gets_as(401, TEXT, "Unauthorized")
     }
 

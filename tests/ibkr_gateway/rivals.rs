@@ -40,7 +40,7 @@ fn asked_the_owner_consents_and_one_takeover_is_made() {
     let story = refused(Takeover::Ask).needs(NeedKind::Takeover, Because::Rival).answers(Input::TakeOver);
     let story = story.takes_over().gets(200, REFUSED).needs(NeedKind::Takeover, Because::Rival);
     let story = story.answers(Input::TakeOver).takes_over().gets(200, ESTABLISHING).sends_after(2 * SECOND, STATUS);
-    story.gets(200, READY).tickles(READY).is(Phase::Active);
+    story.gets(200, READY).begins().is(Phase::Active);
 }
 
 #[test]
@@ -106,9 +106,9 @@ fn a_flag_that_goes_away_is_worth_an_init() {
 
 #[test]
 fn who_always_takes_over_does_so_at_the_opening() {
-    refused(Takeover::ALWAYS).takes_over().gets(200, READY).tickles(READY).is(Phase::Active);
+    refused(Takeover::ALWAYS).takes_over().gets(200, READY).begins().is(Phase::Active);
     let story = opens(gateway().takeover(Takeover::ALWAYS)).sends(STATUS).gets(200, COMPETING);
-    story.takes_over().gets(200, READY).tickles(READY).is(Phase::Active);
+    story.takes_over().gets(200, READY).begins().is(Phase::Active);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_word_that_nobody_asked_for_grants_one_takeover() {
     // While the rival is waited for it is used at once,
     let mut story = refused(WAIT).is(Phase::Opening);
     assert_eq!(story.grant(), Answered::Used);
-    let story = story.takes_over().gets(200, READY).tickles(READY).is(Phase::Active);
+    let story = story.takes_over().gets(200, READY).begins().is(Phase::Active);
     // the next rival is waited for again,
     let mut story = story.sleeps().tickles(COMPETING).asks_politely().gets(200, REFUSED).is(Phase::Opening);
     // and one that is given ahead is kept.
@@ -195,9 +195,9 @@ fn a_word_that_nobody_asked_for_grants_one_takeover() {
 
 #[test]
 fn a_word_given_before_the_login_is_kept() {
-    let mut story = opens(gateway().takeover(WAIT)).sends(STATUS).is_logged_out().needs_browser(Because::Opening);
+    let mut story = opens(gateway().takeover(WAIT)).sends(STATUS).finds_nobody().needs_browser(Because::Opening);
     assert_eq!(story.grant(), Answered::Used);
-    story.sends(STATUS).is_logged_out().sleeps().sends(STATUS).gets(200, COMPETING).takes_over();
+    story.sends(STATUS).finds_nobody().sleeps().sends(STATUS).gets(200, COMPETING).takes_over();
 }
 
 #[test]

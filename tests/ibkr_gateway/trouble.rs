@@ -6,9 +6,6 @@ use super::*;
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
-/// An answer: status, headers, body.
-type Answer<'a> = (u16, &'a [(&'a str, &'a str)], &'a str);
-
 /// Answers that prove nothing.
 const BLIPS: [Answer<'_>; 12] = [
     (500, TEXT, "Internal Server Error"),
@@ -59,7 +56,7 @@ fn becomes_ready(mut story: Story) {
 
 #[test]
 fn the_pace_of_an_outage_stays_kind_while_a_person_is_awaited() {
-    let mut story = opening().sends(STATUS).is_logged_out().needs_browser(Because::Opening);
+    let mut story = opening().sends(STATUS).finds_nobody().needs_browser(Because::Opening);
     for (status, headers, body) in BLIPS {
         story = story.sleeps().sends(STATUS).gets_as(status, headers, body).needs(NeedKind::Browser, Because::Opening);
     }
@@ -91,7 +88,7 @@ fn an_init_that_failed_at_ibkr_is_seen_by_looking() {
             .gets(200, TIMED_OUT)
             .asks_politely()
             .gets(200, READY)
-            .tickles(READY)
+            .begins()
             .is(Phase::Active);
     }
     opening().sends(STATUS).gets(200, TIMED_OUT).asks_politely().times_out().sleeps().sends(STATUS).gets(200, READY);
@@ -226,7 +223,7 @@ fn a_logout_ends_both_tiers() {
 
 #[test]
 fn a_logout_before_anybody_has_logged_in_has_nothing_to_end() {
-    opening().sends(STATUS).is_logged_out().needs_browser(Because::Opening).logs_out().closes("logged-out");
+    opening().sends(STATUS).finds_nobody().needs_browser(Because::Opening).logs_out().closes("logged-out");
 }
 
 #[test]

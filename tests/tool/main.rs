@@ -8,6 +8,7 @@
 mod denials;
 mod endings;
 mod files;
+mod ibkr;
 mod kotak;
 mod lives;
 mod process;

@@ -1,4 +1,98 @@
 //! The Client Portal Gateway: a program on the user's machine, a person's login in a browser, two tiers.
+//!
+//! ```
+//! use sansession::providers::ibkr::{Expect, Gateway, Region, Takeover};
+//! use sansession::{BaseUrl, Machine, Options, Session, Timestamp};
+//!
+//! let gateway = Gateway::new(&BaseUrl::parse("https://localhost:5000/v1/api")?)?
+//!     .region(Region::Zug)
+//!     .takeover(Takeover::ALWAYS)
+//!     .expect(Expect { user: None, paper: Some(true) });
+//! # let (seed, now) = ([7; 32], Timestamp::from_secs(1_780_000_000));
+//! let mut session = Session::new(gateway, Options::default(), seed);
+//! session.start(now);
+//! # Ok::<(), sansession::UrlError>(())
+//! ```
+//!
+//! # Steps
+//!
+//! | step | request | when |
+//! |---|---|---|
+//! | look | `POST iserver/auth/status` | at the opening, and each minute while the inner tier is not there; each 2 s while it is being established |
+//! | watch | the same | while a person logs in: each 3 s for five minutes, each 15 s later |
+//! | validate | `GET sso/validate` | before anything is opened where [`Expect`] has a wish; against a doubt; to learn the user's name a minute after the opening. At least 65 s apart: one a minute is allowed |
+//! | accounts | `GET iserver/accounts` | where a kind of account is expected and the login does not tell its own |
+//! | init | `POST iserver/auth/ssodh/init`, `compete:false` | where the login lives and the inner tier does not: at most each minute, slowing down to each half hour, a hundred times a day; the pace starts anew when `connected` comes back |
+//! | take-over | the same, `compete:true` | by [`Takeover`], or by the owner's word |
+//! | tickle | `POST tickle` | a second after the opening, and each 60 s. Its flags are looked at, so a loss is known within a minute |
+//! | status | `POST iserver/auth/status` | on [`Machine::check`](crate::Machine::check), after a call of the user's own that was refused, five seconds after midnight, where a tickle has no flags |
+//! | logout | `POST logout` | ends both tiers, and with them the person's login |
+//!
+//! The flags decide together what follows, see [`Standing`](super::Standing). A session that is found
+//! living is taken up as it is.
+//!
+//! # Needs
+//!
+//! - [`NeedKind::Browser`]: nobody is logged in. Show a person [`Need::url`](crate::Need::url); the browser must run on the
+//!   gateway's own machine. The session goes on by itself. [`Input::Done`] makes it ask `sso/validate`, which helps
+//!   where the flags stay false although somebody has logged in.
+//! - [`NeedKind::Takeover`], under [`Takeover::Ask`]: another client holds the inner tier, or the server wants the compete
+//!   flag although nobody is known to hold it. [`Input::TakeOver`] throws it out, once; without an answer the session
+//!   goes on when the other client has left. The same word may be given at any time under
+//!   [`NeedId::UNASKED`](crate::NeedId::UNASKED): it is kept until it is needed.
+//!
+//! # Deadlines
+//!
+//! - Five minutes without an answered tickle raise a doubt. The page says in one place that a session idles out after
+//!   five minutes, in another after six. Calls of the user's own never put a tickle off: nobody knows whether they count.
+//! - Midnight of the [`Region`] ends sessions, and a login lasts 24 hours at most (on a day of 25 it ends before midnight).
+//!   Both are told as [`Event::Reset`](crate::Event::Reset) and are no failure: an init follows, or a need because of the
+//!   reset. Maintenance after midnight was seen to last five to ten minutes, sometimes an hour late.
+//! - 429 is a penalty box of 15 minutes (newer texts say 10) for the whole address: neither the session nor the user's
+//!   calls send anything meanwhile. The user's own 429s count too.
+//! - `ssoExpires` and `EXPIRES` are information only: the counter of ten minutes renews itself near zero.
+//!
+//! # Events
+//!
+//! - [`Event::SettingsLost`](crate::Event::SettingsLost): a new inner session began. Ask `/iserver/accounts` before other
+//!   `/iserver` calls, which are answered with 400 otherwise, and send again what was set per session, such as suppressed
+//!   questions.
+//! - [`Event::Rival`](crate::Event::Rival): another client has the inner tier. Meanwhile calls outside of `/iserver`
+//!   (`/portfolio` and the like) may be authorized, others are
+//!   [`NotReady`](crate::AuthorizeError::NotReady) with the tier `brokerage`.
+//!
+//! # How it ends
+//!
+//! | reason | what to do |
+//! |---|---|
+//! | [`Expired`](CloseReason::Expired) | the login ended in the middle of the day, by the word of two answers. Start anew, or set [`Options::relogin`](crate::Options::relogin) |
+//! | [`Rival`](CloseReason::Rival) | ask the owner, who may log the other client out, or allow a takeover |
+//! | [`Denied(WrongAccount)`](crate::Denial::WrongAccount) | log out in the browser and log in as the expected user; nothing was done with the wrong one |
+//! | [`Denied(IpNotAllowed)`](crate::Denial::IpNotAllowed) | allow this address in the gateway's `conf.yaml`; those of data centres may be refused at the edge |
+//! | [`Protocol`](CloseReason::Protocol) | the shape tells what was found: another program on the port (AirPlay of macOS has 5000), a wrong path |
+//! | [`RetriesExhausted`](CloseReason::RetriesExhausted) | no gateway runs there, its certificate is not the pinned one, or IBKR is down |
+//!
+//! An open session is ended by none of the outages: it becomes suspect and is looked after.
+//!
+//! # Traps
+//!
+//! - HTTP 200 says nothing: a refused init is `passed:false`, or a text in `fail`, with `competing:false`, and the other
+//!   client's session goes on (seen by a probe with the desktop program logged in).
+//! - `established:false` with all else true: calls answer empty data instead of errors. Another init would begin it anew.
+//! - 401 may be about the inner tier alone while `/portfolio` still answers; only a second answer, of `sso/validate`,
+//!   proves that nobody is logged in. Public clients log in again, and send a person to the browser for nothing.
+//! - `sso/validate` still answers for a while after a logout, so it proves no inner session.
+//! - One tickle in fifteen was reported to fail. It is tried again after a second or two.
+//! - An init each minute for hours made a gateway refuse fresh logins.
+//! - A program that is started twice within a minute and has expectations asks `sso/validate` twice: resume it from its
+//!   snapshot, which remembers when it was asked.
+//! - The edge answers 403 without a `User-Agent` and 411 to a POST without a length; both are put on the user's calls.
+//!
+//! # Moving
+//!
+//! The gateway holds cookies and tokens, so a snapshot has no more than the stream's key, and may be resumed in another
+//! process and on another machine that reaches the same gateway. The gateway itself must stay where it is: the person's
+//! login is bound to it, and a changed address of it was reported to end the login.
 
 mod judge;
 mod state;
@@ -16,6 +110,8 @@ pub use step::GatewayStep;
 
 use super::wire::{Endpoints, Init};
 use super::{Expect, Refusal, Region, Takeover, Tier, wire};
+#[cfg(doc)]
+use crate::CloseReason;
 use crate::provider::{Cx, Fact, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, UrlError};
 
@@ -29,7 +125,7 @@ const TICKLE_BOUNDS: (Duration, Duration) = (Duration::from_millis(1_100), Durat
 const IDLE: Duration = Duration::from_secs(5 * 60);
 
 /// How long a 429 keeps the address in the penalty box: IBKR's page says 15 minutes, newer texts 10.
-const PENALTY: Duration = Duration::from_secs(15 * 60);
+pub(super) const PENALTY: Duration = Duration::from_secs(15 * 60);
 
 /// The Client Portal Gateway.
 #[derive(Clone, Debug)]

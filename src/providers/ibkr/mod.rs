@@ -4,17 +4,22 @@
 //! opens; it serves `/portfolio` and the like, read-only. The inner one, the brokerage session,
 //! serves `/iserver`, and a user name has one of it over all of IBKR's products: desktop, phone, API.
 //!
+//! - [`gateway`]: how a session at the gateway lives, step by step.
 //! - [`wire`]: each operation as a request and a typed response, usable alone.
 //! - [`Standing`]: what the flags of a status say together.
 //! - [`Refusal`]: what an error answer says, and about which tier.
+//! - [`Gateway`]: the session behind a gateway on the user's machine.
+//! - [`direct`]: the session without one, over OAuth 1.0a or 2.0.
 //! - [`Region`]: the midnight at which all sessions end.
 
 mod account;
 mod brokerage;
 #[cfg(feature = "ibkr-oauth")]
+pub mod direct;
+#[cfg(feature = "ibkr-oauth")]
 mod draw;
 mod flags;
-mod gateway;
+pub mod gateway;
 #[cfg(feature = "ibkr-oauth")]
 mod hex;
 #[cfg(feature = "ibkr-oauth")]
@@ -32,6 +37,8 @@ mod tier;
 pub mod wire;
 
 pub use account::Expect;
+#[cfg(feature = "ibkr-oauth")]
+pub use direct::{Consent, OAuth, OAuth1a, OAuth2, WebApi};
 pub use flags::Standing;
 pub use gateway::{Gateway, GatewayLive, GatewayState, GatewayStep};
 pub use refusal::Refusal;

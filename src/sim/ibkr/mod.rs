@@ -61,6 +61,8 @@ mod settings;
 mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "ibkr-oauth")]
+mod web_api;
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;
@@ -69,6 +71,9 @@ use http::{Request, Response, StatusCode};
 
 pub use journal::{Call, End, Happening, Logged, Opener};
 pub use lever::{Flaky, Lever, Person, RefusedInit, Rival, Trouble};
+#[cfg(feature = "ibkr-oauth")]
+pub use web_api::{Door, WebApi};
+
 pub use settings::{KeptBy, LoggedOut, Login, Maintenance, Midnight, Outage, Reinit, Settings, TickleBody};
 
 use self::limits::Limits;

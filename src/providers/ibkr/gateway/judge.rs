@@ -7,10 +7,10 @@ use http::header::{SERVER, WWW_AUTHENTICATE};
 
 use super::state::GatewayState;
 use super::step::{GatewayStep, VALIDATE_INTERVAL};
-use super::{Gateway, IDLE, PENALTY};
+use super::{Gateway, IDLE, PENALTY, TICKLE_BOUNDS};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
 use crate::providers::ibkr::account::is_paper;
-use crate::providers::ibkr::brokerage::{LOOK, Move};
+use crate::providers::ibkr::brokerage::{ESTABLISHING, LOOK, Move};
 use crate::providers::ibkr::wire::{Accounts, ErrorBody, Logout, LogoutOutcome, Status, Tickle, Validate};
 use crate::providers::ibkr::{Refusal, Standing, Tier};
 use crate::wire::json;
@@ -124,12 +124,17 @@ impl Gateway {
             cx.tell(Fact::Usable(true));
         }
         let sso = cx.state.is_sso_alive(now);
+        let was_ready = cx.state.brokerage.ready;
         let mut told = None;
         let next = cx.state.brokerage.weigh(now, self.takeover, status, standing, sso, &mut |event| told = Some(event));
         if let Some(event) = told {
             cx.tell(Fact::Tell(event));
         }
-        self.follow(cx, next)
+        match next {
+            // What was usable a moment ago is looked at once more at once, which also tells the phase.
+            Move::Look(after) if was_ready && after > ESTABLISHING => Verdict::next(GatewayStep::Look),
+            next => self.follow(cx, next),
+        }
     }
 
     fn follow(&self, cx: &mut Context<'_>, next: Move) -> Judged {
@@ -166,8 +171,9 @@ impl Gateway {
         // Who is logged in is asked late, so that a program which is started twice in a minute does
         // not put its address into the penalty box.
         let name = (!has_name && !cx.state.nameless).then(|| (GatewayStep::Validate, admitted + VALIDATE_INTERVAL));
-        // The first tickle brings the stream's key.
-        let stream = (!has_stream).then_some((GatewayStep::Tickle, admitted));
+        // The first tickle brings the stream's key. One that was sent by a program which crashed and was
+        // started again must be a second old.
+        let stream = (!has_stream).then_some((GatewayStep::Tickle, admitted + TICKLE_BOUNDS.0));
         let first = [stream, name, midnight].into_iter().flatten().min_by_key(|(_, at)| *at);
         Verdict::Active {
             keepalive: Some((GatewayStep::Tickle, self.tickle)),

@@ -8,7 +8,7 @@ use core::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::header::{Consumer, SignError, plain};
@@ -233,6 +233,21 @@ impl Grant {
             BASE64_STANDARD.decode_slice(text, &mut bytes).map_err(|_| GrantError::Malformed("access token secret"))?;
         bytes.truncate(length);
         Ok(bytes)
+    }
+}
+
+/// Written as its text's fields, into a provider's state only.
+impl Serialize for Grant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { access_token, secret, paper } = self.clone();
+        Stored { format: FORMAT, access_token, secret, paper }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Grant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Stored { access_token, secret, paper, .. } = Stored::deserialize(deserializer)?;
+        Self::checked(access_token, secret, paper).map_err(serde::de::Error::custom)
     }
 }
 

@@ -70,6 +70,7 @@
 
 mod judge;
 #[cfg(test)]
+#[cfg(feature = "sim")]
 mod tests;
 
 use core::time::Duration;

@@ -78,6 +78,7 @@
 mod judge;
 mod state;
 #[cfg(test)]
+#[cfg(feature = "sim")]
 mod tests;
 
 use http::Request;

@@ -1,0 +1,98 @@
+//! The hosts of the Web API: a 410 says that one is done with, and the next one may serve.
+//!
+//! The state of a session holds a number and no name, so neither an answer nor a snapshot that
+//! somebody has tampered with can send a token to a foreign host.
+
+use super::super::wire::Endpoints;
+use crate::{BaseUrl, UrlError};
+
+/// The host whose numbered siblings were seen to serve the same interface.
+const HOST: &str = "api.ibkr.com";
+/// `1.api.ibkr.com` up to this number were seen.
+const SIBLINGS: u8 = 7;
+
+/// The configured host, number 0, and those that may take its place.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    configured: Endpoints,
+    siblings: Box<[Endpoints]>,
+}
+
+impl Hosts {
+    /// Takes the configured host; only one of IBKR's own, over https, has siblings.
+    pub(super) fn new(base: &BaseUrl) -> Result<Self, UrlError> {
+        let mut siblings = Vec::new();
+        if base.scheme() == "https" && base.port() == 443 && is_ibkr(base.host()) {
+            for number in 1..=SIBLINGS {
+                let host = format!("{number}.{HOST}");
+                if host != base.host() {
+                    siblings.push(Endpoints::new(&BaseUrl::parse(&format!("https://{host}{}", base.path()))?)?);
+                }
+            }
+        }
+        Ok(Self { configured: Endpoints::new(base)?, siblings: siblings.into() })
+    }
+
+    /// Gives the configured host.
+    pub(super) const fn configured(&self) -> &Endpoints {
+        &self.configured
+    }
+
+    /// Gives the host of a number; a state with a number that is none is not admitted.
+    pub(super) fn of(&self, number: usize) -> &Endpoints {
+        let sibling = number.checked_sub(1).and_then(|place| self.siblings.get(place));
+        sibling.unwrap_or(&self.configured)
+    }
+
+    /// Tells how many hosts there are.
+    pub(super) const fn count(&self) -> usize {
+        self.siblings.len() + 1
+    }
+}
+
+fn is_ibkr(host: &str) -> bool {
+    let number = host.strip_suffix(HOST).and_then(|rest| rest.strip_suffix('.'));
+    host == HOST || number.is_some_and(|number| number.len() == 1 && ("1"..="7").contains(&number))
+}
+
+/// Gives the server's root, below which the endpoints of OAuth 2.0 lie.
+pub(super) fn root(base: &BaseUrl) -> Result<BaseUrl, UrlError> {
+    BaseUrl::parse_allowing_plain_http(&format!("{}://{}", base.scheme(), base.authority()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(base: &str) -> Vec<String> {
+        let hosts = Hosts::new(&BaseUrl::parse(base).unwrap()).unwrap();
+        (0..hosts.count()).map(|number| hosts.of(number).base().to_string()).collect()
+    }
+
+    #[test]
+    fn ibkr_has_siblings_and_nobody_else() {
+        let siblings = names("https://api.ibkr.com/v1/api");
+        assert_eq!((siblings.len(), siblings[7].as_str()), (8, "https://7.api.ibkr.com/v1/api"));
+        assert_eq!(
+            names("https://3.api.ibkr.com/v1/api")[..3],
+            ["3", "1", "2"].map(|n| format!("https://{n}.api.ibkr.com/v1/api"))
+        );
+        for alone in [
+            "https://api.ibkr.com:8443/v1/api",
+            "https://9.api.ibkr.com/v1/api",
+            "https://evil.api.ibkr.com/v1/api",
+            "https://xapi.ibkr.com/v1/api",
+            "https://api.ibkr.com.example.org/v1/api",
+            "https://localhost:5000/v1/api",
+            "http://127.0.0.1:5000/v1/api",
+        ] {
+            assert_eq!(names(alone), [alone]);
+        }
+    }
+
+    #[test]
+    fn the_root_has_no_path() {
+        let base = BaseUrl::parse("https://api.ibkr.com/v1/api").unwrap();
+        assert_eq!(root(&base).unwrap().to_string(), "https://api.ibkr.com");
+    }
+}

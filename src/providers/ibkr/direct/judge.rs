@@ -1,0 +1,249 @@
+//! What follows from the answers of an open outer tier: the brokerage session, as behind the gateway.
+
+use core::time::Duration;
+
+use super::super::account::is_paper;
+use super::super::brokerage::{LOOK, Move};
+use super::super::gateway::PENALTY;
+use super::super::oauth1a;
+use super::super::wire::{Accounts, Logout, LogoutOutcome, Status, Tickle, Validate};
+use super::super::{Refusal, Standing};
+use super::state::{LIFE, WebApiState};
+use super::{OAuth, WebApi, WebApiStep};
+use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
+use crate::{Because, CloseReason, Denial, Event, NeedKind, Response};
+
+/// After so long without a tickle the brokerage session may be gone: the page says 5 minutes and 6.
+const IDLE: Duration = Duration::from_secs(5 * 60);
+
+impl WebApi {
+    /// Makes sense of the answer to a call that was signed with the present token.
+    pub(super) fn judge(
+        &self,
+        cx: &mut Cx<'_, WebApiState>,
+        step: WebApiStep,
+        response: Response<'_>,
+    ) -> Verdict<WebApiStep> {
+        if step == WebApiStep::Logout {
+            return self.logged_out(cx, response);
+        }
+        if let Some(reason) = oauth1a::refusal(cx.now, response) {
+            return self.token_refused(cx, reason);
+        }
+        // Bodies are read once: where the status is a success, the fields tell whether it is one.
+        if !response.status.is_success() || response.is_html() {
+            let refusal = Refusal::of(response).unwrap_or(Refusal::Foreign);
+            return self.refused(cx, step, refusal);
+        }
+        match step {
+            WebApiStep::Tickle => self.tickled(cx, response),
+            WebApiStep::Validate | WebApiStep::Accounts => match Refusal::of(response) {
+                Some(refusal) => self.refused(cx, step, refusal),
+                None if step == WebApiStep::Validate => self.validated(cx, response),
+                None => self.counted(cx, response),
+            },
+            step => self.flags(cx, step, response),
+        }
+    }
+
+    /// Makes sense of flags, wherever they came from.
+    fn weigh(&self, cx: &mut Cx<'_, WebApiState>, status: &Status<'_>, standing: Standing) -> Verdict<WebApiStep> {
+        let now = cx.now;
+        // Under OAuth 1.0a the answer itself proves the outer tier: nothing else could be asked.
+        let sso = matches!(self.oauth, OAuth::V1a(_)) || cx.state.is_sso_alive(now);
+        self.note_midnight(cx);
+        let mut told = None;
+        let next = cx.state.brokerage.weigh(now, self.takeover, status, standing, sso, &mut |event| told = Some(event));
+        if let Some(event) = told {
+            cx.tell(Fact::Tell(event));
+        }
+        self.follow(cx, next)
+    }
+
+    fn note_midnight(&self, cx: &mut Cx<'_, WebApiState>) {
+        if cx.state.brokerage.note_midnight(cx.now, self.region) {
+            cx.tell(Fact::Tell(Event::Reset));
+        }
+    }
+
+    fn follow(&self, cx: &mut Cx<'_, WebApiState>, next: Move) -> Verdict<WebApiStep> {
+        use WebApiStep as S;
+        match next {
+            Move::Use => self.admit(cx),
+            Move::Look(after) => Verdict::Next { step: S::Look, after },
+            Move::CheckSso if matches!(self.oauth, OAuth::V2(_)) => Verdict::next(S::Validate),
+            Move::CheckSso => Verdict::Next { step: S::Look, after: LOOK },
+            Move::Init => Verdict::next(S::Init),
+            Move::TakeOver => Verdict::next(S::TakeOver),
+            Move::Ask => Ask::new(NeedKind::Takeover, Because::Rival).poll(S::Look, LOOK).into(),
+            Move::Yield => Verdict::Close(CloseReason::Rival),
+            Move::Puzzle => Verdict::Unreadable("the flags of a brokerage session are missing"),
+        }
+    }
+
+    /// The brokerage session is usable: is it the expected account's?
+    fn admit(&self, cx: &mut Cx<'_, WebApiState>) -> Verdict<WebApiStep> {
+        let live = cx.state.live.get_or_insert_default();
+        match self.expect.admits_kind(live.paper) {
+            Some(true) => {}
+            Some(false) => return Verdict::Close(CloseReason::Denied(Denial::WrongAccount)),
+            None => return Verdict::next(WebApiStep::Accounts),
+        }
+        let expires = live.expires;
+        cx.state.opened = true;
+        cx.state.refused = 0;
+        cx.state.moves = 0;
+        // An adopted token has told no end.
+        let renew_at = *cx.state.renew_at.get_or_insert(expires.unwrap_or(cx.now + LIFE / 2));
+        Verdict::Active {
+            keepalive: Some((WebApiStep::Tickle, self.tickle)),
+            // A clock that was set back must not put the renewal off for days.
+            renew: Some((WebApiStep::Renew, When::At(renew_at.min(cx.now + LIFE)))),
+            expires: Some(match expires.filter(|at| *at > cx.now && at.since(cx.now) < IDLE) {
+                Some(at) => When::At(at),
+                None => When::In(IDLE),
+            }),
+        }
+    }
+
+    fn validated(&self, cx: &mut Cx<'_, WebApiState>, response: Response<'_>) -> Verdict<WebApiStep> {
+        let Some(validate) = crate::wire::json::<Validate<'_>>(response.body) else {
+            return Verdict::Unreadable("sso/validate answers with a JSON object");
+        };
+        match validate.result {
+            Some(true) => {}
+            Some(false) => return self.token_refused(cx, oauth1a::Refusal::BearerExpired),
+            None => return Verdict::Unreadable("sso/validate answers with RESULT"),
+        }
+        let live = cx.state.live.get_or_insert_default();
+        live.user_id = validate.user_id;
+        live.user = validate.user_name.as_deref().map(str::to_owned);
+        live.paper = is_paper(&validate).or(live.paper);
+        cx.state.validated = Some(cx.now);
+        if cx.state.brokerage.ready { self.admit(cx) } else { Verdict::next(WebApiStep::Look) }
+    }
+
+    fn counted(&self, cx: &mut Cx<'_, WebApiState>, response: Response<'_>) -> Verdict<WebApiStep> {
+        match crate::wire::json::<Accounts<'_>>(response.body).and_then(|accounts| accounts.is_paper) {
+            Some(paper) => {
+                cx.state.live.get_or_insert_default().paper = Some(paper);
+                self.admit(cx)
+            }
+            None => Verdict::Close(CloseReason::Denied(Denial::WrongAccount)),
+        }
+    }
+
+    /// Follows an error answer that says nothing of the token.
+    pub(super) fn refused(
+        &self,
+        cx: &mut Cx<'_, WebApiState>,
+        step: WebApiStep,
+        refusal: Refusal,
+    ) -> Verdict<WebApiStep> {
+        match refusal {
+            Refusal::PenaltyBox => {
+                cx.tell(Fact::Penalty(PENALTY));
+                Verdict::unavailable()
+            }
+            Refusal::Gone => self.moved(cx, step),
+            Refusal::EdgeDenied | Refusal::Forbidden if !cx.state.opened => {
+                Verdict::Close(CloseReason::Denied(Denial::IpNotAllowed))
+            }
+            Refusal::EdgeDenied | Refusal::Forbidden => Verdict::Retry { after: None, answer: Spent::Unjudged },
+            Refusal::LoginRedirect if !step.is_login() => self.token_refused(cx, oauth1a::Refusal::Signature),
+            // What an init did is seen by looking; the init itself waits its turn.
+            _ if step.is_init() => Verdict::Next { step: WebApiStep::Look, after: LOOK },
+            refusal if refusal.doubts().is_some() && step == WebApiStep::Validate => {
+                self.token_refused(cx, oauth1a::Refusal::BearerExpired)
+            }
+            refusal if refusal.doubts().is_some() && !step.is_login() => {
+                self.note_midnight(cx);
+                let next = cx.state.brokerage.open(cx.now, self.takeover);
+                self.follow(cx, next)
+            }
+            refusal if refusal.is_passing() => Verdict::Retry { after: None, answer: Spent::Judged },
+            Refusal::ErrorInside => Verdict::unavailable(),
+            Refusal::NotFound => Verdict::Unreadable("there is no such operation: is the base URL right?"),
+            Refusal::Foreign => Verdict::Unreadable("a web page, or a redirect that is not IBKR's"),
+            _ => Verdict::Unreadable("an error that IBKR's Web API is not known to answer with"),
+        }
+    }
+
+    /// The host is done with: the next one may serve, each once until the session is usable again.
+    fn moved(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) -> Verdict<WebApiStep> {
+        let hosts = self.hosts.count();
+        if cx.state.moves + 1 >= hosts {
+            return if step.is_init() {
+                // It was seen right after a logout, too.
+                Verdict::Next { step: WebApiStep::Look, after: LOOK }
+            } else {
+                Verdict::unavailable()
+            };
+        }
+        cx.state.moves += 1;
+        cx.state.host = (cx.state.host + 1) % hosts;
+        let step = if step.is_init() { WebApiStep::Look } else { step };
+        Verdict::Next { step, after: Duration::from_secs(1) }
+    }
+
+    fn tickled(&self, cx: &mut Cx<'_, WebApiState>, response: Response<'_>) -> Verdict<WebApiStep> {
+        let Some(tickle) = crate::wire::json::<Tickle<'_>>(response.body) else {
+            return self.not_json(cx, WebApiStep::Tickle, response);
+        };
+        if let Some(error) = tickle.error.as_deref().filter(|error| !error.trim().is_empty()) {
+            return self.refused(cx, WebApiStep::Tickle, Refusal::inside(error));
+        }
+        if let (Some(session), Some(live)) = (&tickle.session, &mut cx.state.live)
+            && !live.session.as_ref().is_some_and(|known| known.matches(session.expose()))
+        {
+            live.session = Some(session.to_secret());
+        }
+        match tickle.status() {
+            Some(status) => self.weigh(cx, status, Standing::of(status)),
+            // Older bodies under OAuth have no flags; the status has them then.
+            None if tickle.session.is_some() => Verdict::next(WebApiStep::Status),
+            None => Verdict::Unreadable("a tickle answers with session or iserver"),
+        }
+    }
+
+    fn flags(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, response: Response<'_>) -> Verdict<WebApiStep> {
+        let Some(status) = crate::wire::json::<Status<'_>>(response.body) else {
+            return self.not_json(cx, step, response);
+        };
+        if let Some(error) = status.error.as_deref().filter(|error| !error.trim().is_empty()) {
+            return self.refused(cx, step, Refusal::inside(error));
+        }
+        let standing = if step.is_init() { Standing::of_init(&status) } else { Standing::of(&status) };
+        self.weigh(cx, &status, standing)
+    }
+
+    fn not_json(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, response: Response<'_>) -> Verdict<WebApiStep> {
+        match Refusal::of(response) {
+            Some(refusal) => self.refused(cx, step, refusal),
+            // Empty bodies come with restarts.
+            None if response.body.is_empty() && cx.state.opened => Verdict::unavailable(),
+            None => Verdict::Unreadable("the Web API answers with a JSON object"),
+        }
+    }
+
+    fn logged_out(&self, cx: &Cx<'_, WebApiState>, response: Response<'_>) -> Verdict<WebApiStep> {
+        let done = || Verdict::Close(CloseReason::LoggedOut { confirmed: true });
+        match Refusal::of(response) {
+            Some(Refusal::LoginRedirect | Refusal::NoSession) => return done(),
+            // What no token opens any more is over, unless it is this machine's clock that refuses.
+            Some(_) => {
+                let reason = oauth1a::refusal(cx.now, response);
+                if reason.is_some_and(|reason| !matches!(reason, oauth1a::Refusal::Clock { .. })) {
+                    return done();
+                }
+                return Verdict::Retry { after: None, answer: Spent::Judged };
+            }
+            None => {}
+        }
+        match crate::wire::json::<Logout<'_>>(response.body).and_then(|logout| logout.outcome()) {
+            Some(LogoutOutcome::Ended) => done(),
+            Some(LogoutOutcome::LivesOn) => Verdict::unavailable(),
+            None => Verdict::Unreadable("a logout answers with status"),
+        }
+    }
+}

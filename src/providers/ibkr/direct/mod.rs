@@ -1,0 +1,310 @@
+//! The Web API, direct: no gateway, no browser, no person. OAuth opens the outer tier, an init the inner one.
+//!
+//! ```text
+//!  OAuth 1.0a   token ───────────────────────────┐
+//!  OAuth 2.0    token ─▶ session ─▶ validate ────┤
+//!                 ▲                              ▼
+//!                 │                            look ◀─▶ init        (as behind the gateway)
+//!                 │ 401, whatever asked          │
+//!                 │                              ▼ established
+//!                 └────────────── Active: tickle each minute, renew 1 to 3 h before the token ends
+//! ```
+//!
+//! - A token lives for 24 hours. It is renewed while it still works: the session stays active, and calls
+//!   that were authorized with the old token are answered as ever. What they say of the session no longer
+//!   counts from then on ([`Accepted::Stale`](crate::Accepted::Stale)).
+//! - A 401 while the session is open means that the token is dead: a new one is made, the session does not
+//!   close. Only an opening is closed by a refusal, each with a reason of its own: a key that is not
+//!   [live yet](crate::Denial::KeyNotLive), an access token that was [made anew](crate::Denial::TokenRegenerated),
+//!   a [signature](crate::Denial::SignatureRefused), a [clock](crate::Denial::ClockWrong). An access token
+//!   that was made anew closes an open session, too, as soon as its last token is dead.
+//! - The brokerage session, its rivals and its pace are the gateway's: [`Takeover`], [`Region`].
+//! - A 410 moves the session to the next of IBKR's numbered hosts, at most once around between two
+//!   proofs of life. Only these hosts, over https, ever get a token.
+//! - Each request is signed when it leaves, with the time and randomness of that moment, retries included.
+//! - OAuth 1.0a has no `sso/validate`: an answer to a signed call proves that the outer tier lives.
+//!
+//! The keys come from the provider value and are in no snapshot. The tokens are; those of OAuth 2.0 are bound
+//! to this machine's address, so a snapshot is resumed only under the same [`Options::egress`](crate::Options::egress).
+//!
+//! ```no_run
+//! use sansession::providers::ibkr::keys::PrivateKey;
+//! use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
+//! use sansession::providers::ibkr::{OAuth1a, WebApi};
+//! use sansession::{BaseUrl, Options, Session};
+//!
+//! # fn read(_: &str) -> String { String::new() }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let grant = Grant::new(read("access-token"), read("access-token-secret"))?;
+//! let oauth = OAuth1a::new(
+//!     Consumer::new("ABCDEFGHI")?,
+//!     &grant,
+//!     PrivateKey::from_pem(&read("private_signature.pem"))?,
+//!     &PrivateKey::from_pem(&read("private_encryption.pem"))?,
+//!     DhParams::from_pem(&read("dhparam.pem"))?,
+//! )?;
+//! let provider = WebApi::new(&BaseUrl::parse("https://api.ibkr.com/v1/api")?, oauth)?;
+//! let session = Session::new(provider, Options::default(), [0; 32]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod consent;
+mod host;
+mod judge;
+mod oauth;
+mod state;
+mod step;
+mod token;
+
+use core::time::Duration;
+
+use http::Request;
+use http::request::Parts;
+
+pub use consent::{Consent, ConsentState, ConsentStep};
+pub use oauth::{OAuth, OAuth1a, OAuth2, OAuth2Error};
+pub use state::{WebApiLive, WebApiState, WebApiToken};
+pub use step::WebApiStep;
+
+use self::host::Hosts;
+use super::account::Expect;
+use super::gateway::{PENALTY, complete};
+use super::oauth1a::{SignError, Signer};
+use super::wire::{Endpoints, Init};
+use super::{Refusal, Region, Takeover, Tier};
+use crate::provider::{Cx, Entropy, Fact, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
+use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, Timestamp, UrlError};
+
+/// How often the session is kept alive: IBKR's page says about once a minute, and at most every 5.
+const TICKLE: Duration = Duration::from_secs(60);
+
+/// The Web API, direct.
+#[derive(Debug)]
+pub struct WebApi {
+    oauth: OAuth,
+    hosts: Hosts,
+    root: BaseUrl,
+    region: Region,
+    takeover: Takeover,
+    expect: Expect,
+    tickle: Duration,
+}
+
+impl WebApi {
+    /// Takes the base URL, `https://api.ibkr.com/v1/api`, and an [`OAuth1a`] or [`OAuth2`].
+    ///
+    /// # Errors
+    /// [`UrlError`] where the base's path has characters that no URL may have.
+    pub fn new(base: &BaseUrl, oauth: impl Into<OAuth>) -> Result<Self, UrlError> {
+        Ok(Self {
+            oauth: oauth.into(),
+            hosts: Hosts::new(base)?,
+            root: host::root(base)?,
+            region: Region::default(),
+            takeover: Takeover::default(),
+            expect: Expect::default(),
+            tickle: TICKLE,
+        })
+    }
+
+    /// Sets the region whose midnight ends brokerage sessions and makes new keys live; New York otherwise.
+    #[must_use]
+    pub fn region(self, region: Region) -> Self {
+        Self { region, ..self }
+    }
+
+    /// Sets whether another client may be thrown out; a need asks otherwise.
+    #[must_use]
+    pub fn takeover(self, takeover: Takeover) -> Self {
+        Self { takeover, ..self }
+    }
+
+    /// Sets whether the account must be one with play money, or must not.
+    #[must_use]
+    pub fn expect_paper(self, paper: bool) -> Self {
+        Self { expect: Expect { paper: Some(paper), ..self.expect }, ..self }
+    }
+
+    /// Sets how often the session is kept alive, for tests; every 60 s otherwise.
+    #[must_use]
+    pub fn tickle(self, every: Duration) -> Self {
+        Self { tickle: every, ..self }
+    }
+
+    /// Gives the operations of the host that is called now.
+    fn api(&self, state: &WebApiState) -> &Endpoints {
+        self.hosts.of(state.host)
+    }
+
+    fn sign(
+        &self,
+        state: &WebApiState,
+        parts: &mut Parts,
+        body: &[u8],
+        now: Timestamp,
+        entropy: &Entropy<'_>,
+    ) -> Result<(), Unauthorized> {
+        let signed = match (&self.oauth, &state.token) {
+            (OAuth::V1a(oauth), Some(WebApiToken::Live(token))) => {
+                let signer = Signer { consumer: &oauth.consumer, access_token: oauth.access_token(), token };
+                signer.sign(parts, body, now, entropy)
+            }
+            (OAuth::V2(_), Some(WebApiToken::Bearer(bearer))) => bearer.authorize(parts),
+            _ => return Err(Unauthorized::NotReady(Some(Tier::Sso.code()))),
+        };
+        signed.map_err(|error| Unauthorized::Unsignable(what(error)))
+    }
+}
+
+/// Names the part of a request that cannot be signed.
+const fn what(error: SignError) -> &'static str {
+    match error {
+        SignError::Malformed(what) | SignError::Uri(what) => what,
+        SignError::Signature => "the signature key",
+    }
+}
+
+impl Provider for WebApi {
+    type Step = WebApiStep;
+    type State = WebApiState;
+    type Live = WebApiLive;
+    type Tokens = WebApiToken;
+
+    fn identity(&self) -> Identity<'_> {
+        let (provider, account, key, binds_ip) = match &self.oauth {
+            OAuth::V1a(oauth) => ("ibkr-oauth1a", &oauth.account, oauth.key(), false),
+            OAuth::V2(oauth) => ("ibkr-oauth2", &oauth.user, &oauth.key, true),
+        };
+        let server = self.hosts.configured().base();
+        Identity { provider, server, account: Some(account), key: Some(key.fingerprint()), binds_ip }
+    }
+
+    fn base<'a>(&'a self, state: &'a WebApiState) -> &'a BaseUrl {
+        self.api(state).base()
+    }
+
+    fn open(&self, cx: &mut Cx<'_, WebApiState>, _: Because) -> Verdict<WebApiStep> {
+        cx.state.brokerage.note_midnight(cx.now, self.region);
+        Verdict::next(WebApiStep::Token)
+    }
+
+    fn adopt(&self, token: WebApiToken) -> Result<WebApiState, Rejection> {
+        match (&self.oauth, &token) {
+            (OAuth::V1a(_), WebApiToken::Live(_)) | (OAuth::V2(_), WebApiToken::Bearer(_)) => {}
+            _ => return Err(Rejection::WrongKind),
+        }
+        let live = Some(WebApiLive { paper: self.known_paper(), ..WebApiLive::default() });
+        Ok(WebApiState { token: Some(token), live, ..WebApiState::default() })
+    }
+
+    fn admits(&self, state: &WebApiState) -> Result<(), &'static str> {
+        match state.host < self.hosts.count() {
+            true => Ok(()),
+            false => Err("a host that this server does not have"),
+        }
+    }
+
+    fn live<'a>(&self, state: &'a WebApiState) -> Option<&'a WebApiLive> {
+        state.live.as_ref()
+    }
+
+    fn answered(
+        &self,
+        cx: &mut Cx<'_, WebApiState>,
+        kind: NeedKind,
+        _: &Input,
+    ) -> Result<Verdict<WebApiStep>, Rejection> {
+        if kind != NeedKind::Takeover {
+            return Err(Rejection::WrongKind);
+        }
+        // One consent is one takeover, however often it is given before it is used.
+        cx.state.brokerage.granted = 1;
+        Ok(match (&cx.state.token, cx.state.brokerage.rival, cx.state.brokerage.ready) {
+            (None, ..) => Verdict::next(WebApiStep::Token),
+            (_, true, _) => Verdict::next(WebApiStep::TakeOver),
+            (_, false, true) => Verdict::next(WebApiStep::Status),
+            (_, false, false) => Verdict::next(WebApiStep::Look),
+        })
+    }
+
+    fn request(
+        &self,
+        cx: &mut Cx<'_, WebApiState>,
+        step: WebApiStep,
+        _: Option<&Input>,
+    ) -> Result<Request<Vec<u8>>, Unbuildable> {
+        use WebApiStep as S;
+        let (now, entropy) = (cx.now, cx.entropy);
+        if step.is_login() {
+            return self.login_request(cx, step).map_err(|error| Unbuildable(what(error)));
+        }
+        if step.is_init() {
+            cx.state.brokerage.note_init(now, step == S::TakeOver, entropy);
+        }
+        let api = self.api(cx.state);
+        let request = match step {
+            S::Validate => api.validate(),
+            S::Accounts => api.accounts(),
+            S::Init => api.init(Init::POLITE),
+            S::TakeOver => api.init(Init::TAKE_OVER),
+            S::Tickle => api.tickle(),
+            S::Logout => api.logout(),
+            _ => api.status(),
+        };
+        let (mut parts, body) = request.into_parts();
+        match self.sign(cx.state, &mut parts, &body, now, &entropy) {
+            Ok(()) => Ok(Request::from_parts(parts, body)),
+            Err(Unauthorized::Unsignable(part)) => Err(Unbuildable(part)),
+            Err(Unauthorized::NotReady(_)) => Err(Unbuildable("there is no token")),
+        }
+    }
+
+    fn interpret(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, response: Response<'_>) -> Verdict<WebApiStep> {
+        if step.is_login() { self.judge_login(cx, step, response) } else { self.judge(cx, step, response) }
+    }
+
+    fn lost(&self, cx: &mut Cx<'_, WebApiState>, _: WebApiStep) -> Verdict<WebApiStep> {
+        Verdict::next(if cx.state.token.is_some() { WebApiStep::Look } else { WebApiStep::Token })
+    }
+
+    fn probe(&self, state: &WebApiState) -> Option<WebApiStep> {
+        state.token.as_ref()?;
+        Some(if state.brokerage.ready { WebApiStep::Status } else { WebApiStep::Look })
+    }
+
+    fn logout(&self, state: &WebApiState) -> Option<WebApiStep> {
+        state.token.as_ref().map(|_| WebApiStep::Logout)
+    }
+
+    fn authorize(&self, cx: &mut Cx<'_, WebApiState>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
+        let tier = Tier::of_path(parts.uri.path());
+        if tier == Tier::Brokerage && !cx.state.brokerage.ready {
+            return Err(Unauthorized::NotReady(Some(tier.code())));
+        }
+        complete(parts, body);
+        self.sign(cx.state, parts, body, cx.now, &cx.entropy)
+    }
+
+    fn observe(&self, cx: &mut Cx<'_, WebApiState>, _: &Ticket, response: Response<'_>) -> Observed {
+        // Bodies of successes are the user's own, and may be large.
+        if response.status.is_success() {
+            return Observed::Nothing;
+        }
+        match Refusal::of(response) {
+            Some(Refusal::PenaltyBox) => {
+                cx.tell(Fact::Penalty(PENALTY));
+                Observed::Nothing
+            }
+            // As 500 it was seen as the first sign of a lost session.
+            Some(Refusal::AccountsFirst) if response.status.is_server_error() => Observed::Doubt,
+            Some(Refusal::ConsumerInvalid | Refusal::TokenRegenerated | Refusal::Gone) => Observed::Doubt,
+            Some(refusal) if refusal.doubts().is_some() => Observed::Doubt,
+            _ => Observed::Nothing,
+        }
+    }
+
+    fn tier(&self, path: &str) -> Option<&'static str> {
+        Some(Tier::of_path(path).code())
+    }
+}

@@ -1,0 +1,103 @@
+//! What is known of a direct session.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::brokerage::Brokerage;
+use super::super::oauth1a::LiveSessionToken;
+use super::super::oauth2::Bearer;
+use crate::provider::Entropy;
+use crate::{Secret, Timestamp};
+
+/// How long an answer of `sso/validate` is believed; it may be asked once a minute.
+const BELIEVED: Duration = Duration::from_secs(90);
+
+/// The longest life of a token; one that claims more is renewed as if it had this.
+pub(super) const LIFE: Duration = Duration::from_secs(24 * 3_600);
+
+/// What is known of a direct session.
+#[derive(Default, Serialize, Deserialize, Debug)]
+#[serde(default)]
+pub struct WebApiState {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token: Option<WebApiToken>,
+    /// The token that asks for sessions, OAuth 2.0 only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bearer: Option<Bearer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) renew_at: Option<Timestamp>,
+    /// Which of the provider's hosts is called, the configured one being number 0.
+    pub(super) host: usize,
+    /// How often the host was changed since the session was last usable.
+    pub(super) moves: usize,
+    /// How many tokens were refused since the session was last usable.
+    pub(super) refused: u8,
+    /// Whether this session was usable once.
+    pub(super) opened: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live: Option<WebApiLive>,
+    pub(super) brokerage: Brokerage,
+    /// When the outer tier was last proven to live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) validated: Option<Timestamp>,
+    /// The counter of the open handshake's entropy; a resume begins a new handshake.
+    #[serde(skip)]
+    pub(super) handshake: u64,
+}
+
+impl WebApiState {
+    /// Takes a token that calls can be made with.
+    pub(super) fn enter(&mut self, now: Timestamp, token: WebApiToken, entropy: &Entropy<'_>, account: &str) {
+        let expires = token.expires().unwrap_or(now + LIFE).min(now + LIFE);
+        // From one to three hours before the end, so that the sessions of a house do not come all at once.
+        let drawn = super::super::draw::bytes(entropy, account, "renewal");
+        let drawn = drawn.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let margin = Duration::from_millis(3_600_000 + crate::retry::spread(drawn, 2 * 3_600_000));
+        self.renew_at = Some(expires - margin.min(expires.since(now) / 2));
+        self.live.get_or_insert_default().expires = Some(expires);
+        self.token = Some(token);
+    }
+
+    pub(super) fn is_sso_alive(&self, now: Timestamp) -> bool {
+        self.token.is_some() && self.validated.is_some_and(|at| at <= now && now.since(at) < BELIEVED)
+    }
+}
+
+/// What calls are authorized with, for [`Session::adopt`](crate::Session::adopt) too.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum WebApiToken {
+    /// The live session token of OAuth 1.0a, which signs each call.
+    Live(LiveSessionToken),
+    /// The bearer of an OAuth 2.0 session, the second one, which each call carries.
+    Bearer(Bearer),
+}
+
+impl WebApiToken {
+    fn expires(&self) -> Option<Timestamp> {
+        match self {
+            Self::Live(token) => Some(token.expires()),
+            Self::Bearer(bearer) => bearer.expires(),
+        }
+    }
+}
+
+/// What an open direct session has.
+#[derive(Default, Serialize, Deserialize, Debug)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct WebApiLive {
+    /// The user's number, OAuth 2.0 only.
+    pub user_id: Option<u64>,
+    /// The user's name, OAuth 2.0 only.
+    pub user: Option<String>,
+    /// Whether the account trades with play money, where that is known.
+    pub paper: Option<bool>,
+    /// The id with which the stream is opened.
+    #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
+    pub session: Option<Secret>,
+    /// When the present token ends; it is renewed one to three hours before.
+    pub expires: Option<Timestamp>,
+}

@@ -1,0 +1,100 @@
+//! The requests of a direct session, and the rule of each.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::provider::{Replay, Rule, Step};
+use crate::{Backoff, Phase};
+
+/// The requests of a direct session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum WebApiStep {
+    /// `POST oauth/live_session_token`, or `POST /oauth2/api/v1/token`, where there is no token that works.
+    Token,
+    /// `POST /gw/api/v1/sso-sessions`, OAuth 2.0 only.
+    Session,
+    /// The same as [`WebApiStep::Token`] while the present token still works.
+    Renew,
+    /// The same as [`WebApiStep::Session`] while the present session still works.
+    RenewSession,
+    /// `GET sso/validate`, OAuth 2.0 only.
+    Validate,
+    /// `POST iserver/auth/status` of a session that is thought to be usable.
+    Status,
+    /// The same while it is not.
+    Look,
+    /// `GET iserver/accounts`, where the kind of the account is to be known and nothing else tells it.
+    Accounts,
+    /// `POST iserver/auth/ssodh/init` that throws nobody out.
+    Init,
+    /// `POST iserver/auth/ssodh/init` that does.
+    TakeOver,
+    /// `POST tickle`.
+    Tickle,
+    /// `POST logout`.
+    Logout,
+}
+
+impl WebApiStep {
+    /// Tells whether the step asks for a token, so that its answer is judged as one.
+    pub(super) const fn is_login(self) -> bool {
+        matches!(self, Self::Token | Self::Session | Self::Renew | Self::RenewSession)
+    }
+
+    /// Tells whether the step works on the next token while the present one is good.
+    pub(super) const fn renews(self) -> bool {
+        matches!(self, Self::Renew | Self::RenewSession)
+    }
+
+    /// Tells whether the step opens the brokerage session.
+    pub(super) const fn is_init(self) -> bool {
+        matches!(self, Self::Init | Self::TakeOver)
+    }
+}
+
+impl Step for WebApiStep {
+    fn rule(self) -> &'static Rule {
+        // IBKR aborts what takes longer than 10 s.
+        const BASE: Rule = Rule::new("status").timeout(Duration::from_secs(12)).backoff(Backoff::new(
+            Duration::from_secs(2),
+            Duration::from_secs(30),
+            10,
+        ));
+        // A handshake whose answer got lost left a token that nobody knows: the next one is made anew.
+        // The pace counts between handshakes, too, where each token is refused by the call that follows.
+        const TOKEN: Rule = Rule { name: "token", ..BASE }
+            .phase(Phase::Opening)
+            .backoff(Backoff::new(Duration::from_secs(5), Duration::from_secs(5 * 60), 8))
+            .escalates();
+        const SESSION: Rule = Rule { name: "session", ..TOKEN }.opens();
+        const RENEWAL: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(10 * 60), u16::MAX);
+        const RENEW: Rule = Rule { name: "renew", ..BASE }.backoff(RENEWAL);
+        const RENEW_SESSION: Rule = Rule { name: "renew-session", ..RENEW }.opens();
+        // One a minute is allowed; a second more, since the server's minute is not ours.
+        const VALIDATE: Rule = Rule { name: "validate", ..BASE }.min_interval(Duration::from_secs(61));
+        const STATUS: Rule = BASE;
+        const LOOK: Rule = Rule { name: "look", ..BASE }.phase(Phase::Opening);
+        const ACCOUNTS: Rule = Rule { name: "accounts", ..BASE };
+        const INIT: Rule = Rule { name: "init", ..BASE }.phase(Phase::Opening).replay(Replay::Probe).opens();
+        const TAKE_OVER: Rule = Rule { name: "take-over", ..INIT };
+        const TICKLE: Rule = Rule { name: "tickle", ..BASE };
+        const LOGOUT: Rule = Rule { name: "logout", ..BASE }.phase(Phase::LoggingOut);
+        match self {
+            Self::Token => &TOKEN,
+            Self::Session => &SESSION,
+            Self::Renew => &RENEW,
+            Self::RenewSession => &RENEW_SESSION,
+            Self::Validate => &VALIDATE,
+            Self::Status => &STATUS,
+            Self::Look => &LOOK,
+            Self::Accounts => &ACCOUNTS,
+            Self::Init => &INIT,
+            Self::TakeOver => &TAKE_OVER,
+            Self::Tickle => &TICKLE,
+            Self::Logout => &LOGOUT,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Getting tokens: the steps before the first call, and their renewal.
+
+use http::Request;
+
+use super::super::Refusal;
+use super::super::oauth1a::{self, HandshakeError, SignError};
+use super::super::oauth2::{Bearer, TokenError};
+use super::state::WebApiState;
+use super::{OAuth, WebApi, WebApiStep, WebApiToken};
+use crate::provider::{Cx, Entropy, Fact, Spent, Step, Verdict};
+use crate::{CloseReason, Denial, Response};
+
+/// So many tokens that are refused by the call after them are no accident.
+const REFUSED: u8 = 3;
+
+impl WebApi {
+    pub(super) fn login_request(
+        &self,
+        cx: &mut Cx<'_, WebApiState>,
+        step: WebApiStep,
+    ) -> Result<Request<Vec<u8>>, SignError> {
+        let (now, entropy) = (cx.now, cx.entropy);
+        match &self.oauth {
+            OAuth::V1a(oauth) => {
+                cx.state.handshake = entropy.counter;
+                oauth.request(self.api(cx.state).base(), now, entropy)
+            }
+            OAuth::V2(oauth) if matches!(step, WebApiStep::Session | WebApiStep::RenewSession) => {
+                let bearer = cx.state.bearer.as_ref().ok_or(SignError::Malformed("bearer token"))?;
+                oauth.session_request(&self.root, bearer, now, entropy)
+            }
+            OAuth::V2(oauth) => oauth.token_request(&self.root, now, entropy),
+        }
+    }
+
+    /// Makes sense of the answer to a step that asks for a token.
+    pub(super) fn judge_login(
+        &self,
+        cx: &mut Cx<'_, WebApiState>,
+        step: WebApiStep,
+        response: Response<'_>,
+    ) -> Verdict<WebApiStep> {
+        if oauth1a::refusal(cx.now, response).is_none() {
+            match Refusal::of(response) {
+                // Problem documents of OAuth 2.0 are read below.
+                None | Some(Refusal::BadRequest | Refusal::Forbidden | Refusal::ErrorInside) => {}
+                Some(refusal) => return self.refused(cx, step, refusal),
+            }
+        }
+        match &self.oauth {
+            OAuth::V1a(oauth) => {
+                // The exponent is drawn again from the entropy that the request was built with.
+                let entropy = Entropy { counter: cx.state.handshake, ..cx.entropy };
+                match oauth.handshake().accept(response, cx.now, &entropy) {
+                    Ok(token) => self.enter(cx, step, WebApiToken::Live(token)),
+                    Err(HandshakeError::Refused(reason)) => self.login_refused(cx, step, denial(self, cx, reason)),
+                    Err(HandshakeError::Signature) => self.login_refused(cx, step, Denial::ServerUnproven),
+                    Err(HandshakeError::DiffieHellman(_)) => {
+                        Verdict::Unreadable("the server's half of Diffie-Hellman is not in 2..=p-2")
+                    }
+                    Err(HandshakeError::Unreadable(why)) => Verdict::Unreadable(why),
+                }
+            }
+            OAuth::V2(_) => self.judge_bearer(cx, step, response),
+        }
+    }
+
+    fn judge_bearer(
+        &self,
+        cx: &mut Cx<'_, WebApiState>,
+        step: WebApiStep,
+        response: Response<'_>,
+    ) -> Verdict<WebApiStep> {
+        use WebApiStep as S;
+        let is_session = matches!(step, S::Session | S::RenewSession);
+        let read = if is_session { Bearer::read_session(response, cx.now) } else { Bearer::read(response, cx.now) };
+        match read {
+            Ok(bearer) if is_session => self.enter(cx, step, WebApiToken::Bearer(bearer)),
+            Ok(bearer) => {
+                cx.state.bearer = Some(bearer);
+                Verdict::next(if step.renews() { S::RenewSession } else { S::Session })
+            }
+            // The first token has died in between.
+            Err(TokenError::Refused(_)) if step == S::RenewSession => {
+                Verdict::Next { step: S::Renew, after: step.rule().backoff.cap }
+            }
+            Err(TokenError::Refused(_)) if is_session && self.counts_refusal(cx) => Verdict::next(S::Token),
+            Err(TokenError::Refused(reason)) => self.login_refused(cx, step, denial(self, cx, reason)),
+            Err(TokenError::Rejected(text)) => self.login_refused(cx, step, Denial::Rejected(text)),
+            Err(TokenError::Unreadable(why)) => Verdict::Unreadable(why),
+        }
+    }
+
+    /// There is a token.
+    fn enter(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, token: WebApiToken) -> Verdict<WebApiStep> {
+        let account = self.account();
+        cx.state.enter(cx.now, token, &cx.entropy, account);
+        if let (Some(paper), Some(live)) = (self.known_paper(), &mut cx.state.live) {
+            live.paper = Some(paper);
+        }
+        cx.tell(Fact::NewTokens);
+        cx.tell(Fact::Usable(true));
+        // The brokerage session may outlive a token, so what is there is looked at before an init.
+        Verdict::next(match &self.oauth {
+            _ if cx.state.brokerage.ready && step.renews() => WebApiStep::Status,
+            OAuth::V2(_) if !step.renews() => WebApiStep::Validate,
+            _ => WebApiStep::Look,
+        })
+    }
+
+    /// The server gives no token.
+    fn login_refused(&self, cx: &Cx<'_, WebApiState>, step: WebApiStep, denial: Denial) -> Verdict<WebApiStep> {
+        // Neither the keys nor the clock were wrong an hour ago, so a refusal proves nothing: but no
+        // access token that was made anew comes back. While the present token works, it is used up.
+        let is_final = !cx.state.opened || denial == Denial::TokenRegenerated && !step.renews();
+        if is_final {
+            return Verdict::Close(CloseReason::Denied(denial));
+        }
+        Verdict::Retry { after: None, answer: Spent::Judged }
+    }
+
+    /// A call was refused that was signed with the present token.
+    pub(super) fn token_refused(&self, cx: &mut Cx<'_, WebApiState>, reason: oauth1a::Refusal) -> Verdict<WebApiStep> {
+        cx.state.brokerage.ready = false;
+        cx.state.validated = None;
+        // Calls of the user's own would be refused as well.
+        cx.tell(Fact::Usable(false));
+        if !self.counts_refusal(cx) {
+            return Verdict::Close(CloseReason::Denied(denial(self, cx, reason)));
+        }
+        Verdict::next(WebApiStep::Token)
+    }
+
+    /// Counts a refused token; gives false where there is no sense in another one.
+    fn counts_refusal(&self, cx: &mut Cx<'_, WebApiState>) -> bool {
+        cx.state.refused = cx.state.refused.saturating_add(1);
+        cx.state.opened || cx.state.refused < REFUSED
+    }
+
+    pub(super) fn known_paper(&self) -> Option<bool> {
+        match &self.oauth {
+            OAuth::V1a(oauth) => oauth.paper,
+            OAuth::V2(_) => None,
+        }
+    }
+
+    fn account(&self) -> &str {
+        match &self.oauth {
+            OAuth::V1a(oauth) => &oauth.account,
+            OAuth::V2(oauth) => &oauth.user,
+        }
+    }
+}
+
+/// Tells why an opening is refused, in the words of its owner.
+fn denial(api: &WebApi, cx: &Cx<'_, WebApiState>, reason: oauth1a::Refusal) -> Denial {
+    refusal_to_denial(reason, api.region.next_midnight(cx.now))
+}
+
+/// Tells what a refusal means for its owner; new keys are live after the next midnight.
+pub(super) fn refusal_to_denial(reason: oauth1a::Refusal, midnight: crate::Timestamp) -> Denial {
+    use oauth1a::Refusal as R;
+    match reason {
+        R::UnknownConsumer => Denial::KeyNotLive { not_before: midnight },
+        R::TokenRegenerated => Denial::TokenRegenerated,
+        R::Clock { by_millis } => Denial::ClockWrong { by_millis },
+        R::BearerExpired | R::Signature => Denial::SignatureRefused,
+    }
+}

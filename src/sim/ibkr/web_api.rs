@@ -1,0 +1,179 @@
+//! A simulated Web API: OAuth at the door, the brokerage tier of the simulated gateway behind it.
+//!
+//! Each call is let in only with a right signature or a live bearer, so what the real server refuses is
+//! refused here too. A token opens the outer tier, nobody logs in anywhere; the brokerage session has to be
+//! opened by an init. When the outer tier ends (at a [lever](super::Lever::EndLogin), at midnight where
+//! [`Midnight::EndsLogin`](super::Midnight::EndsLogin) is set), all tokens end with it.
+
+use core::net::IpAddr;
+
+use http::header::{DATE, HOST};
+use http::{HeaderValue, Request, Response, StatusCode};
+
+use super::oauth::OAuthServer;
+use super::oauth2::OAuth2Server;
+use super::{Call, Fault, Gateway, Happening, Lever, Login, Midnight, Person, Settings, TickleBody, Trouble};
+use super::{bodies, oauth_text};
+use crate::Timestamp;
+use crate::sim::{Reply, Simulator};
+
+/// A simulated Web API; see the [module](self).
+#[derive(Debug)]
+pub struct WebApi {
+    /// The brokerage tier, with its levers and its log.
+    pub gateway: Gateway,
+    /// The door.
+    pub door: Door,
+    /// Who the tokens are of.
+    pub person: Person,
+    /// Hosts that answer 410 to everything, as one that is done with does.
+    pub gone: Vec<String>,
+}
+
+/// Which kind of OAuth lets in.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a test has one of them")]
+pub enum Door {
+    /// OAuth 1.0a: every call is signed.
+    V1a(OAuthServer),
+    /// OAuth 2.0: every call has a bearer.
+    V2(OAuth2Server),
+}
+
+impl WebApi {
+    /// Gives the settings of a gateway simulator as they are behind this door.
+    ///
+    /// Nobody knows whether midnight ends tokens, too; here it ends the brokerage session.
+    pub fn settings() -> Settings {
+        Settings {
+            bases: vec!["/v1/api".into()],
+            login: Login::Never,
+            opens_itself: false,
+            midnight: Midnight::EndsBrokerage,
+            tickle: TickleBody::OAuth,
+            ..Settings::default()
+        }
+    }
+
+    /// Puts OAuth 1.0a before a brokerage tier.
+    pub fn oauth1a(server: OAuthServer, settings: Settings) -> Self {
+        Self::new(Door::V1a(server), settings)
+    }
+
+    /// Puts OAuth 2.0 before a brokerage tier, whose tickle says more then.
+    pub fn oauth2(server: OAuth2Server, settings: Settings) -> Self {
+        Self::new(Door::V2(server), settings)
+    }
+
+    fn new(door: Door, settings: Settings) -> Self {
+        Self { gateway: Gateway::new(settings), door, person: Person::default(), gone: Vec::new() }
+    }
+
+    /// Ends all tokens, as another login does.
+    pub fn end_sessions(&mut self) {
+        match &mut self.door {
+            Door::V1a(server) => server.end_sessions(),
+            Door::V2(server) => server.end_sessions(),
+        }
+    }
+
+    /// Answers what needs no token; `None` for everything else.
+    fn login(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Option<Reply> {
+        let path = request.uri().path();
+        let opens = path.ends_with("/oauth/live_session_token") || path == "/gw/api/v1/sso-sessions";
+        let knows = opens || path.contains("/oauth/") || path == "/oauth2/api/v1/token";
+        if !knows {
+            return None;
+        }
+        let trouble = self.gateway.trouble(path, Call::Other);
+        if let Some(trouble) = &trouble {
+            self.gateway.note(now, Happening::Troubled(trouble.code()));
+        }
+        if let Some(Trouble::Answer { status, content_type, body }) = &trouble {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return Some(Reply::new(bodies::answer(status, content_type, body.as_str())));
+        }
+        if trouble == Some(Trouble::Unseen) {
+            return Some(Reply::new(Response::default()).with(Fault::Drop));
+        }
+        let response = match self.gateway.outage_at(now) {
+            Some((_, outage)) => bodies::outage(outage),
+            None => match &mut self.door {
+                Door::V1a(server) => server.handle(now, request)?,
+                Door::V2(server) => server.handle(now, peer, request)?,
+            },
+        };
+        if opens && response.status().is_success() {
+            self.gateway.enter(now, &self.person);
+        }
+        let reply = Reply::new(response);
+        Some(match trouble {
+            Some(Trouble::Drop) => reply.with(Fault::Drop),
+            Some(Trouble::Slow(delay)) => reply.after(delay),
+            Some(Trouble::Truncate) => reply.with(Fault::Truncate(1)),
+            Some(Trouble::Malformed) => {
+                let mut reply = reply;
+                reply.response.body_mut().truncate(1);
+                reply
+            }
+            _ => reply,
+        })
+    }
+
+    fn call(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
+        // The edge, an outage and a penalty come before the door, which the gateway's own answers show.
+        let admitted = match &mut self.door {
+            _ if oauth_text::edge(now, request).is_some() || self.gateway.outage_at(now).is_some() => Ok(()),
+            Door::V1a(server) => server.verify(now, request).map(drop).map_err(|refused| refused.answer(now)),
+            Door::V2(server) => server.verify(now, peer, request).map(drop).map_err(|refused| refused.answer(now)),
+        };
+        let served = match self.door {
+            Door::V1a(_) => !request.uri().path().ends_with("/sso/validate"),
+            Door::V2(_) => true,
+        };
+        match admitted {
+            Err(refused) => {
+                let call = self.gateway.call_of(request.uri().path());
+                self.gateway.note(now, Happening::Answered { call, status: refused.status().as_u16() });
+                Reply::new(refused)
+            }
+            Ok(()) if !served => Reply::new(bodies::error(StatusCode::NOT_FOUND, "Not Found")),
+            Ok(()) => self.gateway.handle(now, peer, request),
+        }
+    }
+}
+
+impl Simulator for WebApi {
+    fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
+        let knew = self.gateway.person().is_some();
+        self.gateway.advance(now);
+        if knew && self.gateway.person().is_none() {
+            self.end_sessions();
+        }
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| request.uri().host()).unwrap_or_default();
+        let mut reply = if self.gone.iter().any(|gone| gone == host) {
+            Reply::new(bodies::answer(StatusCode::GONE, "text/plain", "gone"))
+        } else {
+            self.login(now, peer, request).unwrap_or_else(|| self.call(now, peer, request))
+        };
+        // A logout ends the tokens, too.
+        if self.gateway.person().is_none() && knew {
+            self.end_sessions();
+        }
+        if let Ok(date) = HeaderValue::from_str(&oauth_text::http_date(now)) {
+            reply.response.headers_mut().insert(DATE, date);
+        }
+        reply
+    }
+}
+
+impl Gateway {
+    /// Opens the outer tier, or begins its 24 hours anew.
+    fn enter(&mut self, now: Timestamp, person: &Person) {
+        match &mut self.sso {
+            Some(sso) => sso.since = now,
+            None => self.pull(now, Lever::LogIn(person.clone())),
+        }
+    }
+}

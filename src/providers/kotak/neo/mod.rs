@@ -1,19 +1,72 @@
 //! Neo: an authenticator's code, then the MPIN; a host for each user; nothing to end at the server.
 //!
-//! - **Steps**: `login` (the code), `validate` (the MPIN), `probe` (one's own address).
-//! - **Needs**: [`NeedKind::GatewayToken`] (the dashboard's token) where none is configured,
-//!   [`NeedKind::Totp`], [`NeedKind::Pin`]. The server takes a code once in its 30 s.
-//! - **Deadlines**: the end that the trade token names in `exp`, read without verification and taken as
-//!   a hint; in the one public sample it is midnight in India. There is no keepalive and no renewal.
-//! - **Host**: the second step tells where this user's other calls go. It is admitted within the
-//!   provider's domain only (see [`host`]); [`Machine::authorize`](crate::Machine::authorize) moves calls there.
-//! - **Logout is local**: the vendor has no call for it, and its own SDK only forgets the token. The
-//!   token **stays valid** at the server until its end, or until the dashboard's token is made anew,
-//!   which ends every session of the account.
-//! - **Address**: orders are taken only from the address that the session was made from, so a snapshot
-//!   is resumed only under the same [`Options::egress`](crate::Options::egress) label. 100008 ("unauthorized")
-//!   is about that and does not mean that the session is over.
-//! - **Death**: an answer to a call of the user's own never ends the session; `probe` is asked first.
+//! This is Kotak's present API (2025 on), as the vendor's third SDK and its help pages have it.
+//!
+//! # Steps
+//!
+//! | step | request | what it is for |
+//! |---|---|---|
+//! | `login` | `POST /login/1.0/tradeApiLogin` | mobile number, client code and the authenticator's code, for a view token |
+//! | `validate` | `POST /login/1.0/tradeApiValidate` | the MPIN, for the trade token and the user's own host |
+//! | `probe` | `GET /login/1.0/get-client-ip` | whether the session lives: after a resume, and after a suspicious answer |
+//!
+//! # Needs
+//!
+//! | need | why it may come again |
+//! |---|---|
+//! | [`NeedKind::GatewayToken`] (the dashboard's token), where none is configured | `Refused`, `Expired`: it was made anew on the dashboard |
+//! | [`NeedKind::Totp`] | `Refused`: wrong, or this machine's clock drifts. `Stale`: 30 s passed, or the view token grew old. `Lost`: nobody knows whether it was judged |
+//! | [`NeedKind::Pin`], the MPIN of six digits | `Refused`, `Lost` |
+//!
+//! The server takes a code once in its 30 s, so the next one is asked for with
+//! [`fresh_after`](crate::Need::fresh_after). With the feature `totp` a program makes them itself
+//! (`sansession::totp::code`).
+//!
+//! # Deadlines
+//!
+//! The trade token is a JWT, and its `exp` is read without verification (it is the server's own, for the
+//! server) and taken as a hint; in the one public sample it is midnight in India. When it has passed, the
+//! session is looked at, and `get-client-ip` tells its end. There is no keepalive and no renewal: `Wait`
+//! says `Expiry`, or `Nothing` where the token names no end.
+//!
+//! # Why it closed, and what to do
+//!
+//! | code | what happened | what to do |
+//! |---|---|---|
+//! | `logged-out`, after `may-live-on` | the logout was local, see below | nothing, or make the dashboard's token anew |
+//! | `denied.totp`, `denied.pin` | refused, and no other one came | look at clock, authenticator and MPIN |
+//! | `denied.gateway-token` | the dashboard's token is not the present one | copy it again |
+//! | `denied.rejected` | "Invalid UCC" and other words of the server | is the number written with `+91`, is the client code the right one? |
+//! | `denied.ip-not-allowed` (100008) | the address is not listed | list it on the dashboard; once in 7 days |
+//! | `expired` (1003, 100022, 900901) | midnight, a new token of the dashboard, or another login of the account | log in again |
+//! | `protocol` | a base URL outside the provider's domain, or an answer that is none of Neo's | the reason names host or shape |
+//! | `retries-exhausted` | an outage, or a quota for hours | later |
+//!
+//! # Hosts and addresses
+//!
+//! The second step tells where this user's other calls go. It is admitted within the provider's domain only
+//! (see [`host`]); [`Machine::authorize`](crate::Machine::authorize) moves calls there and refuses others.
+//!
+//! A session **may not move to another address** if it places orders: since April 2026 they are taken only
+//! from a listed address that the session was made from, while reports go on working from anywhere. So a
+//! snapshot is resumed only under the same [`Options::egress`](crate::Options::egress) label. 100008
+//! ("unauthorized") is about that and does not mean that the session is over.
+//!
+//! # Logout
+//!
+//! It is local. The vendor has no call for it, and its own SDK only forgets the token, which **stays valid**
+//! at the server until its end, or until the dashboard's token is made anew, which ends every session of the
+//! account at once. [`Event::MayLiveOn`](crate::Event::MayLiveOn) says so, and the reason is a confirmed
+//! logout: nothing else can be done.
+//!
+//! # Traps
+//!
+//! - `Authorization` is the dashboard's token as it is, without `Bearer` (vendor's SDK and help pages).
+//! - Errors have six shapes, some with status 200; 429 in a body with status 200 is "Invalid UCC" and no rate
+//!   limit (the vendor's own tests). A true 429 has lasted for hours (an issue of the SDK).
+//! - 5203 "No Data" is an empty list and no error (the SDK's README).
+//! - An answer to a call of the user's own never ends the session; `probe` is asked first.
+//! - Two logins of one account at a time may end each other (one third party's report, unconfirmed).
 
 mod judge;
 #[cfg(test)]

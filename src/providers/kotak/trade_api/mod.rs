@@ -1,19 +1,79 @@
 //! The Trade API: init, password, access code, and a gateway bearer with a life of its own.
 //!
-//! - **Steps**: `token` (the gateway's bearer), `init`, `login`, `request-code`, `access-code` or
-//!   `without-code`, `probe` (the order report), `logout`.
-//! - **Needs**: [`NeedKind::GatewayToken`] where no key and secret are given to get one with,
-//!   [`NeedKind::Credentials`], [`NeedKind::AccessCode`].
-//! - **Two lifes**: the bearer ends after 3600 s by default, the session lasts all day. A dead bearer is
-//!   renewed, or asked for, and the session token stays: this is the "logged out after 60 minutes" that
-//!   users of other clients complain of. No life of the session is published, so none is assumed; there
-//!   is no keepalive.
-//! - **Hosts**: init tells the user's host in `redirect.host`, a late call in fault 999024. The session
-//!   follows once in a login, within the provider's domain only (see [`host`](super::host)), before a password leaves.
-//! - **Refusals**: a refused password or code is asked for again and never tried again by itself: the
-//!   account locks after three. A one-time token that grew stale costs both answers once more, although
-//!   neither was refused: [`Because::Stale`].
-//! - **Quota**: counted by the minute, so the next request leaves in the next one.
+//! This is the API of 2020 to 2023, on a WSO2 gateway. Its users were moved to [`neo`](super::neo) since.
+//!
+//! # Steps
+//!
+//! ```text
+//! token ──▶ init ──▶ login ──▶ access-code ──▶ active ──▶ logout
+//!   ▲        │ ▲                 or without-code  │ ▲
+//!   │        └─┘ the user's host, once            └─┘ token, probe: a bearer lives 60 minutes
+//!   └── only with key and secret; a bearer is asked for otherwise
+//! ```
+//!
+//! | step | request | what it is for |
+//! |---|---|---|
+//! | `token` | `POST /token` | the gateway's bearer, with [`TradeApi::consumer_secret`] |
+//! | `init` | `GET /session/1.0/session/init` | the user's host; whether the account is locked or may not log in |
+//! | `login` | `POST …/login/userid` | the password, for a one-time token |
+//! | `request-code` | `GET …/2FA/accesscode` | has a new code sent, with [`TradeApi::requests_code`] |
+//! | `access-code` | `POST …/2FA/accesscode` | the code, for the session token |
+//! | `without-code` | `POST …/2FA/oneTimeToken` | no code, with [`TradeApi::without_code`] |
+//! | `probe` | `GET /reports/1.0/orders` | whether the session lives: no call says only that |
+//! | `logout` | `DELETE …/session/logout` | ends the session at the server |
+//!
+//! # Needs
+//!
+//! | need | why it may come again |
+//! |---|---|
+//! | [`NeedKind::GatewayToken`], where no secret is given | `Refused`: expired, of the other host, or of an application without this API. `Expired`: its 60 minutes are over |
+//! | [`NeedKind::Credentials`], the login being the user id | `Refused`: wrong. `Stale`: the one-time token grew old, or the host was switched late; the same password is right. `Lost`: nobody knows whether it was judged |
+//! | [`NeedKind::AccessCode`], four digits by SMS that hold all day | `Refused`: wrong. `Stale` and `Lost` as above |
+//!
+//! A refused password or code is never tried again by itself: the account locks after three. After a stale
+//! one-time token both answers are asked for once more, and a store may give both, since neither was refused.
+//!
+//! # Deadlines
+//!
+//! The bearer ends after 3600 s unless its application says otherwise, the session lasts all day. These are
+//! two lives: a dead bearer is renewed a minute before its end with key and secret, or asked for, and the
+//! session token stays. This is the "logged out after 60 minutes" that users of other clients complain of.
+//! No life of the session is published, so none is assumed; there is no keepalive. `Wait` says `Renewal`
+//! (of the bearer) or `Nothing`. A quota is counted by the minute, so the next request leaves in the next one.
+//!
+//! # Why it closed, and what to do
+//!
+//! | code | what happened | what to do |
+//! |---|---|---|
+//! | `denied.credentials`, `denied.access-code` | refused, and no other one came | look at the password or the SMS; not a third time |
+//! | `denied.locked` (70009) | three bad tries, maybe by another program | unlock it on the website first |
+//! | `denied.gateway-token` (900901) | the bearer never worked | is the host the right one (production, sandbox)? Is the application subscribed to the session API? Is `/token` elsewhere ([`TradeApi::gateway`])? |
+//! | `denied.not-entitled` (999003) | the account is not enabled for the API | ask Kotak |
+//! | `denied.rejected` | key and secret are wrong (`invalid_client`), the user is not active, or the one-time token was stale twice; the text says | as the text says; the website, for a user who is not active |
+//! | `expired` (99999) | logged in elsewhere, or the day is over | log in again |
+//! | `protocol` | a foreign host was named, or an answer was none of the API's | the reason names host or shape |
+//! | `retries-exhausted` | an outage | later |
+//!
+//! # Hosts and addresses
+//!
+//! Two production hosts have users of their own. Init tells the right one in `redirect.host`, a late call in
+//! fault 999024. The session follows once in a login, within the provider's domain only (see
+//! [`host`](super::host)), and before a password leaves; the host is part of a snapshot and checked again at a
+//! resume. A session **may move to another address**: the header `ip` is not compared with anything.
+//!
+//! # Traps
+//!
+//! - Parameters are headers, on init and logout even the user id, which is a field of a body elsewhere (the
+//!   generated code of the vendor's first SDK).
+//! - Success is `{"Success": …}`, `{"success": …}` or flat, by endpoint and year; faults come with status 200
+//!   too. Only a token proves a success (bodies in issues of both SDKs).
+//! - `redirect.port` says 443 beside a full URL, and the documents call it `keySize` (a slip); it is ignored
+//!   where the host is a URL.
+//! - `loginTime` is a number in the model and a text in the sample. A login does not fail on it.
+//! - The vendor's SDK tries three hosts in turn with the same bearer and goes on after a failed second
+//!   factor; its users see 900901 for any of five causes (its issue list).
+//! - 424 at the second factor is a stale one-time token (a third party's client; no body of it is public).
+//!   No body of a refused password or code is public either: any refusal there counts as one.
 
 mod judge;
 mod state;

@@ -15,7 +15,8 @@ pub enum CloseReason {
     /// The session was ended by its owner. Where it is not `confirmed`, it may live on at the server
     /// until it idles out there: end it in the provider's own page if that matters.
     LoggedOut {
-        /// Whether the server confirmed it, or had nothing to end.
+        /// Whether the server confirmed it, or had nothing to end. Where its protocol knows no logout,
+        /// the tokens stay valid there: [`Event::MayLiveOn`](crate::Event::MayLiveOn) tells.
         confirmed: bool,
     },
     /// The server does not let this account in, or the account is not the expected one. Do not try

@@ -67,6 +67,8 @@ pub enum Event {
     /// A new session began at the server: what was set for the last one must be sent again.
     SettingsLost,
     /// The session may live on at the server although it is over here: it idles out, or end it there.
+    /// A server that knows no logout says nothing else ([`CloseReason::LoggedOut`](crate::CloseReason::LoggedOut)
+    /// is `confirmed` then: all was done that can be done).
     MayLiveOn,
     /// Nothing may be sent for this long: the server said so.
     Penalty {

@@ -122,8 +122,8 @@
 //! |---|---|
 //! | `ureq` | `blocking`, the adapter on ureq 3 and rustls |
 //! | `sim` | `sim`, the simulators and the loopback server |
-//! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0; only its dependencies so far |
-//! | `totp` | one-time codes from a TOTP secret; only its dependency so far |
+//! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0: `providers::ibkr::oauth1a`, `providers::ibkr::oauth2` and the direct machines |
+//! | `totp` | `totp`, the codes of an authenticator from its secret |
 //! | `testing` | `testing`, the laws that each provider must keep, as a property-test harness |
 //!
 //! Without any, it depends on `http`, `serde`, `serde_json`, `serde_urlencoded`, `zeroize` and `base64`,
@@ -163,7 +163,7 @@
 //! - **No market data, orders or jobs.** Those are the user's own calls.
 
 #![forbid(unsafe_code)]
-#![warn(unreachable_pub)]
+#![warn(missing_debug_implementations, missing_docs, unreachable_pub)]
 // Nothing panics on input; tests may.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -194,7 +194,7 @@ pub use provider::Provider;
 pub use retry::Backoff;
 pub use secret::Secret;
 pub use server::{BaseUrl, UrlError};
-pub use session::Session;
+pub use session::{Session, StreamOpening, Streams};
 pub use shape::Shape;
 pub use snapshot::{ResumeError, Snapshot};
 pub use time::Timestamp;
@@ -205,6 +205,8 @@ pub mod blocking;
 pub mod sim;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "totp")]
+pub mod totp;
 
 /// Compiles the examples of the README.
 #[cfg(all(doctest, feature = "ureq"))]

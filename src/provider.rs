@@ -95,6 +95,13 @@ pub trait Provider {
     /// Names the step that ends the session at the server, if there is something to end.
     fn logout(&self, state: &Self::State) -> Option<Self::Step>;
 
+    /// Tells whether tokens stay valid at the server after a logout that has nothing to send, as where
+    /// the protocol has no call for it; the end is then told with [`Event::MayLiveOn`].
+    fn leaves_behind(&self, state: &Self::State) -> bool {
+        let _ = state;
+        false
+    }
+
     /// Puts tokens, cookies or a signature on a call of the user's own.
     ///
     /// # Errors
@@ -507,6 +514,10 @@ impl<P: Provider> Provider for Arc<P> {
 
     fn logout(&self, state: &Self::State) -> Option<Self::Step> {
         (**self).logout(state)
+    }
+
+    fn leaves_behind(&self, state: &Self::State) -> bool {
+        (**self).leaves_behind(state)
     }
 
     fn authorize(&self, cx: &mut Cx<'_, Self::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {

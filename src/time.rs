@@ -153,8 +153,8 @@ impl From<SystemTime> for Timestamp {
 }
 
 /// Gives a duration in whole milliseconds, saturating.
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+pub(crate) const fn millis(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis() as u64)
 }
 
 fn digit(byte: u8) -> Option<u64> {

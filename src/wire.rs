@@ -159,18 +159,22 @@ impl<'de, T: Lenient<'de>> Visitor<'de> for Any<T> {
         f.write_str("JSON")
     }
 
+    #[inline]
     fn visit_bool<E>(self, value: bool) -> Result<Option<T>, E> {
         Ok(T::from_bool(value))
     }
 
+    #[inline]
     fn visit_u64<E>(self, value: u64) -> Result<Option<T>, E> {
         Ok(T::from_u64(value))
     }
 
+    #[inline]
     fn visit_i64<E>(self, value: i64) -> Result<Option<T>, E> {
         Ok(T::from_i64(value))
     }
 
+    #[inline]
     fn visit_f64<E>(self, value: f64) -> Result<Option<T>, E> {
         Ok(T::from_f64(value))
     }
@@ -180,18 +184,22 @@ impl<'de, T: Lenient<'de>> Visitor<'de> for Any<T> {
         Ok(T::from_text(Cow::Borrowed(value)))
     }
 
+    #[inline]
     fn visit_str<E>(self, value: &str) -> Result<Option<T>, E> {
         Ok(T::from_text(Cow::Owned(value.to_owned())))
     }
 
+    #[inline]
     fn visit_unit<E>(self) -> Result<Option<T>, E> {
         Ok(None)
     }
 
+    #[inline]
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Option<T>, A::Error> {
         T::from_seq(seq)
     }
 
+    #[inline]
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
         T::from_map(map)
     }

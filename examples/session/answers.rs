@@ -6,22 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sansession::blocking::Answer;
 use sansession::{By, Credentials, Input, Need, NeedKind, Rejection, Secret};
 
-use crate::Usage;
+use crate::{Usage, kotak};
 
 /// Whether somebody is typing: a Ctrl-C then ends the program at once.
 pub static PROMPTING: AtomicBool = AtomicBool::new(false);
 
 /// How many refused answers end a conversation: accounts lock after about three.
-const TRIES: u8 = 2;
+pub const TRIES: u8 = 2;
 
 /// Answers of which some are known before.
 #[derive(Default)]
 pub struct Answers {
-    user: Option<Secret>,
+    pub user: Option<Secret>,
     password: Option<Secret>,
-    code: Option<Secret>,
-    pin: Option<Secret>,
+    pub code: Option<Secret>,
+    pub pin: Option<Secret>,
     pub token: Option<Secret>,
+    pub kotak: kotak::Codes,
     /// Whether a refused answer may be given once more.
     again: bool,
 }
@@ -36,6 +37,7 @@ impl Answers {
             code: variable("SANSESSION_CODE")?,
             pin: variable("SANSESSION_PIN")?,
             token: variable("SANSESSION_TOKEN")?,
+            kotak: kotak::Codes::default(),
             again,
         })
     }
@@ -62,6 +64,9 @@ impl Answers {
                 self.one(need, "code", self.code.as_ref()).map(|(code, by)| (Input::Code(code), by))
             }
             NeedKind::Pin => self.one(need, "PIN", self.pin.as_ref()).map(|(pin, by)| (Input::Pin(pin), by)),
+            NeedKind::Totp | NeedKind::GatewayToken => {
+                return self.kotak.answer(need, &mut self.code, &mut self.again);
+            }
             // The session looks by itself whether it has happened.
             NeedKind::Browser | NeedKind::Takeover => return Answer::Later(std::time::Duration::from_secs(60)),
             _ => None,
@@ -146,7 +151,7 @@ fn prompt_line(prompt: &str) -> Option<String> {
     (read.is_ok() && !line.is_empty()).then(|| line.to_owned())
 }
 
-fn prompt_hidden(prompt: &str) -> Option<Secret> {
+pub fn prompt_hidden(prompt: &str) -> Option<Secret> {
     if !std::io::stdin().is_terminal() {
         return None;
     }

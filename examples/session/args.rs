@@ -57,6 +57,22 @@ never from arguments:
   SANSESSION_CONSUMER_KEY, SANSESSION_ACCESS_TOKEN, SANSESSION_ACCESS_TOKEN_SECRET (ibkr-oauth1a)
   SANSESSION_CLIENT_ID, SANSESSION_USER (ibkr-oauth2)
   SANSESSION_TOKEN      a token that somebody already has: no login, only a look
+                        (kotak-trade: the session token, beside SANSESSION_ACCESS_TOKEN)
+
+KOTAK takes these besides, in the same ways:
+  SANSESSION_ACCESS_TOKEN      kotak-trade: the gateway's bearer; kotak-neo: the dashboard's token.
+                               With _FILE it is read again when a newer one is needed
+  SANSESSION_CONSUMER_KEY      kotak-trade: the application's key
+  SANSESSION_CONSUMER_SECRET   kotak-trade: its secret, so that bearers are fetched and renewed
+  SANSESSION_IP                kotak-trade: the header ip (default 127.0.0.1);
+                               kotak-neo: a name for the way out that a saved session is bound to
+  SANSESSION_APP_ID            kotak-trade: the header appId (default sansession)
+  SANSESSION_UCC               kotak-neo: the client code
+  SANSESSION_MOBILE            kotak-neo: the mobile number, with +91 or of ten digits
+  SANSESSION_TOTP_SECRET       kotak-neo: the authenticator's secret (Base32), so that nobody types codes;
+                               without it SANSESSION_CODE is good for one try
+SANSESSION_CODE is kotak-trade's access code, SANSESSION_PIN is kotak-neo's MPIN. Nothing keeps these
+sessions alive, so --keepalive does nothing for them.
 
 JSON LINES have \"t\" (milliseconds since the Unix epoch) and \"event\": send, response, failure, phase,
 retrying, need, saved, call, closed and the codes of the library's events.
@@ -71,6 +87,9 @@ EXAMPLES
   SANSESSION_USER=norm SANSESSION_PASSWORD_FILE=/run/secrets/cbrain \\
     cargo run --example session -- cbrain --url https://portal.example.org --for 3600 --save cbrain.json
   cargo run --example session -- cbrain --url https://portal.example.org --resume cbrain.json
+  SANSESSION_ACCESS_TOKEN_FILE=token SANSESSION_UCC=ABC12 SANSESSION_MOBILE=+910000000000 \\
+  SANSESSION_TOTP_SECRET_FILE=totp SANSESSION_PIN_FILE=mpin \\
+    cargo run --example session -- kotak-neo --url https://mis.kotaksecurities.com --for 3600
 ";
 
 /// The providers that the tool knows by name.

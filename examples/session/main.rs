@@ -7,6 +7,7 @@ mod answers;
 mod args;
 mod file;
 mod ibkr;
+mod kotak;
 mod report;
 mod run;
 mod tour;

@@ -17,9 +17,8 @@ const STAY: Duration = Duration::from_millis(2_500);
 
 /// Runs the tour and gives the exit code: that of the first provider that failed.
 pub fn tour() -> u8 {
-    let there: Vec<_> = Provider::ALL.into_iter().filter(|provider| world::is_there(*provider)).collect();
-    for provider in &there {
-        let code = visit(*provider).unwrap_or_else(|Usage(error)| {
+    for provider in Provider::ALL {
+        let code = visit(provider).unwrap_or_else(|Usage(error)| {
             eprintln!("{}: {error}", provider.name());
             USAGE
         });
@@ -28,11 +27,8 @@ pub fn tour() -> u8 {
         }
         println!();
     }
-    println!(
-        "{} lives, each from login to logout: {}",
-        there.len(),
-        there.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ")
-    );
+    let names = Provider::ALL.map(Provider::name);
+    println!("{} lives, each from login to logout: {}", names.len(), names.join(", "));
     0
 }
 

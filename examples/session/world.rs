@@ -11,7 +11,7 @@ use sansession::{BaseUrl, Options, Provider, Relogin, Session, Snapshot};
 
 use crate::answers::Answers;
 use crate::args::{self, Args};
-use crate::{Usage, ibkr};
+use crate::{Usage, ibkr, kotak};
 
 /// A session that is about to begin, and the way to its server.
 pub struct World {
@@ -21,7 +21,22 @@ pub struct World {
     /// A call of the user's own that every account may make.
     pub call: &'static str,
     /// The simulator, which lives as long as this.
-    pub _server: Option<Box<dyn std::any::Any>>,
+    _server: Option<Box<dyn std::any::Any>>,
+}
+
+impl World {
+    pub fn new<S>(
+        handle: Handle,
+        transport: Transport,
+        answers: Answers,
+        call: &'static str,
+        server: Option<Server<S>>,
+    ) -> Self
+    where
+        S: 'static,
+    {
+        Self { handle, transport, answers, call, _server: server.map(|server| Box::new(server) as _) }
+    }
 }
 
 /// The user of every embedded simulator.
@@ -35,13 +50,9 @@ pub fn open(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         args::Provider::IbkrGateway => open_gateway(args, saved),
         args::Provider::IbkrOauth1a => ibkr::open_oauth1a(args, saved),
         args::Provider::IbkrOauth2 => ibkr::open_oauth2(args, saved),
-        other => Err(not_there(other)),
+        args::Provider::KotakTrade => kotak::open_trade(args, saved),
+        args::Provider::KotakNeo => kotak::open_neo(args, saved),
     }
-}
-
-/// Tells whether this version has the provider.
-pub const fn is_there(provider: args::Provider) -> bool {
-    !matches!(provider, args::Provider::KotakTrade | args::Provider::KotakNeo)
 }
 
 /// Runs a simulator until the process ends.
@@ -64,7 +75,8 @@ pub fn serve(provider: args::Provider, port: u16) -> Result<(), Usage> {
         }
         args::Provider::IbkrOauth1a => ibkr::serve_oauth1a(port)?,
         args::Provider::IbkrOauth2 => ibkr::serve_oauth2(port)?,
-        other => return Err(not_there(other)),
+        args::Provider::KotakTrade => kotak::serve_trade(port)?,
+        args::Provider::KotakNeo => kotak::serve_neo(port)?,
     };
     if std::io::stdout().is_terminal() {
         println!("Ctrl-C ends it");
@@ -72,10 +84,6 @@ pub fn serve(provider: args::Provider, port: u16) -> Result<(), Usage> {
     loop {
         std::thread::park();
     }
-}
-
-fn not_there(provider: args::Provider) -> Usage {
-    Usage(format!("this version does not have {} yet", provider.name()))
 }
 
 fn open_cbrain(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
@@ -173,7 +181,7 @@ where
     server.certificate_der().map(Pin::of).ok_or_else(|| Usage("the simulator has no certificate".into()))
 }
 
-fn adopt<P>(provider: P, token: P::Tokens, args: &Args) -> Result<Handle, Usage>
+pub fn adopt<P>(provider: P, token: P::Tokens, args: &Args) -> Result<Handle, Usage>
 where
     P: Provider + Send + 'static,
 {
@@ -185,7 +193,14 @@ pub fn resume<P>(provider: P, saved: &Snapshot, args: &Args) -> Result<Handle, U
 where
     P: Provider + Send + 'static,
 {
-    let session = Session::resume(provider, saved, options(args), None, seed()?, now());
+    resume_with(provider, saved, args, options(args))
+}
+
+pub fn resume_with<P>(provider: P, saved: &Snapshot, args: &Args, options: Options) -> Result<Handle, Usage>
+where
+    P: Provider + Send + 'static,
+{
+    let session = Session::resume(provider, saved, options, None, seed()?, now());
     let file = args.resume.as_deref().unwrap_or_else(|| "".as_ref()).display();
     Ok(Handle::new(session.map_err(|error| Usage(format!("--resume {file}: {error}")))?).erased())
 }

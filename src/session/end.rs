@@ -124,12 +124,17 @@ impl<P: Provider> Session<P> {
                 self.tell(Event::MayLiveOn);
             }
         }
-        // Where the session may live on, its tokens stay in the snapshot for whoever wants to end it.
+        let state = &self.core.state;
         let over = matches!(reason, CloseReason::LoggedOut { confirmed: true } | CloseReason::Expired);
-        if over {
-            self.provider.forget(&mut self.core.state);
-        } else if self.provider.logout(&self.core.state).is_some() {
+        let endable = !over && self.provider.logout(state).is_some();
+        let left = !matches!(reason, CloseReason::Expired) && self.provider.leaves_behind(state);
+        if endable || left {
             self.tell(Event::MayLiveOn);
+        }
+        // Where the session can still be ended, its tokens stay in the snapshot for whoever wants to do
+        // that. Otherwise nothing of the state is of use any more, not even what outlives a session.
+        if !endable {
+            self.core.state = P::State::default();
         }
         self.core.clear_plans();
         self.core.trouble = None;

@@ -4,29 +4,13 @@ use core::time::Duration;
 
 use http::StatusCode;
 
-use super::core::{Due, Every, Moment};
+use super::core::Due;
 use super::{InFlight, Session, cx};
 use crate::event::Cause;
-use crate::provider::{Provider, Replay, Spent, Step, Verdict, When};
+use crate::provider::{Provider, Replay, Spent, Step, Verdict};
 use crate::{
-    Accepted, Because, CloseReason, Delivery, Event, Failure, FailureKind, Input, Misuse, Phase, Relogin, RequestId,
-    Response, Shape, Timestamp,
+    Accepted, CloseReason, Delivery, Event, Failure, FailureKind, Input, Misuse, RequestId, Response, Shape, Timestamp,
 };
-
-/// The shortest and the longest wait that a `Retry-After` header is believed. The longest penalty
-/// known of is 15 minutes; an uncapped one would leave a session dead for as long as a server likes.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15 * 60));
-
-/// The difference of clocks that is worth an event: a `Date` header has whole seconds and travels.
-const CLOCK_SKEW: u64 = 5_000;
-
-/// How long a 429 without a word of its length keeps everybody from sending.
-const TOO_MANY: Duration = Duration::from_secs(60);
-
-/// The shortest time between two renewals.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl<P: Provider> Session<P> {
     pub(super) fn take_response(
@@ -256,88 +240,6 @@ impl<P: Provider> Session<P> {
         true
     }
 
-    fn activate(
-        &mut self,
-        now: Timestamp,
-        keepalive: Option<(P::Step, Duration)>,
-        renew: Option<(P::Step, When)>,
-        expires: Option<When>,
-    ) {
-        let core = &mut self.core;
-        let first = core.opened.is_none();
-        core.opened.get_or_insert(now);
-        core.usable = true;
-        core.alive = Some(now);
-        core.refused = 0;
-        core.lost = 0;
-        core.attempt = 0;
-        core.cause = None;
-        core.trouble = None;
-        core.need = core.need.take().filter(|open| open.lasting);
-        core.ease();
-        // A renewal that failed keeps its own wait, and an answer in hand its step.
-        let renewing = renew.map(|(step, _)| step);
-        let held = self.answer.is_some();
-        core.due = core
-            .due
-            .take()
-            .filter(|due| due.retry && renewing == Some(due.step) || held && due.step.rule().spends.is_some());
-        core.keepalive = keepalive.map(|(step, every)| {
-            let from = core.keepalive.as_ref().filter(|old| old.step == step).map_or(now, |old| old.from);
-            Every::new(step, every, from)
-        });
-        core.renewal = renew.map(|(renewal, when)| {
-            let mut moment = Moment::new(now, when);
-            // A server that names a past instant each time must not be asked each time.
-            if let Some(renewed) = core.renewed {
-                moment.at = moment.at.max(renewed + RENEWAL_INTERVAL);
-            }
-            (renewal, moment)
-        });
-        core.expires = expires.map(|when| Moment::new(now, when)).filter(|moment| moment.at > now);
-        let suspect = core::mem::take(&mut core.suspect);
-        if core.due.is_none() {
-            self.answer = None;
-        }
-        self.set_phase(now, Phase::Active);
-        if suspect {
-            self.tell(Event::Recovered);
-        }
-        if !first {
-            self.tell(Event::KeptAlive);
-        }
-    }
-
-    fn expired(&mut self, now: Timestamp, proof: &'static str) {
-        self.tell(Event::Expired { proof });
-        self.core.clear_plans();
-        self.core.generation = self.core.generation.wrapping_add(1);
-        self.core.trouble = None;
-        self.core.attempt = 0;
-        self.answer = None;
-        self.unsaved = true;
-        if !self.may_login_again(now) {
-            self.close(now, CloseReason::Expired);
-            return;
-        }
-        self.provider.forget(&mut self.core.state);
-        self.core.trouble = Some(now);
-        self.set_phase(now, Phase::Opening);
-        let verdict = self.provider.open(&mut cx!(self, now), Because::Expired);
-        self.absorb_facts(now);
-        match verdict {
-            Verdict::Dead { .. } => self.close(now, CloseReason::Expired),
-            verdict => self.apply(now, None, verdict),
-        }
-    }
-
-    fn may_login_again(&mut self, now: Timestamp) -> bool {
-        let Relogin::AskAgain { per_day } = self.options.relogin else { return false };
-        let (since, count) = self.core.relogins.filter(|(since, _)| now.since(*since) < DAY).unwrap_or((now, 0));
-        self.core.relogins = Some((since, count.saturating_add(1)));
-        count < per_day
-    }
-
     /// Finds the step that an id names and takes it out of flight; `None` if that is over.
     fn settle(&mut self, id: RequestId) -> Result<Option<P::Step>, Misuse> {
         let ours = id.epoch == self.epoch && id.life == self.life;
@@ -381,48 +283,4 @@ impl<P: Provider> Session<P> {
         let shape = Shape::unread(step.rule().name, "the answer is too large");
         self.unreadable(now, step, shape);
     }
-
-    /// Waits as long as the server says: after 429 everybody, otherwise the engine alone.
-    pub(super) fn obey_limit(&mut self, now: Timestamp, response: Response<'_>) {
-        let wait = retry_after(now, response);
-        if response.status == StatusCode::TOO_MANY_REQUESTS {
-            // The provider may have told a longer one.
-            match wait {
-                Some(wait) => self.penalize(now, wait),
-                None if self.core.penalty <= now => self.penalize(now, TOO_MANY),
-                None => {}
-            }
-        } else if let Some(wait) = wait {
-            self.core.hold = self.core.hold.max(now + wait);
-        }
-    }
-
-    /// Opens the penalty box.
-    pub(super) fn penalize(&mut self, now: Timestamp, lasts: Duration) {
-        if now + lasts > self.core.penalty {
-            self.core.penalty = now + lasts;
-            self.tell(Event::Penalty { lasts });
-        }
-    }
-
-    fn note_clock(&mut self, now: Timestamp, response: Response<'_>) {
-        let Some(date) = response.header(http::header::DATE).and_then(Timestamp::from_http_date) else { return };
-        let skew = date.as_millis().cast_signed().saturating_sub(now.as_millis().cast_signed());
-        if skew.abs_diff(self.skew) > CLOCK_SKEW {
-            self.skew = skew;
-            self.tell(Event::ClockSkew { by_millis: skew });
-        }
-    }
-}
-
-/// Reads a `Retry-After` header, in seconds or as a date, within its bounds.
-fn retry_after(now: Timestamp, response: Response<'_>) -> Option<Duration> {
-    let text = response.header(http::header::RETRY_AFTER)?.trim();
-    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().map_or(Duration::MAX, Duration::from_secs)
-    } else {
-        Timestamp::from_http_date(text)?.since(now)
-    };
-    let (shortest, longest) = RETRY_AFTER;
-    Some(wait.clamp(shortest, longest))
 }

@@ -4,23 +4,28 @@
 //! - `plan`: what is due when, derived from the core at every call
 //! - `poll`: what the driver is told to do
 //! - `judge`: what follows from responses, failures and verdicts
+//! - `limits`: what servers say about time
+//! - `active`: usable, and found dead
 //! - `answer`: needs and their answers
 //! - `end`: logout and closing
 //! - `calls`: the user's own calls
 //! - `resume`: snapshots
+//! - `stream`: the stream that some providers serve beside the calls
 
+mod active;
 mod answer;
 mod calls;
 mod core;
 mod end;
 mod judge;
+mod limits;
 mod plan;
 mod poll;
 mod resume;
-#[cfg(test)]
-mod tests;
+mod stream;
 
 use http::request::Parts;
+pub use stream::{StreamOpening, Streams};
 use zeroize::Zeroizing;
 
 use self::core::Core;

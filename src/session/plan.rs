@@ -15,8 +15,8 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// However a server steers a session, it sends no more than one request in so long on the average,
 pub(super) const FLOW: Duration = Duration::from_secs(2);
 
-/// and no more than so many at once. A logout is exempt, it has bounds of its own.
-const BURST: u32 = 30;
+/// and no more than thirty at once. A logout is exempt, it has bounds of its own.
+const AT_ONCE: Duration = Duration::from_secs(60);
 
 /// What is due next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -166,7 +166,7 @@ impl<P: Provider> Session<P> {
     pub(super) fn not_before(&self, step: P::Step, at: Timestamp) -> Timestamp {
         let mut at = at.max(self.core.hold).max(self.core.penalty);
         if !self.core.leaving {
-            at = at.max(self.core.flow - FLOW * BURST);
+            at = at.max(self.core.flow - AT_ONCE);
         }
         let rule = step.rule();
         if !rule.is_paced() {

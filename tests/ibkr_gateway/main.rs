@@ -5,6 +5,7 @@ mod support;
 
 mod calls;
 mod foreign;
+mod golden;
 mod login;
 mod opening;
 mod rivals;

@@ -8,6 +8,7 @@
 mod denials;
 mod endings;
 mod files;
+mod ibkr;
 mod lives;
 mod process;
 mod usage;

@@ -15,7 +15,7 @@ use crate::{Backoff, Event, Timestamp};
 pub(super) const LOOK: Duration = Duration::from_secs(60);
 
 /// How soon a session that is being established is looked at; peers take one to three seconds.
-const ESTABLISHING: Duration = Duration::from_secs(2);
+pub(super) const ESTABLISHING: Duration = Duration::from_secs(2);
 
 /// After so many looks it is not that fast: every ten seconds will do.
 const ESTABLISHING_LOOKS: u8 = 30;

@@ -3,6 +3,7 @@
 mod judge;
 mod state;
 mod step;
+mod stream;
 
 use core::time::Duration;
 

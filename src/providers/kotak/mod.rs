@@ -8,6 +8,7 @@
 //! | [`host`] | which told host may get a bearer, a password or a token |
 
 #[cfg(test)]
+#[cfg(feature = "sim")]
 mod harness;
 pub mod host;
 pub mod neo;

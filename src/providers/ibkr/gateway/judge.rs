@@ -10,7 +10,7 @@ use super::step::{GatewayStep, VALIDATE_INTERVAL};
 use super::{Gateway, IDLE, PENALTY};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
 use crate::providers::ibkr::account::is_paper;
-use crate::providers::ibkr::brokerage::{LOOK, Move};
+use crate::providers::ibkr::brokerage::{ESTABLISHING, LOOK, Move};
 use crate::providers::ibkr::wire::{Accounts, ErrorBody, Logout, LogoutOutcome, Status, Tickle, Validate};
 use crate::providers::ibkr::{Refusal, Standing, Tier};
 use crate::wire::json;
@@ -124,12 +124,17 @@ impl Gateway {
             cx.tell(Fact::Usable(true));
         }
         let sso = cx.state.is_sso_alive(now);
+        let was_ready = cx.state.brokerage.ready;
         let mut told = None;
         let next = cx.state.brokerage.weigh(now, self.takeover, status, standing, sso, &mut |event| told = Some(event));
         if let Some(event) = told {
             cx.tell(Fact::Tell(event));
         }
-        self.follow(cx, next)
+        match next {
+            // What was usable a moment ago is looked at once more soon, which also tells the phase.
+            Move::Look(after) if was_ready => self.follow(cx, Move::Look(after.min(ESTABLISHING))),
+            next => self.follow(cx, next),
+        }
     }
 
     fn follow(&self, cx: &mut Context<'_>, next: Move) -> Judged {
@@ -251,6 +256,10 @@ impl Gateway {
     /// Nobody is logged in at the gateway (any more).
     fn sso_is_dead(&self, cx: &mut Context<'_>) -> Judged {
         self.note_midnight(cx);
+        if cx.state.is_worn_out(cx.now) && !cx.state.is_reset(cx.now) {
+            cx.state.reset_at = Some(cx.now);
+            cx.tell(Fact::Tell(Event::Reset));
+        }
         let was_usable = cx.state.admitted.is_some();
         if cx.state.live.is_some() {
             cx.tell(Fact::NewTokens);

@@ -17,6 +17,10 @@ const BELIEVED_AGAINST: Duration = Duration::from_secs(20);
 /// How long after a regional midnight the end of all logins is expected: drops were seen up to an hour later.
 const RESET: Duration = Duration::from_secs(2 * 3600);
 
+/// A login lasts 24 hours at most; so on a day of 25 it ends before midnight. It was usable first some
+/// time after it began.
+const DAY: Duration = Duration::from_secs(23 * 3600);
+
 /// What is known of a gateway session.
 #[derive(Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
@@ -71,6 +75,11 @@ impl GatewayState {
     /// Tells whether the nightly end of all logins is expected about now.
     pub(super) fn is_reset(&self, now: Timestamp) -> bool {
         self.reset_at.is_some_and(|at| now.since(at) < RESET)
+    }
+
+    /// Tells whether the login has lasted as long as one does.
+    pub(super) fn is_worn_out(&self, now: Timestamp) -> bool {
+        self.admitted.is_some_and(|at| now.since(at) >= DAY)
     }
 
     /// Drops what belongs to a login that has ended. The pace of the requests outlives it.

@@ -17,7 +17,10 @@
 
 mod judge;
 #[cfg(test)]
+#[cfg(feature = "sim")]
 mod tests;
+
+use core::time::Duration;
 
 use http::Request;
 use http::header::AUTHORIZATION;
@@ -90,8 +93,11 @@ pub enum NeoStep {
 
 impl Step for NeoStep {
     fn rule(self) -> &'static Rule {
-        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Totp);
-        const VALIDATE: Rule = Rule::new("validate").phase(Phase::SecondFactor).spends(NeedKind::Pin).opens();
+        // As long as the vendor's SDK waits: what cannot be repeated is not given up early.
+        const PATIENCE: Duration = Duration::from_secs(30);
+        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Totp).timeout(PATIENCE);
+        const VALIDATE: Rule =
+            Rule::new("validate").phase(Phase::SecondFactor).spends(NeedKind::Pin).opens().timeout(PATIENCE);
         const PROBE: Rule = Rule::new("probe");
         match self {
             Self::Login => &LOGIN,
@@ -293,6 +299,10 @@ impl Provider for Neo {
     /// There is nothing to send: the token stays valid at the server.
     fn logout(&self, _: &NeoState) -> Option<NeoStep> {
         None
+    }
+
+    fn leaves_behind(&self, state: &NeoState) -> bool {
+        state.live.is_some()
     }
 
     fn authorize(&self, cx: &mut Cx<'_, NeoState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {

@@ -67,8 +67,8 @@ fn a_session_is_opened_and_used_at_its_own_host() {
 fn logout_is_local() {
     let mut run = active();
     run.session.logout(run.now);
-    run.rest();
-    assert_eq!(run.session.phase(), Phase::Closed);
+    run.closes("logged-out");
+    assert!(run.was_told("may-live-on"));
     assert_eq!(run.sim.log().requests().len(), 2);
     assert_eq!(run.sim.open_sessions(run.now), 1, "the token stays valid at the server");
 }

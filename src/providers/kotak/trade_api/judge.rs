@@ -2,14 +2,14 @@
 
 use core::time::Duration;
 
-use super::{TradeApi, TradeLive, TradeState, TradeStep, take_bearer};
+use super::{Bearer, TradeApi, TradeLive, TradeState, TradeStep, take_bearer};
 use crate::event::Event;
 use crate::provider::{Ask, Cx, Fact, Spent, Step, Verdict, When};
 use crate::providers::kotak::host::{HostRefused, Refusal, admit};
 use crate::providers::kotak::wire::envelope;
 use crate::providers::kotak::wire::fault::{At, Class, Fault, trade_api as find_fault};
 use crate::providers::kotak::wire::gateway::Token;
-use crate::providers::kotak::wire::trade_api::{Init, Login, SecondFactor};
+use crate::providers::kotak::wire::trade_api::{Init, Login, Logout, SecondFactor};
 use crate::providers::kotak::{pass_on, sendable, server_text, wait_for_the_minute};
 use crate::{Because, CloseReason, Denial, NeedKind, Response, ServerText, Shape};
 
@@ -33,8 +33,13 @@ impl TradeApi {
                 sent.then(|| self.code_requested(cx))
             }
             TradeStep::Probe => envelope::is_success(response.body).then(|| self.active(cx)),
-            TradeStep::Logout => (response.status.is_success() && find_fault(At::Session, response).is_none())
-                .then_some(Verdict::Close(CloseReason::LoggedOut { confirmed: true })),
+            TradeStep::Logout => {
+                // A page of a proxy says "OK" to anything; the service says "Logout Successful."
+                let said = envelope::is_success(response.body)
+                    || envelope::read::<Logout<'_>>(response.body).is_some_and(|logout| logout.message.is_some());
+                let done = said && response.status.is_success() && find_fault(At::Session, response).is_none();
+                done.then_some(Verdict::Close(CloseReason::LoggedOut { confirmed: true }))
+            }
         };
         if let Some(verdict) = success {
             if step != TradeStep::Token {
@@ -59,12 +64,14 @@ impl TradeApi {
         // -1, or once -2, means for ever.
         let life = token.expires_in.and_then(|life| u64::try_from(life).ok()).filter(|life| *life > 0);
         let ends = life.map(|life| cx.now + Duration::from_secs(life));
-        take_bearer(cx, bearer, ends);
+        take_bearer(cx, bearer, Bearer::Fetched { ends });
         Some(self.go_on(cx.state))
     }
 
     fn got_init(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Verdict<TradeStep>> {
-        let init: Init<'_> = envelope::read(response.body).filter(Init::is_proven)?;
+        // No token proves this reply, and `{"status":"DOWN"}` with 503 tells nothing of the user.
+        let init = response.status.is_success().then(|| envelope::read::<Init<'_>>(response.body)).flatten();
+        let init = init.filter(Init::is_proven)?;
         if init.is_active() == Some(false) {
             let text = init.message.or(init.status).map(|text| ServerText::new(&text));
             let url = init.weblink.and_then(|weblink| weblink.host).map(|url| ServerText::new(&url));
@@ -204,16 +211,32 @@ impl TradeApi {
     }
 
     fn bearer_refused(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep) -> Verdict<TradeStep> {
+        let live = cx.state.live.is_some();
+        let refused = || Verdict::Close(CloseReason::Denied(Denial::Refused { kind: NeedKind::GatewayToken }));
+        if step == TradeStep::Token {
+            // The gateway wants a bearer where bearers are made: `/token` is not below that base URL.
+            return if live { Ask::new(NeedKind::GatewayToken, Because::Expired).into() } else { refused() };
+        }
         cx.state.leaving = step == TradeStep::Logout;
         if matches!(step, TradeStep::Login | TradeStep::AccessCode) {
-            // The gateway refused before anybody looked at the answer, which cannot wait for a bearer.
+            // The gateway refused before anybody looked at the answer, which cannot wait for a bearer. A
+            // store would give it for ever, so it is asked for once.
+            if core::mem::replace(&mut cx.state.repeated, true) {
+                return refused();
+            }
             cx.state.because = Some(Because::Stale);
         }
-        if cx.state.bearer_worked {
+        let over = cx.state.bearer_ends.is_some_and(|ends| ends <= cx.now);
+        if cx.state.bearer_worked || over {
             return self.want_bearer(Because::Expired);
         }
         // It never worked: expired, of another host's gateway, or of an application without this API.
-        Ask::new(NeedKind::GatewayToken, Because::Refused).into()
+        match (cx.state.bearer_fetched, live) {
+            (false, _) => Ask::new(NeedKind::GatewayToken, Because::Refused).into(),
+            // Nobody gave this one, and the next one that is fetched would be no better.
+            (true, false) => refused(),
+            (true, true) => Verdict::Retry { after: None, answer: Spent::Judged },
+        }
     }
 
     fn wrong_host(

@@ -18,6 +18,7 @@
 mod judge;
 mod state;
 #[cfg(test)]
+#[cfg(feature = "sim")]
 mod tests;
 
 use http::Request;
@@ -220,6 +221,7 @@ impl Provider for TradeApi {
             bearer: old.bearer,
             bearer_ends: old.bearer_ends,
             bearer_worked: old.bearer_worked,
+            bearer_fetched: old.bearer_fetched,
             host: old.host,
             ..TradeState::default()
         };
@@ -236,7 +238,7 @@ impl Provider for TradeApi {
                 if !sendable(token) {
                     return Err(Rejection::Malformed("token"));
                 }
-                take_bearer(cx, token.clone(), None);
+                take_bearer(cx, token.clone(), Bearer::Given);
                 Ok(self.go_on(cx.state))
             }
             // A password for another account would count against ours.
@@ -339,10 +341,22 @@ impl Provider for TradeApi {
     }
 }
 
+/// Where a bearer comes from.
+#[derive(Clone, Copy)]
+enum Bearer {
+    /// From `/token`, with its end where the server told one.
+    Fetched { ends: Option<Timestamp> },
+    /// From a person or a store.
+    Given,
+}
+
 /// Takes a new bearer; calls that were authorized with the old one say nothing any more.
-fn take_bearer(cx: &mut Cx<'_, TradeState>, bearer: Secret, ends: Option<Timestamp>) {
+fn take_bearer(cx: &mut Cx<'_, TradeState>, bearer: Secret, from: Bearer) {
     cx.state.bearer = Some(bearer);
-    cx.state.bearer_ends = ends;
+    (cx.state.bearer_ends, cx.state.bearer_fetched) = match from {
+        Bearer::Fetched { ends } => (ends, true),
+        Bearer::Given => (None, false),
+    };
     cx.state.bearer_worked = false;
     cx.tell(Fact::NewTokens);
 }

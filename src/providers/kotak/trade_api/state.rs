@@ -1,5 +1,7 @@
 //! The steps of the Trade API and what is known between them.
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::provider::{Replay, Rule, Step};
@@ -29,15 +31,22 @@ pub enum TradeStep {
     Logout,
 }
 
+/// How long an answer to what cannot be repeated may take: the vendor's present SDK waits 30 s, and
+/// users report stalls.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 impl Step for TradeStep {
     fn rule(self) -> &'static Rule {
         const TOKEN: Rule = Rule::new("token");
         const INIT: Rule = Rule::new("init").phase(Phase::Opening);
-        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials);
+        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials).timeout(PATIENCE);
         // A second one would send a second SMS.
         const REQUEST: Rule = Rule::new("request-code").phase(Phase::SecondFactor).replay(Replay::Never);
-        const CODE: Rule = Rule::new("access-code").phase(Phase::SecondFactor).spends(NeedKind::AccessCode).opens();
-        const WITHOUT: Rule = Rule::new("without-code").phase(Phase::SecondFactor).opens();
+        const CODE: Rule =
+            Rule::new("access-code").phase(Phase::SecondFactor).spends(NeedKind::AccessCode).opens().timeout(PATIENCE);
+        // A lost one may have opened a session that nobody knows the token of, which is to be told.
+        const WITHOUT: Rule =
+            Rule::new("without-code").phase(Phase::SecondFactor).replay(Replay::Never).opens().timeout(PATIENCE);
         const PROBE: Rule = Rule::new("probe");
         const LOGOUT: Rule = Rule::new("logout").phase(Phase::LoggingOut);
         match self {
@@ -63,6 +72,8 @@ pub struct TradeState {
     pub(super) bearer_ends: Option<Timestamp>,
     /// Whether the API has taken the bearer since it came.
     pub(super) bearer_worked: bool,
+    /// Whether it was fetched with key and secret; somebody gave it otherwise.
+    pub(super) bearer_fetched: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) host: Option<Told>,
     /// Whether this login has followed the server to another host.

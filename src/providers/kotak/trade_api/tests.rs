@@ -252,6 +252,52 @@ fn refused_keys_close_an_opening() {
 }
 
 #[test]
+fn a_bearer_that_key_and_secret_get_is_not_asked_for() {
+    // Of an application without this API, or of the other host's gateway: the next one is no better.
+    let refusal = r#"{"fault":{"code":900901,"message":"Invalid Credentials","description":""}}"#;
+    let mut run = opening(provider().consumer_secret("secret"), user());
+    run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"access_token":"elsewhere","expires_in":3600}"#));
+    run.closes("denied.gateway-token");
+
+    // `/token` below a base URL that is an API's: the gateway wants a bearer there.
+    let mut run = opening(provider().consumer_secret("secret"), user());
+    run.sim.next(1, &Lever::json(StatusCode::UNAUTHORIZED, refusal));
+    run.closes("denied.gateway-token");
+    assert_eq!(run.sent, ["POST /apim/token"]);
+
+    // While a session is open, it waits for a better one.
+    let mut run = active(user());
+    run.sim.expire_bearers();
+    run.calls("/reports/1.0/orders").unwrap();
+    run.sim.next(1, &Lever::json(StatusCode::UNAUTHORIZED, refusal));
+    run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"access_token":"elsewhere","expires_in":60}"#));
+    run.sim.next(2, &Lever::json(StatusCode::UNAUTHORIZED, refusal));
+    run.is_active();
+    assert!(run.was_told("suspect") && run.was_told("recovered") && !run.was_told("refused"));
+}
+
+#[test]
+fn a_bearer_that_dies_at_each_login_ends_the_opening() {
+    let mut run = attended(user());
+    run.needs(NeedKind::Credentials, Because::Opening);
+    run.sim.expire_bearers();
+    run.gives(password("pw")).needs(NeedKind::Credentials, Because::Stale);
+    run.sim.expire_bearers();
+    run.gives(password("pw")).closes("denied.gateway-token");
+    assert!(!run.was_told("refused"));
+}
+
+#[test]
+fn an_outage_says_nothing_of_the_user() {
+    let mut run = attended(user());
+    run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"access_token":"t"}"#));
+    run.sim.next(1, &Lever::json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"DOWN"}"#));
+    run.sim.next(1, &Lever::json(StatusCode::BAD_GATEWAY, r#"{"status":"DOWN"}"#));
+    run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"Success":{"status":"Active"}}"#));
+    run.needs(NeedKind::Credentials, Because::Opening);
+}
+
+#[test]
 fn a_proven_end_logs_in_again_where_that_is_wanted() {
     let mut run = active(user());
     run.sim.expire_sessions();
@@ -353,6 +399,24 @@ fn logout_succeeds_whatever_is_left_of_the_session() {
     run.session.logout(run.now);
     run.closes("logged-out");
     assert_eq!(run.sim.open_sessions(), 0, "the bearer was renewed for it");
+
+    // A page of a proxy is no word of the service.
+    for said in ["{}", "[]", r#"{"welcome":true}"#, "<html>OK</html>", ""] {
+        let mut run = active(user());
+        run.sim.next(1, &Lever::json(StatusCode::OK, said));
+        run.session.logout(run.now);
+        run.closes("logged-out");
+        assert_eq!((run.sent_to("logout"), run.sim.open_sessions()), (2, 0), "{said}");
+    }
+}
+
+#[test]
+fn a_session_that_is_closed_for_good_keeps_nothing() {
+    let mut run = active(user().on(Shard::Second));
+    run.session.logout(run.now);
+    run.closes("logged-out");
+    let text = run.session.snapshot().expose_secrets().to_owned();
+    assert!(!text.contains("ctradeapi") && !text.contains("earer\":\""), "{text}");
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! The session becomes usable, stays so, or is found dead.
+
+use core::time::Duration;
+
+use super::core::{Every, Moment};
+use super::{Session, cx};
+use crate::provider::{Provider, Step, Verdict, When};
+use crate::{Because, CloseReason, Event, Phase, Relogin, Timestamp};
+
+/// The shortest time between two renewals.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl<P: Provider> Session<P> {
+    /// The server proved that the session is usable.
+    pub(super) fn activate(
+        &mut self,
+        now: Timestamp,
+        keepalive: Option<(P::Step, Duration)>,
+        renew: Option<(P::Step, When)>,
+        expires: Option<When>,
+    ) {
+        let core = &mut self.core;
+        let first = core.opened.is_none();
+        core.opened.get_or_insert(now);
+        core.usable = true;
+        core.alive = Some(now);
+        core.refused = 0;
+        core.lost = 0;
+        core.attempt = 0;
+        core.cause = None;
+        core.trouble = None;
+        core.need = core.need.take().filter(|open| open.lasting);
+        core.ease();
+        // A renewal that failed keeps its own wait, and an answer in hand its step.
+        let renewing = renew.map(|(step, _)| step);
+        let held = self.answer.is_some();
+        core.due = core
+            .due
+            .take()
+            .filter(|due| due.retry && renewing == Some(due.step) || held && due.step.rule().spends.is_some());
+        core.keepalive = keepalive.map(|(step, every)| {
+            let from = core.keepalive.as_ref().filter(|old| old.step == step).map_or(now, |old| old.from);
+            Every::new(step, every, from)
+        });
+        core.renewal = renew.map(|(renewal, when)| {
+            let mut moment = Moment::new(now, when);
+            // A server that names a past instant each time must not be asked each time.
+            if let Some(renewed) = core.renewed {
+                moment.at = moment.at.max(renewed + RENEWAL_INTERVAL);
+            }
+            (renewal, moment)
+        });
+        core.expires = expires.map(|when| Moment::new(now, when)).filter(|moment| moment.at > now);
+        let suspect = core::mem::take(&mut core.suspect);
+        if core.due.is_none() {
+            self.answer = None;
+        }
+        self.set_phase(now, Phase::Active);
+        if suspect {
+            self.tell(Event::Recovered);
+        }
+        if !first {
+            self.tell(Event::KeptAlive);
+        }
+    }
+
+    /// The server proved that the session is dead.
+    pub(super) fn expired(&mut self, now: Timestamp, proof: &'static str) {
+        self.tell(Event::Expired { proof });
+        self.core.clear_plans();
+        self.core.generation = self.core.generation.wrapping_add(1);
+        self.core.trouble = None;
+        self.core.attempt = 0;
+        self.answer = None;
+        self.unsaved = true;
+        if !self.may_login_again(now) {
+            self.close(now, CloseReason::Expired);
+            return;
+        }
+        self.provider.forget(&mut self.core.state);
+        self.core.trouble = Some(now);
+        self.set_phase(now, Phase::Opening);
+        let verdict = self.provider.open(&mut cx!(self, now), Because::Expired);
+        self.absorb_facts(now);
+        match verdict {
+            Verdict::Dead { .. } => self.close(now, CloseReason::Expired),
+            verdict => self.apply(now, None, verdict),
+        }
+    }
+
+    fn may_login_again(&mut self, now: Timestamp) -> bool {
+        let Relogin::AskAgain { per_day } = self.options.relogin else { return false };
+        let (since, count) = self.core.relogins.filter(|(since, _)| now.since(*since) < DAY).unwrap_or((now, 0));
+        self.core.relogins = Some((since, count.saturating_add(1)));
+        count < per_day
+    }
+}

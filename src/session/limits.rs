@@ -1,0 +1,66 @@
+//! What servers say about time: waits, penalty boxes and the difference of clocks.
+
+use core::time::Duration;
+
+use http::StatusCode;
+
+use super::Session;
+use crate::provider::Provider;
+use crate::{Event, Response, Timestamp};
+
+/// The shortest and the longest wait that a `Retry-After` header is believed. The longest penalty
+/// known of is 15 minutes; an uncapped one would leave a session dead for as long as a server likes.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15 * 60));
+
+/// How long a 429 without a word of its length keeps everybody from sending.
+const TOO_MANY: Duration = Duration::from_secs(60);
+
+/// The difference of clocks that is worth an event: a `Date` header has whole seconds and travels.
+const CLOCK_SKEW: u64 = 5_000;
+
+impl<P: Provider> Session<P> {
+    /// Waits as long as the server says: after 429 everybody, otherwise the engine alone.
+    pub(super) fn obey_limit(&mut self, now: Timestamp, response: Response<'_>) {
+        let wait = retry_after(now, response);
+        if response.status == StatusCode::TOO_MANY_REQUESTS {
+            // The provider may have told a longer one.
+            match wait {
+                Some(wait) => self.penalize(now, wait),
+                None if self.core.penalty <= now => self.penalize(now, TOO_MANY),
+                None => {}
+            }
+        } else if let Some(wait) = wait {
+            self.core.hold = self.core.hold.max(now + wait);
+        }
+    }
+
+    /// Opens the penalty box.
+    pub(super) fn penalize(&mut self, now: Timestamp, lasts: Duration) {
+        if now + lasts > self.core.penalty {
+            self.core.penalty = now + lasts;
+            self.tell(Event::Penalty { lasts });
+        }
+    }
+
+    /// Tells a difference of clocks when it changes.
+    pub(super) fn note_clock(&mut self, now: Timestamp, response: Response<'_>) {
+        let Some(date) = response.header(http::header::DATE).and_then(Timestamp::from_http_date) else { return };
+        let skew = date.as_millis().cast_signed().saturating_sub(now.as_millis().cast_signed());
+        if skew.abs_diff(self.skew) > CLOCK_SKEW {
+            self.skew = skew;
+            self.tell(Event::ClockSkew { by_millis: skew });
+        }
+    }
+}
+
+/// Reads a `Retry-After` header, in seconds or as a date, within its bounds.
+fn retry_after(now: Timestamp, response: Response<'_>) -> Option<Duration> {
+    let text = response.header(http::header::RETRY_AFTER)?.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().map_or(Duration::MAX, Duration::from_secs)
+    } else {
+        Timestamp::from_http_date(text)?.since(now)
+    };
+    let (shortest, longest) = RETRY_AFTER;
+    Some(wait.clamp(shortest, longest))
+}

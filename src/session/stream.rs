@@ -1,0 +1,99 @@
+//! The stream beside the calls: what opens it, and what its frames say about the session.
+
+use std::sync::Arc;
+
+use http::Request;
+
+use super::{Session, cx};
+use crate::provider::{Cx, Observed, Provider, Unauthorized};
+use crate::{Accepted, AuthorizeError, Secret, Ticket, Timestamp};
+
+/// A provider that serves a stream (a WebSocket) beside its calls.
+pub trait Streams: Provider {
+    /// Makes the handshake of the stream, and what is to be sent where the server waits for a session.
+    ///
+    /// # Errors
+    /// [`Unauthorized`] where the session has nothing to open a stream with now.
+    fn authorize_stream(&self, cx: &mut Cx<'_, Self::State>) -> Result<(Request<()>, Option<Secret>), Unauthorized>;
+
+    /// Makes sense of a frame.
+    fn observe_stream(&self, cx: &mut Cx<'_, Self::State>, frame: &[u8]) -> Observed;
+}
+
+impl<P: Streams> Streams for Arc<P> {
+    fn authorize_stream(&self, cx: &mut Cx<'_, Self::State>) -> Result<(Request<()>, Option<Secret>), Unauthorized> {
+        (**self).authorize_stream(cx)
+    }
+
+    fn observe_stream(&self, cx: &mut Cx<'_, Self::State>, frame: &[u8]) -> Observed {
+        (**self).observe_stream(cx, frame)
+    }
+}
+
+/// How to open a stream.
+#[derive(Debug)]
+#[non_exhaustive]
+#[must_use = "a stream is opened by whoever has sockets"]
+pub struct StreamOpening {
+    /// The handshake, to a `wss` or `ws` URL. The WebSocket client adds `Host`, `Connection`,
+    /// `Upgrade` and the `Sec-WebSocket` headers, as it does for every stream.
+    pub request: Request<()>,
+    /// What to send where the server says that it waits for a session.
+    pub first_frame: Option<Secret>,
+    /// What the stream was opened with; give it back with each frame.
+    pub ticket: Ticket,
+}
+
+impl<P: Streams> Session<P> {
+    /// Makes the handshake of the stream ready to leave.
+    ///
+    /// A stream keeps nothing alive but itself, and its end proves nothing: open it again, with a new
+    /// `authorize_stream`. Where it drops, or falls silent for longer than the server's heartbeat,
+    /// call [`Machine::check`](crate::Machine::check): the session knows no sockets and does not
+    /// notice by itself.
+    ///
+    /// # Errors
+    /// [`AuthorizeError::NotReady`] while there is no session, in a penalty box, or before the server
+    /// has given the key that a stream is opened with.
+    pub fn authorize_stream(&mut self, now: Timestamp) -> Result<StreamOpening, AuthorizeError> {
+        let now = self.tick(now);
+        let phase = self.core.phase;
+        let not_ready = |tier, until| AuthorizeError::NotReady { phase, tier, until };
+        if !self.core.usable {
+            return Err(not_ready(None, None));
+        }
+        if self.core.penalty > now {
+            return Err(not_ready(None, Some(self.core.penalty)));
+        }
+        let authorized = self.provider.authorize_stream(&mut cx!(self, now));
+        self.absorb_facts(now);
+        let (request, first_frame) = authorized.map_err(|error| match error {
+            Unauthorized::NotReady(tier) => not_ready(tier, None),
+            Unauthorized::Unsignable(part) => AuthorizeError::Unsignable(part),
+        })?;
+        let ticket = Ticket {
+            epoch: self.epoch,
+            life: self.life,
+            generation: self.core.generation,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            tier: self.provider.tier(request.uri().path()),
+        };
+        Ok(StreamOpening { request, first_frame, ticket })
+    }
+
+    /// Takes a frame of the stream; one that casts doubt on the session leads to a look, as
+    /// [`Machine::check`](crate::Machine::check) does. Frames with the user's data may be left out.
+    pub fn observe_stream(&mut self, now: Timestamp, ticket: &Ticket, frame: &[u8]) -> Accepted {
+        let now = self.tick(now);
+        if !self.is_current(ticket) {
+            return Accepted::Stale;
+        }
+        let observed = self.provider.observe_stream(&mut cx!(self, now), frame);
+        self.absorb_facts(now);
+        if observed == Observed::Doubt {
+            self.want_check(now);
+        }
+        Accepted::Used
+    }
+}

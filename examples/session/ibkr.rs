@@ -105,7 +105,7 @@ fn serve(port: u16, simulator: sim::WebApi) -> Result<Server<sim::WebApi>, Usage
 fn embedded(args: &Args, simulator: sim::WebApi, oauth: OAuth) -> Result<World, Usage> {
     let server = serve(0, simulator)?;
     let url = format!("{}/v1/api", server.url());
-    session(args, &url, oauth, None, Some(Box::new(server)))
+    session(args, &url, oauth, None, Some(server))
 }
 
 fn session(
@@ -113,7 +113,7 @@ fn session(
     url: &str,
     oauth: OAuth,
     saved: Option<&Snapshot>,
-    server: Option<Box<dyn Any>>,
+    server: Option<Server<sim::WebApi>>,
 ) -> Result<World, Usage> {
     let mut provider = WebApi::new(&world::base(args, url)?, oauth)?.takeover(args.takeover).region(args.region);
     if let Some(every) = args.keepalive {
@@ -125,7 +125,7 @@ fn session(
     };
     let answers = Answers::read(args.again, None)?;
     let transport = world::transport(args)?;
-    Ok(World { handle, transport, answers, call: "/iserver/accounts", _server: server })
+    Ok(World::new(handle, transport, answers, "/iserver/accounts", server))
 }
 
 fn oauth1a_simulator() -> Result<(sim::WebApi, Keys, Issued), Usage> {

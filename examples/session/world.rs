@@ -21,7 +21,7 @@ pub struct World {
     /// A call of the user's own that every account may make.
     pub call: &'static str,
     /// The simulator, which lives as long as this.
-    pub _server: Option<Box<dyn std::any::Any>>,
+    _server: Option<Box<dyn std::any::Any>>,
 }
 
 impl World {

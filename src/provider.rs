@@ -60,6 +60,12 @@ pub trait Provider {
         *state = Self::State::default();
     }
 
+    /// Drops what a closed session has no use for: everything, unless something outlives all sessions,
+    /// as an owner's consent does.
+    fn retire(&self, state: &mut Self::State) {
+        *state = Self::State::default();
+    }
+
     /// Says how to go on with an answer. The engine keeps it in hand until a step that
     /// [spends](Rule::spends) it has been judged, and wipes it when the session is usable.
     ///
@@ -480,6 +486,10 @@ impl<P: Provider> Provider for Arc<P> {
 
     fn forget(&self, state: &mut Self::State) {
         (**self).forget(state);
+    }
+
+    fn retire(&self, state: &mut Self::State) {
+        (**self).retire(state);
     }
 
     fn answered(

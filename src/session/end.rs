@@ -132,9 +132,9 @@ impl<P: Provider> Session<P> {
             self.tell(Event::MayLiveOn);
         }
         // Where the session can still be ended, its tokens stay in the snapshot for whoever wants to do
-        // that. Otherwise nothing of the state is of use any more, not even what outlives a session.
+        // that. Otherwise hardly anything of the state is of use any more.
         if !endable {
-            self.core.state = P::State::default();
+            self.provider.retire(&mut self.core.state);
         }
         self.core.clear_plans();
         self.core.trouble = None;

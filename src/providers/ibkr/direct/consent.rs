@@ -143,6 +143,10 @@ impl Provider for Consent {
         *state = ConsentState { grant: state.grant.take(), ..ConsentState::default() };
     }
 
+    fn retire(&self, state: &mut ConsentState) {
+        self.forget(state);
+    }
+
     fn answered(
         &self,
         cx: &mut Cx<'_, ConsentState>,

@@ -9,7 +9,7 @@
 //! - [`Standing`]: what the flags of a status say together.
 //! - [`Refusal`]: what an error answer says, and about which tier.
 //! - [`Gateway`]: the session behind a gateway on the user's machine.
-//! - [`direct`]: the session without one, over OAuth 1.0a or 2.0.
+//! - `direct` (feature `ibkr-oauth`): the session without one, over OAuth 1.0a or 2.0.
 //! - [`Region`]: the midnight at which all sessions end.
 
 mod account;

@@ -17,7 +17,7 @@ use super::{bodies, oauth_text};
 use crate::Timestamp;
 use crate::sim::{Reply, Simulator};
 
-/// A simulated Web API; see the [module](self).
+/// A simulated Web API: the door of OAuth in front of a brokerage tier.
 #[derive(Debug)]
 pub struct WebApi {
     /// The brokerage tier, with its levers and its log.

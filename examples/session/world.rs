@@ -169,6 +169,7 @@ fn embedded_gateway() -> sim::ibkr::Gateway {
     let soon = sim::ibkr::Login::After { delay: Duration::from_secs(2), person: sim::ibkr::Person::default() };
     sim::ibkr::Gateway::new(sim::ibkr::Settings {
         login: soon,
+        opens_itself: false,
         establish: Duration::from_millis(500),
         ..sim::ibkr::Settings::default()
     })

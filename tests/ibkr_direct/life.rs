@@ -161,4 +161,8 @@ fn a_token_of_somebody_else_is_looked_at_first() {
     let mut life = World::new(adopted, first.server).at(first.now);
     life.is_active();
     assert_eq!(life.sent, [STATUS]);
+    // Its end is known, so it is renewed in time.
+    life.runs_until(|life| life.sent.last().is_some_and(|sent| sent == TOKEN));
+    assert!((21 * HOUR..=23 * HOUR).contains(&life.now.since(START)));
+    assert_eq!(life.machine.phase(), Phase::Active);
 }

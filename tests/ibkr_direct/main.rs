@@ -5,6 +5,7 @@ mod support;
 
 mod bad_input;
 mod consent;
+mod golden;
 mod keys;
 mod life;
 mod loopback;

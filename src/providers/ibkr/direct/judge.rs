@@ -8,7 +8,7 @@ use super::super::gateway::PENALTY;
 use super::super::oauth1a;
 use super::super::wire::{Accounts, Logout, LogoutOutcome, Status, Tickle, Validate};
 use super::super::{Refusal, Standing};
-use super::state::{LIFE, WebApiState};
+use super::state::{LIFE, WebApiState, renewal};
 use super::{OAuth, WebApi, WebApiStep};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
 use crate::{Because, CloseReason, Denial, Event, NeedKind, Response};
@@ -97,8 +97,10 @@ impl WebApi {
         cx.state.opened = true;
         cx.state.refused = 0;
         cx.state.moves = 0;
-        // An adopted token has told no end.
-        let renew_at = *cx.state.renew_at.get_or_insert(expires.unwrap_or(cx.now + LIFE / 2));
+        // An adopted token may have told no end.
+        let ends = expires.unwrap_or(cx.now + LIFE / 2);
+        let renew_at = cx.state.renew_at.unwrap_or_else(|| renewal(cx.now, ends, &cx.entropy, self.account()));
+        cx.state.renew_at = Some(renew_at);
         Verdict::Active {
             keepalive: Some((WebApiStep::Tickle, self.tickle)),
             // A clock that was set back must not put the renewal off for days.

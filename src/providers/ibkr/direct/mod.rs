@@ -194,7 +194,8 @@ impl Provider for WebApi {
             (OAuth::V1a(_), WebApiToken::Live(_)) | (OAuth::V2(_), WebApiToken::Bearer(_)) => {}
             _ => return Err(Rejection::WrongKind),
         }
-        let live = Some(WebApiLive { paper: self.known_paper(), ..WebApiLive::default() });
+        let (paper, expires) = (self.known_paper(), token.expires());
+        let live = Some(WebApiLive { paper, expires, ..WebApiLive::default() });
         Ok(WebApiState { token: Some(token), live, ..WebApiState::default() })
     }
 

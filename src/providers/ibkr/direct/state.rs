@@ -52,11 +52,7 @@ impl WebApiState {
     /// Takes a token that calls can be made with.
     pub(super) fn enter(&mut self, now: Timestamp, token: WebApiToken, entropy: &Entropy<'_>, account: &str) {
         let expires = token.expires().unwrap_or(now + LIFE).min(now + LIFE);
-        // From one to three hours before the end, so that the sessions of a house do not come all at once.
-        let drawn = super::super::draw::bytes(entropy, account, "renewal");
-        let drawn = drawn.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        let margin = Duration::from_millis(3_600_000 + crate::retry::spread(drawn, 2 * 3_600_000));
-        self.renew_at = Some(expires - margin.min(expires.since(now) / 2));
+        self.renew_at = Some(renewal(now, expires, entropy, account));
         self.live.get_or_insert_default().expires = Some(expires);
         self.token = Some(token);
         self.doubted = false;
@@ -65,6 +61,15 @@ impl WebApiState {
     pub(super) fn is_sso_alive(&self, now: Timestamp) -> bool {
         self.token.is_some() && self.validated.is_some_and(|at| at <= now && now.since(at) < BELIEVED)
     }
+}
+
+/// Says when a token is renewed: from one to three hours before its end, so that the sessions of a house do
+/// not come all at once.
+pub(super) fn renewal(now: Timestamp, expires: Timestamp, entropy: &Entropy<'_>, account: &str) -> Timestamp {
+    let drawn = super::super::draw::bytes(entropy, account, "renewal");
+    let drawn = drawn.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let margin = Duration::from_millis(3_600_000 + crate::retry::spread(drawn, 2 * 3_600_000));
+    expires - margin.min(expires.since(now) / 2)
 }
 
 /// What calls are authorized with, for [`Session::adopt`](crate::Session::adopt) too.
@@ -79,7 +84,7 @@ pub enum WebApiToken {
 }
 
 impl WebApiToken {
-    fn expires(&self) -> Option<Timestamp> {
+    pub(super) fn expires(&self) -> Option<Timestamp> {
         match self {
             Self::Live(token) => Some(token.expires()),
             Self::Bearer(bearer) => bearer.expires(),

@@ -155,7 +155,7 @@ impl WebApi {
         }
     }
 
-    fn account(&self) -> &str {
+    pub(super) fn account(&self) -> &str {
         match &self.oauth {
             OAuth::V1a(oauth) => &oauth.account,
             OAuth::V2(oauth) => &oauth.user,

@@ -88,7 +88,11 @@ impl Denial {
                 NeedKind::Totp => "denied.totp",
                 NeedKind::Pin => "denied.pin",
                 NeedKind::GatewayToken => "denied.gateway-token",
-                NeedKind::Browser | NeedKind::Takeover | NeedKind::Verifier => "denied.refused",
+                NeedKind::Browser
+                | NeedKind::Takeover
+                | NeedKind::Verifier
+                | NeedKind::Signature
+                | NeedKind::Decryption => "denied.refused",
             },
             Self::Unanswered { .. } => "denied.unanswered",
             Self::Rejected(_) => "denied.rejected",

@@ -189,10 +189,10 @@ pub use exchange::{Delivery, Failure, FailureKind, Outgoing, RequestId, Response
 pub use machine::{
     Accepted, AuthorizeError, Machine, Misuse, Options, Output, Phase, Relogin, Seed, Status, Ticket, WaitingOn,
 };
-pub use need::{Answered, Because, By, Credentials, Input, Need, NeedId, NeedKind, Rejection, Totp};
+pub use need::{Answered, Because, By, Credentials, Input, Message, Need, NeedId, NeedKind, Rejection, Totp};
 pub use provider::Provider;
 pub use retry::Backoff;
-pub use secret::Secret;
+pub use secret::{Secret, SecretBytes};
 pub use server::{BaseUrl, UrlError};
 pub use session::{Session, StreamOpening, Streams};
 pub use shape::Shape;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Secret, Timestamp};
+use crate::{Secret, SecretBytes, Timestamp};
 
 /// Names one open question; it survives a resume.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Debug)]
@@ -31,8 +31,38 @@ pub struct Need {
     pub refused: u8,
     /// A one-time code must be made at this time or later, since an earlier one may have been used up.
     pub fresh_after: Option<Timestamp>,
-    /// Where a person has to go, for [`NeedKind::Browser`].
+    /// Where a person has to go, for [`NeedKind::Browser`] and [`NeedKind::Verifier`].
     pub url: Option<Arc<str>>,
+    /// What the key is to work on, for [`NeedKind::Signature`] and [`NeedKind::Decryption`]. It stays in
+    /// this process: after a resume the question is put anew.
+    #[serde(skip)]
+    pub message: Option<Message>,
+    /// The answer must be here by then, since the time is in what it signs; a late one is not used, and
+    /// the question is put anew, with another id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// What a key that is kept elsewhere has to sign or to decrypt.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message(Arc<[u8]>);
+
+impl Message {
+    /// Takes the bytes.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    /// Gives the bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({} bytes)", self.0.len())
+    }
 }
 
 /// The kinds of answers that a session may need.
@@ -57,6 +87,13 @@ pub enum NeedKind {
     GatewayToken,
     /// The code that the provider's consent page shows: answer with [`Input::Code`].
     Verifier,
+    /// The signature of a key that is kept in a vault or an HSM. [`Need::message`] is the SHA-256 digest
+    /// (32 bytes): sign it with RSASSA-PKCS1-v1_5 as a digest that is made already, and answer with
+    /// [`Input::Signature`] before [`Need::until`].
+    Signature,
+    /// What a key that is kept in a vault or an HSM decrypts. [`Need::message`] is the ciphertext:
+    /// decrypt it with RSAES-PKCS1-v1_5 and answer with [`Input::Decrypted`].
+    Decryption,
 }
 
 impl NeedKind {
@@ -71,12 +108,15 @@ impl NeedKind {
             Self::Takeover => "takeover",
             Self::GatewayToken => "gateway-token",
             Self::Verifier => "verifier",
+            Self::Signature => "signature",
+            Self::Decryption => "decryption",
         }
     }
 
     /// Tells whether an answer is something that the server judges and may count against the account.
     pub const fn is_judged(self) -> bool {
-        !matches!(self, Self::Browser | Self::Takeover)
+        // Who signs wrongly has the wrong key, which is found out before anything leaves.
+        !matches!(self, Self::Browser | Self::Takeover | Self::Signature | Self::Decryption)
     }
 }
 
@@ -86,6 +126,8 @@ impl NeedKind {
 pub enum Because {
     /// The session is being opened.
     Opening,
+    /// Tokens are renewed before their end; the session goes on meanwhile.
+    Renewing,
     /// The server refused the last answer: do not give the same one again.
     Refused,
     /// Nobody knows whether the last answer arrived, so it is not sent again by itself.
@@ -105,6 +147,7 @@ impl Because {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Opening => "opening",
+            Self::Renewing => "renewing",
             Self::Refused => "refused",
             Self::Lost => "lost",
             Self::Stale => "stale",
@@ -129,6 +172,10 @@ pub enum Input {
     Pin(Secret),
     /// A bearer token.
     Token(Secret),
+    /// The raw bytes of a signature, as long as the key's modulus; base64 is decoded first.
+    Signature(SecretBytes),
+    /// The raw bytes that a ciphertext was made of, without their padding.
+    Decrypted(SecretBytes),
     /// What had to be done elsewhere is done.
     Done,
     /// The other client may be thrown out, once.
@@ -147,6 +194,8 @@ impl Input {
                 | (Self::Totp(_), NeedKind::Totp)
                 | (Self::Pin(_), NeedKind::Pin)
                 | (Self::Token(_), NeedKind::GatewayToken)
+                | (Self::Signature(_), NeedKind::Signature)
+                | (Self::Decrypted(_), NeedKind::Decryption)
                 | (Self::Done, NeedKind::Browser)
                 | (Self::TakeOver, NeedKind::Takeover)
         )
@@ -158,6 +207,8 @@ impl Input {
             Self::Code(code) => ("code", code),
             Self::Pin(pin) => ("pin", pin),
             Self::Token(token) => ("token", token),
+            Self::Signature(bytes) => return check_bytes("signature", bytes),
+            Self::Decrypted(bytes) => return check_bytes("decrypted", bytes),
             _ => return Ok(()),
         };
         if secret.is_empty() {
@@ -168,6 +219,15 @@ impl Input {
             return Err(Rejection::Malformed(name));
         }
         Ok(())
+    }
+}
+
+fn check_bytes(name: &'static str, bytes: &SecretBytes) -> Result<(), Rejection> {
+    match bytes.expose().len() {
+        0 => Err(Rejection::Empty(name)),
+        // No key in use has a modulus of more than 8192 bits.
+        1..=1024 => Ok(()),
+        _ => Err(Rejection::Malformed(name)),
     }
 }
 
@@ -203,7 +263,7 @@ pub enum Rejection {
     Malformed(&'static str),
     /// The answer is of another kind than the question.
     WrongKind,
-    /// The code was made before [`Need::fresh_after`].
+    /// The code was made before [`Need::fresh_after`], or the answer came after [`Need::until`].
     NotFresh,
     /// Too many answers were refused: a person has to give the next one.
     Unattended,
@@ -228,7 +288,7 @@ impl fmt::Display for Rejection {
             Self::Empty(field) => write!(f, "{field}: must not be empty"),
             Self::Malformed(field) => write!(f, "{field}: has a wrong length or a character that cannot be sent"),
             Self::WrongKind => f.write_str("the answer is of another kind than the question"),
-            Self::NotFresh => f.write_str("the code is too old: wait for the next one"),
+            Self::NotFresh => f.write_str("the answer is too old: wait for the next question or code"),
             Self::Unattended => f.write_str("the server refused an earlier answer: a person has to give the next one"),
         }
     }

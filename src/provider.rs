@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 
 use crate::retry::Backoff;
 use crate::{
-    BaseUrl, Because, CloseReason, Event, Input, NeedKind, Phase, Rejection, Response, ServerText, Ticket, Timestamp,
+    BaseUrl, Because, CloseReason, Event, Input, Message, NeedKind, Phase, Rejection, Response, ServerText, Ticket,
+    Timestamp,
 };
 
 /// A protocol: how a session of one provider is opened, kept alive and ended.
@@ -77,6 +78,22 @@ pub trait Provider {
         kind: NeedKind,
         input: &Input,
     ) -> Result<Verdict<Self::Step>, Rejection>;
+
+    /// Puts the question for the answer that a step [spends](Rule::spends), where it is due to leave and
+    /// there is none: it grew old in hand, or was in the memory of an earlier process. A provider whose
+    /// question is about bytes that it makes ([`Ask::about`]) plans the step and makes them here.
+    ///
+    /// # Errors
+    /// [`Unbuildable`] where the bytes cannot be made.
+    fn question(
+        &self,
+        cx: &mut Cx<'_, Self::State>,
+        step: Self::Step,
+        kind: NeedKind,
+    ) -> Result<Ask<Self::Step>, Unbuildable> {
+        let _ = (cx, step);
+        Ok(Ask::new(kind, Because::Stale))
+    }
 
     /// Builds the request of a step. `answer` is there for a step that spends one.
     ///
@@ -323,12 +340,16 @@ pub struct Ask<S> {
     pub poll: Option<(S, Duration)>,
     /// Whether the session goes on meanwhile, so that a proof of life does not close the question.
     pub lasting: bool,
+    /// What a key that is kept elsewhere is to work on.
+    pub message: Option<Message>,
+    /// How long an answer can be used.
+    pub valid: Option<Duration>,
 }
 
 impl<S> Ask<S> {
     /// Makes a question.
     pub const fn new(kind: NeedKind, because: Because) -> Self {
-        Self { kind, because, url: None, poll: None, lasting: false }
+        Self { kind, because, url: None, poll: None, lasting: false, message: None, valid: None }
     }
 
     /// Looks every so often whether the question has answered itself.
@@ -341,6 +362,13 @@ impl<S> Ask<S> {
     #[must_use]
     pub fn lasting(self) -> Self {
         Self { lasting: true, ..self }
+    }
+
+    /// Gives the bytes that a key kept elsewhere is to work on, and how long its answer can be used; for
+    /// [`Provider::question`], which is asked anew when that is over.
+    #[must_use]
+    pub fn about(self, message: Message, valid: Option<Duration>) -> Self {
+        Self { message: Some(message), valid, ..self }
     }
 
     /// Names the place where a person has to go.
@@ -499,6 +527,15 @@ impl<P: Provider> Provider for Arc<P> {
         input: &Input,
     ) -> Result<Verdict<Self::Step>, Rejection> {
         (**self).answered(cx, kind, input)
+    }
+
+    fn question(
+        &self,
+        cx: &mut Cx<'_, Self::State>,
+        step: Self::Step,
+        kind: NeedKind,
+    ) -> Result<Ask<Self::Step>, Unbuildable> {
+        (**self).question(cx, step, kind)
     }
 
     fn request(

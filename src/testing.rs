@@ -62,7 +62,7 @@ use http::{Request, Response};
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 use self::world::World;
-use crate::{Input, NeedKind, Options, Provider, Relogin, Timestamp};
+use crate::{Input, Need, Options, Provider, Relogin, Timestamp};
 
 /// An answer that a server of this provider may give.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ impl Sample {
 }
 
 type Server = dyn Fn(&Request<Vec<u8>>, Timestamp) -> Response<Vec<u8>>;
-type Answers = dyn Fn(NeedKind, u32, Timestamp) -> Option<Input>;
+type Answers = dyn Fn(&Need, u32, Timestamp) -> Option<Input>;
 
 /// The laws, and what is needed to check them on a provider.
 pub struct Laws<P: Provider> {
@@ -159,7 +159,7 @@ impl<P: Provider + Send> Laws<P> {
     /// Makes the answers to needs, where the provider is strict about their form; each must be
     /// another one for another number. `None` leaves the harness to its own.
     #[must_use]
-    pub fn answers(mut self, answers: impl Fn(NeedKind, u32, Timestamp) -> Option<Input> + 'static) -> Self {
+    pub fn answers(mut self, answers: impl Fn(&Need, u32, Timestamp) -> Option<Input> + 'static) -> Self {
         self.answers = Some(Box::new(answers));
         self
     }

@@ -149,7 +149,7 @@ fn trade_api(with_secret: bool) -> Laws<TradeApi> {
             Sample::new(424, "text/html", "<html></html>"),
         ])
         .tokens(|| TradeTokens { bearer: "bearer".into(), session_token: "BC604B4A88FF4722844ED8FC3D395DAE".into() })
-        .answers(|kind, number, _| match kind {
+        .answers(|need, number, _| match need.kind {
             // Another user's name would not be sent.
             NeedKind::Credentials => {
                 Credentials::new("USER1", format!("password-{number:05}")).ok().map(Input::Credentials)

@@ -3,7 +3,7 @@
 use super::core::{Every, Open};
 use super::{Session, cx};
 use crate::event::Cause;
-use crate::provider::{Ask, Provider, Step, Verdict};
+use crate::provider::{Ask, Provider, Step, Unbuildable, Verdict};
 use crate::{
     Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, RequestId,
     Timestamp, Totp,
@@ -12,13 +12,42 @@ use crate::{
 impl<P: Provider> Session<P> {
     /// Opens a question, or keeps the same one open.
     pub(super) fn ask(&mut self, now: Timestamp, ask: Ask<P::Step>) {
-        let Ask { kind, because, url, poll, lasting } = ask;
+        self.put(now, ask, None);
+    }
+
+    /// Puts the question for the answer that a step spends.
+    pub(super) fn ask_for(&mut self, now: Timestamp, step: P::Step, kind: NeedKind) {
+        let asked = self.provider.question(&mut cx!(self, now), step, kind);
+        self.absorb_facts(now);
+        match asked {
+            Ok(ask) => self.put(now, ask, Some(step)),
+            Err(Unbuildable(part)) => {
+                self.core.need = None;
+                self.unbuildable(now, step, part);
+            }
+        }
+    }
+
+    /// Puts a question anew whose bytes have grown old.
+    pub(super) fn ask_anew(&mut self, now: Timestamp) {
+        let Some(open) = self.core.need.take() else { return };
+        if let Some((step, kind)) = open.asker.and_then(|step| Some((step, step.rule().spends?))) {
+            self.ask_for(now, step, kind);
+        }
+    }
+
+    fn put(&mut self, now: Timestamp, ask: Ask<P::Step>, asker: Option<P::Step>) {
+        let Ask { kind, because, url, poll, lasting, message, valid } = ask;
+        let asker = asker.filter(|_| message.is_some());
         // What a look or a keepalive asks for again may be on its way already.
         let on_its_way = self.core.due.is_some() && self.answer.as_ref().is_some_and(|answer| answer.fits(kind));
         if on_its_way && !matches!(because, Because::Refused | Because::Lost | Because::Stale) {
             return;
         }
-        self.core.due = None;
+        // A session that goes on has plans that are not the question's.
+        if !lasting || self.core.due.as_ref().is_some_and(|due| due.step.rule().spends == Some(kind)) {
+            self.core.due = None;
+        }
         self.answer = None;
         if because == Because::Refused {
             self.core.refused = self.core.refused.saturating_add(1);
@@ -45,6 +74,7 @@ impl<P: Provider> Session<P> {
             && open.need.kind == kind
             && open.need.because == because
             && because != Because::Refused
+            && message.is_none()
         {
             open.need.url = url;
             open.poll = poll;
@@ -52,8 +82,9 @@ impl<P: Provider> Session<P> {
         }
         self.core.needs = self.core.needs.wrapping_add(1).max(1);
         let fresh_after = if kind == NeedKind::Totp { self.core.code_spent } else { None };
-        let need = Need { id: NeedId(self.core.needs), kind, because, refused: self.core.refused, fresh_after, url };
-        self.core.need = Some(Box::new(Open { need, poll, lasting }));
+        let (id, refused, until) = (NeedId(self.core.needs), self.core.refused, valid.map(|valid| now + valid));
+        let need = Need { id, kind, because, refused, fresh_after, url, message, until };
+        self.core.need = Some(Box::new(Open { need, poll, lasting, asker }));
     }
 
     pub(super) fn take_input(&mut self, now: Timestamp, id: NeedId, input: Input, by: By) -> Answered {
@@ -73,6 +104,7 @@ impl<P: Provider> Session<P> {
         if let Err(rejection) = self.admit(now, kind, &input, by) {
             return Answered::Rejected(rejection);
         }
+        let until = self.core.need.as_ref().and_then(|open| open.need.until);
         let verdict = match self.provider.answered(&mut cx!(self, now), kind, &input) {
             Ok(verdict) => verdict,
             Err(rejection) => {
@@ -104,6 +136,7 @@ impl<P: Provider> Session<P> {
         };
         self.apply(now, None, verdict);
         self.answer = if keep { Some(input) } else { None };
+        self.answer_until = until;
         Answered::Used
     }
 
@@ -113,6 +146,9 @@ impl<P: Provider> Session<P> {
             return Err(Rejection::WrongKind);
         }
         let core = &self.core;
+        if core.need.as_ref().is_some_and(|open| open.ends() <= now) {
+            return Err(Rejection::NotFresh);
+        }
         // A lost answer may have been a refused one: at most one more than the refusals may go out.
         let max = self.options.max_refused;
         let too_many = core.refused >= max || core.refused.saturating_add(core.lost) > max;

@@ -155,6 +155,21 @@ pub(super) struct Open<S> {
     /// Whether the session goes on meanwhile.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) lasting: bool,
+    /// The step that waits for the answer to a question about bytes, which is put anew when it grows old.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub(super) asker: Option<S>,
+}
+
+impl<S> Open<S> {
+    /// Tells when the question is to be put anew, with other bytes.
+    pub(super) fn ends(&self) -> Timestamp {
+        match (&self.asker, &self.need.message) {
+            (None, _) => Timestamp::NEVER,
+            // The bytes were in the memory of an earlier process.
+            (Some(_), None) => Timestamp::from_millis(0),
+            (Some(_), Some(_)) => self.need.until.unwrap_or(Timestamp::NEVER),
+        }
+    }
 }
 
 /// An instant that a server named, or one that lies so long after another.
@@ -220,6 +235,10 @@ impl<S: PartialEq, T> Core<S, T> {
         }
         if let Some(at) = self.need.as_mut().and_then(|open| open.need.fresh_after.as_mut()) {
             back(at);
+        }
+        // The time of the clock that was wrong is in the bytes.
+        if let Some(at) = self.need.as_mut().and_then(|open| open.need.until.as_mut()) {
+            *at = Timestamp::from_millis(0);
         }
         if let Some(due) = &mut self.due {
             back(&mut due.at);

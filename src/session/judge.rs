@@ -81,9 +81,11 @@ impl<P: Provider> Session<P> {
     /// Goes on after a request that the server may have acted on, as the step's rule allows.
     fn repeat(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
         let rule = step.rule();
-        if rule.spends.is_some() {
+        if let Some(kind) = rule.spends {
             self.answer = None;
-            self.core.lost = self.core.lost.saturating_add(1);
+            if kind.is_judged() {
+                self.core.lost = self.core.lost.saturating_add(1);
+            }
         }
         match (rule.replay, self.provider.probe(&self.core.state)) {
             (Replay::Safe, _) => self.retry(now, step, cause, after),

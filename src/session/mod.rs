@@ -52,6 +52,8 @@ pub struct Session<P: Provider> {
     in_flight: Option<InFlight<P::Step>>,
     /// The answer to the last need, until the step that spends it has been judged.
     answer: Option<Input>,
+    /// Until when that answer can be used.
+    answer_until: Option<Timestamp>,
     /// The end of the one-time code before the one in flight.
     code_before: Option<Timestamp>,
     /// The difference of clocks that was told last, in milliseconds.
@@ -127,6 +129,7 @@ impl<P: Provider> Session<P> {
             core,
             in_flight: None,
             answer: None,
+            answer_until: None,
             code_before: None,
             skew: 0,
             checked_at: Timestamp::from_millis(0),

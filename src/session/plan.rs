@@ -29,6 +29,8 @@ pub(super) enum Next<S> {
     Expire,
     /// `Options::patience` or `Options::logout_patience` runs out.
     GiveUp,
+    /// A question about bytes that have grown old is put anew.
+    AskAnew,
     /// A step leaves, because of this.
     Send(S, Why),
 }
@@ -56,6 +58,8 @@ impl<P: Provider> Session<P> {
             }
             self.core.set_back(by);
             self.checked_at = self.checked_at - by;
+            // What it signed has the time of the clock that was wrong.
+            self.answer_until = self.answer_until.map(|_| Timestamp::from_millis(0));
             if let Some(in_flight) = &mut self.in_flight {
                 in_flight.deadline = in_flight.deadline - by;
             }
@@ -95,8 +99,15 @@ impl<P: Provider> Session<P> {
         if core.ending.is_some() {
             return first;
         }
+        let asker = core.need.as_ref().and_then(|open| open.asker);
+        if let Some(open) = &core.need
+            && open.asker.is_some()
+        {
+            offer(open.ends().max(core.clock), Next::AskAnew);
+        }
         if let Some((step, moment)) = core.renewal
             && core.due.as_ref().is_none_or(|due| due.step != step)
+            && asker != Some(step)
         {
             offer(self.not_before(step, moment.at), Next::Send(step, Why::Renewal));
         }
@@ -134,7 +145,7 @@ impl<P: Provider> Session<P> {
             Next::Send(_, Why::Due | Why::Check | Why::Look) => WaitingOn::Pause,
             Next::Expire => WaitingOn::Expiry,
             Next::GiveUp | Next::Lose => WaitingOn::Retry,
-            Next::Nothing => WaitingOn::Nothing,
+            Next::Nothing | Next::AskAnew => WaitingOn::Nothing,
         }
     }
 

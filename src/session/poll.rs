@@ -7,8 +7,8 @@ use super::plan::{FLOW, Next};
 use super::{InFlight, Session, cx};
 use crate::event::Cause;
 use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
-use crate::provider::{Ask, Provider, Replay, Step, Unbuildable};
-use crate::{Because, CloseReason, Input, NeedKind, Output, Shape, Timestamp};
+use crate::provider::{Provider, Replay, Step, Unbuildable};
+use crate::{CloseReason, Input, NeedKind, Output, Shape, Timestamp};
 
 /// How much longer than its timeout a request is waited for, so that the driver's verdict comes first.
 const GRACE: Duration = Duration::from_secs(5);
@@ -35,6 +35,7 @@ impl<P: Provider> Session<P> {
                     self.want_check(now);
                 }
                 Next::GiveUp => self.give_up(now),
+                Next::AskAnew => self.ask_anew(now),
                 Next::Send(step, _) => {
                     if let Some(output) = self.emit(now, step) {
                         return output;
@@ -78,7 +79,7 @@ impl<P: Provider> Session<P> {
             // A snapshot must not say that the step has left.
             self.saving = None;
             self.core.clear_plans_of(now, step);
-            self.ask(now, Ask::new(kind, Because::Stale));
+            self.ask_for(now, step, kind);
             return None;
         }
         if self.options.durable && rule.replay != Replay::Safe && self.saving != Some(step) {
@@ -97,6 +98,10 @@ impl<P: Provider> Session<P> {
         if let Some(Input::Totp(code)) = answer {
             self.code_before = self.core.code_spent;
             self.core.code_spent = Some(code.ends());
+        }
+        // What it signed has the time and a nonce, which a server takes only once.
+        if matches!(answer, Some(Input::Signature(_))) {
+            self.answer = None;
         }
         if !self.facts.is_empty() {
             self.absorb_facts(now);
@@ -137,7 +142,7 @@ impl<P: Provider> Session<P> {
     fn has_answer_for(&self, now: Timestamp, kind: NeedKind) -> bool {
         match (&self.answer, kind) {
             (Some(Input::Totp(code)), NeedKind::Totp) => now < code.ends(),
-            (Some(answer), kind) => answer.fits(kind),
+            (Some(answer), kind) => answer.fits(kind) && self.answer_until.is_none_or(|until| now < until),
             (None, _) => false,
         }
     }
@@ -159,7 +164,7 @@ impl<P: Provider> Session<P> {
     }
 
     /// A request that cannot be built fails as if its answer could not be read: the state is at fault.
-    fn unbuildable(&mut self, now: Timestamp, step: P::Step, part: &'static str) {
+    pub(super) fn unbuildable(&mut self, now: Timestamp, step: P::Step, part: &'static str) {
         self.answer = None;
         self.note_sent(now, step);
         let shape = Shape::unread(step.rule().name, part);

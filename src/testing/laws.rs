@@ -232,7 +232,7 @@ impl<P: Provider + Send> World<'_, P> {
 
     pub(super) fn give(&mut self, by: By) -> Lawful {
         let Some(need) = self.need.clone() else { return Ok(()) };
-        let Some(input) = self.answer(need.kind) else { return Ok(()) };
+        let Some(input) = self.answer_to(&need) else { return Ok(()) };
         let secret = watch::secret(&input).unwrap_or_default().to_owned();
         let now = self.tick();
         let answered = self.session.handle_input(now, need.id, input, by);

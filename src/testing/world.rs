@@ -9,8 +9,8 @@ use super::calls::{Call, Reply};
 use super::watch::{Log, Watched};
 use super::{Laws, Sample};
 use crate::{
-    CloseReason, Credentials, Input, Machine, Need, NeedKind, Options, Provider, RequestId, Secret, Seed, Session,
-    Snapshot, Ticket, Timestamp, Totp,
+    CloseReason, Credentials, Input, Machine, Need, NeedKind, Options, Provider, RequestId, Secret, SecretBytes, Seed,
+    Session, Snapshot, Ticket, Timestamp, Totp,
 };
 
 /// A broken law: its name and what happened.
@@ -213,13 +213,22 @@ impl<'a, P: Provider + Send> World<'a, P> {
         }
     }
 
+    /// Makes an answer to a question, as the provider wants it.
+    pub(super) fn answer_to(&mut self, need: &Need) -> Option<Input> {
+        let number = self.given + 1;
+        match self.laws.answers.as_ref().and_then(|answers| answers(need, number, self.now)) {
+            Some(input) => {
+                self.given = number;
+                Some(input)
+            }
+            None => self.answer(need.kind),
+        }
+    }
+
     /// Makes an answer that was never given before.
     pub(super) fn answer(&mut self, kind: NeedKind) -> Option<Input> {
         self.given += 1;
         let number = self.given;
-        if let Some(input) = self.laws.answers.as_ref().and_then(|answers| answers(kind, number, self.now)) {
-            return Some(input);
-        }
         let text = || Secret::new(format!("answer-{number:08}"));
         match kind {
             NeedKind::Credentials => Credentials::new("somebody", text()).ok().map(Input::Credentials),
@@ -229,6 +238,8 @@ impl<'a, P: Provider + Send> World<'a, P> {
             NeedKind::Browser => Some(Input::Done),
             NeedKind::Takeover => Some(Input::TakeOver),
             NeedKind::GatewayToken => Some(Input::Token(text())),
+            NeedKind::Signature => Some(Input::Signature(SecretBytes::new(text().expose()))),
+            NeedKind::Decryption => Some(Input::Decrypted(SecretBytes::new(text().expose()))),
         }
     }
 

@@ -4,15 +4,16 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use http::{Request, Response};
+use sansession::provider::Entropy;
 use sansession::providers::ibkr::direct::WebApiToken;
-use sansession::providers::ibkr::keys::PrivateKey;
+use sansession::providers::ibkr::keys::{PrivateKey, PublicKey};
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant, LiveSessionToken};
 use sansession::providers::ibkr::oauth2::{Bearer, Client};
 use sansession::providers::ibkr::{Consent, OAuth1a, OAuth2, WebApi};
 use sansession::sim::ibkr::oauth::{Issued, OAuthServer, Upload};
 use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::testing::{Laws, Sample};
-use sansession::{BaseUrl, Input, NeedKind, Options, Timestamp};
+use sansession::{BaseUrl, Input, NeedKind, Options, SecretBytes, Timestamp};
 
 use crate::{READY, longer};
 
@@ -131,11 +132,46 @@ fn consent() -> Laws<Arc<Consent>> {
             })
         })
         .samples(samples())
-        .answers(|kind, number, _| {
-            (kind == NeedKind::Verifier).then(|| Input::Code(format!("verifier{number}").into()))
+        .answers(|need, number, _| {
+            (need.kind == NeedKind::Verifier).then(|| Input::Code(format!("verifier{number}").into()))
         })
         .tokens(|| Grant::new("9876543210", "QUJDREVGRw==").unwrap())
         .path("/portfolio/accounts")
+}
+
+/// The same with keys in a vault, which answers as it should.
+fn remote() -> Laws<Arc<WebApi>> {
+    let (_, issued) = server();
+    let grant = Grant::new(issued.access_token, issued.encrypted_secret).unwrap();
+    let params = DhParams::from_pem(&keys().dh_params).unwrap();
+    let public = PublicKey::from_pem(&keys().signature_public).unwrap();
+    let oauth = OAuth1a::remote(Consumer::new(CONSUMER).unwrap(), &grant, public, params).unwrap();
+    let provider = Arc::new(WebApi::new(&base(), oauth).unwrap());
+    let (signature, encryption) = (key(&keys().signature), key(&keys().encryption));
+    Laws::new(move || provider.clone())
+        .server(|request, now| server().0.handle(now, request).unwrap_or_else(|| brokerage(request)))
+        .samples(samples())
+        .answers(move |need, _, _| {
+            let entropy = Entropy { key: &[1; 24], epoch: 1, counter: 1 };
+            let message = need.message.as_ref()?.as_bytes();
+            Some(match need.kind {
+                NeedKind::Signature => {
+                    Input::Signature(SecretBytes::new(signature.sign(message.try_into().unwrap(), entropy).unwrap()))
+                }
+                _ => Input::Decrypted(SecretBytes::new(encryption.decrypt(message, entropy).unwrap().to_vec())),
+            })
+        })
+        .path("/portfolio/accounts?a=1")
+}
+
+#[test]
+fn remote_keys_keep_the_laws() {
+    longer(remote().cases(64)).check_runs();
+}
+
+#[test]
+fn remote_keys_keep_a_bounded_pace() {
+    longer(remote()).check_pace();
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod life;
 mod loopback;
 mod oauth2;
 mod refusals;
+mod remote;
 mod renewal;
 
 use std::net::IpAddr;

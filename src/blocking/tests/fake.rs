@@ -79,6 +79,8 @@ impl Machine for Fake {
                     refused: 0,
                     fresh_after: None,
                     url: None,
+                    message: None,
+                    until: None,
                 };
                 self.wait(Timestamp::NEVER, WaitingOn::Need(need))
             }

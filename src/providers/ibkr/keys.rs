@@ -18,6 +18,8 @@
 //! Neither operation needs any for its result: PKCS#1 v1.5 signatures are deterministic. Both are
 //! blinded all the same, with values drawn from the caller's [`Entropy`].
 
+mod remote;
+
 use core::fmt;
 use core::fmt::Write as _;
 
@@ -26,10 +28,11 @@ use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::der::Decode;
 use rsa::pkcs8::{EncodePublicKey, LineEnding, ObjectIdentifier, PrivateKeyInfoRef};
 use rsa::traits::PublicKeyParts;
-use rsa::{BoxedUint, Pkcs1v15Sign, RsaPrivateKey};
+use rsa::{BoxedUint, Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+pub use self::remote::{PublicKey, SignatureKey};
 use super::draw::Stream;
 use super::pem;
 use crate::provider::Entropy;
@@ -78,12 +81,7 @@ impl PrivateKey {
     }
 
     pub(crate) fn from_key(key: RsaPrivateKey) -> Result<Self, KeyError> {
-        let public = key.as_public_key().to_public_key_der().map_err(|_| KeyError::Malformed)?;
-        let mut fingerprint = String::with_capacity(32);
-        for byte in Sha256::digest(public.as_bytes()).iter().take(16) {
-            let _ = write!(fingerprint, "{byte:02x}");
-        }
-        let key = Self { key, fingerprint: fingerprint.into() };
+        let key = Self { fingerprint: fingerprint(key.as_public_key())?, key };
         key.at_least(SHORTEST)?;
         Ok(key)
     }
@@ -93,8 +91,7 @@ impl PrivateKey {
     /// # Errors
     /// [`KeyError::TooShort`] where it has not.
     pub fn at_least(&self, needed: u32) -> Result<(), KeyError> {
-        let bits = self.bits();
-        if bits < needed { Err(KeyError::TooShort { bits, needed }) } else { Ok(()) }
+        enough(self.bits(), needed)
     }
 
     /// Gives 32 hexadecimal digits that name the key: the start of the SHA-256 of its public half
@@ -148,6 +145,19 @@ impl PrivateKey {
     }
 }
 
+fn fingerprint(key: &RsaPublicKey) -> Result<Box<str>, KeyError> {
+    let public = key.to_public_key_der().map_err(|_| KeyError::Malformed)?;
+    let mut digits = String::with_capacity(32);
+    for byte in Sha256::digest(public.as_bytes()).iter().take(16) {
+        let _ = write!(digits, "{byte:02x}");
+    }
+    Ok(digits.into())
+}
+
+const fn enough(bits: u32, needed: u32) -> Result<(), KeyError> {
+    if bits < needed { Err(KeyError::TooShort { bits, needed }) } else { Ok(()) }
+}
+
 /// Takes the message out of `00 02 <at least eight bytes, none zero> 00 <message>`.
 fn unpad(padded: &[u8], size: usize) -> Option<Zeroizing<Vec<u8>>> {
     // The integer's precision is a whole number of words, which may exceed the modulus.
@@ -174,6 +184,8 @@ pub enum KeyError {
     Encrypted,
     /// The file holds the public half: the private one is needed.
     Public,
+    /// The file holds a private key: it must stay where it is kept, only the public half is needed.
+    Private,
     /// The file holds a certificate.
     Certificate,
     /// The file holds Diffie-Hellman parameters.
@@ -213,6 +225,7 @@ impl fmt::Display for KeyError {
             Self::NotPem => f.write_str("key: not a PEM file"),
             Self::Encrypted => f.write_str("key: encrypted with a passphrase; decrypt it first"),
             Self::Public => f.write_str("key: the file holds a public key; the private one is needed"),
+            Self::Private => f.write_str("key: the file holds a private key; only its public half is needed"),
             Self::Certificate => f.write_str("key: the file holds a certificate; a private key is needed"),
             Self::DhParameters => f.write_str("key: the file holds Diffie-Hellman parameters; a private key is needed"),
             Self::NotRsa => f.write_str("key: not an RSA key"),

@@ -54,6 +54,18 @@ pub fn session_request(root: &BaseUrl, token: &Bearer, claims: &Jwt) -> Result<R
     post(root, "/gw/api/v1/sso-sessions", "application/jwt", body, Some(token))
 }
 
+/// Builds `POST /gw/api/v1/sso-browser-sessions`, for end users who log in on a page of their own.
+///
+/// It takes the same claims as [`session_request`] and is answered with a [`BrowserSessionBody`], whose
+/// URL the user opens. No session of this crate uses it.
+///
+/// # Errors
+/// Those of [`session_request`].
+pub fn browser_session_request(root: &BaseUrl, token: &Bearer, claims: &Jwt) -> Result<Request<Vec<u8>>, SignError> {
+    let body = claims.expose().as_bytes().to_vec();
+    post(root, "/gw/api/v1/sso-browser-sessions", "application/jwt", body, Some(token))
+}
+
 fn post(
     root: &BaseUrl,
     path: &str,

@@ -8,40 +8,71 @@
 //! [`Session::live`](crate::Session::live), store [`Grant::expose_secrets`], and open a
 //! [`WebApi`](super::WebApi) with it. A grant stays what it is through logout, until its owner revokes it.
 
+mod state;
+
 use http::Request;
 use http::request::Parts;
-use serde::{Deserialize, Serialize};
 
+pub use self::state::{ConsentState, ConsentStep};
 use super::super::gateway::PENALTY;
-use super::super::keys::PrivateKey;
-use super::super::oauth1a::{self, Consumer, Grant, GrantError, RequestToken};
+use super::super::keys::SignatureKey;
+use super::super::oauth1a::{self, Consumer, Grant, GrantError, RequestToken, SignError, Unsigned};
 use super::super::{Refusal, Region};
+use super::remote::{Asked, VALID, signed};
 use super::token::refusal_to_denial;
 use super::what;
 use crate::provider::{
-    Ask, Cx, Fact, Identity, Observed, Provider, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict,
+    Ask, Cx, Entropy, Fact, Identity, Observed, Provider, Spent, Unauthorized, Unbuildable, Verdict,
 };
-use crate::{BaseUrl, Because, CloseReason, Denial, Input, NeedKind, Phase, Rejection, Response, Ticket};
+use crate::{
+    BaseUrl, Because, CloseReason, Denial, Input, Message, NeedKind, Rejection, Response, Secret, Ticket, Timestamp,
+};
 
 /// The way to a grant of somebody else's account, for third parties.
 #[derive(Debug)]
 pub struct Consent {
     base: BaseUrl,
     consumer: Consumer,
-    key: PrivateKey,
+    key: SignatureKey,
     region: Region,
 }
 
 impl Consent {
-    /// Takes the base URL, `https://api.ibkr.com/v1/api`, the consumer and its signature key.
-    pub fn new(base: &BaseUrl, consumer: Consumer, signature: PrivateKey) -> Self {
-        Self { base: base.clone(), consumer, key: signature, region: Region::default() }
+    /// Takes the base URL, `https://api.ibkr.com/v1/api`, the consumer and its signature key, which may be
+    /// a [`PublicKey`](super::super::keys::PublicKey): the session then asks for both signatures.
+    pub fn new(base: &BaseUrl, consumer: Consumer, signature: impl Into<SignatureKey>) -> Self {
+        Self { base: base.clone(), consumer, key: signature.into(), region: Region::default() }
     }
 
     /// Sets the region whose midnight makes new keys live; New York otherwise.
     #[must_use]
     pub fn region(self, region: Region) -> Self {
         Self { region, ..self }
+    }
+
+    fn judge(&self, cx: &mut Cx<'_, ConsentState>, step: ConsentStep, response: Response<'_>) -> Verdict<ConsentStep> {
+        match step {
+            ConsentStep::RequestToken | ConsentStep::RemoteRequestToken => match RequestToken::read(response, cx.now) {
+                Ok(token) => {
+                    let because = cx.state.because.take().unwrap_or(Because::Opening);
+                    Self::ask(cx.state.request.insert(token), because)
+                }
+                Err(error) => self.failed(cx, response, error),
+            },
+            ConsentStep::AccessToken | ConsentStep::RemoteAccessToken => {
+                match (Grant::read(response, cx.now), &cx.state.request) {
+                    (Ok(grant), _) => {
+                        *cx.state = ConsentState { grant: Some(grant), ..ConsentState::default() };
+                        Verdict::Active { keepalive: None, renew: None, expires: None }
+                    }
+                    // The same key was taken a moment ago, so it is the verifier.
+                    (Err(GrantError::Refused(oauth1a::Refusal::Signature)), Some(token)) => {
+                        Self::ask(token, Because::Refused)
+                    }
+                    (Err(error), _) => self.failed(cx, response, error),
+                }
+            }
+        }
     }
 
     fn failed(&self, cx: &mut Cx<'_, ConsentState>, response: Response<'_>, error: GrantError) -> Verdict<ConsentStep> {
@@ -67,44 +98,36 @@ impl Consent {
         }
     }
 
+    /// Gives the step as the place of the key wants it.
+    fn place(&self, step: ConsentStep) -> ConsentStep {
+        match step {
+            ConsentStep::RequestToken if self.key.is_remote() => ConsentStep::RemoteRequestToken,
+            ConsentStep::AccessToken if self.key.is_remote() => ConsentStep::RemoteAccessToken,
+            step => step,
+        }
+    }
+
+    /// Writes the request of a step, up to its signature.
+    fn unsigned(
+        &self,
+        state: &ConsentState,
+        step: ConsentStep,
+        verifier: Option<&Secret>,
+        at: Timestamp,
+        entropy: &Entropy<'_>,
+    ) -> Result<Unsigned, SignError> {
+        match (step, &state.request, verifier) {
+            (ConsentStep::RequestToken | ConsentStep::RemoteRequestToken, ..) => {
+                oauth1a::request_token(&self.consumer, &self.base, at, entropy)
+            }
+            (_, Some(token), Some(verifier)) => token.access_token(verifier, &self.consumer, &self.base, at, entropy),
+            _ => Err(SignError::Malformed("verifier")),
+        }
+    }
+
     fn ask(token: &RequestToken, because: Because) -> Verdict<ConsentStep> {
         Ask::new(NeedKind::Verifier, because).url(token.consent_url().into()).into()
     }
-}
-
-/// The requests on the way to a grant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum ConsentStep {
-    /// `POST oauth/request_token`.
-    RequestToken,
-    /// `POST oauth/access_token`, with the verifier.
-    AccessToken,
-}
-
-impl Step for ConsentStep {
-    fn rule(self) -> &'static Rule {
-        const REQUEST_TOKEN: Rule = Rule::new("request-token").phase(Phase::Opening).escalates();
-        const ACCESS_TOKEN: Rule = Rule::new("access-token").phase(Phase::SecondFactor).spends(NeedKind::Verifier);
-        match self {
-            Self::RequestToken => &REQUEST_TOKEN,
-            Self::AccessToken => &ACCESS_TOKEN,
-        }
-    }
-}
-
-/// What is known on the way to a grant.
-#[derive(Default, Serialize, Deserialize, Debug)]
-#[serde(default)]
-pub struct ConsentState {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<RequestToken>,
-    /// Why the question is put again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    because: Option<Because>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grant: Option<Grant>,
 }
 
 impl Provider for Consent {
@@ -127,7 +150,7 @@ impl Provider for Consent {
             return Verdict::Active { keepalive: None, renew: None, expires: None };
         }
         cx.state.because = Some(because);
-        Verdict::next(ConsentStep::RequestToken)
+        Verdict::next(self.place(ConsentStep::RequestToken))
     }
 
     fn adopt(&self, grant: Grant) -> Result<ConsentState, Rejection> {
@@ -153,13 +176,44 @@ impl Provider for Consent {
         kind: NeedKind,
         input: &Input,
     ) -> Result<Verdict<ConsentStep>, Rejection> {
-        let (NeedKind::Verifier, Input::Code(verifier)) = (kind, input) else { return Err(Rejection::WrongKind) };
-        let Some(token) = &cx.state.request else { return Ok(Verdict::next(ConsentStep::RequestToken)) };
-        // Built once to see whether it can be: what cannot leaves the question open.
-        match token.access_token(verifier, &self.consumer, &self.base, cx.now, &cx.entropy) {
-            Ok(_) => Ok(Verdict::next(ConsentStep::AccessToken)),
-            Err(_) => Err(Rejection::Malformed("verifier")),
+        if let Input::Signature(signature) = input {
+            let admits = |digest: &[u8; 32], signature: &[u8]| self.key.admits(digest, signature);
+            return signed(cx.state.asked.as_deref(), admits, signature).map(Verdict::next);
         }
+        let (NeedKind::Verifier, Input::Code(verifier)) = (kind, input) else { return Err(Rejection::WrongKind) };
+        if cx.state.request.is_none() {
+            return Ok(Verdict::next(self.place(ConsentStep::RequestToken)));
+        }
+        let step = self.place(ConsentStep::AccessToken);
+        // Built once to see whether it can be: what cannot leaves the question open.
+        self.unsigned(cx.state, step, Some(verifier), cx.now, &cx.entropy)
+            .map_err(|_| Rejection::Malformed("verifier"))?;
+        if self.key.is_remote() {
+            cx.state.verifier = Some(verifier.clone());
+        }
+        Ok(Verdict::next(step))
+    }
+
+    fn question(
+        &self,
+        cx: &mut Cx<'_, ConsentState>,
+        step: ConsentStep,
+        kind: NeedKind,
+    ) -> Result<Ask<ConsentStep>, Unbuildable> {
+        // Without its verifier, an access token cannot be asked for: it was in an earlier process.
+        let lost = step == ConsentStep::RemoteAccessToken && cx.state.verifier.is_none();
+        if lost || kind != NeedKind::Signature {
+            let ask = Ask::new(NeedKind::Verifier, Because::Stale);
+            return Ok(match &cx.state.request {
+                Some(token) => ask.url(token.consent_url().into()),
+                None => ask,
+            });
+        }
+        let (at, counter) = (cx.now, cx.entropy.counter);
+        let unsigned = self.unsigned(cx.state, step, cx.state.verifier.as_ref(), at, &cx.entropy);
+        let digest = unsigned.map_err(|error| Unbuildable(what(error)))?.digest();
+        cx.state.asked = Some(Box::new(Asked { step, at, counter, digest: Some(digest) }));
+        Ok(Ask::new(kind, Because::Opening).about(Message::new(&digest), Some(VALID)))
     }
 
     fn request(
@@ -168,15 +222,21 @@ impl Provider for Consent {
         step: ConsentStep,
         answer: Option<&Input>,
     ) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let (now, entropy) = (cx.now, cx.entropy);
-        let unsigned = match (step, &cx.state.request, answer) {
-            (ConsentStep::RequestToken, ..) => oauth1a::request_token(&self.consumer, &self.base, now, &entropy),
-            (ConsentStep::AccessToken, Some(token), Some(Input::Code(verifier))) => {
-                token.access_token(verifier, &self.consumer, &self.base, now, &entropy)
-            }
-            _ => return Err(Unbuildable("verifier")),
+        let (at, entropy) = match cx.state.asked.take() {
+            Some(asked) if asked.step == step => asked.stamp(cx.entropy),
+            _ => (cx.now, cx.entropy),
         };
-        unsigned.and_then(|unsigned| unsigned.sign(&self.key, entropy)).map_err(|error| Unbuildable(what(error)))
+        let verifier = match answer {
+            Some(Input::Code(verifier)) => Some(verifier),
+            _ => cx.state.verifier.as_ref(),
+        };
+        let unsigned = self.unsigned(cx.state, step, verifier, at, &entropy);
+        let signed = unsigned.and_then(|unsigned| match (&self.key, answer) {
+            (SignatureKey::Local(key), _) => unsigned.sign(key, cx.entropy),
+            (_, Some(Input::Signature(signature))) => unsigned.finish(signature.expose()),
+            _ => Err(SignError::Signature),
+        });
+        signed.map_err(|error| Unbuildable(what(error)))
     }
 
     fn interpret(
@@ -185,32 +245,18 @@ impl Provider for Consent {
         step: ConsentStep,
         response: Response<'_>,
     ) -> Verdict<ConsentStep> {
-        match step {
-            ConsentStep::RequestToken => match RequestToken::read(response, cx.now) {
-                Ok(token) => {
-                    let because = cx.state.because.take().unwrap_or(Because::Opening);
-                    Self::ask(cx.state.request.insert(token), because)
-                }
-                Err(error) => self.failed(cx, response, error),
-            },
-            ConsentStep::AccessToken => match (Grant::read(response, cx.now), &cx.state.request) {
-                (Ok(grant), _) => {
-                    *cx.state = ConsentState { grant: Some(grant), ..ConsentState::default() };
-                    Verdict::Active { keepalive: None, renew: None, expires: None }
-                }
-                // The same key was taken a moment ago, so it is the verifier.
-                (Err(GrantError::Refused(oauth1a::Refusal::Signature)), Some(token)) => {
-                    Self::ask(token, Because::Refused)
-                }
-                (Err(error), _) => self.failed(cx, response, error),
-            },
+        let verdict = self.judge(cx, step, response);
+        // It stays in hand only where nobody looked at it.
+        if !matches!(verdict, Verdict::Retry { answer: Spent::Unjudged, .. }) {
+            cx.state.verifier = None;
         }
+        verdict
     }
 
     fn lost(&self, cx: &mut Cx<'_, ConsentState>, _: ConsentStep) -> Verdict<ConsentStep> {
         // A verifier is good for one access token, which may have been made.
         *cx.state = ConsentState { because: Some(Because::Lost), ..ConsentState::default() };
-        Verdict::next(ConsentStep::RequestToken)
+        Verdict::next(self.place(ConsentStep::RequestToken))
     }
 
     fn probe(&self, _: &ConsentState) -> Option<ConsentStep> {

@@ -104,7 +104,7 @@ impl WebApi {
         Verdict::Active {
             keepalive: Some((WebApiStep::Tickle, self.tickle)),
             // A clock that was set back must not put the renewal off for days.
-            renew: Some((WebApiStep::Renew, When::At(renew_at.min(cx.now + LIFE)))),
+            renew: Some((self.place(WebApiStep::Renew), When::At(renew_at.min(cx.now + LIFE)))),
             expires: Some(match expires.filter(|at| *at > cx.now && at.since(cx.now) < IDLE) {
                 Some(at) => When::At(at),
                 None => When::In(IDLE),
@@ -191,7 +191,7 @@ impl WebApi {
         }
         cx.state.moves += 1;
         cx.state.host = (cx.state.host + 1) % hosts;
-        let step = if step.is_init() { WebApiStep::Look } else { step };
+        let step = if step.is_init() { WebApiStep::Look } else { self.place(step) };
         Verdict::Next { step, after: Duration::from_secs(1) }
     }
 

@@ -24,6 +24,16 @@
 //! - Each request is signed when it leaves, with the time and randomness of that moment, retries included.
 //! - OAuth 1.0a has no `sso/validate`: an answer to a signed call proves that the outer tier lives.
 //!
+//! # Keys in a vault or an HSM
+//! With [`OAuth1a::remote`], or a [`PublicKey`](super::keys::PublicKey) in place of the signature key, no
+//! private key is in this process. The session asks instead: once for the access token secret
+//! ([`NeedKind::Decryption`]) and for each token, thus about daily, for a signature
+//! ([`NeedKind::Signature`]) of the digest in [`Need::message`](crate::Need::message), to be answered before
+//! [`Need::until`](crate::Need::until), 15 s later, since the time is in what is signed. A late answer is not
+//! used, and the question is put anew. A renewal begins an hour or more before the token ends, and the
+//! session stays active meanwhile. A signature by another key is rejected before anything leaves.
+//!
+//! # Moving a session
 //! The keys come from the provider value and are in no snapshot. The tokens are; those of OAuth 2.0 are bound
 //! to this machine's address, so a snapshot is resumed only under the same [`Options::egress`](crate::Options::egress).
 //!
@@ -53,6 +63,7 @@ mod consent;
 mod host;
 mod judge;
 mod oauth;
+mod remote;
 mod state;
 mod step;
 mod token;
@@ -73,7 +84,7 @@ use super::gateway::{PENALTY, complete};
 use super::oauth1a::{SignError, Signer};
 use super::wire::{Endpoints, Init};
 use super::{Refusal, Region, Takeover, Tier};
-use crate::provider::{Cx, Entropy, Fact, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
+use crate::provider::{Ask, Cx, Entropy, Fact, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, Timestamp, UrlError};
 
 /// How often the session is kept alive: IBKR's page says about once a minute, and at most every 5.
@@ -172,12 +183,12 @@ impl Provider for WebApi {
     type Tokens = WebApiToken;
 
     fn identity(&self) -> Identity<'_> {
-        let (provider, account, key, binds_ip) = match &self.oauth {
-            OAuth::V1a(oauth) => ("ibkr-oauth1a", &oauth.account, oauth.key(), false),
-            OAuth::V2(oauth) => ("ibkr-oauth2", &oauth.user, &oauth.key, true),
+        let (provider, account, binds_ip) = match &self.oauth {
+            OAuth::V1a(oauth) => ("ibkr-oauth1a", &oauth.account, false),
+            OAuth::V2(oauth) => ("ibkr-oauth2", &oauth.user, true),
         };
         let server = self.hosts.configured().base();
-        Identity { provider, server, account: Some(account), key: Some(key.fingerprint()), binds_ip }
+        Identity { provider, server, account: Some(account), key: Some(self.oauth.key().fingerprint()), binds_ip }
     }
 
     fn base<'a>(&'a self, state: &'a WebApiState) -> &'a BaseUrl {
@@ -186,7 +197,7 @@ impl Provider for WebApi {
 
     fn open(&self, cx: &mut Cx<'_, WebApiState>, _: Because) -> Verdict<WebApiStep> {
         cx.state.brokerage.note_midnight(cx.now, self.region);
-        Verdict::next(WebApiStep::Token)
+        Verdict::next(self.place(WebApiStep::Token))
     }
 
     fn adopt(&self, token: WebApiToken) -> Result<WebApiState, Rejection> {
@@ -214,31 +225,43 @@ impl Provider for WebApi {
         &self,
         cx: &mut Cx<'_, WebApiState>,
         kind: NeedKind,
-        _: &Input,
+        input: &Input,
     ) -> Result<Verdict<WebApiStep>, Rejection> {
+        if matches!(kind, NeedKind::Signature | NeedKind::Decryption) {
+            return self.key_answered(cx, input);
+        }
         if kind != NeedKind::Takeover {
             return Err(Rejection::WrongKind);
         }
         // One consent is one takeover, however often it is given before it is used.
         cx.state.brokerage.granted = 1;
         Ok(match (&cx.state.token, cx.state.brokerage.rival, cx.state.brokerage.ready) {
-            (None, ..) => Verdict::next(WebApiStep::Token),
+            (None, ..) => Verdict::next(self.place(WebApiStep::Token)),
             (_, true, _) => Verdict::next(WebApiStep::TakeOver),
             (_, false, true) => Verdict::next(WebApiStep::Status),
             (_, false, false) => Verdict::next(WebApiStep::Look),
         })
     }
 
+    fn question(
+        &self,
+        cx: &mut Cx<'_, WebApiState>,
+        step: WebApiStep,
+        _: NeedKind,
+    ) -> Result<Ask<WebApiStep>, Unbuildable> {
+        self.question_for(cx, step)
+    }
+
     fn request(
         &self,
         cx: &mut Cx<'_, WebApiState>,
         step: WebApiStep,
-        _: Option<&Input>,
+        answer: Option<&Input>,
     ) -> Result<Request<Vec<u8>>, Unbuildable> {
         use WebApiStep as S;
         let (now, entropy) = (cx.now, cx.entropy);
         if step.is_login() {
-            return self.login_request(cx, step).map_err(|error| Unbuildable(what(error)));
+            return self.login_request(cx, step, answer).map_err(|error| Unbuildable(what(error)));
         }
         if step.is_init() {
             cx.state.brokerage.note_init(now, step == S::TakeOver, entropy);
@@ -265,8 +288,13 @@ impl Provider for WebApi {
         if step.is_login() { self.judge_login(cx, step, response) } else { self.judge(cx, step, response) }
     }
 
-    fn lost(&self, cx: &mut Cx<'_, WebApiState>, _: WebApiStep) -> Verdict<WebApiStep> {
-        Verdict::next(if cx.state.token.is_some() { WebApiStep::Look } else { WebApiStep::Token })
+    fn lost(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) -> Verdict<WebApiStep> {
+        Verdict::next(match &cx.state.token {
+            // What a lost renewal would have brought is asked for again in time.
+            Some(_) if step.renews() && cx.state.brokerage.ready => WebApiStep::Status,
+            Some(_) if step.renews() || !step.is_login() => WebApiStep::Look,
+            _ => self.place(WebApiStep::Token),
+        })
     }
 
     fn probe(&self, state: &WebApiState) -> Option<WebApiStep> {

@@ -7,11 +7,12 @@ use http::Request;
 use sha2::{Digest, Sha256};
 
 use super::super::hex;
-use super::super::keys::{KeyError, PrivateKey};
-use super::super::oauth1a::{AccessTokenSecret, Consumer, DhParams, Grant, GrantError, Handshake, SignError};
-use super::super::oauth2::{self, Bearer, Client, SessionUser};
+use super::super::keys::{KeyError, PrivateKey, PublicKey, SignatureKey};
+use super::super::oauth1a::{AccessTokenSecret, Consumer, DhParams, Grant, GrantError, Handshake, SignError, Unsigned};
+use super::super::oauth2::{self, Bearer, Client, SessionUser, UnsignedJwt};
+use super::{WebApiState, WebApiStep};
 use crate::provider::Entropy;
-use crate::{BaseUrl, Secret, Timestamp};
+use crate::{BaseUrl, Message, Secret, Timestamp};
 
 /// How a direct session proves whose it is.
 #[derive(Debug)]
@@ -21,6 +22,73 @@ pub enum OAuth {
     V1a(Box<OAuth1a>),
     /// With OAuth 2.0: for institutions that IBKR has admitted.
     V2(Box<OAuth2>),
+}
+
+impl OAuth {
+    pub(super) fn key(&self) -> &SignatureKey {
+        match self {
+            Self::V1a(oauth) => &oauth.key,
+            Self::V2(oauth) => &oauth.key,
+        }
+    }
+
+    /// Gives the access token secret's ciphertext, where it is still to be decrypted elsewhere.
+    pub(super) fn sealed(&self, state: &WebApiState) -> Option<&Message> {
+        match self {
+            Self::V1a(oauth) => match &oauth.secret {
+                TokenSecret::Sealed(sealed) if state.secret.is_none() => Some(sealed),
+                _ => None,
+            },
+            Self::V2(_) => None,
+        }
+    }
+
+    /// Writes the request of a login step, up to its signature.
+    pub(super) fn unfinished<'a>(
+        &'a self,
+        api: &BaseUrl,
+        state: &'a WebApiState,
+        step: WebApiStep,
+        at: Timestamp,
+        entropy: &Entropy<'_>,
+    ) -> Result<Unfinished<'a>, SignError> {
+        match self {
+            Self::V1a(oauth) => {
+                let handshake = oauth.handshake(state).ok_or(SignError::Malformed("access token secret"))?;
+                Ok(Unfinished::Live(Box::new(handshake.request(api, at, entropy)?)))
+            }
+            Self::V2(oauth) if step.is_session() => {
+                let bearer = state.bearer.as_ref().ok_or(SignError::Malformed("bearer token"))?;
+                Ok(Unfinished::Session(oauth.session(at), bearer))
+            }
+            Self::V2(oauth) => Ok(Unfinished::Token(oauth.client.assertion(at))),
+        }
+    }
+}
+
+/// The request of a login step that lacks its signature.
+pub(super) enum Unfinished<'a> {
+    Live(Box<Unsigned>),
+    Token(UnsignedJwt),
+    Session(UnsignedJwt, &'a Bearer),
+}
+
+impl Unfinished<'_> {
+    pub(super) fn digest(&self) -> [u8; 32] {
+        match self {
+            Self::Live(unsigned) => unsigned.digest(),
+            Self::Token(jwt) | Self::Session(jwt, _) => jwt.digest(),
+        }
+    }
+
+    /// Sets the signature; `root` is where the paths of OAuth 2.0 begin.
+    pub(super) fn finish(&self, root: &BaseUrl, signature: &[u8]) -> Result<Request<Vec<u8>>, SignError> {
+        match self {
+            Self::Live(unsigned) => unsigned.finish(signature),
+            Self::Token(jwt) => oauth2::token_request(root, &jwt.finish(signature)?),
+            Self::Session(jwt, bearer) => oauth2::session_request(root, bearer, &jwt.finish(signature)?),
+        }
+    }
 }
 
 impl From<OAuth1a> for OAuth {
@@ -39,15 +107,23 @@ impl From<OAuth2> for OAuth {
 pub struct OAuth1a {
     pub(super) consumer: Consumer,
     access_token: Secret,
-    secret: AccessTokenSecret,
-    key: PrivateKey,
+    secret: TokenSecret,
+    key: SignatureKey,
     params: DhParams,
     pub(super) account: Box<str>,
     pub(super) paper: Option<bool>,
 }
 
+/// The access token secret.
+enum TokenSecret {
+    Known(AccessTokenSecret),
+    /// As the portal gave it, for a key that is kept elsewhere.
+    Sealed(Message),
+}
+
 impl OAuth1a {
-    /// Takes consumer, grant, both private keys and the Diffie-Hellman parameters.
+    /// Takes consumer, grant, both keys and the Diffie-Hellman parameters. The signature key may be a
+    /// [`PublicKey`]: the session then asks for each signature.
     ///
     /// The access token secret is decrypted here, and the encryption key is not needed any longer.
     ///
@@ -57,7 +133,7 @@ impl OAuth1a {
     pub fn new(
         consumer: Consumer,
         grant: &Grant,
-        signature: PrivateKey,
+        signature: impl Into<SignatureKey>,
         encryption: &PrivateKey,
         params: DhParams,
     ) -> Result<Self, GrantError> {
@@ -72,39 +148,52 @@ impl OAuth1a {
         consumer: Consumer,
         grant: &Grant,
         secret: AccessTokenSecret,
-        signature: PrivateKey,
+        signature: impl Into<SignatureKey>,
         params: DhParams,
     ) -> Self {
+        Self::with(consumer, grant, TokenSecret::Known(secret), signature.into(), params)
+    }
+
+    /// Takes a signature key that is kept in a vault or an HSM, as is the encryption key.
+    ///
+    /// The session asks once for the access token secret, with a need of the kind
+    /// [`Decryption`](crate::NeedKind::Decryption), unless the grant has it in clear, and daily for a
+    /// [`Signature`](crate::NeedKind::Signature). Neither key is ever in this process.
+    ///
+    /// # Errors
+    /// [`GrantError::Malformed`] where the grant's secret is not base64.
+    pub fn remote(
+        consumer: Consumer,
+        grant: &Grant,
+        signature: PublicKey,
+        params: DhParams,
+    ) -> Result<Self, GrantError> {
+        let secret = match (grant.plain_secret(), grant.ciphertext()) {
+            (Some(secret), _) => TokenSecret::Known(secret),
+            (None, Some(sealed)) => TokenSecret::Sealed(Message::new(&sealed)),
+            (None, None) => return Err(GrantError::Malformed("access token secret")),
+        };
+        Ok(Self::with(consumer, grant, secret, signature.into(), params))
+    }
+
+    fn with(consumer: Consumer, grant: &Grant, secret: TokenSecret, key: SignatureKey, params: DhParams) -> Self {
         let account = account(&consumer, grant.access_token());
         let access_token = Secret::new(grant.access_token());
-        Self { consumer, access_token, secret, key: signature, params, account, paper: grant.paper() }
+        Self { consumer, access_token, secret, key, params, account, paper: grant.paper() }
     }
 
     pub(super) fn access_token(&self) -> &str {
         self.access_token.expose()
     }
 
-    pub(super) fn key(&self) -> &PrivateKey {
-        &self.key
-    }
-
-    pub(super) fn handshake(&self) -> Handshake<'_> {
-        Handshake {
-            consumer: &self.consumer,
-            access_token: self.access_token.expose(),
-            secret: &self.secret,
-            params: &self.params,
-        }
-    }
-
-    /// Builds and signs the handshake's request.
-    pub(super) fn request(
-        &self,
-        base: &BaseUrl,
-        now: Timestamp,
-        entropy: Entropy<'_>,
-    ) -> Result<Request<Vec<u8>>, SignError> {
-        self.handshake().request(base, now, &entropy)?.sign(&self.key, entropy)
+    /// Gives the handshake, as soon as the access token secret is known.
+    pub(super) fn handshake<'a>(&'a self, state: &'a WebApiState) -> Option<Handshake<'a>> {
+        let secret = match &self.secret {
+            TokenSecret::Known(secret) => secret,
+            TokenSecret::Sealed(_) => state.secret.as_ref()?,
+        };
+        let access_token = self.access_token.expose();
+        Some(Handshake { consumer: &self.consumer, access_token, secret, params: &self.params })
     }
 }
 
@@ -126,7 +215,7 @@ fn account(consumer: &Consumer, access_token: &str) -> Box<str> {
 #[derive(Debug)]
 pub struct OAuth2 {
     client: Client,
-    pub(super) key: PrivateKey,
+    key: SignatureKey,
     pub(super) user: Box<str>,
     ip: IpAddr,
     service: Option<Box<str>>,
@@ -135,16 +224,23 @@ pub struct OAuth2 {
 
 impl OAuth2 {
     /// Takes the client, its key, the user's name at IBKR, and the address that IBKR sees this machine under.
+    /// The key may be a [`PublicKey`]: the session then asks for each signature.
     ///
     /// # Errors
     /// [`OAuth2Error`] where the key is too short or the user has no name.
-    pub fn new(client: Client, signature: PrivateKey, user: &str, ip: IpAddr) -> Result<Self, OAuth2Error> {
-        signature.at_least(oauth2::SHORTEST_KEY).map_err(OAuth2Error::Key)?;
+    pub fn new(
+        client: Client,
+        signature: impl Into<SignatureKey>,
+        user: &str,
+        ip: IpAddr,
+    ) -> Result<Self, OAuth2Error> {
+        let key = signature.into();
+        key.at_least(oauth2::SHORTEST_KEY).map_err(OAuth2Error::Key)?;
         if user.is_empty() {
             return Err(OAuth2Error::User);
         }
         let alternative_ips = Vec::new();
-        Ok(Self { client, key: signature, user: user.into(), ip, service: None, alternative_ips })
+        Ok(Self { client, key, user: user.into(), ip, service: None, alternative_ips })
     }
 
     /// Sets the service, for clients that have several.
@@ -159,29 +255,14 @@ impl OAuth2 {
         Self { alternative_ips, ..self }
     }
 
-    pub(super) fn token_request(
-        &self,
-        root: &BaseUrl,
-        now: Timestamp,
-        entropy: Entropy<'_>,
-    ) -> Result<Request<Vec<u8>>, SignError> {
-        oauth2::token_request(root, &self.client.assertion(now).sign(&self.key, entropy)?)
-    }
-
-    pub(super) fn session_request(
-        &self,
-        root: &BaseUrl,
-        bearer: &Bearer,
-        now: Timestamp,
-        entropy: Entropy<'_>,
-    ) -> Result<Request<Vec<u8>>, SignError> {
+    fn session(&self, at: Timestamp) -> UnsignedJwt {
         let user = SessionUser {
             ip: self.ip,
             credential: &self.user,
             service: self.service.as_deref(),
             alternative_ips: &self.alternative_ips,
         };
-        oauth2::session_request(root, bearer, &self.client.session(&user, now).sign(&self.key, entropy)?)
+        self.client.session(&user, at)
     }
 }
 

@@ -5,8 +5,10 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::super::brokerage::Brokerage;
-use super::super::oauth1a::LiveSessionToken;
+use super::super::oauth1a::{AccessTokenSecret, LiveSessionToken};
 use super::super::oauth2::Bearer;
+use super::WebApiStep;
+use super::remote::Asked;
 use crate::provider::Entropy;
 use crate::{Secret, Timestamp};
 
@@ -46,6 +48,12 @@ pub struct WebApiState {
     /// The counter of the open handshake's entropy; a resume begins a new handshake.
     #[serde(skip)]
     pub(super) handshake: u64,
+    /// What a key kept elsewhere was asked last; a resume asks anew.
+    #[serde(skip)]
+    pub(super) asked: Option<Box<Asked<WebApiStep>>>,
+    /// The access token secret, where it was decrypted elsewhere: no snapshot holds it.
+    #[serde(skip)]
+    pub(super) secret: Option<AccessTokenSecret>,
 }
 
 impl WebApiState {

@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::provider::{Replay, Rule, Step};
-use crate::{Backoff, Phase};
+use crate::{Backoff, NeedKind, Phase};
 
 /// The requests of a direct session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -20,6 +20,14 @@ pub enum WebApiStep {
     Renew,
     /// The same as [`WebApiStep::Session`] while the present session still works.
     RenewSession,
+    /// [`WebApiStep::Token`] with a signature of a key that is kept elsewhere.
+    RemoteToken,
+    /// [`WebApiStep::Session`] with such a signature.
+    RemoteSession,
+    /// [`WebApiStep::Renew`] with such a signature.
+    RemoteRenew,
+    /// [`WebApiStep::RenewSession`] with such a signature.
+    RemoteRenewSession,
     /// `GET sso/validate`, OAuth 2.0 only.
     Validate,
     /// `POST iserver/auth/status` of a session that is thought to be usable.
@@ -41,12 +49,39 @@ pub enum WebApiStep {
 impl WebApiStep {
     /// Tells whether the step asks for a token, so that its answer is judged as one.
     pub(super) const fn is_login(self) -> bool {
-        matches!(self, Self::Token | Self::Session | Self::Renew | Self::RenewSession)
+        matches!(self.local(), Self::Token | Self::Session | Self::Renew | Self::RenewSession)
+    }
+
+    /// Tells whether the step asks for a session, with OAuth 2.0's first token.
+    pub(super) const fn is_session(self) -> bool {
+        matches!(self.local(), Self::Session | Self::RenewSession)
+    }
+
+    /// Gives the step whose signature is asked for.
+    pub(super) const fn remote(self) -> Self {
+        match self {
+            Self::Token => Self::RemoteToken,
+            Self::Session => Self::RemoteSession,
+            Self::Renew => Self::RemoteRenew,
+            Self::RenewSession => Self::RemoteRenewSession,
+            step => step,
+        }
+    }
+
+    /// Gives the step whatever the place of the key.
+    pub(super) const fn local(self) -> Self {
+        match self {
+            Self::RemoteToken => Self::Token,
+            Self::RemoteSession => Self::Session,
+            Self::RemoteRenew => Self::Renew,
+            Self::RemoteRenewSession => Self::RenewSession,
+            step => step,
+        }
     }
 
     /// Tells whether the step works on the next token while the present one is good.
     pub(super) const fn renews(self) -> bool {
-        matches!(self, Self::Renew | Self::RenewSession)
+        matches!(self.local(), Self::Renew | Self::RenewSession)
     }
 
     /// Tells whether the step opens the brokerage session.
@@ -73,6 +108,12 @@ impl Step for WebApiStep {
         const RENEWAL: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(10 * 60), u16::MAX);
         const RENEW: Rule = Rule { name: "renew", ..BASE }.backoff(RENEWAL);
         const RENEW_SESSION: Rule = Rule { name: "renew-session", ..RENEW }.opens();
+        // A signature leaves once.
+        const REMOTE_TOKEN: Rule = TOKEN.spends(NeedKind::Signature);
+        const REMOTE_SESSION: Rule = SESSION.spends(NeedKind::Signature);
+        // One that got lost is not followed by another at once: there is an hour at least.
+        const REMOTE_RENEW: Rule = RENEW.spends(NeedKind::Signature).min_interval(RENEWAL.first);
+        const REMOTE_RENEW_SESSION: Rule = RENEW_SESSION.spends(NeedKind::Signature).min_interval(RENEWAL.first);
         // One a minute is allowed; a second more, since the server's minute is not ours.
         const VALIDATE: Rule = Rule { name: "validate", ..BASE }.min_interval(Duration::from_secs(61));
         const STATUS: Rule = BASE;
@@ -87,6 +128,10 @@ impl Step for WebApiStep {
             Self::Session => &SESSION,
             Self::Renew => &RENEW,
             Self::RenewSession => &RENEW_SESSION,
+            Self::RemoteToken => &REMOTE_TOKEN,
+            Self::RemoteSession => &REMOTE_SESSION,
+            Self::RemoteRenew => &REMOTE_RENEW,
+            Self::RemoteRenewSession => &REMOTE_RENEW_SESSION,
             Self::Validate => &VALIDATE,
             Self::Status => &STATUS,
             Self::Look => &LOOK,

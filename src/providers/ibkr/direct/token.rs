@@ -3,12 +3,13 @@
 use http::Request;
 
 use super::super::Refusal;
+use super::super::keys::SignatureKey;
 use super::super::oauth1a::{self, HandshakeError, SignError};
 use super::super::oauth2::{Bearer, TokenError};
 use super::state::WebApiState;
 use super::{OAuth, WebApi, WebApiStep, WebApiToken};
 use crate::provider::{Cx, Entropy, Fact, Spent, Step, Verdict};
-use crate::{CloseReason, Denial, Response};
+use crate::{CloseReason, Denial, Input, Response};
 
 /// So many tokens that are refused by the call after them are no accident.
 const REFUSED: u8 = 3;
@@ -18,19 +19,24 @@ impl WebApi {
         &self,
         cx: &mut Cx<'_, WebApiState>,
         step: WebApiStep,
+        answer: Option<&Input>,
     ) -> Result<Request<Vec<u8>>, SignError> {
-        let (now, entropy) = (cx.now, cx.entropy);
-        match &self.oauth {
-            OAuth::V1a(oauth) => {
-                cx.state.handshake = entropy.counter;
-                oauth.request(self.api(cx.state).base(), now, entropy)
+        let (at, entropy) = match cx.state.asked.take() {
+            Some(asked) if asked.step == step => asked.stamp(cx.entropy),
+            _ => (cx.now, cx.entropy),
+        };
+        cx.state.handshake = entropy.counter;
+        let text = self.oauth.unfinished(self.api(cx.state).base(), cx.state, step, at, &entropy)?;
+        let signed;
+        let signature = match (self.oauth.key(), answer) {
+            (SignatureKey::Local(key), _) => {
+                signed = key.sign(&text.digest(), cx.entropy).map_err(|_| SignError::Signature)?;
+                signed.as_slice()
             }
-            OAuth::V2(oauth) if matches!(step, WebApiStep::Session | WebApiStep::RenewSession) => {
-                let bearer = cx.state.bearer.as_ref().ok_or(SignError::Malformed("bearer token"))?;
-                oauth.session_request(&self.root, bearer, now, entropy)
-            }
-            OAuth::V2(oauth) => oauth.token_request(&self.root, now, entropy),
-        }
+            (_, Some(Input::Signature(signature))) => signature.expose(),
+            _ => return Err(SignError::Signature),
+        };
+        text.finish(&self.root, signature)
     }
 
     /// Makes sense of the answer to a step that asks for a token.
@@ -40,6 +46,7 @@ impl WebApi {
         step: WebApiStep,
         response: Response<'_>,
     ) -> Verdict<WebApiStep> {
+        let step = step.local();
         if oauth1a::refusal(cx.now, response).is_none() {
             match Refusal::of(response) {
                 // Problem documents of OAuth 2.0 are read below.
@@ -51,7 +58,9 @@ impl WebApi {
             OAuth::V1a(oauth) => {
                 // The exponent is drawn again from the entropy that the request was built with.
                 let entropy = Entropy { counter: cx.state.handshake, ..cx.entropy };
-                match oauth.handshake().accept(response, cx.now, &entropy) {
+                let unknown = HandshakeError::Unreadable("the access token secret is not known");
+                let accepted = oauth.handshake(cx.state).ok_or(unknown);
+                match accepted.and_then(|handshake| handshake.accept(response, cx.now, &entropy)) {
                     Ok(token) => self.enter(cx, step, WebApiToken::Live(token)),
                     Err(HandshakeError::Refused(reason)) => self.login_refused(cx, step, denial(self, cx, reason)),
                     Err(HandshakeError::Signature) => self.login_refused(cx, step, Denial::ServerUnproven),
@@ -72,19 +81,19 @@ impl WebApi {
         response: Response<'_>,
     ) -> Verdict<WebApiStep> {
         use WebApiStep as S;
-        let is_session = matches!(step, S::Session | S::RenewSession);
+        let is_session = step.is_session();
         let read = if is_session { Bearer::read_session(response, cx.now) } else { Bearer::read(response, cx.now) };
         match read {
             Ok(bearer) if is_session => self.enter(cx, step, WebApiToken::Bearer(bearer)),
             Ok(bearer) => {
                 cx.state.bearer = Some(bearer);
-                Verdict::next(if step.renews() { S::RenewSession } else { S::Session })
+                Verdict::next(self.place(if step.renews() { S::RenewSession } else { S::Session }))
             }
             // The first token has died in between.
             Err(TokenError::Refused(_)) if step == S::RenewSession => {
-                Verdict::Next { step: S::Renew, after: step.rule().backoff.cap }
+                Verdict::Next { step: self.place(S::Renew), after: step.rule().backoff.cap }
             }
-            Err(TokenError::Refused(_)) if is_session && self.counts_refusal(cx) => Verdict::next(S::Token),
+            Err(TokenError::Refused(_)) if is_session && self.counts_refusal(cx) => Verdict::next(self.place(S::Token)),
             Err(TokenError::Refused(reason)) => self.login_refused(cx, step, denial(self, cx, reason)),
             Err(TokenError::Rejected(text)) => self.login_refused(cx, step, Denial::Rejected(text)),
             Err(TokenError::Unreadable(why)) => Verdict::Unreadable(why),
@@ -133,7 +142,7 @@ impl WebApi {
         if !self.counts_refusal(cx) {
             return Verdict::Close(CloseReason::Denied(denial(self, cx, reason)));
         }
-        Verdict::next(WebApiStep::Token)
+        Verdict::next(self.place(WebApiStep::Token))
     }
 
     /// Counts a refused token; gives false where there is no sense in another one.

@@ -60,6 +60,11 @@ fn a_session_is_asked_for_with_user_and_address() {
     let more = SessionUser { service: Some("AM"), alternative_ips: &[[203, 0, 113, 8].into()], ..user };
     let [_, claims] = open(client().session(&more, NOW).sign(&keys()[0], ENTROPY).unwrap().expose());
     assert_eq!((&claims["service"], &claims["alternativeIps"]), (&json!("AM"), &json!(["203.0.113.8"])));
+
+    let signed = client().session(&user, NOW).sign(&keys()[0], ENTROPY).unwrap();
+    let request = browser_session_request(&root(), &bearer, &signed).unwrap();
+    assert_eq!(request.uri(), "https://api.ibkr.com/gw/api/v1/sso-browser-sessions");
+    assert_eq!(request.headers()["authorization"], "Bearer first");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Wall time as the caller gives it, and the dates that servers write.
 
 use core::fmt;
+use core::num::NonZeroU64;
 use core::ops::{Add, Sub};
 use core::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,45 +22,46 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!((now + Duration::from_secs(1)).as_millis(), 2_000);
 /// assert_eq!(now - Duration::from_secs(9), Timestamp::from_millis(0));
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Timestamp(u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "u64", from = "u64")]
+// One more than the milliseconds, so that an optional instant is as small as one that is there.
+pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
     /// The instant that never comes: nothing is due.
-    pub const NEVER: Self = Self(u64::MAX);
+    pub const NEVER: Self = Self(NonZeroU64::MAX);
 
     /// The latest time that a session takes for the present, the end of the year 9999.
-    pub(crate) const LATEST: Self = Self(253_402_300_799_999);
+    pub(crate) const LATEST: Self = Self::from_millis(253_402_300_799_999);
 
     /// Takes milliseconds since the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
+        Self(NonZeroU64::MIN.saturating_add(millis))
     }
 
     /// Takes seconds since the Unix epoch.
     pub const fn from_secs(secs: u64) -> Self {
-        Self(secs.saturating_mul(1_000))
+        Self::from_millis(secs.saturating_mul(1_000))
     }
 
     /// Gives milliseconds since the Unix epoch.
     pub const fn as_millis(self) -> u64 {
-        self.0
+        self.0.get() - 1
     }
 
     /// Gives whole seconds since the Unix epoch.
     pub const fn as_secs(self) -> u64 {
-        self.0 / 1_000
+        self.as_millis() / 1_000
     }
 
     /// Tells whether this is [`Timestamp::NEVER`].
     pub const fn is_never(self) -> bool {
-        self.0 == u64::MAX
+        self.0.get() == u64::MAX
     }
 
     /// Gives the time from `earlier` to this instant, zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
     }
 
     /// Reads an HTTP date in its preferred form, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
@@ -124,9 +126,27 @@ impl Timestamp {
     }
 }
 
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::from_millis(0)
+    }
+}
+
+impl From<u64> for Timestamp {
+    fn from(millis: u64) -> Self {
+        Self::from_millis(millis)
+    }
+}
+
+impl From<Timestamp> for u64 {
+    fn from(at: Timestamp) -> Self {
+        at.as_millis()
+    }
+}
+
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_never() { f.write_str("never") } else { write!(f, "{}ms", self.0) }
+        if self.is_never() { f.write_str("never") } else { write!(f, "{}ms", self.as_millis()) }
     }
 }
 
@@ -142,13 +162,13 @@ impl Sub<Duration> for Timestamp {
     type Output = Self;
 
     fn sub(self, rhs: Duration) -> Self {
-        Self(self.0.saturating_sub(millis(rhs)))
+        Self::from_millis(self.as_millis().saturating_sub(millis(rhs)))
     }
 }
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        Self(time.duration_since(UNIX_EPOCH).map_or(0, millis))
+        Self::from_millis(time.duration_since(UNIX_EPOCH).map_or(0, millis))
     }
 }
 

@@ -1,12 +1,11 @@
 //! Needs and their answers.
 
 use super::core::{Every, Open};
-use super::{Session, cx};
+use super::{InHand, Session, cx};
 use crate::event::Cause;
 use crate::provider::{Ask, Provider, Step, Unbuildable, Verdict};
 use crate::{
-    Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, RequestId,
-    Timestamp, Totp,
+    Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, Timestamp, Totp,
 };
 
 impl<P: Provider> Session<P> {
@@ -40,7 +39,7 @@ impl<P: Provider> Session<P> {
         let Ask { kind, because, url, poll, lasting, message, valid } = ask;
         let asker = asker.filter(|_| message.is_some());
         // What a look or a keepalive asks for again may be on its way already.
-        let on_its_way = self.core.due.is_some() && self.answer.as_ref().is_some_and(|answer| answer.fits(kind));
+        let on_its_way = self.core.due.is_some() && self.answer.as_ref().is_some_and(|answer| answer.input.fits(kind));
         if on_its_way && !matches!(because, Because::Refused | Because::Lost | Because::Stale) {
             return;
         }
@@ -117,7 +116,7 @@ impl<P: Provider> Session<P> {
         if let Some(look) = self.core.need.as_ref().and_then(|open| open.poll.as_ref()).map(|poll| poll.step)
             && let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.step == look)
         {
-            self.cancel = Some(RequestId { epoch: self.epoch, life: self.life, seq: in_flight.seq });
+            self.cancel = Some(in_flight.seq);
         }
         // A person who says that the login in the browser is done may be wrong: the question stays
         // open until the server agrees.
@@ -135,8 +134,7 @@ impl<P: Provider> Session<P> {
             (verdict, _) => matches!(verdict, Verdict::Next { .. }),
         };
         self.apply(now, None, verdict);
-        self.answer = if keep { Some(input) } else { None };
-        self.answer_until = until;
+        self.answer = keep.then(|| Box::new(InHand { input, until }));
         Answered::Used
     }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::{InFlight, Session};
 use crate::event::Cause;
 use crate::provider::{Provider, Replay, Spent, Step, Verdict};
-use crate::{CloseReason, Event, Phase, RequestId, Timestamp};
+use crate::{CloseReason, Event, Phase, Timestamp};
 
 impl<P: Provider> Session<P> {
     pub(super) fn begin_logout(&mut self, now: Timestamp) {
@@ -24,7 +24,7 @@ impl<P: Provider> Session<P> {
                 self.in_flight = Some(in_flight);
             }
             Some(InFlight { seq, .. }) => {
-                self.cancel = Some(RequestId { epoch: self.epoch, life: self.life, seq });
+                self.cancel = Some(seq);
                 self.proceed_logout(now, true);
             }
             None => self.proceed_logout(now, true),
@@ -119,7 +119,7 @@ impl<P: Provider> Session<P> {
             reason => reason,
         };
         if let Some(InFlight { seq, step, .. }) = self.in_flight.take() {
-            self.cancel = Some(RequestId { epoch: self.epoch, life: self.life, seq });
+            self.cancel = Some(seq);
             if step.rule().opens {
                 self.tell(Event::MayLiveOn);
             }

@@ -273,7 +273,9 @@ impl<P: Provider> Session<P> {
 
     /// Forgets that a one-time code left, since nobody looked at it.
     fn recall_code(&mut self, step: P::Step) {
-        if step.rule().spends.is_some() && matches!(self.answer, Some(Input::Totp(_))) {
+        if step.rule().spends.is_some()
+            && self.answer.as_ref().is_some_and(|answer| matches!(answer.input, Input::Totp(_)))
+        {
             self.core.code_spent = self.code_before;
         }
     }

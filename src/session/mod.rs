@@ -3,6 +3,7 @@
 //! - `core`: what is known of a session, which is also what a snapshot holds
 //! - `plan`: what is due when, derived from the core at every call
 //! - `poll`: what the driver is told to do
+//! - `queue`: what waits to be told
 //! - `judge`: what follows from responses, failures and verdicts
 //! - `limits`: what servers say about time
 //! - `active`: usable, and found dead
@@ -21,6 +22,7 @@ mod judge;
 mod limits;
 mod plan;
 mod poll;
+mod queue;
 mod resume;
 mod stream;
 
@@ -29,6 +31,7 @@ pub use stream::{StreamOpening, Streams};
 use zeroize::Zeroizing;
 
 use self::core::Core;
+use self::queue::Queue;
 use crate::provider::{Fact, Provider, Verdict};
 use crate::{
     Accepted, Answered, AuthorizeError, Because, By, Event, Failure, Input, Machine, Misuse, NeedId, Options, Output,
@@ -51,9 +54,7 @@ pub struct Session<P: Provider> {
     core: Core<P::Step, P::State>,
     in_flight: Option<InFlight<P::Step>>,
     /// The answer to the last need, until the step that spends it has been judged.
-    answer: Option<Input>,
-    /// Until when that answer can be used.
-    answer_until: Option<Timestamp>,
+    answer: Option<Box<InHand>>,
     /// The end of the one-time code before the one in flight.
     code_before: Option<Timestamp>,
     /// The difference of clocks that was told last, in milliseconds.
@@ -64,13 +65,18 @@ pub struct Session<P: Provider> {
     saving: Option<P::Step>,
     /// Whether something has happened that a crash must not lose.
     unsaved: bool,
-    cancel: Option<RequestId>,
-    events: std::collections::VecDeque<Event>,
+    /// The request whose answer is no longer wanted.
+    cancel: Option<u32>,
+    events: Queue,
     facts: Vec<Fact>,
 }
 
-/// The most events that wait for a poll.
-const EVENTS: usize = 64;
+/// An answer that waits for its step.
+struct InHand {
+    input: Input,
+    /// Until when it can be used.
+    until: Option<Timestamp>,
+}
 
 /// A request whose answer is awaited.
 struct InFlight<S> {
@@ -129,14 +135,13 @@ impl<P: Provider> Session<P> {
             core,
             in_flight: None,
             answer: None,
-            answer_until: None,
             code_before: None,
             skew: 0,
             checked_at: Timestamp::from_millis(0),
             saving: None,
             unsaved: false,
             cancel: None,
-            events: std::collections::VecDeque::new(),
+            events: Queue::default(),
             facts: Vec::new(),
         }
     }
@@ -171,18 +176,7 @@ impl<P: Provider> Session<P> {
     }
 
     fn tell(&mut self, event: Event) {
-        // A driver that never polls must not fill the memory: what repeats itself is dropped first.
-        if self.events.len() >= EVENTS {
-            let dull = |event: &Event| {
-                matches!(
-                    event,
-                    Event::KeptAlive | Event::Retrying { .. } | Event::ClockSkew { .. } | Event::Penalty { .. }
-                )
-            };
-            let oldest = self.events.iter().position(dull).unwrap_or_default();
-            self.events.remove(oldest);
-        }
-        self.events.push_back(event);
+        self.events.push(event);
     }
 
     fn set_phase(&mut self, now: Timestamp, to: Phase) {
@@ -199,7 +193,8 @@ impl<P: Provider> Session<P> {
         if self.facts.is_empty() {
             return;
         }
-        for fact in ::core::mem::take(&mut self.facts) {
+        let mut facts = ::core::mem::take(&mut self.facts);
+        for fact in facts.drain(..) {
             match fact {
                 Fact::Tell(event) => self.tell(event),
                 Fact::Penalty(lasts) => self.penalize(now, lasts),
@@ -220,6 +215,7 @@ impl<P: Provider> Session<P> {
                 }
             }
         }
+        self.facts = facts;
     }
 }
 

@@ -59,7 +59,9 @@ impl<P: Provider> Session<P> {
             self.core.set_back(by);
             self.checked_at = self.checked_at - by;
             // What it signed has the time of the clock that was wrong.
-            self.answer_until = self.answer_until.map(|_| Timestamp::from_millis(0));
+            if let Some(until) = self.answer.as_mut().and_then(|answer| answer.until.as_mut()) {
+                *until = Timestamp::from_millis(0);
+            }
             if let Some(in_flight) = &mut self.in_flight {
                 in_flight.deadline = in_flight.deadline - by;
             }
@@ -75,53 +77,61 @@ impl<P: Provider> Session<P> {
             return (Timestamp::NEVER, Next::Nothing);
         }
         let mut first = (Timestamp::NEVER, Next::Nothing);
-        let mut offer = |at: Timestamp, what| {
-            if at < first.0 {
-                first = (at, what);
-            }
-        };
         if let Some(moment) = core.expires {
-            offer(moment.at, Next::Expire);
+            first = (moment.at, Next::Expire);
         }
         if let Some(in_flight) = &self.in_flight {
-            offer(in_flight.deadline, Next::Lose);
-            return first;
+            return if in_flight.deadline < first.0 { (in_flight.deadline, Next::Lose) } else { first };
         }
-        if let Some(at) = self.patience_ends() {
-            offer(at, Next::GiveUp);
+        if let Some(at) = self.patience_ends()
+            && at < first.0
+        {
+            first = (at, Next::GiveUp);
         }
+        // Before that nothing leaves; most steps have no pace of their own beside it.
+        let free = self.free_at();
+        let send = |first: &mut (Timestamp, Next<P::Step>), step: P::Step, at: Timestamp, why| {
+            let at = at.max(free);
+            if at < first.0 {
+                let at = self.paced(step, at);
+                if at < first.0 {
+                    *first = (at, Next::Send(step, why));
+                }
+            }
+        };
         if let Some(due) = &core.due {
-            offer(
-                self.not_before(due.step, due.at),
-                Next::Send(due.step, if due.retry { Why::Retry } else { Why::Due }),
-            );
+            send(&mut first, due.step, due.at, if due.retry { Why::Retry } else { Why::Due });
         }
         if core.ending.is_some() {
             return first;
         }
-        let asker = core.need.as_ref().and_then(|open| open.asker);
-        if let Some(open) = &core.need
-            && open.asker.is_some()
+        let open = core.need.as_deref();
+        let asker = open.and_then(|open| open.asker);
+        if let Some(open) = open
+            && asker.is_some()
         {
-            offer(open.ends().max(core.clock), Next::AskAnew);
+            let ends = open.ends().max(core.clock);
+            if ends < first.0 {
+                first = (ends, Next::AskAnew);
+            }
         }
         if let Some((step, moment)) = core.renewal
             && core.due.as_ref().is_none_or(|due| due.step != step)
             && asker != Some(step)
         {
-            offer(self.not_before(step, moment.at), Next::Send(step, Why::Renewal));
+            send(&mut first, step, moment.at, Why::Renewal);
         }
         if let Some(at) = core.check_at
             && let Some(step) = self.provider.probe(&core.state)
         {
-            offer(self.not_before(step, at), Next::Send(step, Why::Check));
+            send(&mut first, step, at, Why::Check);
         }
-        if let Some(poll) = core.need.as_ref().and_then(|open| open.poll.as_ref()) {
-            offer(self.not_before(poll.step, poll.at()), Next::Send(poll.step, Why::Look));
+        if let Some(poll) = open.and_then(|open| open.poll.as_ref()) {
+            send(&mut first, poll.step, poll.at(), Why::Look);
         }
         if let Some(keepalive) = &core.keepalive {
             let why = if keepalive.retry.is_some() { Why::Retry } else { Why::Keepalive };
-            offer(self.not_before(keepalive.step, keepalive.at()), Next::Send(keepalive.step, why));
+            send(&mut first, keepalive.step, keepalive.at(), why);
         }
         first
     }
@@ -175,10 +185,18 @@ impl<P: Provider> Session<P> {
 
     /// Gives the earliest time at which a step may leave that is wanted at `at`.
     pub(super) fn not_before(&self, step: P::Step, at: Timestamp) -> Timestamp {
-        let mut at = at.max(self.core.hold).max(self.core.penalty);
-        if !self.core.leaving {
-            at = at.max(self.core.flow - AT_ONCE);
-        }
+        self.paced(step, at.max(self.free_at()))
+    }
+
+    /// Gives the time before which nothing leaves, whatever the step.
+    fn free_at(&self) -> Timestamp {
+        let core = &self.core;
+        let held = core.hold.max(core.penalty);
+        if core.leaving { held } else { held.max(core.flow - AT_ONCE) }
+    }
+
+    /// Gives the earliest time at or after `at` that the step's own pace allows.
+    fn paced(&self, step: P::Step, at: Timestamp) -> Timestamp {
         let rule = step.rule();
         if !rule.is_paced() {
             return at;

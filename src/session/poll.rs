@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::core::Pace;
 use super::plan::{FLOW, Next};
-use super::{InFlight, Session, cx};
+use super::{InFlight, InHand, Session, cx};
 use crate::event::Cause;
 use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
 use crate::provider::{Provider, Replay, Step, Unbuildable};
@@ -54,15 +54,15 @@ impl<P: Provider> Session<P> {
     }
 
     fn pop_output(&mut self) -> Option<Output> {
-        if let Some(id) = self.cancel.take() {
-            return Some(Output::Cancel(id));
+        if let Some(seq) = self.cancel.take() {
+            return Some(Output::Cancel(RequestId { epoch: self.epoch, life: self.life, seq }));
         }
         // Before the events: a program that ends when it hears of a refusal must find it in its file.
         if self.unsaved && self.options.durable {
             self.unsaved = false;
             return Some(Output::Save);
         }
-        if let Some(event) = self.events.pop_front() {
+        if let Some(event) = self.events.pop() {
             return Some(Output::Event(event));
         }
         self.core.closed.clone().map(Output::Closed)
@@ -87,7 +87,7 @@ impl<P: Provider> Session<P> {
             return Some(Output::Save);
         }
         self.saving = None;
-        let answer = if rule.spends.is_some() { self.answer.as_ref() } else { None };
+        let answer = self.answer.as_ref().filter(|_| rule.spends.is_some()).map(|answer| &answer.input);
         let request = match self.provider.request(&mut cx!(self, now), step, answer) {
             Ok(request) => request,
             Err(Unbuildable(part)) => {
@@ -140,17 +140,17 @@ impl<P: Provider> Session<P> {
     }
 
     fn has_answer_for(&self, now: Timestamp, kind: NeedKind) -> bool {
-        match (&self.answer, kind) {
-            (Some(Input::Totp(code)), NeedKind::Totp) => now < code.ends(),
-            (Some(answer), kind) => answer.fits(kind) && self.answer_until.is_none_or(|until| now < until),
-            (None, _) => false,
+        let Some(InHand { input, until }) = self.answer.as_deref() else { return false };
+        match (input, kind) {
+            (Input::Totp(code), NeedKind::Totp) => now < code.ends(),
+            (input, kind) => input.fits(kind) && until.is_none_or(|until| now < until),
         }
     }
 
     /// The driver did not report in time: nobody knows whether the request arrived.
     fn lose_in_flight(&mut self, now: Timestamp) {
         if let Some(InFlight { step, seq, .. }) = self.in_flight.take() {
-            self.cancel = Some(RequestId { epoch: self.epoch, life: self.life, seq });
+            self.cancel = Some(seq);
             self.failed(now, step, Failure::maybe_sent(FailureKind::Timeout));
         }
     }

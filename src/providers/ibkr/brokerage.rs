@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Region;
 use super::flags::Standing;
 use super::takeover::{OrElse, Takeover};
-use super::wire::Status;
+use super::wire::Flags;
 use crate::provider::Entropy;
 use crate::{Backoff, Event, Timestamp};
 
@@ -89,12 +89,12 @@ impl Brokerage {
         &mut self,
         now: Timestamp,
         policy: Takeover,
-        status: &Status<'_>,
+        flags: &Flags<'_>,
         standing: Standing,
         sso: bool,
         tell: &mut dyn FnMut(Event),
     ) -> Move {
-        self.note_connection(status);
+        self.note_connection(flags);
         if !matches!(standing, Standing::Ready | Standing::Unknown) {
             self.doubt(now);
             self.same = false;
@@ -230,8 +230,8 @@ impl Brokerage {
     }
 
     /// Starts the pace anew where the back end was lost and is there again.
-    fn note_connection(&mut self, status: &Status<'_>) {
-        match status.connected {
+    fn note_connection(&mut self, flags: &Flags<'_>) {
+        match flags.connected {
             Some(true) if self.disconnected => {
                 self.disconnected = false;
                 self.start_anew();

@@ -6,7 +6,7 @@ use super::super::account::is_paper;
 use super::super::brokerage::{LOOK, Move};
 use super::super::gateway::PENALTY;
 use super::super::oauth1a;
-use super::super::wire::{Accounts, Logout, LogoutOutcome, Status, Tickle, Validate};
+use super::super::wire::{Accounts, Flags, Logout, LogoutOutcome, Pulse, Validate};
 use super::super::{Refusal, Standing};
 use super::state::{LIFE, WebApiState, renewal};
 use super::{OAuth, WebApi, WebApiStep};
@@ -30,8 +30,9 @@ impl WebApi {
         if let Some(reason) = oauth1a::refusal(cx.now, response) {
             return self.token_refused(cx, reason);
         }
-        // Bodies are read once: where the status is a success, the fields tell whether it is one.
-        if !response.status.is_success() || response.is_html() {
+        // Bodies are read once: where the status is a success, the fields tell whether it is one. A web
+        // page has none.
+        if !response.status.is_success() {
             let refusal = Refusal::of(response).unwrap_or(Refusal::Foreign);
             return self.refused(cx, step, refusal);
         }
@@ -47,7 +48,7 @@ impl WebApi {
     }
 
     /// Makes sense of flags, wherever they came from.
-    fn weigh(&self, cx: &mut Cx<'_, WebApiState>, status: &Status<'_>, standing: Standing) -> Verdict<WebApiStep> {
+    fn weigh(&self, cx: &mut Cx<'_, WebApiState>, flags: &Flags<'_>, standing: Standing) -> Verdict<WebApiStep> {
         let now = cx.now;
         // Under OAuth 1.0a the answer itself proves the outer tier: nothing else could be asked.
         let sso = matches!(self.oauth, OAuth::V1a(_)) || cx.state.is_sso_alive(now);
@@ -57,7 +58,7 @@ impl WebApi {
             cx.tell(Fact::Usable(true));
         }
         let mut told = None;
-        let next = cx.state.brokerage.weigh(now, self.takeover, status, standing, sso, &mut |event| told = Some(event));
+        let next = cx.state.brokerage.weigh(now, self.takeover, flags, standing, sso, &mut |event| told = Some(event));
         if let Some(event) = told {
             cx.tell(Fact::Tell(event));
         }
@@ -196,34 +197,34 @@ impl WebApi {
     }
 
     fn tickled(&self, cx: &mut Cx<'_, WebApiState>, response: Response<'_>) -> Verdict<WebApiStep> {
-        let Some(tickle) = crate::wire::json::<Tickle<'_>>(response.body) else {
+        let Some(pulse) = crate::wire::json::<Pulse<'_>>(response.body) else {
             return self.not_json(cx, WebApiStep::Tickle, response);
         };
-        if let Some(error) = tickle.error.as_deref().filter(|error| !error.trim().is_empty()) {
+        if let Some(error) = pulse.error() {
             return self.refused(cx, WebApiStep::Tickle, Refusal::inside(error));
         }
-        if let (Some(session), Some(live)) = (&tickle.session, &mut cx.state.live)
+        if let (Some(session), Some(live)) = (&pulse.session, &mut cx.state.live)
             && !live.session.as_ref().is_some_and(|known| known.matches(session.expose()))
         {
             live.session = Some(session.to_secret());
         }
-        match tickle.status() {
-            Some(status) => self.weigh(cx, status, Standing::of(status)),
+        match pulse.flags() {
+            Some(flags) => self.weigh(cx, flags, Standing::of(flags)),
             // Older bodies under OAuth have no flags; the status has them then.
-            None if tickle.session.is_some() => Verdict::next(WebApiStep::Status),
+            None if pulse.session.is_some() => Verdict::next(WebApiStep::Status),
             None => Verdict::Unreadable("a tickle answers with session or iserver"),
         }
     }
 
     fn flags(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, response: Response<'_>) -> Verdict<WebApiStep> {
-        let Some(status) = crate::wire::json::<Status<'_>>(response.body) else {
+        let Some(flags) = crate::wire::json::<Flags<'_>>(response.body) else {
             return self.not_json(cx, step, response);
         };
-        if let Some(error) = status.error.as_deref().filter(|error| !error.trim().is_empty()) {
+        if let Some(error) = flags.error() {
             return self.refused(cx, step, Refusal::inside(error));
         }
-        let standing = if step.is_init() { Standing::of_init(&status) } else { Standing::of(&status) };
-        self.weigh(cx, &status, standing)
+        let standing = if step.is_init() { Standing::of_init(&flags) } else { Standing::of(&flags) };
+        self.weigh(cx, &flags, standing)
     }
 
     fn not_json(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, response: Response<'_>) -> Verdict<WebApiStep> {

@@ -11,7 +11,7 @@ use super::{Gateway, IDLE, PENALTY, TICKLE_BOUNDS};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
 use crate::providers::ibkr::account::is_paper;
 use crate::providers::ibkr::brokerage::{ESTABLISHING, LOOK, Move};
-use crate::providers::ibkr::wire::{Accounts, ErrorBody, Logout, LogoutOutcome, Status, Tickle, Validate};
+use crate::providers::ibkr::wire::{Accounts, ErrorBody, Flags, Logout, LogoutOutcome, Pulse, Validate};
 use crate::providers::ibkr::{Refusal, Standing, Tier};
 use crate::wire::json;
 use crate::{Because, CloseReason, Denial, Event, NeedKind, Response};
@@ -37,8 +37,9 @@ impl Gateway {
         if step == GatewayStep::Logout {
             return logged_out(response);
         }
-        // Bodies are read once: where the status is a success, the fields tell whether it is one.
-        if !response.status.is_success() || response.is_html() {
+        // Bodies are read once: where the status is a success, the fields tell whether it is one. A web
+        // page has none.
+        if !response.status.is_success() {
             if let Some(why) = self.is_foreign(cx, response) {
                 return Verdict::Unreadable(why);
             }
@@ -68,49 +69,49 @@ impl Gateway {
     }
 
     fn flags(&self, cx: &mut Context<'_>, step: GatewayStep, response: Response<'_>) -> Judged {
-        let Some(status) = json::<Status<'_>>(response.body) else {
+        let Some(flags) = json::<Flags<'_>>(response.body) else {
             return self.not_json(cx, step, response);
         };
-        if let Some(error) = status.error.as_deref().filter(|error| !error.trim().is_empty()) {
+        if let Some(error) = flags.error() {
             return self.refused(cx, step, Refusal::inside(error));
         }
         let init = matches!(step, GatewayStep::Init | GatewayStep::TakeOver);
-        let standing = if init { Standing::of_init(&status) } else { Standing::of(&status) };
-        self.weigh(cx, &status, standing)
+        let standing = if init { Standing::of_init(&flags) } else { Standing::of(&flags) };
+        self.weigh(cx, &flags, standing)
     }
 
     fn tickled(&self, cx: &mut Context<'_>, response: Response<'_>) -> Judged {
-        let Some(tickle) = json::<Tickle<'_>>(response.body) else {
+        let Some(pulse) = json::<Pulse<'_>>(response.body) else {
             return self.not_json(cx, GatewayStep::Tickle, response);
         };
-        if let Some(error) = tickle.error.as_deref().filter(|error| !error.trim().is_empty()) {
+        if let Some(error) = pulse.error() {
             return self.refused(cx, GatewayStep::Tickle, Refusal::inside(error));
         }
-        if let (Some(session), Some(live)) = (&tickle.session, &mut cx.state.live)
+        if let (Some(session), Some(live)) = (&pulse.session, &mut cx.state.live)
             && !live.session.as_ref().is_some_and(|known| known.matches(session.expose()))
         {
             let another = live.session.replace(session.to_secret()).is_some();
-            live.user_id = tickle.user_id.or(live.user_id);
+            live.user_id = pulse.user_id.or(live.user_id);
             // Another login may be another user's.
             if another && self.expect.is_any() {
                 cx.state.identified = false;
             }
         }
-        match tickle.status() {
-            Some(status) => self.weigh(cx, status, Standing::of(status)),
+        match pulse.flags() {
+            Some(flags) => self.weigh(cx, flags, Standing::of(flags)),
             // The block may be missing; the status has the flags then.
-            None if tickle.session.is_some() => Verdict::next(GatewayStep::Status),
+            None if pulse.session.is_some() => Verdict::next(GatewayStep::Status),
             None => Verdict::Unreadable("a tickle answers with session or iserver"),
         }
     }
 
     /// Makes sense of flags, wherever they came from.
-    fn weigh(&self, cx: &mut Context<'_>, status: &Status<'_>, standing: Standing) -> Judged {
+    fn weigh(&self, cx: &mut Context<'_>, flags: &Flags<'_>, standing: Standing) -> Judged {
         let now = cx.now;
         self.note_midnight(cx);
         cx.state.met |= standing != Standing::Unknown;
         // Only with a login are there a back end and a verdict on it.
-        let login = status.connected == Some(true) || status.authenticated == Some(true);
+        let login = flags.connected == Some(true) || flags.authenticated == Some(true);
         if login && cx.state.asked.take().is_some() {
             cx.tell(Fact::Settled(NeedKind::Browser));
         }
@@ -126,7 +127,7 @@ impl Gateway {
         let sso = cx.state.is_sso_alive(now);
         let was_ready = cx.state.brokerage.ready;
         let mut told = None;
-        let next = cx.state.brokerage.weigh(now, self.takeover, status, standing, sso, &mut |event| told = Some(event));
+        let next = cx.state.brokerage.weigh(now, self.takeover, flags, standing, sso, &mut |event| told = Some(event));
         if let Some(event) = told {
             cx.tell(Fact::Tell(event));
         }
@@ -166,7 +167,6 @@ impl Gateway {
         }
         let (has_stream, has_name) = (live.session.is_some(), live.user.is_some());
         let admitted = *cx.state.admitted.get_or_insert(cx.now);
-        cx.tell(Fact::Usable(true));
         let midnight = cx.state.brokerage.midnight.map(|midnight| (GatewayStep::Status, midnight + AFTER_MIDNIGHT));
         // Who is logged in is asked late, so that a program which is started twice in a minute does
         // not put its address into the penalty box.

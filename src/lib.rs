@@ -187,7 +187,8 @@ pub use close::{Advice, CloseReason, Denial};
 pub use event::{Cause, Event, ServerText};
 pub use exchange::{Delivery, Failure, FailureKind, Outgoing, RequestId, Response, SendPolicy};
 pub use machine::{
-    Accepted, AuthorizeError, Machine, Misuse, Options, Output, Phase, Relogin, Seed, Status, Ticket, WaitingOn,
+    Accepted, AuthorizeError, Errand, Machine, Misuse, Options, Output, Phase, Relogin, Seed, Status, Ticket, Upcoming,
+    WaitingOn,
 };
 pub use need::{Answered, Because, By, Credentials, Input, Message, Need, NeedId, NeedKind, Rejection, Totp};
 pub use provider::Provider;

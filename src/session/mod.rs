@@ -8,11 +8,13 @@
 //! - `active`: usable, and found dead
 //! - `answer`: needs and their answers
 //! - `end`: logout and closing
+//! - `ahead`: what the next poll would send, for those who drive many sessions
 //! - `calls`: the user's own calls
 //! - `resume`: snapshots
 //! - `stream`: the stream that some providers serve beside the calls
 
 mod active;
+mod ahead;
 mod answer;
 mod calls;
 mod core;
@@ -24,6 +26,8 @@ mod poll;
 mod resume;
 mod stream;
 
+use ::core::time::Duration;
+
 use http::request::Parts;
 pub use stream::{StreamOpening, Streams};
 use zeroize::Zeroizing;
@@ -32,7 +36,7 @@ use self::core::Core;
 use crate::provider::{Fact, Provider, Verdict};
 use crate::{
     Accepted, Answered, AuthorizeError, Because, By, Event, Failure, Input, Machine, Misuse, NeedId, Options, Output,
-    Phase, Rejection, RequestId, Response, Seed, Snapshot, Status, Ticket, Timestamp,
+    Phase, Rejection, RequestId, Response, Seed, Snapshot, Status, Ticket, Timestamp, Upcoming,
 };
 
 /// A login session of one provider: the engine, and the [`Machine`] that drivers see.
@@ -288,6 +292,16 @@ impl<P: Provider + Send> Machine for Session<P> {
         // A closed session says so for ever, and nothing changes by asking.
         let news = !self.events.is_empty() || self.cancel.is_some() || self.unsaved && self.options.durable;
         if news { self.core.clock } else { self.next().0 }
+    }
+
+    fn upcoming(&mut self, now: Timestamp) -> Option<Upcoming> {
+        self.look_ahead(now)
+    }
+
+    fn hold_back(&mut self, now: Timestamp, lasts: Duration) -> Duration {
+        let now = self.tick(now);
+        self.core.penalty = self.core.penalty.max(now + lasts);
+        self.core.penalty.since(now)
     }
 
     fn phase(&self) -> Phase {

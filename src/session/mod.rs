@@ -29,6 +29,8 @@ mod stream;
 use ::core::time::Duration;
 
 use http::request::Parts;
+pub(crate) use limits::penalty_of;
+pub(crate) use plan::STANDS_STILL;
 pub use stream::{StreamOpening, Streams};
 use zeroize::Zeroizing;
 

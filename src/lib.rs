@@ -108,6 +108,7 @@
 //! | [`Need`], [`Input`] | what people and secret stores are asked for, and their answers |
 //! | [`event`], [`close`] | what a session tells, and why it ended |
 //! | [`Snapshot`] | a session as text |
+//! | [`fleet`] | many sessions in one loop: buckets, penalty boxes of addresses, leases |
 //! | [`wire`] | reading what servers really send: the field that proves success alone decides |
 //! | [`secret`] | text that is wiped and never shows itself |
 //! | `blocking` | sockets, clock, threads and randomness, on ureq |
@@ -170,6 +171,7 @@
 pub mod close;
 pub mod event;
 pub mod exchange;
+pub mod fleet;
 mod machine;
 mod need;
 pub mod provider;
@@ -186,8 +188,10 @@ pub mod wire;
 pub use close::{Advice, CloseReason, Denial};
 pub use event::{Cause, Event, ServerText};
 pub use exchange::{Delivery, Failure, FailureKind, Outgoing, RequestId, Response, SendPolicy};
+pub use fleet::Fleet;
 pub use machine::{
-    Accepted, AuthorizeError, Machine, Misuse, Options, Output, Phase, Relogin, Seed, Status, Ticket, WaitingOn,
+    Accepted, AuthorizeError, Errand, Machine, Misuse, Options, Output, Phase, Relogin, Seed, Status, Ticket, Upcoming,
+    WaitingOn,
 };
 pub use need::{Answered, Because, By, Credentials, Input, Message, Need, NeedId, NeedKind, Rejection, Totp};
 pub use provider::Provider;

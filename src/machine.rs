@@ -66,6 +66,16 @@ pub trait Machine: Send {
     /// Tells when [`Machine::poll`] is to be called at the latest; [`Timestamp::NEVER`] if nothing is due.
     fn deadline(&self) -> Timestamp;
 
+    /// Tells what the next [`Machine::poll`] at this time would hand out a request for; `None` where it
+    /// has something else to say, or nothing.
+    ///
+    /// The answer may name a request that does not leave after all, but none leaves that it does not name.
+    fn upcoming(&mut self, now: Timestamp) -> Option<Upcoming>;
+
+    /// Sends nothing for so long: somebody else got a 429 from the same address. A longer penalty box
+    /// stays; gives how long it lasts.
+    fn hold_back(&mut self, now: Timestamp, lasts: Duration) -> Duration;
+
     /// Tells where the session stands.
     fn phase(&self) -> Phase;
 
@@ -74,6 +84,30 @@ pub trait Machine: Send {
 
     /// Names the group of sessions that share the server's rate limits: its host and the account.
     fn limit_group(&self) -> String;
+}
+
+/// A request that leaves with the next [`Machine::poll`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Upcoming {
+    /// The longest that its answer may take: [`SendPolicy::timeout`](crate::SendPolicy::timeout), or more.
+    pub timeout: Duration,
+    /// What it is for.
+    pub errand: Errand,
+}
+
+/// What a request is for: what of it may wait, when many sessions want to send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Errand {
+    /// To open the session, or to look whether it can be opened.
+    Open,
+    /// To renew its tokens.
+    Renew,
+    /// To keep it alive, or to look whether it lives.
+    Keep,
+    /// To end it.
+    Leave,
 }
 
 /// What a driver has to do next.

@@ -53,6 +53,11 @@ impl<P: Provider> Session<P> {
     }
 }
 
+/// Gives how long a 429 keeps everybody from sending who shares the address; `None` for any other answer.
+pub(crate) fn penalty_of(now: Timestamp, response: Response<'_>) -> Option<Duration> {
+    (response.status == StatusCode::TOO_MANY_REQUESTS).then(|| retry_after(now, response).unwrap_or(TOO_MANY))
+}
+
 /// Reads a `Retry-After` header, in seconds or as a date, within its bounds.
 fn retry_after(now: Timestamp, response: Response<'_>) -> Option<Duration> {
     let text = response.header(http::header::RETRY_AFTER)?.trim();

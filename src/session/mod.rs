@@ -9,11 +9,13 @@
 //! - `active`: usable, and found dead
 //! - `answer`: needs and their answers
 //! - `end`: logout and closing
+//! - `ahead`: what the next poll would send, for those who drive many sessions
 //! - `calls`: the user's own calls
 //! - `resume`: snapshots
 //! - `stream`: the stream that some providers serve beside the calls
 
 mod active;
+mod ahead;
 mod answer;
 mod calls;
 mod core;
@@ -26,7 +28,11 @@ mod queue;
 mod resume;
 mod stream;
 
+use ::core::time::Duration;
+
 use http::request::Parts;
+pub(crate) use limits::penalty_of;
+pub(crate) use plan::STANDS_STILL;
 pub use stream::{StreamOpening, Streams};
 use zeroize::Zeroizing;
 
@@ -35,7 +41,7 @@ use self::queue::Queue;
 use crate::provider::{Fact, Provider, Verdict};
 use crate::{
     Accepted, Answered, AuthorizeError, Because, By, Event, Failure, Input, Machine, Misuse, NeedId, Options, Output,
-    Phase, Rejection, RequestId, Response, Seed, Snapshot, Status, Ticket, Timestamp,
+    Phase, Rejection, RequestId, Response, Seed, Snapshot, Status, Ticket, Timestamp, Upcoming,
 };
 
 /// A login session of one provider: the engine, and the [`Machine`] that drivers see.
@@ -284,6 +290,16 @@ impl<P: Provider + Send> Machine for Session<P> {
         // A closed session says so for ever, and nothing changes by asking.
         let news = !self.events.is_empty() || self.cancel.is_some() || self.unsaved && self.options.durable;
         if news { self.core.clock } else { self.next().0 }
+    }
+
+    fn upcoming(&mut self, now: Timestamp) -> Option<Upcoming> {
+        self.look_ahead(now)
+    }
+
+    fn hold_back(&mut self, now: Timestamp, lasts: Duration) -> Duration {
+        let now = self.tick(now);
+        self.core.penalty = self.core.penalty.max(now + lasts);
+        self.core.penalty.since(now)
     }
 
     fn phase(&self) -> Phase {

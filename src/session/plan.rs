@@ -7,7 +7,7 @@ use crate::provider::{Provider, Step};
 use crate::{Phase, RequestId, Timestamp, WaitingOn};
 
 /// A clock set back by less stands still instead: time services slew, they do not jump.
-const STANDS_STILL: Duration = Duration::from_secs(5);
+pub(crate) const STANDS_STILL: Duration = Duration::from_secs(5);
 
 /// The shortest time between two looks that somebody asked for.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);

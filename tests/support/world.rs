@@ -312,7 +312,7 @@ impl<M: Machine, S: Simulator> World<M, S> {
 }
 
 /// What comes of a reply, and after how long, for a client that waits no longer than its policy says.
-fn travels(
+pub fn travels(
     reply: Reply,
     latency: Duration,
     policy: SendPolicy,
@@ -340,7 +340,7 @@ fn travels(
 }
 
 /// Adds what a transport adds.
-fn as_sent(mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
+pub fn as_sent(mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
     if let Some(host) = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
         request.headers_mut().entry(HOST).or_insert(host);
     }

@@ -10,7 +10,7 @@ use http::request::Parts;
 use crate::{
     Accepted, Answered, AuthorizeError, Because, By, CloseReason, Event, Failure, Input, Machine, Misuse, Need, NeedId,
     NeedKind, Outgoing, Output, Phase, Rejection, RequestId, Response, SendPolicy, Snapshot, Status, Ticket, Timestamp,
-    WaitingOn,
+    Upcoming, WaitingOn,
 };
 
 /// A line of a script.
@@ -184,6 +184,14 @@ impl Machine for Fake {
 
     fn deadline(&self) -> Timestamp {
         self.waits_until.unwrap_or(Timestamp::NEVER)
+    }
+
+    fn upcoming(&mut self, _: Timestamp) -> Option<Upcoming> {
+        None
+    }
+
+    fn hold_back(&mut self, _: Timestamp, lasts: Duration) -> Duration {
+        lasts
     }
 
     fn phase(&self) -> Phase {

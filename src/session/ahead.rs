@@ -1,0 +1,60 @@
+//! What the next poll would send, so that who drives many sessions can say when it may.
+
+use core::time::Duration;
+
+use super::Session;
+use super::plan::{Next, Why};
+use crate::provider::{Provider, Step};
+use crate::{Errand, Phase, Timestamp, Upcoming};
+
+impl<P: Provider> Session<P> {
+    pub(super) fn look_ahead(&mut self, now: Timestamp) -> Option<Upcoming> {
+        let now = self.tick(now);
+        if self.has_output() {
+            return None;
+        }
+        let (at, next) = self.next();
+        if at > now {
+            return None;
+        }
+        match next {
+            Next::Send(step, why) => {
+                let rule = step.rule();
+                // A step whose answer has grown old asks, and lets another one leave.
+                let timeout = if rule.spends.is_some() { self.longest_timeout() } else { rule.timeout };
+                Some(Upcoming { timeout, errand: self.errand(rule.phase, why) })
+            }
+            // What has no event to tell goes on with whatever is due, in the same poll.
+            Next::Expire | Next::AskAnew if self.in_flight.is_none() => {
+                Some(Upcoming { timeout: self.longest_timeout(), errand: self.errand(None, Why::Check) })
+            }
+            Next::Expire | Next::AskAnew | Next::Lose | Next::GiveUp | Next::Nothing => None,
+        }
+    }
+
+    fn errand(&self, to: Option<Phase>, why: Why) -> Errand {
+        let opens = |phase| matches!(phase, Phase::Opening | Phase::LoggingIn | Phase::SecondFactor);
+        if self.core.ending.is_some() {
+            Errand::Leave
+        } else if why == Why::Renewal {
+            Errand::Renew
+        } else if opens(to.unwrap_or(self.core.phase)) {
+            Errand::Open
+        } else {
+            Errand::Keep
+        }
+    }
+
+    /// Gives the longest timeout of all steps that are planned.
+    fn longest_timeout(&self) -> Duration {
+        let core = &self.core;
+        let planned = [
+            core.due.map(|due| due.step),
+            core.renewal.map(|(step, _)| step),
+            core.keepalive.map(|every| every.step),
+            core.need.as_ref().and_then(|open| open.poll).map(|poll| poll.step),
+            self.provider.probe(&core.state),
+        ];
+        planned.into_iter().flatten().map(|step| step.rule().timeout).max().unwrap_or_default()
+    }
+}

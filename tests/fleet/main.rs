@@ -1,0 +1,12 @@
+//! A fleet of sessions as transcripts: what leaves when, and for whom.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod boxes;
+mod keys;
+mod leases;
+mod paces;
+mod simulated;
+mod story;
+mod times;

@@ -29,6 +29,7 @@ pub use stream::{StreamOpening, Streams};
 use zeroize::Zeroizing;
 
 use self::core::Core;
+use crate::conceal::Words;
 use crate::provider::{Fact, Provider, Verdict};
 use crate::{
     Accepted, Answered, AuthorizeError, Because, By, Event, Failure, Input, Machine, Misuse, NeedId, Options, Output,
@@ -201,7 +202,12 @@ impl<P: Provider> Session<P> {
         }
         for fact in ::core::mem::take(&mut self.facts) {
             match fact {
-                Fact::Tell(event) => self.tell(event),
+                Fact::Tell(mut event) => {
+                    if let Some(answer) = &self.answer {
+                        Words::of(answer).blot_event(&mut event);
+                    }
+                    self.tell(event);
+                }
                 Fact::Penalty(lasts) => self.penalize(now, lasts),
                 Fact::NewTokens => {
                     self.core.generation = self.core.generation.wrapping_add(1);

@@ -10,6 +10,7 @@
 //! - `end`: logout and closing
 //! - `calls`: the user's own calls
 //! - `resume`: snapshots
+//! - `twin`: copies, for walks
 //! - `stream`: the stream that some providers serve beside the calls
 
 mod active;
@@ -23,6 +24,8 @@ mod plan;
 mod poll;
 mod resume;
 mod stream;
+#[cfg(feature = "testing")]
+mod twin;
 
 use http::request::Parts;
 pub use stream::{StreamOpening, Streams};
@@ -74,6 +77,7 @@ pub struct Session<P: Provider> {
 const EVENTS: usize = 64;
 
 /// A request whose answer is awaited.
+#[derive(Clone, Copy)]
 struct InFlight<S> {
     step: S,
     seq: u32,

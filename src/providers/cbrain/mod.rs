@@ -111,7 +111,7 @@ impl Cbrain {
         let Some((user_id, token)) = session_info(response) else {
             return Verdict::Unreadable("a login answers with JSON, user_id and cbrain_api_token");
         };
-        if wire::bearer(&token).is_none() {
+        if !wire::is_bearable(&token) {
             return Verdict::Unreadable("the token has characters that no header can carry");
         }
         cx.state.live = Some(CbrainLive { user_id: Some(user_id), token });
@@ -204,7 +204,7 @@ impl Provider for Cbrain {
         if token.is_empty() {
             return Err(Rejection::Empty("token"));
         }
-        if wire::bearer(&token).is_none() {
+        if !wire::is_bearable(&token) {
             return Err(Rejection::Malformed("token"));
         }
         Ok(CbrainState { live: Some(CbrainLive { user_id: None, token }) })

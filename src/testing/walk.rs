@@ -19,6 +19,7 @@ const OUTAGES: usize = 2;
 
 type Answers = dyn Fn(NeedKind, Timestamp) -> Vec<(&'static str, Input)>;
 type Replies = dyn Fn(&Request<Vec<u8>>) -> Vec<(&'static str, Sample)>;
+type Look = dyn Fn(&str);
 type Begin<P> = dyn Fn(P) -> Session<P>;
 
 /// A breadth-first walk through every state that a provider's sessions can reach.
@@ -59,6 +60,7 @@ pub struct Walk<P: Provider> {
     answers: Box<Answers>,
     replies: Box<Replies>,
     ignored: Vec<&'static str>,
+    look: Option<Box<Look>>,
     path: String,
     most: usize,
 }
@@ -76,6 +78,7 @@ where
             answers: Box::new(|_, _| Vec::new()),
             replies: Box::new(|_| Vec::new()),
             ignored: Vec::new(),
+            look: None,
             path: "/".to_owned(),
             most: 5_000,
         }
@@ -113,6 +116,14 @@ where
     #[must_use]
     pub fn ignoring(self, fields: &[&'static str]) -> Self {
         Self { ignored: fields.to_vec(), ..self }
+    }
+
+    /// Sets who looks at all that the sessions show: outputs, states, requests of the user's own that
+    /// were authorized, and misuse, as `Debug` and, where there is one, `Display` write them. No secret
+    /// may be among it.
+    #[must_use]
+    pub fn shown(self, look: impl Fn(&str) + 'static) -> Self {
+        Self { look: Some(Box::new(look)), ..self }
     }
 
     /// Sets the path of the user's own call.

@@ -1,5 +1,6 @@
 //! One session at rest, and what can happen to it.
 
+use core::fmt::Debug;
 use core::time::Duration;
 use std::rc::Rc;
 
@@ -241,6 +242,7 @@ where
         parts.uri = self.walk.path.parse().unwrap_or_default();
         match self.session.authorize(self.now, &mut parts, b"") {
             Ok(ticket) => {
+                self.show(&format_args!("{parts:?} {ticket:?}"));
                 self.looked = Some(self.now);
                 let mut response = http::Response::new(Vec::new());
                 *response.status_mut() = http::StatusCode::UNAUTHORIZED;
@@ -273,7 +275,9 @@ where
     #[expect(clippy::panic, reason = "a harness reports by panicking, as assert does")]
     fn rest(&mut self) {
         for _ in 0..SPIN {
-            match self.session.poll(self.now) {
+            let output = self.session.poll(self.now);
+            self.show(&output);
+            match output {
                 Output::Send(outgoing) => {
                     let (id, request) = (outgoing.id(), Rc::new(outgoing.into_request()));
                     self.flying = Some(Flying { id, request, replies: Rc::new([]) });
@@ -311,6 +315,15 @@ where
         );
         if !dull && !self.told.contains(&event.code()) {
             self.told.push(event.code());
+        }
+    }
+
+    /// Lets somebody look at what is shown, and at the session itself.
+    fn show(&self, shown: &dyn Debug) {
+        let Some(look) = &self.walk.look else { return };
+        look(&format!("{shown:?} {:?} {:?}", self.session, self.session.status()));
+        if let Some(reason) = &self.closed {
+            look(&format!("{reason} {}", reason.code()));
         }
     }
 

@@ -45,7 +45,7 @@ fn a_whole_life_leaves_no_secret_in_the_log() {
             let given = Credentials::new("norm", "c0rrect-horse").unwrap();
             Answer::Now(Input::Credentials(given), By::Store)
         };
-        drive(&driven, &sends, &mut { answer }).unwrap();
+        let _ended = drive(&driven, &sends, &mut { answer }).unwrap();
     });
     let began = Instant::now();
     while handle.phase() != Phase::Active {

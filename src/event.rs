@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conceal::{is_of_token, is_token};
 use crate::shape::Shape;
 use crate::{FailureKind, Phase, Timestamp};
 
@@ -142,23 +143,52 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Text that a server wrote: at most 200 characters, control characters escaped.
+/// Text that a server wrote: at most 200 characters, control characters escaped, tokens left out.
+///
+/// A run of 20 letters and digits or more with three digits in it, or of 40, is shown as `…`: servers
+/// quote what they were sent.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ServerText(Box<str>);
+
+/// The most characters that are shown.
+const SHOWN: usize = 200;
 
 impl ServerText {
     /// Takes text from a server, cuts and escapes it.
     pub fn new(text: &str) -> Self {
         let mut cut = String::new();
-        for character in text.chars().take(200) {
-            if character.is_control() || is_invisible(character) {
-                cut.extend(character.escape_default());
+        let (mut shown, mut rest) = (0, text);
+        while shown < SHOWN
+            && let Some(first) = rest.chars().next()
+        {
+            // A token is looked at whole, also where its end is not shown.
+            let end = rest.find(|character| !is_of_token(character)).unwrap_or(rest.len()).max(first.len_utf8());
+            let (run, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+            if is_token(run) {
+                cut.push('…');
+                shown += 1;
             } else {
-                cut.push(character);
+                for character in run.chars().take(SHOWN - shown) {
+                    escape(character, &mut cut);
+                    shown += 1;
+                }
             }
+            rest = after;
         }
         Self(cut.into())
+    }
+
+    /// Escapes a text and neither cuts nor hides anything.
+    pub(crate) fn escaped(text: &str) -> String {
+        let mut escaped = String::with_capacity(text.len());
+        text.chars().for_each(|character| escape(character, &mut escaped));
+        escaped
+    }
+
+    /// Takes a text of this kind from which something was taken out.
+    pub(crate) const fn from_blotted(text: Box<str>) -> Self {
+        Self(text)
     }
 
     /// Shows the text.
@@ -179,6 +209,14 @@ impl fmt::Display for ServerText {
     }
 }
 
+fn escape(character: char, into: &mut String) {
+    if character.is_control() || is_invisible(character) {
+        into.extend(character.escape_default());
+    } else {
+        into.push(character);
+    }
+}
+
 /// Characters that turn a line of text around or hide in it.
 const fn is_invisible(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
@@ -190,8 +228,25 @@ mod tests {
 
     #[test]
     fn server_text_is_cut_and_escaped() {
-        let text = ServerText::new(&format!("a\u{1b}[31m\r\n\u{202e}{}", "x".repeat(500)));
-        assert!(text.as_str().starts_with(r"a\u{1b}[31m\r\n\u{202e}xxx"), "{text}");
+        let text = ServerText::new(&format!("a\u{1b}[31m\r\n\u{202e}{}", "word ".repeat(100)));
+        assert!(text.as_str().starts_with(r"a\u{1b}[31m\r\n\u{202e}word "), "{text}");
         assert!(text.as_str().len() < 240);
+    }
+
+    #[test]
+    fn server_text_shows_no_tokens() {
+        let token = "933ccfadb75a91c45bd1a6f7adf86472";
+        for (text, shown) in [
+            (format!("token {token} is unknown"), "token … is unknown".to_owned()),
+            (format!("{token}"), "…".to_owned()),
+            (format!("https://a.example/users/2?t={token}"), "https://a.example/users/2?…".to_owned()),
+            (format!("{} {token}", "x ".repeat(97)), format!("{} …", "x ".repeat(97))),
+            (
+                "see https://ctradeapi.kotaksecurities.com/apim".into(),
+                "see https://ctradeapi.kotaksecurities.com/apim".into(),
+            ),
+        ] {
+            assert_eq!(ServerText::new(&text).as_str(), shown);
+        }
     }
 }

@@ -169,6 +169,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod close;
+mod conceal;
 pub mod event;
 pub mod exchange;
 pub mod fleet;

@@ -30,6 +30,8 @@ pub struct Shape {
 const MEMBERS: usize = 16;
 /// The longest key that is named: tokens are longer.
 const KEY: usize = 24;
+/// A key with so many digits may be a code or a token.
+const DIGITS: usize = 4;
 /// Larger bodies are not looked into.
 const LARGEST: usize = 64 << 10;
 
@@ -126,7 +128,9 @@ impl<'de> Visitor<'de> for Sketch {
             if count > 1 {
                 text.push_str(", ");
             }
-            let plain = key.len() <= KEY && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let digits = key.bytes().filter(u8::is_ascii_digit).count();
+            let word = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let plain = word && key.len() <= KEY && digits < DIGITS;
             text.push_str(if plain { &key } else { "?" });
             text.push_str(": ");
             text.push_str(member);

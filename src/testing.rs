@@ -53,6 +53,7 @@ mod calls;
 mod laws;
 mod outputs;
 mod storm;
+mod walk;
 mod watch;
 mod world;
 
@@ -61,6 +62,7 @@ use core::fmt;
 use http::{Request, Response};
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
+pub use self::walk::{Map, Walk};
 use self::world::World;
 use crate::{Input, Need, Options, Provider, Relogin, Timestamp};
 

@@ -11,6 +11,7 @@ mod kotak;
 mod report;
 mod run;
 mod tour;
+mod wipe;
 mod world;
 
 use std::process::ExitCode;

@@ -171,9 +171,10 @@ impl<P: Provider> Session<P> {
                 if self.core.need.as_ref().is_some_and(|open| open.need.kind == NeedKind::Takeover) {
                     self.core.need = None;
                 }
-                // What is in flight, or is to be looked at after a failure, comes first; the grant is in
+                // The start, what is in flight, or is to be looked at after a failure, comes first; the grant is in
                 // the provider's state by now.
-                if self.in_flight.is_none() && !self.core.due.as_ref().is_some_and(|due| due.retry) {
+                let waits = self.core.phase == Phase::Idle || self.in_flight.is_some();
+                if !waits && !self.core.due.as_ref().is_some_and(|due| due.retry) {
                     self.apply(now, None, verdict);
                 }
                 Answered::Used

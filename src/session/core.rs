@@ -16,6 +16,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// All instants in it are relative ones, which move when the clock is set back, but for a [`Moment`]
 /// that a server named.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "testing", derive(Clone))]
 #[serde(
     default,
     bound(

@@ -15,11 +15,11 @@ impl<P: Provider> Session<P> {
         self.core.clear_plans();
         self.core.ending = Some(now);
         self.core.attempt = 0;
-        self.answer = None;
         self.saving = None;
         self.set_phase(now, Phase::LoggingOut);
         match self.in_flight.take() {
-            // Its answer may bring the very session that is to be ended, or the token to end it with.
+            // Its answer may bring the very session that is to be ended, or the token to end it with. Until
+            // then what it spends stays known, so that it is found in the server's words.
             Some(in_flight) if in_flight.step.rule().opens || in_flight.step.rule().replay != Replay::Safe => {
                 self.in_flight = Some(in_flight);
             }
@@ -95,6 +95,7 @@ impl<P: Provider> Session<P> {
     /// Sends the logout, or ends here where the server has nothing to end. `sure` tells whether no
     /// session can have been opened that nobody knows of.
     fn proceed_logout(&mut self, now: Timestamp, sure: bool) {
+        self.answer = None;
         self.core.unsure = !sure;
         let free_at = self.core.hold.max(self.core.penalty);
         match self.provider.logout(&self.core.state) {

@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::core::Due;
 use super::{InFlight, Session, cx};
+use crate::conceal::Words;
 use crate::event::Cause;
 use crate::provider::{Provider, Replay, Spent, Step, Verdict};
 use crate::{
@@ -26,20 +27,27 @@ impl<P: Provider> Session<P> {
             self.oversized(now, step);
             return Ok(Accepted::Used);
         }
-        let verdict = self.provider.interpret(&mut cx!(self, now), step, response);
+        let mut verdict = self.provider.interpret(&mut cx!(self, now), step, response);
         self.absorb_facts(now);
+        let unread = match &verdict {
+            Verdict::Unreadable(why) => Some(Shape::new(step.rule().name, why, response)),
+            _ => None,
+        };
+        let unread = self.conceal(&mut verdict, unread);
         self.settle_answer(step, &verdict);
         let unwilling = matches!(response.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if unwilling || matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
             self.obey_limit(now, response);
         }
-        let rule = step.rule();
         if self.core.ending.is_some() {
             self.judge_ending(now, step, verdict);
             return Ok(Accepted::Used);
         }
+        if let Some(shape) = unread {
+            self.unreadable(now, step, shape);
+            return Ok(Accepted::Used);
+        }
         match verdict {
-            Verdict::Unreadable(why) => self.unreadable(now, step, Shape::new(rule.name, why, response)),
             Verdict::Retry { after, answer: Spent::Unjudged } => {
                 self.retry(now, step, Cause::Status(response.status.as_u16()), after.unwrap_or_default());
             }
@@ -49,6 +57,18 @@ impl<P: Provider> Session<P> {
             verdict => self.apply(now, Some(step), verdict),
         }
         Ok(Accepted::Used)
+    }
+
+    /// Blots the answer in hand out of what a server said about it.
+    fn conceal(&self, verdict: &mut Verdict<P::Step>, mut unread: Option<Shape>) -> Option<Shape> {
+        if let Some(answer) = &self.answer {
+            match (verdict, &mut unread) {
+                (Verdict::Close(reason), _) => Words::of(&answer.input).blot_reason(reason),
+                (_, Some(shape)) => Words::of(&answer.input).blot_shape(shape),
+                _ => {}
+            }
+        }
+        unread
     }
 
     pub(super) fn take_failure(&mut self, now: Timestamp, id: RequestId, failure: Failure) -> Result<Accepted, Misuse> {

@@ -12,6 +12,7 @@
 //! - `ahead`: what the next poll would send, for those who drive many sessions
 //! - `calls`: the user's own calls
 //! - `resume`: snapshots
+//! - `twin`: copies, for walks
 //! - `stream`: the stream that some providers serve beside the calls
 
 mod active;
@@ -27,6 +28,8 @@ mod poll;
 mod queue;
 mod resume;
 mod stream;
+#[cfg(feature = "testing")]
+mod twin;
 
 use ::core::time::Duration;
 
@@ -38,6 +41,7 @@ use zeroize::Zeroizing;
 
 use self::core::Core;
 use self::queue::Queue;
+use crate::conceal::Words;
 use crate::provider::{Fact, Provider, Verdict};
 use crate::{
     Accepted, Answered, AuthorizeError, Because, By, Event, Failure, Input, Machine, Misuse, NeedId, Options, Output,
@@ -85,6 +89,7 @@ struct InHand {
 }
 
 /// A request whose answer is awaited.
+#[derive(Clone, Copy)]
 struct InFlight<S> {
     step: S,
     seq: u32,
@@ -202,7 +207,12 @@ impl<P: Provider> Session<P> {
         let mut facts = ::core::mem::take(&mut self.facts);
         for fact in facts.drain(..) {
             match fact {
-                Fact::Tell(event) => self.tell(event),
+                Fact::Tell(mut event) => {
+                    if let Some(answer) = &self.answer {
+                        Words::of(&answer.input).blot_event(&mut event);
+                    }
+                    self.tell(event);
+                }
                 Fact::Penalty(lasts) => self.penalize(now, lasts),
                 Fact::NewTokens => {
                     self.core.generation = self.core.generation.wrapping_add(1);

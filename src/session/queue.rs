@@ -11,7 +11,7 @@ const MOST: usize = 64;
 ///
 /// A keepalive tells one and a driver polls at once, so the first has a place of its own and nothing is
 /// allocated.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Queue {
     first: Option<Event>,
     /// Empty, unless there is a first.

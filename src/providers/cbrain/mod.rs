@@ -48,6 +48,12 @@
 //!   None is sent, and an answer with another token or user than ours is not taken.
 //! - **`user_id` may be a string**, where an administrator made the session.
 //! - **A changed password leaves tokens alive.** Log out to end them.
+//!
+//! # States
+//!
+//! The phases and questions, and what leads from one to another, drawn from a walk through all states:
+//!
+#![doc = include_str!("states.md")]
 
 pub mod wire;
 
@@ -105,7 +111,7 @@ impl Cbrain {
         let Some((user_id, token)) = session_info(response) else {
             return Verdict::Unreadable("a login answers with JSON, user_id and cbrain_api_token");
         };
-        if wire::bearer(&token).is_none() {
+        if !wire::is_bearable(&token) {
             return Verdict::Unreadable("the token has characters that no header can carry");
         }
         cx.state.live = Some(CbrainLive { user_id: Some(user_id), token });
@@ -157,14 +163,14 @@ impl Step for CbrainStep {
 }
 
 /// What is known of a CBRAIN session.
-#[derive(Default, Serialize, Deserialize, Debug)]
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
 pub struct CbrainState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     live: Option<CbrainLive>,
 }
 
 /// What an open CBRAIN session has.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 #[non_exhaustive]
 pub struct CbrainLive {
     /// The user's number; unknown until an adopted token has been checked.
@@ -198,7 +204,7 @@ impl Provider for Cbrain {
         if token.is_empty() {
             return Err(Rejection::Empty("token"));
         }
-        if wire::bearer(&token).is_none() {
+        if !wire::is_bearable(&token) {
             return Err(Rejection::Malformed("token"));
         }
         Ok(CbrainState { live: Some(CbrainLive { user_id: None, token }) })

@@ -30,7 +30,7 @@ const INIT_INTERVAL: Duration = Duration::from_secs(60);
 const INITS: u16 = 100;
 
 /// What is known of the brokerage session.
-#[derive(Default, Serialize, Deserialize, Debug)]
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub(super) struct Brokerage {
     pub(super) ready: bool,

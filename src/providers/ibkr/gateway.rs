@@ -93,6 +93,12 @@
 //! The gateway holds cookies and tokens, so a snapshot has no more than the stream's key, and may be resumed in another
 //! process and on another machine that reaches the same gateway. The gateway itself must stay where it is: the person's
 //! login is bound to it, and a changed address of it was reported to end the login.
+//!
+//! # States
+//!
+//! The phases and questions, and what leads from one to another, drawn from a walk through all states:
+//!
+#![doc = include_str!("gateway/states.md")]
 
 mod judge;
 mod state;

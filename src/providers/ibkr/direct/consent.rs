@@ -7,6 +7,8 @@
 //! It is a session of its own, with nothing to keep alive and nothing to end at the server: take
 //! [`Session::live`](crate::Session::live), store [`Grant::expose_secrets`], and open a
 //! [`WebApi`](super::WebApi) with it. A grant stays what it is through logout, until its owner revokes it.
+//!
+#![doc = include_str!("consent.md")]
 
 mod state;
 

@@ -37,6 +37,18 @@
 //! The keys come from the provider value and are in no snapshot. The tokens are; those of OAuth 2.0 are bound
 //! to this machine's address, so a snapshot is resumed only under the same [`Options::egress`](crate::Options::egress).
 //!
+#![doc = "# States"]
+#![doc = ""]
+#![doc = "With OAuth 1.0a:"]
+#![doc = ""]
+#![doc = include_str!("oauth1a.md")]
+#![doc = ""]
+#![doc = "With OAuth 2.0:"]
+#![doc = ""]
+#![doc = include_str!("oauth2.md")]
+#![doc = ""]
+#![doc = "# Example"]
+#![doc = ""]
 //! ```no_run
 //! use sansession::providers::ibkr::keys::PrivateKey;
 //! use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};

@@ -22,7 +22,7 @@ use super::what;
 pub(super) const VALID: Duration = Duration::from_secs(15);
 
 /// What a key kept elsewhere was asked last.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked<S> {
     /// The step that waits for the answer.
     pub(super) step: S,

@@ -19,7 +19,7 @@ const BELIEVED: Duration = Duration::from_secs(90);
 pub(super) const LIFE: Duration = Duration::from_secs(24 * 3_600);
 
 /// What is known of a direct session.
-#[derive(Default, Serialize, Deserialize, Debug)]
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub struct WebApiState {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +101,7 @@ impl WebApiToken {
 }
 
 /// What an open direct session has.
-#[derive(Default, Serialize, Deserialize, Debug)]
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct WebApiLive {

@@ -22,7 +22,7 @@ const RESET: Duration = Duration::from_secs(2 * 3600);
 const DAY: Duration = Duration::from_secs(23 * 3600);
 
 /// What is known of a gateway session.
-#[derive(Default, Serialize, Deserialize, Debug)]
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub struct GatewayState {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,7 +98,7 @@ fn is_recent(at: Option<Timestamp>, now: Timestamp, within: Duration) -> bool {
 }
 
 /// What an open gateway session has.
-#[derive(Default, Serialize, Deserialize, Debug)]
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct GatewayLive {

@@ -27,6 +27,7 @@ const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const NEAREST: Duration = Duration::from_secs(5 * 60);
 
 /// The access token secret in clear, wiped on drop.
+#[derive(Clone)]
 pub struct AccessTokenSecret(Zeroizing<Vec<u8>>);
 
 impl AccessTokenSecret {

@@ -67,6 +67,12 @@
 //! - 5203 "No Data" is an empty list and no error (the SDK's README).
 //! - An answer to a call of the user's own never ends the session; `probe` is asked first.
 //! - Two logins of one account at a time may end each other (one third party's report, unconfirmed).
+//!
+//! # States
+//!
+//! The phases and questions, and what leads from one to another, drawn from a walk through all states:
+//!
+#![doc = include_str!("states.md")]
 
 mod judge;
 #[cfg(test)]
@@ -162,7 +168,7 @@ impl Step for NeoStep {
 }
 
 /// What is known of a Neo session.
-#[derive(Default, Serialize, Deserialize, Debug)]
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub struct NeoState {
     /// The dashboard's token, where somebody was asked for it.
@@ -188,7 +194,7 @@ impl NeoState {
 }
 
 /// What the first step gave.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 struct View {
     #[serde(with = "crate::secret::exposed")]
     token: Secret,
@@ -197,7 +203,7 @@ struct View {
 }
 
 /// What an open Neo session has.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 #[non_exhaustive]
 pub struct NeoLive {
     /// The trade token, for the header `Auth`.

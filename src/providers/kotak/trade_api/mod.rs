@@ -74,6 +74,12 @@
 //!   factor; its users see 900901 for any of five causes (its issue list).
 //! - 424 at the second factor is a stale one-time token (a third party's client; no body of it is public).
 //!   No body of a refused password or code is public either: any refusal there counts as one.
+//!
+//! # States
+//!
+//! The phases and questions, and what leads from one to another, drawn from a walk through all states:
+//!
+#![doc = include_str!("states.md")]
 
 mod judge;
 mod state;

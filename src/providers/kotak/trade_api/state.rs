@@ -63,7 +63,7 @@ impl Step for TradeStep {
 }
 
 /// What is known of a Trade API session.
-#[derive(Default, Serialize, Deserialize, Debug)]
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub struct TradeState {
     #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
@@ -99,7 +99,7 @@ impl TradeState {
 }
 
 /// What an open Trade API session has.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 #[non_exhaustive]
 pub struct TradeLive {
     /// The session token, for the header `sessionToken`.

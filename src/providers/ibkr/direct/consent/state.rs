@@ -38,7 +38,7 @@ impl Step for ConsentStep {
 }
 
 /// What is known on the way to a grant.
-#[derive(Default, Serialize, Deserialize, Debug)]
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub struct ConsentState {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,160 @@
+//! Keeping secrets out of a server's words: some servers quote what they were sent.
+
+use zeroize::Zeroizing;
+
+use crate::{CloseReason, Denial, Event, Input, ServerText, Shape};
+
+/// What stands in the place of a secret.
+const BLOT: &str = "…";
+
+/// Words of an answer that are shorter are not looked for: they are in every other text.
+const SHORTEST: usize = 4;
+
+/// No word of a message is that long and has so many digits; tokens are, and have.
+const TOKEN: usize = 20;
+const DIGITS: usize = 3;
+
+/// Longer ones are no words, digits or not.
+const LONGEST: usize = 40;
+
+/// Tells whether a run of letters, digits and the signs of base64 is a token rather than a word.
+pub(crate) fn is_token(run: &str) -> bool {
+    let digits = || run.bytes().filter(u8::is_ascii_digit).count();
+    run.len() >= LONGEST || run.len() >= TOKEN && digits() >= DIGITS
+}
+
+/// Tells whether a character may be one of a token. A dot, a slash and a colon may not, so that a
+/// URL is a sequence of words.
+pub(crate) const fn is_of_token(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '+' | '=')
+}
+
+/// The words of an answer in the forms in which a server may quote them.
+pub(crate) struct Words(Vec<Zeroizing<String>>);
+
+impl Words {
+    /// Takes the secret words of an answer; the login name is none.
+    pub(crate) fn of(answer: &Input) -> Self {
+        let word = match answer {
+            Input::Credentials(given) => given.password(),
+            Input::Totp(totp) => totp.code(),
+            Input::Code(secret) | Input::Pin(secret) | Input::Token(secret) => secret.expose(),
+            // Bytes leave in base64 only, which is a token by its look.
+            Input::Signature(_) | Input::Decrypted(_) => "",
+            Input::Done | Input::TakeOver | Input::GiveUp => "",
+        };
+        if word.len() < SHORTEST {
+            return Self(Vec::new());
+        }
+        let encoded = Zeroizing::new(serde_urlencoded::to_string([("", word)]).unwrap_or_default());
+        let encoded = Zeroizing::new(encoded.trim_start_matches('=').to_owned());
+        let mut words = vec![Zeroizing::new(word.to_owned())];
+        for form in [encoded, Zeroizing::new(ServerText::escaped(word))] {
+            if !words.contains(&form) {
+                words.push(form);
+            }
+        }
+        Self(words)
+    }
+
+    /// Gives a text without the words, where it has any of them.
+    pub(crate) fn blot(&self, text: &str) -> Option<Box<str>> {
+        let mut blotted = None;
+        for word in &self.0 {
+            let present = blotted.as_deref().unwrap_or(text);
+            if present.contains(word.as_str()) {
+                blotted = Some(present.replace(word.as_str(), BLOT));
+            }
+            // A text that was cut may end with the beginning of a word.
+            let present = blotted.as_deref().unwrap_or(text);
+            let begun = word.char_indices().rev().map(|(end, _)| end).take_while(|end| *end >= SHORTEST);
+            let rest = begun.filter_map(|end| present.strip_suffix(word.get(..end)?)).next();
+            if let Some(rest) = rest {
+                blotted = Some(format!("{rest}{BLOT}"));
+            }
+        }
+        blotted.map(Into::into)
+    }
+
+    fn blot_text(&self, text: &mut ServerText) {
+        if let Some(blotted) = self.blot(text.as_str()) {
+            *text = ServerText::from_blotted(blotted);
+        }
+    }
+
+    /// Blots the words out of what an event quotes.
+    pub(crate) fn blot_event(&self, event: &mut Event) {
+        match event {
+            Event::ServerSays(text) => self.blot_text(text),
+            Event::ActionRequired { url, text } => {
+                [url, text].into_iter().flatten().for_each(|text| self.blot_text(text))
+            }
+            Event::Suspect { shape: Some(shape), .. } => self.blot_shape(shape),
+            _ => {}
+        }
+    }
+
+    /// Blots the words out of what a reason quotes.
+    pub(crate) fn blot_reason(&self, reason: &mut CloseReason) {
+        match reason {
+            CloseReason::Denied(Denial::Rejected(Some(text))) => self.blot_text(text),
+            CloseReason::Protocol(shape) => self.blot_shape(shape),
+            _ => {}
+        }
+    }
+
+    /// Blots the words out of a shape.
+    pub(crate) fn blot_shape(&self, shape: &mut Shape) {
+        if let Some(text) = &mut shape.content_type {
+            self.blot_text(text);
+        }
+        for part in [Some(&mut shape.why), shape.json.as_mut()].into_iter().flatten() {
+            if let Some(blotted) = self.blot(part) {
+                *part = blotted;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Credentials;
+
+    fn words(password: &str) -> Words {
+        Words::of(&Input::Credentials(Credentials::new("norm", password).unwrap()))
+    }
+
+    #[test]
+    fn a_quoted_answer_is_blotted_out() {
+        let words = words("tr0ub 4dor&3");
+        for (text, blotted) in [
+            ("wrong password tr0ub 4dor&3 for norm", Some("wrong password … for norm")),
+            ("login=norm&password=tr0ub+4dor%263", Some("login=norm&password=…")),
+            ("cut in the middle: tr0ub", Some("cut in the middle: …")),
+            ("wrong password for norm", None),
+        ] {
+            assert_eq!(words.blot(text).as_deref(), blotted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_short_answer_is_not_looked_for() {
+        assert_eq!(words("pw").blot("no pw for you"), None);
+    }
+
+    #[test]
+    fn a_token_is_told_from_a_word() {
+        for (run, token) in [
+            ("933ccfadb75a91c45bd1a6f7adf86472", true),
+            ("bb665d0f-55b6-289d-70bc-7380089fc96f", true),
+            ("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9", true),
+            ("ctradeapi", false),
+            ("internationalization", false),
+            ("ec2-54-123-22-11", false),
+            ("2026-07-07", false),
+        ] {
+            assert_eq!(is_token(run), token, "{run}");
+        }
+    }
+}

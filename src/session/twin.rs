@@ -1,0 +1,64 @@
+//! Copies of a session, so that a walk can let more than one thing happen to it.
+
+use zeroize::Zeroizing;
+
+use super::{InHand, Session};
+use crate::provider::{Provider, Step};
+use crate::{Credentials, Input, Totp};
+
+impl<P: Provider> Session<P>
+where
+    P::State: Clone,
+{
+    /// Makes a session that is the same in everything, requests in flight and answers in hand included.
+    /// Two of one kind must never meet one server: their request ids are the same.
+    pub(crate) fn twin(&self, provider: P) -> Self {
+        Self {
+            provider,
+            options: self.options.clone(),
+            jitter: self.jitter,
+            key: Zeroizing::new(*self.key),
+            epoch: self.epoch,
+            life: self.life,
+            seq: self.seq,
+            counter: self.counter,
+            core: self.core.clone(),
+            in_flight: self.in_flight,
+            answer: self.answer.as_deref().and_then(copy).map(Box::new),
+            code_before: self.code_before,
+            skew: self.skew,
+            checked_at: self.checked_at,
+            saving: self.saving,
+            unsaved: self.unsaved,
+            cancel: self.cancel,
+            events: self.events.clone(),
+            facts: self.facts.clone(),
+        }
+    }
+}
+
+impl<P: Provider> Session<P> {
+    /// Names the step in flight, or else the one that is planned.
+    pub(crate) fn step(&self) -> Option<&'static str> {
+        let in_flight = self.in_flight.as_ref().map(|in_flight| in_flight.step);
+        let planned = || self.core.due.as_ref().map(|due| due.step);
+        in_flight.or_else(planned).map(|step| step.rule().name)
+    }
+}
+
+/// Copies an answer. Outside of walks nothing does: there is one of each, so that it is sent once.
+fn copy(answer: &InHand) -> Option<InHand> {
+    let input = match &answer.input {
+        Input::Credentials(given) => Input::Credentials(Credentials::new(given.login(), given.password()).ok()?),
+        Input::Totp(totp) => Input::Totp(Totp::new(totp.code(), totp.made_at()).ok()?),
+        Input::Code(given) => Input::Code(given.clone()),
+        Input::Pin(given) => Input::Pin(given.clone()),
+        Input::Token(given) => Input::Token(given.clone()),
+        Input::Signature(given) => Input::Signature(given.clone()),
+        Input::Decrypted(given) => Input::Decrypted(given.clone()),
+        Input::Done => Input::Done,
+        Input::TakeOver => Input::TakeOver,
+        Input::GiveUp => Input::GiveUp,
+    };
+    Some(InHand { input, until: answer.until })
+}

@@ -1,0 +1,356 @@
+//! One session at rest, and what can happen to it.
+
+use core::fmt::Debug;
+use core::time::Duration;
+use std::rc::Rc;
+
+use super::state::{self, key};
+use super::{State, Walk};
+use crate::testing::Sample;
+use crate::testing::world::build;
+use crate::{
+    Answered, AuthorizeError, By, CloseReason, Event, Failure, FailureKind, Input, Machine, Need, NeedId, Output,
+    Provider, RequestId, Response, Session, Timestamp, WaitingOn,
+};
+
+/// Any noon in winter.
+const START: Timestamp = Timestamp::from_secs(1_790_769_600);
+
+/// What each move takes.
+const MOMENT: Duration = Duration::from_millis(50);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A second look within so long waits.
+const LATELY: Duration = Duration::from_secs(10);
+
+/// So many outputs at one instant are a loop.
+const SPIN: usize = 1_000;
+
+/// So many turns of an outage let every opening give up.
+const OUTAGE: usize = 24;
+
+/// Something that happens to a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Turn {
+    Start,
+    /// The server's answer of this number.
+    Reply(usize),
+    /// No answer comes, and nobody knows whether the request arrived.
+    Lost,
+    /// The request did not leave.
+    Unsent,
+    /// The answer of this number to the open question.
+    Answer(usize),
+    /// The same, from a store.
+    Stored(usize),
+    GiveUp,
+    /// The session sleeps until its deadline.
+    Time,
+    /// The machine sleeps for a day.
+    Day,
+    Check,
+    Logout,
+    /// The process dies and another one resumes the session.
+    Crash,
+    /// A call of the user's own gets a 401.
+    OwnCall,
+    /// Another client may be thrown out, unasked.
+    TakeOver,
+    /// No connection can be made for a long time.
+    Outage,
+}
+
+/// A request on its way, and what the server may answer to it.
+#[derive(Clone)]
+struct Flying {
+    id: RequestId,
+    request: Rc<http::Request<Vec<u8>>>,
+    replies: Rc<[(&'static str, Sample)]>,
+}
+
+/// A session at rest.
+pub(super) struct Life<'a, P: Provider> {
+    walk: &'a Walk<P>,
+    session: Session<P>,
+    now: Timestamp,
+    flying: Option<Flying>,
+    on: Option<WaitingOn>,
+    closed: Option<CloseReason>,
+    told: Vec<&'static str>,
+    /// When somebody last wanted to know whether the session lives.
+    looked: Option<Timestamp>,
+}
+
+impl<'a, P: Provider + Send> Life<'a, P>
+where
+    P::State: Clone,
+{
+    pub(super) fn new(walk: &'a Walk<P>) -> Self {
+        let session = (walk.begin)((walk.make)());
+        let mut life =
+            Self { walk, session, now: START, flying: None, on: None, closed: None, told: Vec::new(), looked: None };
+        life.rest();
+        life
+    }
+
+    /// Makes a copy to which something else can happen.
+    pub(super) fn twin(&self) -> Self {
+        Self {
+            walk: self.walk,
+            session: self.session.twin((self.walk.make)()),
+            now: self.now,
+            flying: self.flying.clone(),
+            on: self.on.clone(),
+            closed: self.closed.clone(),
+            told: Vec::new(),
+            looked: self.looked,
+        }
+    }
+
+    /// Tells what can happen now.
+    pub(super) fn steps(&mut self, outage: bool) -> Vec<Turn> {
+        if let Some(flying) = &mut self.flying {
+            flying.replies = (self.walk.replies)(&flying.request).into();
+        }
+        let mut steps = Vec::new();
+        if self.closed.is_some() {
+            return vec![Turn::Crash];
+        }
+        match (&self.flying, &self.on) {
+            (Some(flying), _) => {
+                steps.extend((0..flying.replies.len()).map(Turn::Reply));
+                steps.extend([Turn::Lost, Turn::Unsent]);
+            }
+            (None, Some(WaitingOn::Start)) => steps.push(Turn::Start),
+            (None, Some(WaitingOn::Need(need))) => {
+                let answers = (self.walk.answers)(need.kind, self.now).len();
+                steps.extend((0..answers).flat_map(|which| [Turn::Answer(which), Turn::Stored(which)]));
+                steps.push(Turn::GiveUp);
+            }
+            _ => {}
+        }
+        if self.flying.is_none() && !self.session.deadline().is_never() {
+            steps.push(Turn::Time);
+        }
+        if outage {
+            steps.push(Turn::Outage);
+        }
+        steps.extend([Turn::Day, Turn::Check, Turn::OwnCall, Turn::TakeOver, Turn::Crash, Turn::Logout]);
+        steps
+    }
+
+    /// Lets something happen and gives its name.
+    pub(super) fn take(&mut self, turn: Turn) -> String {
+        self.told.clear();
+        self.now = self.now + MOMENT;
+        let label = self.happens(turn);
+        self.rest();
+        label
+    }
+
+    fn happens(&mut self, turn: Turn) -> String {
+        match turn {
+            Turn::Start => {
+                self.session.start(self.now);
+                "start".to_owned()
+            }
+            Turn::Reply(which) => self.reply(which),
+            Turn::Lost => self.fail(Failure::maybe_sent(FailureKind::Timeout), "no answer"),
+            Turn::Unsent => self.fail(Failure::not_sent(FailureKind::Connect), "no connection"),
+            Turn::Answer(which) => self.answer(which, By::Person),
+            Turn::Stored(which) => self.answer(which, By::Store),
+            Turn::GiveUp => {
+                let need = self.need().map_or(NeedId::UNASKED, |need| need.id);
+                let _ = self.session.handle_input(self.now, need, Input::GiveUp, By::Person);
+                "give up".to_owned()
+            }
+            Turn::Time => {
+                self.now = self.session.deadline().max(self.now);
+                "time".to_owned()
+            }
+            Turn::Day => {
+                self.now = self.now + DAY;
+                "a day asleep".to_owned()
+            }
+            Turn::Check => {
+                self.looked = Some(self.now);
+                self.session.check(self.now);
+                "check".to_owned()
+            }
+            Turn::Logout => {
+                self.session.logout(self.now);
+                "logout".to_owned()
+            }
+            Turn::Crash => self.crash(),
+            Turn::OwnCall => self.own_call(),
+            Turn::TakeOver => {
+                let answered = self.session.handle_input(self.now, NeedId::UNASKED, Input::TakeOver, By::Person);
+                let taken = if answered == Answered::Used { "" } else { " (rejected)" };
+                format!("takeover granted{taken}")
+            }
+            Turn::Outage => self.outage(),
+        }
+    }
+
+    fn reply(&mut self, which: usize) -> String {
+        let Some(flying) = self.flying.take() else { return String::new() };
+        let Some((label, sample)) = flying.replies.get(which) else { return String::new() };
+        let response = build(sample.clone());
+        let _ = self.session.handle_response(self.now, flying.id, Response::from(&response));
+        (*label).to_owned()
+    }
+
+    fn fail(&mut self, failure: Failure, label: &str) -> String {
+        if let Some(flying) = self.flying.take() {
+            let _ = self.session.handle_failure(self.now, flying.id, failure);
+        }
+        label.to_owned()
+    }
+
+    fn answer(&mut self, which: usize, by: By) -> String {
+        let Some(need) = self.need().cloned() else { return String::new() };
+        let answer = (self.walk.answers)(need.kind, self.now).into_iter().nth(which);
+        let Some((label, input)) = answer else { return String::new() };
+        let answered = self.session.handle_input(self.now, need.id, input, by);
+        match answered {
+            Answered::Used => label.to_owned(),
+            Answered::Stale => format!("{label} (stale)"),
+            Answered::Rejected(rejection) => format!("{label} ({})", rejection.code()),
+        }
+    }
+
+    #[expect(clippy::panic, reason = "a harness reports by panicking, as assert does")]
+    fn crash(&mut self) -> String {
+        let snapshot = self.session.snapshot();
+        let provider = (self.walk.make)();
+        // One seed for all lives: the same moves lead to the same state.
+        let resumed = Session::resume(provider, &snapshot, self.walk.options.clone(), None, [7; 32], self.now);
+        match resumed {
+            Ok(session) => {
+                self.session = session;
+                self.looked = None;
+            }
+            Err(error) => panic!("a session does not resume: {error}\n{}", snapshot.expose_secrets()),
+        }
+        self.flying = None;
+        "crash".to_owned()
+    }
+
+    fn own_call(&mut self) -> String {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.uri = self.walk.path.parse().unwrap_or_default();
+        match self.session.authorize(self.now, &mut parts, b"") {
+            Ok(ticket) => {
+                self.show(&format_args!("{parts:?} {ticket:?}"));
+                self.looked = Some(self.now);
+                let mut response = http::Response::new(Vec::new());
+                *response.status_mut() = http::StatusCode::UNAUTHORIZED;
+                self.session.observe(self.now, &ticket, Response::from(&response));
+                "own call 401".to_owned()
+            }
+            Err(AuthorizeError::NotReady { .. }) => "own call not ready".to_owned(),
+            Err(other) => format!("own call: {other}"),
+        }
+    }
+
+    fn outage(&mut self) -> String {
+        for _ in 0..OUTAGE {
+            if self.flying.is_some() {
+                self.fail(Failure::not_sent(FailureKind::Connect), "");
+            } else if self.session.deadline().is_never() {
+                break;
+            } else {
+                self.now = self.session.deadline();
+            }
+            self.rest();
+        }
+        if self.flying.is_some() {
+            self.fail(Failure::not_sent(FailureKind::Connect), "");
+        }
+        "an outage".to_owned()
+    }
+
+    /// Takes outputs until there is nothing to do.
+    #[expect(clippy::panic, reason = "a harness reports by panicking, as assert does")]
+    fn rest(&mut self) {
+        for _ in 0..SPIN {
+            let output = self.session.poll(self.now);
+            self.show(&output);
+            match output {
+                Output::Send(outgoing) => {
+                    let (id, request) = (outgoing.id(), Rc::new(outgoing.into_request()));
+                    self.flying = Some(Flying { id, request, replies: Rc::new([]) });
+                }
+                Output::Save => {}
+                Output::Wait { on, .. } => {
+                    self.on = Some(on);
+                    return;
+                }
+                Output::Event(event) => self.hear(&event),
+                Output::Cancel(id) => {
+                    self.flying.take_if(|flying| flying.id == id);
+                }
+                Output::Closed(reason) => {
+                    self.flying = None;
+                    self.on = None;
+                    self.closed = Some(reason);
+                    return;
+                }
+            }
+        }
+        panic!("no rest in {}", self.session.snapshot().expose_secrets());
+    }
+
+    /// Notes what the next state does not tell by itself.
+    fn hear(&mut self, event: &Event) {
+        let dull = matches!(
+            event,
+            Event::PhaseChanged { .. }
+                | Event::KeptAlive
+                | Event::Retrying { .. }
+                | Event::Suspect { .. }
+                | Event::Recovered
+                | Event::ClockSkew { .. }
+        );
+        if !dull && !self.told.contains(&event.code()) {
+            self.told.push(event.code());
+        }
+    }
+
+    /// Lets somebody look at what is shown, and at the session itself.
+    fn show(&self, shown: &dyn Debug) {
+        let Some(look) = &self.walk.look else { return };
+        look(&format!("{shown:?} {:?} {:?}", self.session, self.session.status()));
+        if let Some(reason) = &self.closed {
+            look(&format!("{reason} {}", reason.code()));
+        }
+    }
+
+    fn need(&self) -> Option<&Need> {
+        match &self.on {
+            Some(WaitingOn::Need(need)) => Some(need),
+            _ => None,
+        }
+    }
+
+    /// Gives the events that the last move brought.
+    pub(super) fn told(&self) -> Vec<&'static str> {
+        self.told.clone()
+    }
+
+    /// Gives the name of the state, and what tells states apart that are to be walked both.
+    pub(super) fn seen(&self) -> (State, String) {
+        let text = serde_json::from_str(self.session.snapshot().expose_secrets()).unwrap_or_default();
+        let state = state::name(&self.session.status(), &text, self.session.step(), self.closed.as_ref());
+        if self.closed.is_some() {
+            let key = state.name.clone();
+            return (state, key);
+        }
+        let open = text.pointer("/session/opened").is_some() && text.pointer("/session/ending").is_none();
+        let lately = open && self.looked.is_some_and(|at| self.now.since(at) < LATELY);
+        let flying = self.flying.is_some();
+        let key = format!("{} {flying} {lately} {}", state.name, key(text, &self.walk.ignored));
+        (state, key)
+    }
+}

@@ -69,6 +69,8 @@ impl<P: Provider> Session<P> {
     }
 
     /// Builds and hands out the request of a step, or does what has to come before it.
+    // A request is large, and moved once less.
+    #[inline]
     fn emit(&mut self, now: Timestamp, step: P::Step) -> Option<Output> {
         let rule = step.rule();
         if let Some(kind) = rule.spends

@@ -154,6 +154,7 @@ impl Endpoints {
     }
 }
 
+#[inline]
 fn get(uri: &Uri) -> Request<Vec<u8>> {
     let mut request = Request::new(Vec::new());
     *request.uri_mut() = uri.clone();
@@ -161,10 +162,12 @@ fn get(uri: &Uri) -> Request<Vec<u8>> {
     request
 }
 
+#[inline]
 fn post(uri: &Uri) -> Request<Vec<u8>> {
     with_body(uri, b"{}")
 }
 
+#[inline]
 fn with_body(uri: &Uri, body: &[u8]) -> Request<Vec<u8>> {
     let mut request = Request::new(body.to_vec());
     *request.method_mut() = Method::POST;

@@ -33,8 +33,8 @@ enum Envelope<T> {
 impl<'de, T: Lenient<'de>> Lenient<'de> for Envelope<T> {
     fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
         let mut found = Self::Flat;
-        while let Some(key) = map.next_key::<Key<'de>>()? {
-            if key.0.eq_ignore_ascii_case("success") {
+        while let Some(is_success) = map.next_key_seed(Key(|key: &str| key.eq_ignore_ascii_case("success")))? {
+            if is_success {
                 if let Some(inner) = map.next_value_seed(Any::<T>(PhantomData))? {
                     found = Self::Wrapped(inner);
                 } else if matches!(found, Self::Flat) {

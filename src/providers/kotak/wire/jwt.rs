@@ -44,8 +44,8 @@ impl Lenient<'_> for Seconds {
 impl<'de> Lenient<'de> for Claims {
     fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
         let mut exp = None;
-        while let Some(key) = map.next_key::<Key<'de>>()? {
-            if key.0 == "exp" {
+        while let Some(is_end) = map.next_key_seed(Key(|key: &str| key == "exp"))? {
+            if is_end {
                 exp = map.next_value_seed(Any(PhantomData))?;
             } else {
                 map.next_value::<IgnoredAny>()?;

@@ -35,3 +35,11 @@ deny:
 # Runs every check that a change must pass.
 ci:
     .ci/run
+
+# Compares instructions and allocations with the committed baseline; needs valgrind.
+instructions:
+    .ci/run instructions
+
+# Measures nanoseconds beside the floor; `just bench login` only that one.
+bench *NAMES:
+    cargo bench --bench cycle -- {{NAMES}}

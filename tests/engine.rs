@@ -538,6 +538,10 @@ mod snapshots {
         assert_eq!(resume(text, Options::default(), Some(1)), Err(ResumeError::OlderFence { found: 1, given: 1 }));
         assert_eq!(resume(&text[..text.len() / 2], Options::default(), None), Err(ResumeError::Damaged));
         assert_eq!(resume("", Options::default(), None), Err(ResumeError::Damaged));
+        // It would wait for ever, and could not even be logged out.
+        let ending = text.replacen(r#""phase":"Active""#, r#""phase":"Idle","ending":1790000000000"#, 1);
+        assert_ne!(ending, text);
+        assert_eq!(resume(&ending, Options::default(), None), Err(ResumeError::Damaged));
         assert_eq!(
             resume(&text.replace("\"format\":1", "\"format\":2"), Options::default(), None),
             Err(ResumeError::NewerFormat { found: 2, known: 1 })

@@ -6,7 +6,7 @@ use super::Session;
 use super::core::Core;
 use crate::exchange::{Failure, FailureKind};
 use crate::provider::{Identity, Provider};
-use crate::{Options, ResumeError, Seed, Snapshot, Timestamp};
+use crate::{Options, Phase, ResumeError, Seed, Snapshot, Timestamp};
 
 /// The format that is written; older ones are read for ever.
 const FORMAT: u32 = 1;
@@ -88,6 +88,10 @@ impl<P: Provider> Session<P> {
             Some(given) => return Err(ResumeError::OlderFence { found: head.epoch, given }),
         };
         let read: Read<P::Step, P::State> = serde_json::from_str(text).map_err(|_| ResumeError::Damaged)?;
+        // An idle session ends at once: one whose end has begun would wait for ever.
+        if read.session.phase == Phase::Idle && read.session.ending.is_some() {
+            return Err(ResumeError::Damaged);
+        }
         provider.admits(&read.session.state).map_err(ResumeError::NotAdmitted)?;
         let mut session = Self::with_core(provider, options, &seed.into(), epoch, read.session);
         let now = session.tick(now);

@@ -7,7 +7,7 @@ use sansession::provider::Entropy;
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::oauth1a::{Consumer, Grant, LiveSessionToken, RequestToken};
 use sansession::providers::ibkr::oauth2::{Bearer, Client};
-use sansession::providers::ibkr::wire;
+use sansession::providers::ibkr::{OAuth2, WebApi, wire};
 use sansession::providers::kotak::neo::NeoTokens;
 use sansession::providers::kotak::trade_api::TradeTokens;
 use sansession::providers::kotak::{Neo, TradeApi};
@@ -16,6 +16,7 @@ use sansession::{
     WaitingOn,
 };
 
+use crate::direct;
 use crate::world::{Run, START, answer, honest, json, url};
 
 const EVIL: [&str; 9] = [
@@ -94,6 +95,19 @@ fn no_configured_field_becomes_a_line() {
         leaves_clean(new(Neo::new(base(), evil, "0000000000").dashboard_token("dash")), "ucc");
         leaves_clean(new(Neo::new(base(), "ABC12", evil).dashboard_token("dash")), "mobile");
         leaves_clean(new(neo().dashboard_token(evil)), "dashboard token");
+    }
+}
+
+#[test]
+fn no_name_in_an_assertion_becomes_a_line() {
+    let client = || Client::new("client-1", "main").unwrap();
+    let api = |oauth: OAuth2| WebApi::new(&url("https://api.ibkr.com/v1/api"), oauth).unwrap();
+    for evil in EVIL {
+        if let Ok(oauth) = OAuth2::new(client(), direct::long_key(), evil, direct::IP) {
+            leaves_clean(new(api(oauth)), "user");
+        }
+        let oauth = OAuth2::new(client(), direct::long_key(), "u", direct::IP).unwrap().service(evil);
+        leaves_clean(new(api(oauth)), "service");
     }
 }
 

@@ -4,6 +4,7 @@
 //! answered stands in `world`.
 
 mod bodies;
+mod direct;
 mod fields;
 mod memory;
 mod servers;

@@ -12,6 +12,7 @@ use sansession::{
     By, Delivery, FailureKind, Input, Machine, Options, Output, Provider, SendPolicy, Session, WaitingOn,
 };
 
+use crate::direct;
 use crate::world::{START, answer, url};
 
 /// What a request may take, in place of the ten seconds of the providers' rules.
@@ -85,6 +86,8 @@ fn a_byte_a_second_ends_with_the_time_of_the_request() {
         let base = |path: &str| url(&format!("http://127.0.0.1:{port}{path}"));
         gives_up("cbrain", Cbrain::new(base("")).unwrap());
         gives_up("ibkr-gateway", Gateway::new(&base("/v1/api")).unwrap());
+        gives_up("ibkr-oauth1a", direct::oauth1a_at(&base("/v1/api")));
+        gives_up("ibkr-oauth2", direct::oauth2_at(&base("/v1/api")));
         gives_up("kotak-trade", TradeApi::new(base("/apim"), "USER1", "key").consumer_secret("secret"));
         gives_up("kotak-neo", Neo::new(base(""), "ABC12", "0000000000").dashboard_token("token"));
     }

@@ -1,20 +1,17 @@
 //! Every provider, an honest server for each, and a driver that counts.
 
-use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{Request, Response};
 use sansession::providers::cbrain::Cbrain;
-use sansession::providers::ibkr::keys::PrivateKey;
-use sansession::providers::ibkr::oauth2::Client;
-use sansession::providers::ibkr::{Gateway, OAuth2, WebApi};
+use sansession::providers::ibkr::Gateway;
 use sansession::providers::kotak::{Neo, TradeApi};
-use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::{
     Answered, BaseUrl, By, CloseReason, Credentials, Input, Machine, Need, NeedKind, Options, Outgoing, Output, Phase,
     Provider, RequestId, Session, Timestamp, Totp, WaitingOn,
 };
+
+use crate::direct;
 
 /// Any morning.
 pub const START: Timestamp = Timestamp::from_secs(1_790_000_000);
@@ -31,7 +28,9 @@ pub struct Subject {
     make: fn(Options) -> Box<dyn Machine>,
 }
 
-pub const SUBJECTS: [Subject; 5] = [
+const IBKR: &[&str] = &["api.ibkr.com", "1.api.ibkr.com", "2.api.ibkr.com", "3.api.ibkr.com"];
+
+pub const SUBJECTS: [Subject; 6] = [
     Subject {
         name: "cbrain",
         hosts: &["portal.example.org"],
@@ -42,12 +41,13 @@ pub const SUBJECTS: [Subject; 5] = [
         hosts: &["localhost"],
         make: |options| new(Gateway::new(&url("https://localhost:5000/v1/api")).unwrap(), options),
     },
+    Subject { name: "ibkr-oauth1a", hosts: IBKR, make: |options| new(direct::oauth1a(), options) },
     Subject {
-        name: "ibkr-web-api",
-        hosts: &["api.ibkr.com", "1.api.ibkr.com", "2.api.ibkr.com", "3.api.ibkr.com"],
+        name: "ibkr-oauth2",
+        hosts: IBKR,
         make: |mut options| {
             options.egress = Some("fibre".into());
-            new(web_api(), options)
+            new(direct::oauth2(), options)
         },
     },
     Subject {
@@ -106,18 +106,6 @@ impl Subject {
 
 fn new<P: Provider + Send + 'static>(provider: P, options: Options) -> Box<dyn Machine> {
     Box::new(Session::new(provider, options, [7; 32]))
-}
-
-/// One provider for all tests: its key takes a while to make.
-fn web_api() -> Arc<WebApi> {
-    static WEB_API: OnceLock<Arc<WebApi>> = OnceLock::new();
-    let make = || {
-        let keys = Keys::generate([5; 32], 3_072).unwrap();
-        let key = PrivateKey::from_pem(keys.signature.expose()).unwrap();
-        let oauth = OAuth2::new(Client::new("client-1", "main").unwrap(), key, "u", IpAddr::from([192, 0, 2, 1]));
-        Arc::new(WebApi::new(&url("https://api.ibkr.com/v1/api"), oauth.unwrap()).unwrap())
-    };
-    WEB_API.get_or_init(make).clone()
 }
 
 pub fn url(text: &str) -> BaseUrl {
@@ -227,6 +215,9 @@ pub fn answer(kind: NeedKind, now: Timestamp) -> Input {
 /// What a server that means well answers, whichever provider's it is.
 pub fn honest(request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
     const READY: &str = r#"{"authenticated":true,"established":true,"competing":false,"connected":true,"message":""}"#;
+    if let Some(response) = direct::shakes_hands(request) {
+        return response;
+    }
     let body = match request.uri().path().rsplit('/').next().unwrap() {
         "session" if request.method() == http::Method::DELETE => "",
         "session" => r#"{"user_id":2,"cbrain_api_token":"0123456789abcdef0123456789abcdef"}"#,

@@ -48,17 +48,22 @@ fn copy(response: &Response<Vec<u8>>) -> Response<Vec<u8>> {
 /// How much of a life's own may come on top, in all: many requests, and the harness.
 const LIVES: usize = 64 * MEGABYTE;
 
-/// How often a body may be copied, in whole or in parts, in all lives of a subject: the server's own copies, and
-/// what is kept, sent, written down.
-const COPIES: usize = 400;
+/// How often a body may be copied, in whole or in parts, in all lives of a subject: the server's own dozen, and
+/// what is looked at, kept, written down.
+const COPIES: usize = 30;
+
+#[track_caller]
+fn stays_small(response: &Response<Vec<u8>>, options: &Options, memory: usize) {
+    stays_within(response, options, memory, COPIES);
+}
 
 /// The server's copy of the answer is counted with it.
 #[track_caller]
-fn stays_small(response: &Response<Vec<u8>>, options: &Options, memory: usize) {
+fn stays_within(response: &Response<Vec<u8>>, options: &Options, memory: usize, copies: usize) {
     let worst = worst(options, response);
     let length = response.body().len();
     assert!(worst.peak <= length + memory, "{worst:?} for an answer of {length}");
-    assert!(worst.total <= COPIES * length + LIVES, "{worst:?} for an answer of {length}");
+    assert!(worst.total <= copies * length + LIVES, "{worst:?} for an answer of {length}");
 }
 
 #[test]
@@ -84,21 +89,21 @@ fn a_body_over_the_limit_closes_no_open_session() {
 
 #[test]
 fn a_large_body_within_the_limit_takes_a_few_times_its_length() {
-    // A token is kept once, and stands in each request, in a header or two.
+    // A token is kept once, and stands in each request of some hours, in a header or two.
     let text = "a".repeat(10 * MEGABYTE);
     let body: String = KEYS.iter().map(|key| format!(r#""{key}":"","#)).collect();
     let body = format!(r#"{{{body}"cbrain_api_token":"{text}","user_id":2,"data":{{"token":"t","sid":"s"}}}}"#);
-    stays_small(&json(200, body), &larger(), 64 * MEGABYTE);
+    stays_within(&json(200, body), &larger(), 40 * MEGABYTE, 500);
 }
 
-/// A value of two bytes becomes one of some dozens, and no more than that.
+/// A value of two bytes becomes one of some dozens, not of hundreds.
 #[test]
-fn a_body_of_many_small_values_takes_some_dozens_of_its_length() {
+fn a_body_of_many_small_values_takes_a_dozen_times_its_length() {
     for value in [r#"{"ip":1}"#, "{}", "0", r#""""#] {
         let values = format!("{value}{}", format!(",{value}").repeat(20_000 / (value.len() + 1)));
         let body = format!(r#"{{"data":[{values}],"enabledSegments":[{values}],"accounts":[{values}]}}"#);
         let length = body.len();
-        stays_small(&json(200, body), &Options::default(), 64 * length);
+        stays_small(&json(200, body), &Options::default(), 24 * length);
     }
     let body: String = (0..20_000).map(|number| format!(r#""key{number}":{number},"#)).collect();
     stays_small(&json(200, format!(r#"{{{body}"user_id":2}}"#)), &Options::default(), MEGABYTE);
@@ -126,7 +131,7 @@ fn numbers_beyond_range_are_survived() {
             let body = format!(
                 r#"{{{fields}"user_id":{number},"expires_in":{number},"ssoExpires":{number},"EXPIRES":{number},"stCode":{number},"code":{number},"statusCode":{number},"fault":{{"code":{number}}},"redirect":{{"host":"localhost","port":{number}}}}}"#
             );
-            stays_small(&json(status, body), &larger(), 16 * MEGABYTE);
+            stays_small(&json(status, body), &Options::default(), MEGABYTE);
         }
     }
     for expires in ["1e30", "18446744073709551615", "-1", "9223372036854775807"] {
@@ -171,7 +176,7 @@ fn ten_thousand_headers_are_survived() {
                 answer
             });
         });
-        assert!(cost.peak < 4 * MEGABYTE && cost.total < LIVES, "{}: {cost:?}", subject.name);
+        assert!(cost.peak < 2 * MEGABYTE && cost.total < LIVES, "{}: {cost:?}", subject.name);
     }
 }
 

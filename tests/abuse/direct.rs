@@ -81,6 +81,6 @@ pub fn shakes_hands(request: &Request<Vec<u8>>) -> Option<Response<Vec<u8>>> {
     }
     let header = request.headers()["authorization"].to_str().unwrap();
     let (_, rest) = header.split_once("oauth_timestamp=\"").unwrap();
-    let seconds: u64 = rest.split('"').next().unwrap().parse().unwrap();
-    server().0.handle(Timestamp::from_secs(seconds.try_into().unwrap()), request)
+    let seconds = rest.split('"').next().unwrap().parse().unwrap();
+    server().0.handle(Timestamp::from_secs(seconds), request)
 }

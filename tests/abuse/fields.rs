@@ -136,10 +136,12 @@ fn no_url_becomes_a_line() {
     }
 }
 
+type Make = fn() -> Box<dyn Machine>;
+
 /// An answer is rejected before anything leaves, or is escaped by what carries it.
 #[test]
 fn no_answer_becomes_a_line() {
-    let kinds: [(fn() -> Box<dyn Machine>, NeedKind); 6] = [
+    let kinds: [(Make, NeedKind); 6] = [
         (|| Box::new(new(Cbrain::new(url("https://portal.example.org")).unwrap())), NeedKind::Credentials),
         (|| Box::new(new(trade())), NeedKind::Credentials),
         (|| Box::new(new(trade())), NeedKind::AccessCode),

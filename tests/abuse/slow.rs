@@ -1,5 +1,7 @@
 //! A server that sends a byte at a time, over a real socket; its second is shortened.
 
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a server of one's own, which is slow")]
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

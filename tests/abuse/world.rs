@@ -1,5 +1,6 @@
 //! Every provider, an honest server for each, and a driver that counts.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -80,26 +81,39 @@ impl Subject {
         run
     }
 
-    /// Lets a life go well but for one request, each in its turn: opening, keepalive, a look, logout.
+    /// Lets a life go well but for one answer: to one of the first requests, to a look, to a logout, to a
+    /// call of the user's own; each in its turn.
     pub fn at_each_request(&self, options: &Options, mut abuse: impl FnMut(&Request<Vec<u8>>) -> Response<Vec<u8>>) {
-        for nth in 0.. {
-            let mut run = self.starts(options.clone());
-            let mut count = 0;
-            let mut server = |request: &Request<Vec<u8>>| {
-                count += 1;
-                if count == nth + 1 { abuse(request) } else { honest(request) }
+        // Openings have six requests at most; what follows is a keepalive like the next.
+        let (look, logout, call) = (8, 9, 10);
+        for moment in 0..=call {
+            let until = Cell::new((moment < look).then_some(moment));
+            let at = |here: usize| {
+                if moment == here {
+                    until.set(Some(0));
+                }
             };
+            let mut server = |request: &Request<Vec<u8>>| {
+                let due = until.take();
+                until.set(due.and_then(|requests: usize| requests.checked_sub(1)));
+                if due == Some(0) { abuse(request) } else { honest(request) }
+            };
+            let mut run = self.starts(options.clone());
             run.runs_for(HOUR, By::Person, &mut server);
+            at(look);
             run.machine.check(run.now);
-            run.runs_for(HOUR, By::Person, &mut server);
+            run.runs_for(HOUR / 6, By::Person, &mut server);
+            at(call);
+            run.calls(&mut server);
+            run.runs_for(HOUR / 6, By::Person, &mut server);
+            at(logout);
             run.machine.logout(run.now);
-            run.runs_for(HOUR, By::Person, &mut server);
-            assert!(run.closed.is_some(), "{}: {nth}", self.name);
+            run.runs_for(HOUR / 6, By::Person, &mut server);
+            assert!(run.closed.is_some(), "{}: {moment}", self.name);
             run.is_bounded(self.name);
-            // A keepalive is like another.
-            if nth >= count || nth > 7 {
-                return;
-            }
+            // Neo forgets its tokens by itself.
+            let local = moment == logout && self.name == "kotak-neo";
+            assert!(moment < look || local || until.get().is_none(), "{}: {moment} did not come", self.name);
         }
     }
 }
@@ -111,6 +125,9 @@ fn new<P: Provider + Send + 'static>(provider: P, options: Options) -> Box<dyn M
 pub fn url(text: &str) -> BaseUrl {
     BaseUrl::parse(text).unwrap()
 }
+
+/// Answers a request.
+pub type Server<'a> = dyn FnMut(&Request<Vec<u8>>) -> Response<Vec<u8>> + 'a;
 
 /// A session, its clock, and what it sent.
 pub struct Run {
@@ -127,7 +144,7 @@ impl Run {
     }
 
     /// Runs in virtual time, with somebody who answers every need.
-    pub fn runs_for(&mut self, time: Duration, by: By, server: &mut dyn FnMut(&Request<Vec<u8>>) -> Response<Vec<u8>>) {
+    pub fn runs_for(&mut self, time: Duration, by: By, server: &mut Server<'_>) {
         let end = self.now + time;
         while let Some((until, on)) = self.next(server) {
             if let WaitingOn::Need(need) = on
@@ -143,11 +160,17 @@ impl Run {
         }
     }
 
+    /// Makes a call of the user's own.
+    fn calls(&mut self, server: &mut Server<'_>) {
+        let (mut parts, ()) = Request::get("/orders").body(()).unwrap().into_parts();
+        if let Ok(ticket) = self.machine.authorize(self.now, &mut parts, b"") {
+            let response = server(&Request::from_parts(parts, Vec::new()));
+            self.machine.observe(self.now, &ticket, (&response).into());
+        }
+    }
+
     /// Does what is due now.
-    fn next(
-        &mut self,
-        server: &mut dyn FnMut(&Request<Vec<u8>>) -> Response<Vec<u8>>,
-    ) -> Option<(Timestamp, WaitingOn)> {
+    fn next(&mut self, server: &mut Server<'_>) -> Option<(Timestamp, WaitingOn)> {
         for _ in 0..OUTPUTS {
             match self.machine.poll(self.now) {
                 Output::Send(outgoing) => {

@@ -1,5 +1,7 @@
 //! A session driven by a script: what is sent is answered with the next part of an input.
 
+use std::time::Duration;
+
 use http::header::{CONTENT_TYPE, HeaderValue};
 use sansession::{
     Answered, By, CloseReason, Failure, FailureKind, Input, Machine, NeedId, NeedKind, Outgoing, Output, Response,
@@ -8,8 +10,14 @@ use sansession::{
 
 use super::{message, providers};
 
+/// The end of the year 9999. A session takes no later time for the present, so nothing that is due then is waited for.
+const LATEST: Timestamp = Timestamp::from_secs(253_402_300_799);
+
 /// How many outputs one instant may have.
 const OUTPUTS: usize = 300;
+
+/// The longest that a logout waits at a time: its own patience is shorter, and a request's time, too.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Driver {
     pub machine: Box<dyn Machine>,
@@ -88,7 +96,7 @@ impl Driver {
             Some(b'O') => self.observe(part),
             Some(b'S') => {
                 if let Rest::Waits(until, _) = self.drain()
-                    && !until.is_never()
+                    && until <= LATEST
                 {
                     self.now = until;
                 }
@@ -113,11 +121,11 @@ impl Driver {
                     let _ = self.machine.handle_input(self.now, need.id, Input::GiveUp, By::Person);
                 }
                 // A browser's login is waited for.
-                if need.kind == NeedKind::Browser && !until.is_never() {
+                if need.kind == NeedKind::Browser && until <= LATEST {
                     self.now = until;
                 }
             }
-            _ if until.is_never() => return false,
+            _ if until > LATEST => return false,
             _ => self.now = until,
         }
         true
@@ -166,7 +174,7 @@ impl Driver {
                         let _ = self.machine.handle_failure(self.now, outgoing.id(), failure);
                     }
                     None => {
-                        assert!(!until.is_never(), "a logout waits for ever");
+                        assert!(until.since(self.now) < PATIENCE, "a logout waits until {until:?}");
                         self.now = until;
                     }
                 },

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Session;
 use super::core::Core;
+use super::plan::{AT_ONCE, FLOW};
 use crate::exchange::{Failure, FailureKind};
 use crate::provider::{Identity, Provider};
 use crate::{Options, Phase, ResumeError, Seed, Snapshot, Timestamp};
@@ -95,6 +96,10 @@ impl<P: Provider> Session<P> {
         provider.admits(&read.session.state).map_err(ResumeError::NotAdmitted)?;
         let mut session = Self::with_core(provider, options, &seed.into(), epoch, read.session);
         let now = session.tick(now);
+        // No request leaves that would put this further ahead, but for those of a logout, whom it does not delay.
+        if !session.core.leaving {
+            session.core.flow = session.core.flow.min(session.core.clock + AT_ONCE + FLOW);
+        }
         // Nobody tried anything meanwhile, so patience, with a logout too, begins anew.
         session.core.ending = session.core.ending.map(|_| now);
         session.core.trouble = session.core.trouble.map(|_| now);

@@ -20,8 +20,11 @@ pub use responses::responses;
 pub use simulators::simulators;
 pub use snapshot::snapshot;
 
+/// What a target does with an input.
+pub type Target = fn(&[u8]);
+
 /// The targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 5] =
+pub const TARGETS: [(&str, Target); 5] =
     [("calls", calls), ("oauth", oauth), ("responses", responses), ("simulators", simulators), ("snapshot", snapshot)];
 
 /// Any morning.

@@ -103,7 +103,7 @@ fn request(part: &[u8]) -> Option<(u64, Request<Vec<u8>>)> {
 
 /// Finds the last text in quotes that may be a token.
 fn last_token(body: &[u8]) -> Option<Vec<u8>> {
-    let texts = body.split(|byte| *byte == b'"');
+    let mut texts = body.split(|byte| *byte == b'"');
     let token = |text: &&[u8]| text.len() >= 20 && text.iter().all(|byte| byte.is_ascii_graphic() && *byte != b':');
-    texts.filter(token).last().map(<[u8]>::to_vec)
+    texts.rfind(token).map(<[u8]>::to_vec)
 }

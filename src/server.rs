@@ -50,6 +50,10 @@ impl BaseUrl {
         if url.contains('#') {
             return Err(UrlError::QueryOrFragment);
         }
+        // The parser lets everything but ASCII through, and DEL.
+        if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(UrlError::NotAUrl);
+        }
         let uri: Uri = url.parse().map_err(|_| UrlError::NotAUrl)?;
         let parts = uri.into_parts();
         let scheme = parts.scheme.ok_or(UrlError::NotAUrl)?;
@@ -209,6 +213,9 @@ mod tests {
             ("localhost:3000", UrlError::NotAUrl),
             ("/session", UrlError::NotAUrl),
             ("ftp://localhost", UrlError::Scheme),
+            ("https://localhost/a b", UrlError::NotAUrl),
+            ("https://localhost/\u{85}", UrlError::NotAUrl),
+            ("https://localhost/\u{7f}", UrlError::NotAUrl),
             ("https://user:pw@localhost", UrlError::UserInfo),
             ("https://localhost./", UrlError::Host),
             ("https://localhost:99999/", UrlError::Port),

@@ -49,6 +49,7 @@
 //!     [`Laws::per_hour`] requests.
 //! 20. *Foreign hosts*: a call to another origin is never authorized.
 
+mod bytes;
 mod calls;
 mod laws;
 mod outputs;

@@ -528,6 +528,17 @@ mod snapshots {
     }
 
     #[test]
+    fn what_a_damaged_text_says_of_the_pace_delays_nothing_for_long() {
+        let text = active().machine.snapshot();
+        let flow = format!(r#""flow":{}"#, (START + Duration::from_secs(2)).as_millis());
+        let damaged = text.expose_secrets().replacen(&flow, r#""flow":17900000010000002000"#, 1);
+        assert_ne!(damaged, text.expose_secrets());
+        let text = Snapshot::from_text(damaged);
+        let machine = Session::resume(cbrain(), &text, Options::default(), None, [1; 32], START).unwrap();
+        assert_eq!(machine.deadline(), active().machine.deadline());
+    }
+
+    #[test]
     fn each_refusal_has_its_own_error() {
         let text = active().machine.snapshot();
         let text = text.expose_secrets();
@@ -538,6 +549,10 @@ mod snapshots {
         assert_eq!(resume(text, Options::default(), Some(1)), Err(ResumeError::OlderFence { found: 1, given: 1 }));
         assert_eq!(resume(&text[..text.len() / 2], Options::default(), None), Err(ResumeError::Damaged));
         assert_eq!(resume("", Options::default(), None), Err(ResumeError::Damaged));
+        // It would wait for ever, and could not even be logged out.
+        let ending = text.replacen(r#""phase":"Active""#, r#""phase":"Idle","ending":1790000000000"#, 1);
+        assert_ne!(ending, text);
+        assert_eq!(resume(&ending, Options::default(), None), Err(ResumeError::Damaged));
         assert_eq!(
             resume(&text.replace("\"format\":1", "\"format\":2"), Options::default(), None),
             Err(ResumeError::NewerFormat { found: 2, known: 1 })

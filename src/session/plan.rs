@@ -16,7 +16,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 pub(super) const FLOW: Duration = Duration::from_secs(2);
 
 /// and no more than thirty at once. A logout is exempt, it has bounds of its own.
-const AT_ONCE: Duration = Duration::from_secs(60);
+pub(super) const AT_ONCE: Duration = Duration::from_secs(60);
 
 /// What is due next.
 #[derive(Clone, Copy, PartialEq, Eq)]

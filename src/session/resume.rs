@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Session;
 use super::core::Core;
+use super::plan::{AT_ONCE, FLOW};
 use crate::exchange::{Failure, FailureKind};
 use crate::provider::{Identity, Provider};
-use crate::{Options, ResumeError, Seed, Snapshot, Timestamp};
+use crate::{Options, Phase, ResumeError, Seed, Snapshot, Timestamp};
 
 /// The format that is written; older ones are read for ever.
 const FORMAT: u32 = 1;
@@ -88,9 +89,17 @@ impl<P: Provider> Session<P> {
             Some(given) => return Err(ResumeError::OlderFence { found: head.epoch, given }),
         };
         let read: Read<P::Step, P::State> = serde_json::from_str(text).map_err(|_| ResumeError::Damaged)?;
+        // An idle session ends at once: one whose end has begun would wait for ever.
+        if read.session.phase == Phase::Idle && read.session.ending.is_some() {
+            return Err(ResumeError::Damaged);
+        }
         provider.admits(&read.session.state).map_err(ResumeError::NotAdmitted)?;
         let mut session = Self::with_core(provider, options, &seed.into(), epoch, read.session);
         let now = session.tick(now);
+        // No request leaves that would put this further ahead, but for those of a logout, whom it does not delay.
+        if !session.core.leaving {
+            session.core.flow = session.core.flow.min(session.core.clock + AT_ONCE + FLOW);
+        }
         // Nobody tried anything meanwhile, so patience, with a logout too, begins anew.
         session.core.ending = session.core.ending.map(|_| now);
         session.core.trouble = session.core.trouble.map(|_| now);

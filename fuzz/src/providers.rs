@@ -1,0 +1,109 @@
+//! Every provider, with made-up accounts, and what a person or a store answers for them.
+
+use std::time::Duration;
+
+use sansession::provider::Provider;
+use sansession::providers::cbrain::Cbrain;
+use sansession::providers::ibkr::{Expect, Gateway, OrElse, Region, Takeover};
+use sansession::providers::kotak::{Neo, TradeApi};
+use sansession::{
+    BaseUrl, Credentials, Input, Machine, Need, NeedKind, Options, ResumeError, Session, Snapshot, Timestamp, Totp,
+};
+
+use super::direct;
+
+/// How many providers there are, counting each way to configure one.
+pub const COUNT: u8 = 11;
+
+/// Does something with a provider, whatever its type.
+pub trait Visit {
+    type Output;
+    fn visit<P: Provider + Send + 'static>(self, provider: P) -> Self::Output;
+}
+
+/// Makes one of the providers.
+pub fn visit<V: Visit>(which: u8, visitor: V) -> V::Output {
+    match which % COUNT {
+        0 => visitor.visit(cbrain()),
+        1 => visitor.visit(gateway()),
+        2 => visitor.visit(strict_gateway()),
+        3 => visitor.visit(trade()),
+        4 => visitor.visit(trade().consumer_secret("consumer-secret").requests_code()),
+        5 => visitor.visit(trade().consumer_secret("consumer-secret").without_code()),
+        6 => visitor.visit(neo()),
+        7 => visitor.visit(neo().dashboard_token("dashboard-token")),
+        8 => visitor.visit(direct::oauth1a()),
+        9 => visitor.visit(direct::oauth2()),
+        _ => visitor.visit(direct::consent()),
+    }
+}
+
+pub fn cbrain() -> Cbrain {
+    Cbrain::new(url("http://localhost:3000")).unwrap()
+}
+
+pub fn gateway() -> Gateway {
+    Gateway::new(&url("https://localhost:5000/v1/api")).unwrap()
+}
+
+pub fn strict_gateway() -> Gateway {
+    gateway()
+        .region(Region::HongKong)
+        .takeover(Takeover::Always { budget: 2, quiet: Duration::from_secs(60) })
+        .expect(Expect { user: Some("tester".to_owned()), paper: Some(true) })
+}
+
+pub fn waiting_gateway() -> Gateway {
+    gateway().takeover(Takeover::Never { then: OrElse::Wait })
+}
+
+pub fn trade() -> TradeApi {
+    TradeApi::new(url("https://tradeapi.kotaksecurities.com/apim"), "USER1", "consumer-key")
+}
+
+pub fn neo() -> Neo {
+    Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000")
+}
+
+pub fn url(text: &str) -> BaseUrl {
+    BaseUrl::parse(text).unwrap()
+}
+
+/// Makes a new session with one of the providers.
+pub fn session(which: u8, options: Options) -> Box<dyn Machine> {
+    struct New(Options);
+    impl Visit for New {
+        type Output = Box<dyn Machine>;
+        fn visit<P: Provider + Send + 'static>(self, provider: P) -> Box<dyn Machine> {
+            Box::new(Session::new(provider, self.0, [7; 32]))
+        }
+    }
+    visit(which, New(options))
+}
+
+/// Resumes a session with one of the providers.
+pub fn resume(which: u8, text: &str, options: Options, now: Timestamp) -> Result<Box<dyn Machine>, ResumeError> {
+    struct Resume<'a>(&'a str, Options, Timestamp);
+    impl Visit for Resume<'_> {
+        type Output = Result<Box<dyn Machine>, ResumeError>;
+        fn visit<P: Provider + Send + 'static>(self, provider: P) -> Self::Output {
+            let Self(text, options, now) = self;
+            let session = Session::resume(provider, &Snapshot::from_text(text), options, None, [8; 32], now)?;
+            Ok(Box::new(session))
+        }
+    }
+    visit(which, Resume(text, options, now))
+}
+
+/// Gives what answers a need.
+pub fn answer(need: &Need, now: Timestamp) -> Input {
+    match need.kind {
+        NeedKind::Credentials => Input::Credentials(Credentials::new("USER1", "correct horse").unwrap()),
+        NeedKind::Totp => Input::Totp(Totp::new("123456", now).unwrap()),
+        NeedKind::Pin => Input::Pin("654321".into()),
+        NeedKind::GatewayToken => Input::Token("gateway-token".into()),
+        NeedKind::Browser => Input::Done,
+        NeedKind::Takeover => Input::TakeOver,
+        _ => Input::Code("246810".into()),
+    }
+}

@@ -218,6 +218,11 @@ impl<P: Provider> Session<P> {
                     self.core.generation = self.core.generation.wrapping_add(1);
                     self.unsaved = true;
                 }
+                Fact::TokensRefused => {
+                    self.core.keepalive = None;
+                    self.core.renewal = None;
+                    self.core.check_at = None;
+                }
                 Fact::Usable(usable) => self.core.usable = usable,
                 Fact::Settled(kind) => {
                     if self.core.need.take_if(|open| open.need.kind == kind).is_some() {

@@ -231,6 +231,11 @@ impl Brokerage {
 
     /// Starts the pace anew where the back end was lost and is there again.
     fn note_connection(&mut self, flags: &Flags<'_>) {
+        // What a refused init says beside `passed` is no look at the connection: it was seen to say
+        // `true` where each look says `false`.
+        if flags.passed.is_some() {
+            return;
+        }
         match flags.connected {
             Some(true) if self.disconnected => {
                 self.disconnected = false;

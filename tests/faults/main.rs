@@ -76,7 +76,6 @@ years! {
     kotak_trade, kotak_trade_years, kotak::Trade, 1..4, 60;
     kotak_neo, kotak_neo_years, kotak::NeoCase, 1..4, 60;
     ibkr_gateway, ibkr_gateway_years, ibkr::AtGateway, 1..4, 14;
-    // Seed 2 takes half a minute longer than `BACK` to come back after a rival that left while its owner was asked.
-    ibkr_oauth1a, ibkr_oauth1a_years, ibkr::Direct<1>, 3..4, 7;
+    ibkr_oauth1a, ibkr_oauth1a_years, ibkr::Direct<1>, 2..4, 7;
     ibkr_oauth2, ibkr_oauth2_years, ibkr::Direct<2>, 1..4, 7;
 }

@@ -219,6 +219,8 @@ impl<P: Provider> Session<P> {
                     self.unsaved = true;
                 }
                 Fact::TokensRefused => {
+                    // The next process must not call with them either.
+                    self.unsaved = true;
                     self.core.keepalive = None;
                     self.core.renewal = None;
                     self.core.check_at = None;

@@ -23,6 +23,11 @@ impl Queue {
         self.first.is_none()
     }
 
+    /// Tells whether an event still waits.
+    pub(super) fn holds(&self, event: &Event) -> bool {
+        self.first.iter().chain(self.rest.iter().flat_map(|rest| rest.iter())).any(|held| held == event)
+    }
+
     /// Adds an event. A driver that never polls must not fill the memory: what repeats itself is dropped first.
     pub(super) fn push(&mut self, event: Event) {
         if self.first.is_none() {

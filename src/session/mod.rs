@@ -224,6 +224,10 @@ impl<P: Provider> Session<P> {
                     self.core.keepalive = None;
                     self.core.renewal = None;
                     self.core.check_at = None;
+                    // What waits for a person looks on when the next token has been taken, and asks again if it must.
+                    if let Some(open) = &mut self.core.need {
+                        open.poll = None;
+                    }
                 }
                 Fact::Usable(usable) => self.core.usable = usable,
                 Fact::Settled(kind) => {

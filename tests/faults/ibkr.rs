@@ -25,11 +25,13 @@ use crate::year::{Case, Dice, HOUR, MINUTE, SECOND, asks};
 /// The maintenance of each night, from midnight on.
 const MAINTENANCE: Duration = Duration::from_secs(8 * 60);
 
-/// Where all flags are false, each second look is one of `sso/validate`, of which one a minute is allowed.
-const POLL: Duration = Duration::from_secs(2 * 65);
+/// A tickle each minute tells what was lost; where all flags are false `sso/validate` has to tell the rest, of which one
+/// a minute is allowed.
+const POLL: Duration = Duration::from_secs(60 + 65);
 
-/// A session that does not come back by itself is asked for each half-hour at the latest, and takes half a minute to be established.
-const BACK: Duration = Duration::from_secs(30 * 60 + 30);
+/// No flag says truly that a rival has left, so the session is asked for: each half-hour at the latest, since inits at
+/// a pace of one a minute made a gateway refuse logins.
+const BACK: Duration = Duration::from_secs(30 * 60);
 
 /// What both ways in have in common: the brokerage session and what happens to it.
 struct Brokerage {
@@ -160,6 +162,7 @@ impl Case for AtGateway {
     const POLL: Duration = POLL;
     const BACK: Duration = BACK;
     const PER_HOUR: usize = 600;
+    const ITS_OWN: bool = false;
 
     fn new(dice: &mut Dice) -> (Self, sim::Gateway) {
         let brokerage = Brokerage::new(dice);
@@ -255,6 +258,8 @@ pub struct Direct<const V: u8> {
     provider: Arc<WebApi>,
     /// Counts the tokens that reached the client.
     tokens: u64,
+    /// Whether the server has a token that lives. Without one nobody can end what stands behind it.
+    open: bool,
 }
 
 impl<const V: u8> Case for Direct<V> {
@@ -263,6 +268,7 @@ impl<const V: u8> Case for Direct<V> {
     const POLL: Duration = POLL;
     const BACK: Duration = BACK;
     const PER_HOUR: usize = 600;
+    const ITS_OWN: bool = false;
 
     fn new(dice: &mut Dice) -> (Self, sim::WebApi) {
         let brokerage = Brokerage::new(dice);
@@ -292,7 +298,7 @@ impl<const V: u8> Case for Direct<V> {
             (WebApi::new(&base(), oauth).unwrap(), sim::WebApi::oauth2(server, settings))
         };
         let provider = Arc::new(provider.region(brokerage.region).takeover(brokerage.takeover));
-        (Self { brokerage, provider, tokens: 1 }, server)
+        (Self { brokerage, provider, tokens: 1, open: false }, server)
     }
 
     fn provider(&self) -> Arc<WebApi> {
@@ -302,6 +308,7 @@ impl<const V: u8> Case for Direct<V> {
     fn happens(&mut self, server: &mut sim::WebApi, now: Timestamp, dice: &mut Dice) {
         if dice.once_in(8) {
             server.end_sessions();
+            self.open = false;
         }
         self.brokerage.happens(&mut server.gateway, now, dice);
     }
@@ -312,6 +319,7 @@ impl<const V: u8> Case for Direct<V> {
         // As at a request: what ends the outer tier ends the tokens.
         if knew && server.gateway.person().is_none() {
             server.end_sessions();
+            self.open = false;
         }
     }
 
@@ -331,7 +339,7 @@ impl<const V: u8> Case for Direct<V> {
     }
 
     fn sessions(&self, server: &sim::WebApi, _: Timestamp) -> usize {
-        usize::from(server.gateway.person().is_some())
+        usize::from(self.open && server.gateway.person().is_some())
     }
 
     fn words(
@@ -346,6 +354,10 @@ impl<const V: u8> Case for Direct<V> {
         if opens && reply.fault.is_none() && reply.response.status() == 200 {
             self.tokens += 1;
         }
+        self.brokerage.unread.extend(server.gateway.take_log());
+        let granted = Happening::Answered { call: Call::Token, status: 200 };
+        self.open |= opens && self.brokerage.unread.iter().any(|logged| logged.what == granted);
+        self.open &= server.gateway.person().is_some();
         self.brokerage.words(&mut server.gateway, now, self.tokens)
     }
 

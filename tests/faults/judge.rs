@@ -28,6 +28,15 @@ pub enum Word {
     Ended,
 }
 
+/// What the answers have told a process, which it must not forget.
+#[derive(Clone, Default)]
+pub struct Memory {
+    /// The tokens whose death was told.
+    dead: Vec<u64>,
+    /// The end of the penalty box that was told of.
+    boxed: Timestamp,
+}
+
 pub struct Judge<C: Case> {
     pub case: C,
     pub network: Network<C::Server>,
@@ -37,14 +46,16 @@ pub struct Judge<C: Case> {
     pub broken: Vec<String>,
     /// How many requests were answered by a server in trouble.
     pub troubles: u64,
-    /// How many sessions the server ended, or refused the token of.
+    /// How many ends of sessions an answer has told.
     pub ends: u64,
+    /// Whether a session ended of which no answer has told yet.
+    ended: bool,
     pub requests: u64,
     /// The answers that a person gave and no server has judged yet.
     unspent: BTreeMap<&'static str, u32>,
-    /// The tokens whose death an answer has told.
-    learned: Vec<u64>,
-    boxed: Timestamp,
+    memory: Memory,
+    /// What was known before the last answer.
+    before: Memory,
     hour: VecDeque<Timestamp>,
     pub busiest: usize,
 }
@@ -58,10 +69,11 @@ impl<C: Case> Judge<C> {
             broken: Vec::new(),
             troubles: 0,
             ends: 0,
+            ended: false,
             requests: 0,
             unspent: BTreeMap::new(),
-            learned: Vec::new(),
-            boxed: Timestamp::from_millis(0),
+            memory: Memory::default(),
+            before: Memory::default(),
             hour: VecDeque::new(),
             busiest: 0,
         }
@@ -72,15 +84,20 @@ impl<C: Case> Judge<C> {
         self.unspent.insert(kind.code(), 1);
     }
 
-    /// The process died and what it had not stored is forgotten: a token's death, a penalty.
-    pub fn forgets(&mut self) {
-        self.learned.clear();
-        self.boxed = Timestamp::from_millis(0);
+    /// What a process that stores itself now remembers; the last answer may not have come, or not be in its store.
+    pub fn memory(&self, with_the_last_answer: bool) -> Memory {
+        if with_the_last_answer { self.memory.clone() } else { self.before.clone() }
     }
 
-    /// How often something went wrong that was none of the client's doing.
-    pub fn faults(&self) -> u64 {
-        self.network.faults() + self.troubles
+    /// Another process goes on with this.
+    pub fn remembers(&mut self, memory: Memory) {
+        self.before = memory.clone();
+        self.memory = memory;
+    }
+
+    /// How often a request of the client's met what is none of its doing.
+    pub const fn faults(&self) -> u64 {
+        self.troubles
     }
 
     fn breaks(&mut self, now: Timestamp, request: &Request<Vec<u8>>, law: &str) {
@@ -105,15 +122,17 @@ impl<C: Case> Simulator for Judge<C> {
         if !self.own {
             self.counts(now, request);
         }
-        if now < self.boxed {
+        if now < self.memory.boxed {
             self.breaks(now, request, "a penalty box was not respected");
         }
         self.case.before(&mut self.network.server);
         let reply = self.network.handle(now, peer, request);
+        // One of the user's own calls, too, may be the one that would have told an end.
         self.troubles += u64::from(is_trouble(&reply));
         // What is late, cut off or not the server's own may teach nothing.
         let delivered = !is_trouble(&reply) || reply.response.status() == http::StatusCode::TOO_MANY_REQUESTS;
         let delivered = delivered && reply.fault.is_none() && reply.delay < Duration::from_secs(9);
+        self.before = self.memory.clone();
         let words = self.case.words(&mut self.network.server, now, request, &reply);
         for word in words {
             match word {
@@ -125,20 +144,24 @@ impl<C: Case> Simulator for Judge<C> {
                     if delivered {
                         self.ends += 1;
                     }
-                    // An end is asked for once more, whatever is known of the token.
-                    let leaves = request.uri().path().ends_with("logout");
-                    if !self.own && !leaves && self.learned.contains(&token) {
+                    // A logout may try the last token it has: nothing else can end what stands behind it, and a
+                    // refusal at the gateway's edge is no word of the session (rules of the engine: logout at any time).
+                    let leaves = request.uri().path().ends_with("/logout");
+                    if !self.own && !leaves && self.memory.dead.contains(&token) {
                         self.breaks(now, request, "a dead token was used again");
                     }
                     if !self.own && delivered {
-                        self.learned.push(token);
+                        self.memory.dead.push(token);
                     }
                 }
-                Word::Boxed(until) if delivered => self.boxed = self.boxed.max(until),
+                Word::Boxed(until) if delivered => self.memory.boxed = self.memory.boxed.max(until),
                 Word::Boxed(_) => {}
                 Word::TooFast => self.breaks(now, request, "the pace itself led into the penalty box"),
-                Word::Ended => self.ends += 1,
+                Word::Ended => self.ended = true,
             }
+        }
+        if delivered && !self.own && std::mem::take(&mut self.ended) {
+            self.ends += 1;
         }
         reply
     }

@@ -14,7 +14,7 @@ use sansession::{
     WaitingOn,
 };
 
-use crate::judge::{Judge, Word};
+use crate::judge::{Judge, Memory, Word};
 use crate::support::world::{Dies, World};
 
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -34,6 +34,8 @@ pub trait Case: Sized + Send + 'static {
     /// The longest step back.
     const BACK: Duration;
     const PER_HOUR: usize;
+    /// Whether all that lives at the server is the client's own, to be ended or told of however a session closes.
+    const ITS_OWN: bool = true;
 
     fn new(dice: &mut Dice) -> (Self, Self::Server);
     fn provider(&self) -> Self::Provider;
@@ -122,18 +124,22 @@ pub struct Year<C: Case> {
     asks: Rc<Cell<bool>>,
     /// The question that the person thinks about, and until when.
     thinks: Option<(Need, Timestamp)>,
+    /// The question that somebody has been elsewhere for, who does not go there again before this.
+    rests: Option<(Need, Timestamp)>,
     /// Since when the server would have what is not there, and the faults until then.
     gap: Option<(Timestamp, u64)>,
     last_glance: Timestamp,
     was_served: bool,
     ends_before: u64,
     /// What a process without `durable` stores now and then.
-    kept: Option<Snapshot>,
+    kept: Option<(Snapshot, Memory)>,
     /// Until when the process dies.
     dying: Option<Timestamp>,
-    told_live_on: bool,
-    /// Whether the last process may have forgotten a session.
-    forgot: bool,
+    /// How many sessions at the server the client need not end: it told that they may live on, or it died and nothing
+    /// that was stored knows them.
+    excused: usize,
+    /// The end of the penalty box that a supervisor has heard of.
+    penalty: Timestamp,
     asked_to_leave: bool,
     story: Story,
 }
@@ -168,14 +174,15 @@ impl<C: Case> Year<C> {
             world,
             asks,
             thinks: None,
+            rests: None,
             gap: None,
             last_glance,
             was_served: false,
             ends_before: 0,
             kept: None,
             dying: None,
-            told_live_on: false,
-            forgot: false,
+            excused: 0,
+            penalty: Timestamp::from_millis(0),
             asked_to_leave: false,
             story: Story::default(),
         }
@@ -206,10 +213,11 @@ impl<C: Case> Year<C> {
             self.glances();
             let glance = if self.gap.is_some() { 5 * SECOND } else { self.dice.between(C::POLL / 8, C::POLL / 2) };
             let think = self.thinks.as_ref().map_or(glance, |(_, until)| until.since(now).max(SECOND));
+            let point = self.world.dies;
             self.lives(glance.min(think));
             let died = |limit: &mut Timestamp| self.world.dies.is_none() || self.world.now >= *limit;
             if self.dying.take_if(died).is_some() {
-                self.dies();
+                self.dies(point);
             }
         }
         self.story.days = days;
@@ -266,16 +274,38 @@ impl<C: Case> Year<C> {
     }
 
     /// The process is dead, and another one goes on from what it had stored.
-    fn dies(&mut self) {
+    fn dies(&mut self, point: Option<Dies>) {
         self.story.crashes += 1;
         self.dying = None;
         self.world.dies = None;
-        self.forgot |= !self.options.durable;
         let down = self.dice.one_of(&[SECOND, MINUTE, HOUR, 5 * HOUR]);
-        self.world.now = self.world.now + down;
+        let saved = point != Some(Dies::BeforeSave) && !self.world.awaits_answer();
+        let stored = if self.options.durable {
+            let memory = self.world.server.memory(saved);
+            self.world.saved.take().map(|snapshot| (snapshot, memory))
+        } else {
+            self.kept.take()
+        };
+        let Judge { case, network, .. } = &self.world.server;
+        if !self.options.durable || stored.is_none() {
+            self.excused = case.sessions(&network.server, self.world.now);
+            self.was_served = false;
+        }
+        let memory = stored.as_ref().map(|(_, memory)| memory.clone()).unwrap_or_default();
+        self.world.server.remembers(memory);
+        self.pauses(down);
         self.world.notes("another process");
-        let stored = if self.options.durable { self.world.saved.take() } else { self.kept.take() };
-        self.begins(stored);
+        self.begins(stored.map(|(snapshot, _)| snapshot));
+        // Who wanted it ended still does, whatever was stored of that.
+        if self.asked_to_leave {
+            self.world.logs_out();
+        }
+    }
+
+    /// Nothing runs for so long, which is nobody's fault but does not end a gap either.
+    fn pauses(&mut self, time: Duration) {
+        self.world.now = self.world.now + time;
+        self.gap = self.gap.map(|(began, faults)| (began + time, faults));
     }
 
     fn begins(&mut self, stored: Option<Snapshot>) {
@@ -284,13 +314,10 @@ impl<C: Case> Year<C> {
             Some(snapshot) => Session::resume(provider, snapshot, options, None, seed, self.world.now).unwrap(),
             None => Session::new(provider, options, seed),
         };
-        // Another process learns anew which tokens are dead, and a new session which box it is in.
-        self.world.server.forgets();
         self.world.saved = stored;
         self.world.replaces(machine);
         self.thinks = None;
-        self.gap = None;
-        self.was_served = false;
+        self.rests = None;
         self.asks.set(false);
         self.last_glance = self.world.now;
     }
@@ -303,7 +330,13 @@ impl<C: Case> Year<C> {
             case.passes(&mut network.server, now);
         }
         let told = std::mem::take(&mut self.world.told);
-        self.told_live_on |= told.contains(&Event::MayLiveOn);
+        for event in &told {
+            match event {
+                Event::MayLiveOn => self.excused += 1,
+                Event::Penalty { lasts } => self.penalty = self.penalty.max(now + *lasts),
+                _ => {}
+            }
+        }
         self.world.sent.clear();
         if let Some(law) = self.world.server.broken.first().cloned() {
             self.fails(&law);
@@ -314,30 +347,32 @@ impl<C: Case> Year<C> {
         }
         self.person(now);
         if !self.options.durable && self.dice.once_in(30) {
-            self.kept = Some(self.world.machine.snapshot());
+            let memory = self.world.server.memory(!self.world.awaits_answer());
+            self.kept = Some((self.world.machine.snapshot(), memory));
         }
         self.measures(now);
     }
 
     fn person(&mut self, now: Timestamp) {
-        let open = match self.world.machine.status().on {
-            WaitingOn::Need(need) => Some(need),
-            _ => None,
-        };
-        let Some(need) = open else {
+        let need = match self.world.machine.status().on {
+            WaitingOn::Need(need) => need,
             // While something is under way the question may still be there.
-            if self.thinks.as_ref().is_some_and(|(_, until)| now >= *until) {
+            WaitingOn::Response(_) if self.thinks.as_ref().is_some_and(|(_, until)| now < *until) => return,
+            _ => {
                 self.thinks = None;
+                return;
             }
-            return;
         };
         let Judge { case, network, .. } = &mut self.world.server;
         if !case.stands(&network.server, &need) {
             self.thinks = None;
             return;
         }
+        if self.rests.as_ref().is_some_and(|(other, until)| is_same(other, &need) && now < *until) {
+            return;
+        }
         match &self.thinks {
-            Some((other, until)) if other.id == need.id && other.because == need.because => {
+            Some((other, until)) if is_same(other, &need) => {
                 if now < *until {
                     return;
                 }
@@ -367,13 +402,14 @@ impl<C: Case> Year<C> {
         }
         if kind == NeedKind::Browser || kind == NeedKind::Takeover {
             // Somebody who has been there does not come again at once.
-            self.thinks = Some((need, now + HOUR));
+            self.rests = Some((need, now + HOUR));
         }
     }
 
     fn measures(&mut self, now: Timestamp) {
         let since = std::mem::replace(&mut self.last_glance, now);
-        let faults = self.world.server.faults();
+        // A death costs no more than any other trouble.
+        let faults = self.world.server.faults() + self.story.crashes;
         let busy = self.thinks.as_ref().is_some_and(|(_, until)| now < *until);
         let Judge { case, network, .. } = &mut self.world.server;
         let cut = network.is_cut(now);
@@ -382,6 +418,8 @@ impl<C: Case> Year<C> {
         let served = open && case.serves(&mut network.server, &mut self.world.machine, now);
         // An outage says nothing of the session that it hides.
         self.was_served = if open { served } else { self.was_served };
+        let left = case.sessions(&network.server, now);
+        self.excused = self.excused.min(left.saturating_sub(usize::from(served)));
         let time = now.since(since);
         if served {
             self.story.active += time;
@@ -412,23 +450,23 @@ impl<C: Case> Year<C> {
         let Judge { case, network, ends, .. } = &self.world.server;
         let left = case.sessions(&network.server, now);
         let logged_out = matches!(reason, CloseReason::LoggedOut { .. });
-        // Where the server ended it, what follows is an opening.
-        let proven = *ends > self.ends_before;
-        if logged_out && left > 0 && !self.told_live_on && !self.forgot {
-            self.fails("a logout was lost silently");
+        // A person's login at a gateway is nothing that an opening which fails would have to end.
+        if left > self.excused && (logged_out || C::ITS_OWN) {
+            self.fails(&format!("what lives on was not told: {reason}"));
         }
-        if logged_out != self.asked_to_leave && logged_out {
+        if logged_out && !self.asked_to_leave {
             self.fails("nobody asked for a logout");
         }
-        if !logged_out && self.was_served && !proven {
+        // Once an answer has told the end, what follows is an opening, which may fail.
+        if !logged_out && self.was_served && *ends <= self.ends_before {
             self.fails(&format!("an open session closed: {reason}"));
         }
-        if left == 0 {
-            (self.told_live_on, self.forgot) = (false, false);
-        }
+        self.excused = left;
+        self.was_served = false;
         self.asked_to_leave = false;
         self.kept = None;
-        self.world.now = now + PAUSE;
+        // A new session cannot know of the box; who begins it does.
+        self.pauses(PAUSE.max(self.penalty.since(now)));
         self.world.notes("a new session");
         self.begins(None);
     }
@@ -447,6 +485,11 @@ impl<C: Case> Year<C> {
             self.test,
         );
     }
+}
+
+/// Tells whether a question is the one that was put before.
+fn is_same(one: &Need, other: &Need) -> bool {
+    one.id == other.id && one.because == other.because
 }
 
 /// One request in a hundred meets trouble.

@@ -216,6 +216,11 @@ impl<M: Machine, S: Simulator> World<M, S> {
         self
     }
 
+    /// Tells whether the answer to a request has not come yet.
+    pub const fn awaits_answer(&self) -> bool {
+        self.flight.is_some()
+    }
+
     /// Makes a call of the user's own; no time passes.
     pub fn calls(&mut self, method: Method, path: &str) -> Result<http::Response<Vec<u8>>, AuthorizeError> {
         let (mut parts, ()) = Request::builder().method(method.clone()).uri(path).body(()).unwrap().into_parts();

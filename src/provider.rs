@@ -437,6 +437,9 @@ pub enum Fact {
     Penalty(Duration),
     /// The tokens are others than before: calls authorized with the old ones say nothing any more.
     NewTokens,
+    /// The server refuses the present tokens: no keepalive, no renewal and no look that was asked for leaves
+    /// before the session is active again.
+    TokensRefused,
     /// Whether calls of the user's own may be authorized although the session is not active (an outer tier).
     Usable(bool),
     /// The question of this kind has answered itself, although the session is not usable yet.

@@ -11,6 +11,7 @@ use sansession::{
 use support::*;
 
 const HOUR: Duration = Duration::from_secs(3_600);
+const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn options(set: impl FnOnce(&mut Options)) -> Options {
@@ -585,6 +586,25 @@ mod snapshots {
             .gets(200, "")
             .saves()
             .closes("logged-out");
+    }
+}
+
+mod penalties {
+    use super::*;
+    use sansession::AuthorizeError;
+
+    #[test]
+    fn a_penalty_box_is_saved_and_outlives_the_process() {
+        let durable = || options(|o| o.durable = true);
+        let script = session_with(durable()).answers(credentials()).saves();
+        let script = script.sends("POST /session").gets(200, &info(TOKEN)).saves().is(Phase::Active);
+        let script = script.sleeps().sends("GET /session").gets_as(429, &[("retry-after", "600")], "").saves();
+        let (snapshot, now) = (script.machine.snapshot(), script.now);
+        let mut next = Session::resume(cbrain(), &snapshot, durable(), None, [9; 32], now + MINUTE).unwrap();
+        assert!(next.deadline() >= now + MINUTE * 10);
+        let request = http::Request::builder().uri("/groups").body(&b""[..]).unwrap();
+        let refused = next.authorize_request(now + MINUTE, request).unwrap_err();
+        assert!(matches!(refused, AuthorizeError::NotReady { until: Some(until), .. } if until >= now + MINUTE * 10));
     }
 }
 

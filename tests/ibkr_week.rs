@@ -340,6 +340,33 @@ fn nobody_comes_for_two_days() {
 }
 
 #[test]
+fn a_refused_init_slows_the_next_ones_down_whatever_it_says_of_the_connection() {
+    let mut week = Week::new("Mon, 08 Jun 2026", settings(Region::NewYork), WAIT, Options::default());
+    week.world.is_active();
+    let rival = Rival { shows: false, refusal: RefusedInit::Passed, returns: None };
+    week.world.server.pull(week.world.now, Lever::RivalTakes(rival));
+    week.world.server.pull(week.world.now, Lever::EndBrokerage { connected: false });
+    week.world.runs_for(6 * HOUR);
+    let inits = week.count(|what| matches!(what, Happening::Answered { call: Call::Init, .. }));
+    assert!((12..=30).contains(&inits), "{inits} inits in six hours");
+}
+
+#[test]
+fn a_person_is_waited_for_at_the_pace_of_failures_while_the_server_is_down() {
+    let settings = Settings { login: Login::Never, ..settings(Region::NewYork) };
+    let mut week = Week::new("Mon, 08 Jun 2026", settings, WAIT, Options::default());
+    week.world.runs_for(MINUTE);
+    assert_eq!(week.asked_for(NeedKind::Browser), 1);
+    let lasts = 3 * HOUR;
+    week.world.server.pull(week.world.now, Lever::Outage { lasts, outage: sim::ibkr::Outage::Page502 });
+    let before = week.world.sent.len();
+    week.world.runs_for(lasts);
+    let sent = week.world.sent.len() - before;
+    // The longest step back is half a minute, and half of it is fixed.
+    assert!((3 * 120..=3 * 240).contains(&sent), "{sent} looks in three hours");
+}
+
+#[test]
 fn a_process_that_is_killed_again_and_again_loses_nothing() {
     let mut week = Week::new("Mon, 08 Jun 2026", settings(Region::Zug), WAIT, Options::default());
     for hour in 0..40 {

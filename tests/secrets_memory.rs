@@ -80,7 +80,8 @@ fn answers_are_wiped() {
     let now = Timestamp::from_secs(1_790_769_600);
     let count = freed(|| {
         drop(Secret::new(mark()));
-        drop(Secret::new(mark()).clone());
+        let secret = Secret::new(mark());
+        drop((secret.clone(), secret));
         drop(Input::Credentials(Credentials::new("norm", mark()).unwrap()));
         drop(Input::Totp(Totp::new(String::from_utf8(DIGITS.to_vec()).unwrap(), now).unwrap()));
         drop(Input::Pin(Secret::new(mark())));

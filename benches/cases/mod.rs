@@ -26,8 +26,11 @@ impl Case {
     }
 }
 
+/// Makes a comparison, which is set up first.
+type Make = fn() -> Case;
+
 /// The comparisons by their names.
-pub const CASES: &[(&str, fn() -> Case)] = &[
+pub const CASES: &[(&str, Make)] = &[
     ("keepalive-cycle", life::keepalive_cycle),
     ("login", life::login),
     ("idle-poll", life::idle_poll),

@@ -48,6 +48,8 @@ impl<P: Provider> Session<P> {
             self.core.due = None;
         }
         self.answer = None;
+        // The next process must not find the dead token out by using it.
+        self.unsaved |= because == Because::Expired;
         if because == Because::Refused {
             self.core.refused = self.core.refused.saturating_add(1);
             self.core.refused_at = Some(now);

@@ -190,8 +190,11 @@ impl<P: Provider> Session<P> {
         let at = self.not_before(step, now + self.wait_for(step).max(after));
         let looks = self.looks(step);
         let at = match (&mut self.core.need, &mut self.core.keepalive) {
-            // A look while a person is asked has its own pace,
-            (Some(open), _) if looks => open.poll.as_ref().map_or(at, |poll| poll.at().max(at)),
+            // A look while a person is asked has its own pace, which an outage slows down,
+            (Some(open), _) if looks => open.poll.as_mut().map_or(at, |poll| {
+                poll.from = poll.from.max(at - poll.every);
+                poll.at().max(at)
+            }),
             // and a keepalive does not take the place of the protocol's next step.
             (_, Some(keepalive)) if keepalive.step == step => {
                 keepalive.retry = Some(at);

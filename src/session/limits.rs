@@ -38,6 +38,8 @@ impl<P: Provider> Session<P> {
     pub(super) fn penalize(&mut self, now: Timestamp, lasts: Duration) {
         if now + lasts > self.core.penalty {
             self.core.penalty = now + lasts;
+            // The next process would go on knocking, which makes boxes longer.
+            self.unsaved = true;
             self.tell(Event::Penalty { lasts });
         }
     }

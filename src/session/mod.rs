@@ -218,6 +218,17 @@ impl<P: Provider> Session<P> {
                     self.core.generation = self.core.generation.wrapping_add(1);
                     self.unsaved = true;
                 }
+                Fact::TokensRefused => {
+                    // The next process must not call with them either.
+                    self.unsaved = true;
+                    self.core.keepalive = None;
+                    self.core.renewal = None;
+                    self.core.check_at = None;
+                    // What waits for a person looks on when the next token has been taken, and asks again if it must.
+                    if let Some(open) = &mut self.core.need {
+                        open.poll = None;
+                    }
+                }
                 Fact::Usable(usable) => self.core.usable = usable,
                 Fact::Settled(kind) => {
                     if self.core.need.take_if(|open| open.need.kind == kind).is_some() {

@@ -7,7 +7,7 @@ use super::core::Core;
 use super::plan::{AT_ONCE, FLOW};
 use crate::exchange::{Failure, FailureKind};
 use crate::provider::{Identity, Provider};
-use crate::{Options, Phase, ResumeError, Seed, Snapshot, Timestamp};
+use crate::{Event, Options, Phase, ResumeError, Seed, Snapshot, Timestamp};
 
 /// The format that is written; older ones are read for ever.
 const FORMAT: u32 = 1;
@@ -46,6 +46,9 @@ struct Written<'a, S, T> {
     /// The step that has left, or may leave as soon as this text is stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     in_flight: Option<S>,
+    /// Nobody has been told yet that something may live on: a process that dies now must not keep it to itself.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    may_live_on: bool,
     session: &'a Core<S, T>,
 }
 
@@ -54,6 +57,8 @@ struct Written<'a, S, T> {
 struct Read<S, T> {
     #[serde(default = "none")]
     in_flight: Option<S>,
+    #[serde(default)]
+    may_live_on: bool,
     session: Core<S, T>,
 }
 
@@ -103,6 +108,9 @@ impl<P: Provider> Session<P> {
         // Nobody tried anything meanwhile, so patience, with a logout too, begins anew.
         session.core.ending = session.core.ending.map(|_| now);
         session.core.trouble = session.core.trouble.map(|_| now);
+        if read.may_live_on {
+            session.tell(Event::MayLiveOn);
+        }
         if let Some(step) = read.in_flight
             && session.core.closed.is_none()
         {
@@ -124,6 +132,7 @@ impl<P: Provider> Session<P> {
             egress: self.options.egress.as_deref(),
             epoch: self.epoch,
             in_flight: self.in_flight.as_ref().map(|in_flight| in_flight.step).or(self.saving),
+            may_live_on: self.events.holds(&Event::MayLiveOn),
             session: &self.core,
         };
         // Growing would leave unwiped copies behind, so the buffer starts larger than any session

@@ -108,6 +108,8 @@ pub enum Deed {
     TokenMade,
     /// Ended a session on request.
     LoggedOut,
+    /// Looked at a token that opens no session (any more), and found nobody else behind the call.
+    TokenRefused,
     /// Ended a session because its token came from another address.
     AddressChanged,
     /// Banned an address.
@@ -228,6 +230,11 @@ impl Cbrain {
     /// Tells what the portal did, oldest first: the last 10,000 deeds.
     pub fn log(&self) -> impl Iterator<Item = &Entry> {
         self.log.iter()
+    }
+
+    /// Takes what the portal did since the last time, so that the log of a long run stays short.
+    pub fn take_log(&mut self) -> Vec<Entry> {
+        self.log.drain(..).collect()
     }
 
     /// Counts one kind of deed in the log.

@@ -13,10 +13,12 @@ use crate::Timestamp;
 pub mod cbrain;
 pub mod ibkr;
 pub mod kotak;
+mod network;
 pub mod server;
 mod web;
 
 pub use cbrain::Cbrain;
+pub use network::{Network, Weather};
 pub use server::{Certificate, Served, Server};
 
 /// A server as a pure state machine.
@@ -46,6 +48,9 @@ pub struct Reply {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Fault {
+    /// No connection is made: nothing has left, and the client knows it. Over a real socket it is [`Fault::Drop`],
+    /// since a connection is there already.
+    Refuse,
     /// The connection is closed without an answer, after the server has acted.
     Drop,
     /// The connection is closed after so many bytes of the body; the head promises all of it.

@@ -65,7 +65,7 @@ fn logs_of_a_fleet(plans: &[Plan], options: FleetOptions, time: Duration) -> Vec
                 let (id, policy) = (outgoing.id(), outgoing.policy());
                 let request = as_sent(outgoing.into_request());
                 let reply = servers[key].handle(now, IpAddr::from([127, 0, 0, 1]), &request);
-                let (time, news) = travels(reply, Duration::ZERO, policy);
+                let (time, news, _) = travels(reply, Duration::ZERO, policy);
                 assert!(flights.insert(key, (id, now + time, news)).is_none(), "two at once");
             }
             Turn::Session(key, Output::Cancel(_)) => drop(flights.remove(&key)),

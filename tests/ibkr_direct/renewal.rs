@@ -89,6 +89,23 @@ fn news_of_the_old_token_is_stale() {
 }
 
 #[test]
+fn a_token_that_is_known_to_be_dead_signs_nothing_more() {
+    let mut life = life();
+    life.is_active();
+    life.runs_for(HOUR);
+    // Whatever finds it first: the next token is refused for an hour.
+    life.server.oauth().end_sessions();
+    let trouble = Trouble::aborted();
+    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 12, path: "/live_session_token", trouble });
+    let before = life.sent.len();
+    life.checks().runs_for(HOUR);
+    let asked = life.sent[before..].iter().take_while(|sent| *sent != INIT).collect::<Vec<_>>();
+    let refused = asked.iter().filter(|sent| **sent != TOKEN).count();
+    assert_eq!(refused, 1 + 1, "one finds it, one looks with the next one: {asked:?}");
+    assert_eq!(life.machine.phase(), Phase::Active, "{}", life.transcript);
+}
+
+#[test]
 fn a_dead_token_is_replaced_and_the_brokerage_session_kept() {
     let mut life = life();
     life.is_active();

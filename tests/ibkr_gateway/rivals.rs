@@ -105,6 +105,27 @@ fn a_flag_that_goes_away_is_worth_an_init() {
 }
 
 #[test]
+fn rivals_that_come_and_go_all_day_slow_the_inits_down_and_never_end_them() {
+    let mut story = opens(gateway().takeover(WAIT)).sends(STATUS).gets(200, COMPETING);
+    let mut shown = false;
+    let sent = lives(&mut story, 8 * HOUR, |_, path| {
+        // Each flag that goes away lets the pace start anew.
+        shown = !shown && !path.ends_with("init");
+        flags_for(path, if shown { COMPETING } else { TIMED_OUT })
+    });
+    let inits: Vec<u64> = sent.iter().filter(|(_, path)| path.ends_with("init")).map(|(at, _)| *at).collect();
+    assert!(inits[99] < 4 * 3_600 && inits[100] >= inits[99] + 1_800, "{inits:?}");
+    assert!(inits[100..].windows(2).all(|pair| (1_800..1_980).contains(&(pair[1] - pair[0]))), "{inits:?}");
+    // The last rival has gone for good.
+    let mut open = false;
+    lives(&mut story, 31 * MINUTE, |_, path| {
+        open |= path.ends_with("init");
+        flags_for(path, if open { READY } else { TIMED_OUT })
+    });
+    assert_eq!(story.machine.phase(), Phase::Active);
+}
+
+#[test]
 fn who_always_takes_over_does_so_at_the_opening() {
     refused(Takeover::ALWAYS).takes_over().gets(200, READY).begins().is(Phase::Active);
     let story = opens(gateway().takeover(Takeover::ALWAYS)).sends(STATUS).gets(200, COMPETING);

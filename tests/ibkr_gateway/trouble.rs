@@ -182,6 +182,13 @@ fn a_429_of_a_call_of_ones_own_silences_the_session_too() {
 }
 
 #[test]
+fn a_logout_that_meets_the_penalty_box_tells_its_whole_length() {
+    let story = active().logs_out().sends(LOGOUT).gets(429, r#"{"error":"Too many requests"}"#);
+    let story = story.closes("logged-out.unconfirmed");
+    assert!(story.told.contains(&sansession::Event::Penalty { lasts: MINUTE * 15 }), "{:?}", story.told);
+}
+
+#[test]
 fn a_logout_ends_both_tiers() {
     let ends = || active().logs_out().sends(LOGOUT);
     for body in [r#"{"status":true}"#, r#"{"confirmed":false}"#] {

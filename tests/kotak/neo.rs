@@ -65,6 +65,24 @@ fn a_saved_session_belongs_to_its_way_out() {
 }
 
 #[test]
+fn what_lives_on_is_told_by_the_next_process_where_this_one_dies_first() {
+    let mut world = neo_active();
+    world.logs_out();
+    world.resumes(|snapshot, now| {
+        Session::resume(neo_provider(), snapshot, Options::default(), None, [9; 32], now).unwrap()
+    });
+    assert_eq!(world.runs_to_end().code(), "logged-out");
+    assert!(was_told(&world, "may-live-on"));
+    // Once it is told it is not told again.
+    world.told.clear();
+    world.resumes(|snapshot, now| {
+        Session::resume(neo_provider(), snapshot, Options::default(), None, [9; 32], now).unwrap()
+    });
+    assert_eq!(world.runs_to_end().code(), "logged-out");
+    assert!(!was_told(&world, "may-live-on"));
+}
+
+#[test]
 fn a_logout_is_local_and_says_so() {
     let mut world = neo_active();
     let before = world.sent.len();

@@ -63,6 +63,25 @@ fn without_a_secret_somebody_is_asked_for_a_bearer_after_60_minutes() {
 }
 
 #[test]
+fn a_bearer_that_is_known_to_be_dead_is_not_tried_by_looks() {
+    let mut world = trade_active();
+    world.server.expire_bearers();
+    assert_eq!(status(&mut world, TRADE_CALL), 401);
+    needs(&mut world, NeedKind::GatewayToken, Because::Expired);
+    let before = world.sent.len();
+    for _ in 0..10 {
+        world.runs_for(MINUTE);
+        let _ = status(&mut world, TRADE_CALL);
+        world.checks();
+    }
+    assert_eq!(world.sent.len(), before, "{}", world.transcript);
+    let bearer = world.server.issue_bearer(world.now);
+    gives(&mut world, Input::Token(bearer.into()));
+    world.runs_for(MINUTE);
+    assert_eq!(status(&mut world, TRADE_CALL), 200);
+}
+
+#[test]
 fn nothing_keeps_it_alive_and_nothing_is_due() {
     let world = trade_active();
     assert_eq!(world.machine.status().on, WaitingOn::Nothing);

@@ -1,5 +1,7 @@
 //! What the adapter and its HTTP client write into a log, at its most talkative.
 
+#![expect(clippy::disallowed_methods, reason = "it waits for a thread that drives over loopback")]
+
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};

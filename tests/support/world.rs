@@ -25,8 +25,8 @@ use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderValue, Method, Request};
 use sansession::sim::{Fault, Reply, Simulator};
 use sansession::{
-    Answered, AuthorizeError, By, CloseReason, Event, Failure, FailureKind, Input, Machine, Need, Outgoing, Output,
-    Phase, RequestId, Response, SendPolicy, Snapshot, Timestamp, WaitingOn,
+    Accepted, Answered, AuthorizeError, By, CloseReason, Event, Failure, FailureKind, Input, Machine, Need, Outgoing,
+    Output, Phase, RequestId, Response, SendPolicy, Snapshot, Timestamp, WaitingOn,
 };
 
 use super::START;
@@ -50,6 +50,8 @@ pub struct World<M, S> {
     pub latency: Duration,
     /// All that happened.
     pub transcript: String,
+    /// How long the transcript may get before its older half is dropped.
+    pub longest: usize,
     /// All that was told.
     pub told: Vec<Event>,
     /// All requests that left, such as `POST /session`.
@@ -57,9 +59,27 @@ pub struct World<M, S> {
     /// What was stored last, with `Options::durable`.
     pub saved: Option<Snapshot>,
     pub closed: Option<CloseReason>,
+    /// Where the process dies next; it is `None` again once it has died.
+    pub dies: Option<Dies>,
+    /// How many answers are reported again later, in a hundred, drawn from `echo`.
+    pub echoes: u64,
+    echo: u64,
+    /// Answers that came after they were given up, or come again.
+    late: Vec<Flight>,
     answers: Answers,
     asked: Option<Need>,
     flight: Option<Flight>,
+}
+
+/// A point at which a process dies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dies {
+    /// It was to save, and has not.
+    BeforeSave,
+    /// It has saved, and what it saved for has not left.
+    AfterSave,
+    /// The request has left, and no answer is there.
+    AfterSend,
 }
 
 /// A request under way and what will come of it.
@@ -79,10 +99,15 @@ impl<M: Machine, S: Simulator> World<M, S> {
             online: true,
             latency: Duration::ZERO,
             transcript: String::new(),
+            longest: usize::MAX,
             told: Vec::new(),
             sent: Vec::new(),
             saved: None,
             closed: None,
+            dies: None,
+            echoes: 0,
+            echo: 0,
+            late: Vec::new(),
             answers: Box::new(|_| None),
             asked: None,
             flight: None,
@@ -115,6 +140,14 @@ impl<M: Machine, S: Simulator> World<M, S> {
         if self.closed.is_none() {
             self.now = limit;
         }
+        self
+    }
+
+    /// Lets the machine live until then, until something holds, or until the process [dies](Self::dies); the
+    /// time is that of whatever came last.
+    #[track_caller]
+    pub fn runs_to(&mut self, limit: Timestamp, holds: impl Fn(&Self) -> bool) -> &mut Self {
+        self.run(limit, holds);
         self
     }
 
@@ -169,10 +202,23 @@ impl<M: Machine, S: Simulator> World<M, S> {
     /// Another process takes over; what was under way is lost to it.
     pub fn resumes(&mut self, resume: impl FnOnce(&Snapshot, Timestamp) -> M) -> &mut Self {
         self.line("# another process");
-        self.machine = resume(&self.machine.snapshot(), self.now);
+        let machine = resume(&self.machine.snapshot(), self.now);
+        self.replaces(machine)
+    }
+
+    /// Another process is there; what was under way is lost to it.
+    pub fn replaces(&mut self, machine: M) -> &mut Self {
+        self.machine = machine;
         self.flight = None;
+        self.late.clear();
         self.asked = None;
+        self.closed = None;
         self
+    }
+
+    /// Tells whether the answer to a request has not come yet.
+    pub const fn awaits_answer(&self) -> bool {
+        self.flight.is_some()
     }
 
     /// Makes a call of the user's own; no time passes.
@@ -187,6 +233,11 @@ impl<M: Machine, S: Simulator> World<M, S> {
         };
         let request = as_sent(Request::from_parts(parts, Vec::new()));
         let reply = self.server.handle(self.now, self.address, &request);
+        if reply.fault.is_some() {
+            self.line(&format!("own call {method} {path}: {:?}", reply.fault));
+            self.machine.observe_failure(self.now, &ticket, Failure::maybe_sent(FailureKind::Interrupted));
+            return Ok(reply.response);
+        }
         self.line(&format!("own call {method} {path}: {}", describe(&reply.response)));
         self.machine.observe(self.now, &ticket, Response::from(&reply.response));
         Ok(reply.response)
@@ -212,10 +263,17 @@ impl<M: Machine, S: Simulator> World<M, S> {
     #[track_caller]
     fn step(&mut self, limit: Timestamp, holds: &impl Fn(&Self) -> bool) -> bool {
         match self.machine.poll(self.now) {
-            Output::Send(outgoing) => self.send(outgoing),
+            Output::Send(outgoing) => {
+                self.send(outgoing);
+                return !self.dies_at(Dies::AfterSend);
+            }
             Output::Save => {
+                if self.dies_at(Dies::BeforeSave) {
+                    return false;
+                }
                 self.line("  save");
                 self.saved = Some(self.machine.snapshot());
+                return !self.dies_at(Dies::AfterSave);
             }
             Output::Event(event) => {
                 self.line(&format!("  {}", tell(&event, self.now)));
@@ -243,11 +301,17 @@ impl<M: Machine, S: Simulator> World<M, S> {
                 {
                     return true;
                 }
-                let next = self.flight.as_ref().map_or(until, |flight| flight.arrives.min(until));
+                let flights = self.late.iter().chain(&self.flight);
+                let next = flights.map(|flight| flight.arrives).fold(until, Timestamp::min);
                 if next > limit {
                     return false;
                 }
                 self.now = next;
+                if let Some(place) = self.late.iter().position(|flight| flight.arrives <= next) {
+                    let flight = self.late.remove(place);
+                    assert_eq!(self.reports(&flight), Accepted::Stale, "late news changed something");
+                    return true;
+                }
                 if let Some(flight) = self.flight.take_if(|flight| flight.arrives <= next) {
                     self.arrives(flight);
                 }
@@ -281,15 +345,33 @@ impl<M: Machine, S: Simulator> World<M, S> {
             self.sent.push(line);
             let request = as_sent(outgoing.into_request());
             let reply = self.server.handle(self.now + self.latency, self.address, &request);
-            travels(reply, self.latency, policy)
+            let (time, news, late) = travels(reply, self.latency, policy);
+            if let Some((time, news)) = late.filter(|_| self.echoes > 0) {
+                self.late.push(Flight { id, arrives: self.now + time, news: Ok(news) });
+            }
+            (time, news)
         } else {
             (Duration::ZERO, Err(Failure::not_sent(FailureKind::Connect)))
         };
         self.flight = Some(Flight { id, arrives: self.now + time, news });
     }
 
+    fn dies_at(&mut self, point: Dies) -> bool {
+        self.dies.take_if(|dies| *dies == point).is_some()
+    }
+
     #[track_caller]
-    fn arrives(&mut self, flight: Flight) {
+    fn arrives(&mut self, mut flight: Flight) {
+        self.reports(&flight);
+        self.echo = self.echo.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        if (self.echo >> 33) % 100 < self.echoes {
+            flight.arrives = self.now + Duration::from_millis((self.echo >> 33) % 90_000);
+            self.late.push(flight);
+        }
+    }
+
+    #[track_caller]
+    fn reports(&mut self, flight: &Flight) -> Accepted {
         let accepted = match &flight.news {
             Ok(response) => {
                 self.line(&format!("<- {}", describe(response)));
@@ -300,10 +382,15 @@ impl<M: Machine, S: Simulator> World<M, S> {
                 self.machine.handle_failure(self.now, flight.id, *failure)
             }
         };
-        accepted.unwrap();
+        accepted.unwrap()
     }
 
     fn line(&mut self, line: &str) {
+        if self.transcript.len() > self.longest {
+            let half = self.transcript.len() / 2;
+            let cut = self.transcript[half..].find('\n').map_or(half, |end| half + end + 1);
+            self.transcript.drain(..cut);
+        }
         let millis = self.now.as_millis().saturating_sub(START.as_millis());
         let (days, hours, minutes) = (millis / 86_400_000, millis / 3_600_000 % 24, millis / 60_000 % 60);
         let secs = (millis % 60_000) as f64 / 1000.0;
@@ -311,12 +398,18 @@ impl<M: Machine, S: Simulator> World<M, S> {
     }
 }
 
-/// What comes of a reply, and after how long, for a client that waits no longer than its policy says.
+pub type Arrival<T> = (Duration, T);
+
+/// What a server said.
+type Answer = http::Response<Vec<u8>>;
+
+/// What comes of a reply, and after how long, for a client that waits no longer than its policy says;
+/// and the answer that comes when the client has given it up.
 pub fn travels(
     reply: Reply,
     latency: Duration,
     policy: SendPolicy,
-) -> (Duration, Result<http::Response<Vec<u8>>, Failure>) {
+) -> (Duration, Result<Answer, Failure>, Option<Arrival<Answer>>) {
     let body = reply.response.body().len();
     let trickle = match reply.fault {
         Some(Fault::Trickle(pace)) => pace.saturating_mul(u32::try_from(body).unwrap_or(u32::MAX)),
@@ -328,14 +421,17 @@ pub fn travels(
         Some(Fault::Truncate(at)) => at < body,
         _ => false,
     };
-    if time > policy.timeout {
-        (policy.timeout, Err(Failure::maybe_sent(FailureKind::Timeout)))
+    if reply.fault == Some(Fault::Refuse) {
+        (latency, Err(Failure::not_sent(FailureKind::Connect)), None)
+    } else if time > policy.timeout {
+        let late = (!broken && body <= policy.max_body).then_some((time, reply.response));
+        (policy.timeout, Err(Failure::maybe_sent(FailureKind::Timeout)), late)
     } else if broken {
-        (time, Err(Failure::maybe_sent(FailureKind::Interrupted)))
+        (time, Err(Failure::maybe_sent(FailureKind::Interrupted)), None)
     } else if body > policy.max_body {
-        (time, Err(Failure::maybe_sent(FailureKind::BodyTooLarge)))
+        (time, Err(Failure::maybe_sent(FailureKind::BodyTooLarge)), None)
     } else {
-        (time, Ok(reply.response))
+        (time, Ok(reply.response), None)
     }
 }
 

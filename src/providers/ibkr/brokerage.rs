@@ -21,12 +21,16 @@ pub(super) const ESTABLISHING: Duration = Duration::from_secs(2);
 const ESTABLISHING_LOOKS: u8 = 30;
 
 /// The pace of init: one that was repeated each minute for hours made a gateway refuse fresh logins.
-const INIT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(30 * 60), u16::MAX);
+const INIT: Backoff = Backoff::new(Duration::from_secs(60), SLOWEST, u16::MAX);
+
+/// The longest wait between two inits.
+const SLOWEST: Duration = Duration::from_secs(30 * 60);
 
 /// No two inits are closer, whatever the spread and whatever has helped since.
 const INIT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The most inits between two midnights: twice what the pace alone would make of a whole day.
+/// After so many inits since midnight they come at the slowest pace: twice what that makes of a whole day. They do
+/// not stop, since a session that the server would give again must not be missed until midnight.
 const INITS: u16 = 100;
 
 /// What is known of the brokerage session.
@@ -231,6 +235,11 @@ impl Brokerage {
 
     /// Starts the pace anew where the back end was lost and is there again.
     fn note_connection(&mut self, flags: &Flags<'_>) {
+        // What a refused init says beside `passed` is no look at the connection: it was seen to say
+        // `true` where each look says `false`.
+        if flags.passed.is_some() {
+            return;
+        }
         match flags.connected {
             Some(true) if self.disconnected => {
                 self.disconnected = false;
@@ -255,11 +264,12 @@ impl Brokerage {
 
     /// Gives the time to wait before the next init, none if it may leave now.
     fn next_init(&mut self, now: Timestamp) -> Option<Duration> {
-        if self.inits >= INITS {
-            return Some(LOOK);
-        }
         self.tried = self.tried.min(now);
-        let wait = if self.tries == 0 { INIT_INTERVAL } else { self.wait };
+        let wait = match self.tries {
+            _ if self.inits >= INITS => SLOWEST,
+            0 => INIT_INTERVAL,
+            _ => self.wait,
+        };
         wait.checked_sub(now.since(self.tried)).filter(|rest| !rest.is_zero())
     }
 }

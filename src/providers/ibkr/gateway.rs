@@ -22,7 +22,7 @@
 //! | watch | the same | while a person logs in: each 3 s for five minutes, each 15 s later |
 //! | validate | `GET sso/validate` | before anything is opened where [`Expect`] has a wish; against a doubt; to learn the user's name a minute after the opening. At least 65 s apart: one a minute is allowed |
 //! | accounts | `GET iserver/accounts` | where a kind of account is expected and the login does not tell its own |
-//! | init | `POST iserver/auth/ssodh/init`, `compete:false` | where the login lives and the inner tier does not: at most each minute, slowing down to each half hour, a hundred times a day; the pace starts anew when `connected` comes back |
+//! | init | `POST iserver/auth/ssodh/init`, `compete:false` | where the login lives and the inner tier does not: at most each minute, slowing down to each half hour, and no faster than that after a hundred times a day; the pace starts anew when `connected` comes back |
 //! | take-over | the same, `compete:true` | by [`Takeover`], or by the owner's word |
 //! | tickle | `POST tickle` | a second after the opening, and each 60 s. Its flags are looked at, so a loss is known within a minute |
 //! | status | `POST iserver/auth/status` | on [`Machine::check`](crate::Machine::check), after a call of the user's own that was refused, five seconds after midnight, where a tickle has no flags |

@@ -60,6 +60,9 @@ impl Cbrain {
             return Reply::new(banned());
         }
         let who = self.who(origin, call);
+        if who.is_none() && call.token.is_some() {
+            self.note(origin.now, Deed::TokenRefused, None);
+        }
         if let Some(answer) =
             account_state(call, &action, who.as_ref()).or_else(|| forgery(call, &action, who.as_ref()))
         {

@@ -120,6 +120,8 @@ pub enum Call {
     Portfolio,
     /// `ws`
     Stream,
+    /// A step of OAuth that asks for a token; only the Web API's log has it.
+    Token,
     /// A page for people: the login and what follows it.
     Page,
     /// Any other path under `iserver`.
@@ -162,6 +164,7 @@ impl Call {
             Self::Suppress => "suppress",
             Self::Portfolio => "portfolio",
             Self::Stream => "stream",
+            Self::Token => "token",
             Self::Page => "page",
             Self::OtherBrokerage => "other-brokerage",
             Self::Other => "other",

@@ -90,7 +90,9 @@ impl WebApi {
         }
         if let Some(Trouble::Answer { status, content_type, body }) = &trouble {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            return Some(Reply::new(bodies::answer(status, content_type, body.as_str())));
+            let answer = bodies::answer(status, content_type, body.as_str());
+            self.gateway.note(now, Happening::Answered { call: Call::Token, status: answer.status().as_u16() });
+            return Some(Reply::new(answer));
         }
         if trouble == Some(Trouble::Unseen) {
             return Some(Reply::new(Response::default()).with(Fault::Drop));
@@ -102,6 +104,7 @@ impl WebApi {
                 Door::V2(server) => server.handle(now, peer, request)?,
             },
         };
+        self.gateway.note(now, Happening::Answered { call: Call::Token, status: response.status().as_u16() });
         if opens && response.status().is_success() {
             self.gateway.enter(now, &self.person);
         }

@@ -61,6 +61,10 @@ impl Log {
         &self.0
     }
 
+    fn take(&mut self) -> Vec<Seen> {
+        core::mem::take(&mut self.0)
+    }
+
     /// Gives the requests with credentials that went to a host which is none of the API's.
     pub fn leaks(&self) -> impl Iterator<Item = &Seen> {
         self.0.iter().filter(|seen| seen.foreign && seen.had_credentials)

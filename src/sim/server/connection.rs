@@ -154,7 +154,7 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
         if !reply.delay.is_zero() && !self.shared.pause(reply.delay) {
             return Ok(Next::Abort);
         }
-        if reply.fault == Some(Fault::Drop) {
+        if matches!(reply.fault, Some(Fault::Refuse | Fault::Drop)) {
             return Ok(Next::Abort);
         }
         let (mut parts, body) = reply.response.into_parts();

@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Edge, Map};
 use crate::Phase;
 
+/// Arrows out of one place: where to, and what leads along them.
+type Arrows<'a> = BTreeSet<(usize, &'a [&'a str])>;
+
 /// The most events that an arrow of the diagram names.
 const NAMED: usize = 3;
 
@@ -39,7 +42,7 @@ impl Map {
 
     /// Gives the events that lead to the same states, and these.
     fn rows(&self, index: usize) -> Vec<(Vec<&str>, Vec<String>)> {
-        let mut ends: Vec<(&str, BTreeSet<(usize, &[&str])>)> = Vec::new();
+        let mut ends: Vec<(&str, Arrows<'_>)> = Vec::new();
         for Edge { label, to, told } in self.edges.get(&index).into_iter().flatten() {
             let end = (*to, told.as_slice());
             match ends.iter_mut().find(|(known, _)| known == label) {
@@ -47,7 +50,7 @@ impl Map {
                 None => ends.push((label, BTreeSet::from([end]))),
             }
         }
-        let mut rows: Vec<(Vec<&str>, BTreeSet<(usize, &[&str])>)> = Vec::new();
+        let mut rows: Vec<(Vec<&str>, Arrows<'_>)> = Vec::new();
         for (label, ends) in ends {
             match rows.iter_mut().find(|(_, known)| *known == ends) {
                 Some((labels, _)) => labels.push(label),

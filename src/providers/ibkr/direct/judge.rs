@@ -236,10 +236,14 @@ impl WebApi {
         }
     }
 
-    fn logged_out(&self, cx: &Cx<'_, WebApiState>, response: Response<'_>) -> Verdict<WebApiStep> {
+    fn logged_out(&self, cx: &mut Cx<'_, WebApiState>, response: Response<'_>) -> Verdict<WebApiStep> {
         let done = || Verdict::Close(CloseReason::LoggedOut { confirmed: true });
         match Refusal::of(response) {
             Some(Refusal::LoginRedirect | Refusal::NoSession) => return done(),
+            Some(Refusal::PenaltyBox) => {
+                cx.tell(Fact::Penalty(PENALTY));
+                return Verdict::unavailable();
+            }
             // What no token opens any more is over, unless it is this machine's clock that refuses.
             Some(_) => {
                 let reason = oauth1a::refusal(cx.now, response);

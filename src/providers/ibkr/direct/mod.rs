@@ -310,7 +310,7 @@ impl Provider for WebApi {
     }
 
     fn probe(&self, state: &WebApiState) -> Option<WebApiStep> {
-        state.token.as_ref()?;
+        state.token.as_ref().filter(|_| !state.doubted)?;
         Some(if state.brokerage.ready { WebApiStep::Status } else { WebApiStep::Look })
     }
 

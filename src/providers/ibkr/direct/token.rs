@@ -139,6 +139,8 @@ impl WebApi {
         // Calls of the user's own would be refused as well.
         cx.state.doubted = true;
         cx.tell(Fact::Usable(false));
+        // Whatever else it would sign is refused, too: the next token comes first.
+        cx.tell(Fact::TokensRefused);
         if !self.counts_refusal(cx) {
             return Verdict::Close(CloseReason::Denied(denial(self, cx, reason)));
         }

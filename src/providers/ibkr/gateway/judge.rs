@@ -35,7 +35,7 @@ type Context<'a> = Cx<'a, GatewayState>;
 impl Gateway {
     pub(super) fn judge(&self, cx: &mut Context<'_>, step: GatewayStep, response: Response<'_>) -> Judged {
         if step == GatewayStep::Logout {
-            return logged_out(response);
+            return logged_out(cx, response);
         }
         // Bodies are read once: where the status is a success, the fields tell whether it is one. A web
         // page has none.
@@ -387,10 +387,14 @@ fn says_denied(body: &[u8]) -> bool {
     body.windows(WORDS.len()).any(|part| part.eq_ignore_ascii_case(WORDS))
 }
 
-fn logged_out(response: Response<'_>) -> Judged {
+fn logged_out(cx: &mut Context<'_>, response: Response<'_>) -> Judged {
     let done = || Verdict::Close(CloseReason::LoggedOut { confirmed: true });
     match Refusal::of(response) {
         Some(Refusal::LoginRedirect | Refusal::NotLoggedIn | Refusal::NoSession) => return done(),
+        Some(Refusal::PenaltyBox) => {
+            cx.tell(Fact::Penalty(PENALTY));
+            return Verdict::unavailable();
+        }
         Some(_) => return Verdict::Retry { after: None, answer: Spent::Judged },
         None => {}
     }

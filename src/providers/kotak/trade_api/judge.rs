@@ -228,11 +228,15 @@ impl TradeApi {
         }
         let over = cx.state.bearer_ends.is_some_and(|ends| ends <= cx.now);
         if cx.state.bearer_worked || over {
+            cx.state.bearer_refused = true;
             return self.want_bearer(Because::Expired);
         }
         // It never worked: expired, of another host's gateway, or of an application without this API.
         match (cx.state.bearer_fetched, live) {
-            (false, _) => Ask::new(NeedKind::GatewayToken, Because::Refused).into(),
+            (false, _) => {
+                cx.state.bearer_refused = true;
+                Ask::new(NeedKind::GatewayToken, Because::Refused).into()
+            }
             // Nobody gave this one, and the next one that is fetched would be no better.
             (true, false) => refused(),
             (true, true) => Verdict::Retry { after: None, answer: Spent::Judged },

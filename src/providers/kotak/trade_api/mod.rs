@@ -248,7 +248,7 @@ impl Provider for TradeApi {
         state.one_time_token = None;
         let over = state.bearer_ends.is_some_and(|ends| ends <= cx.now);
         match state.bearer {
-            Some(_) if !over => Verdict::next(TradeStep::Init),
+            Some(_) if !over && !state.bearer_refused => Verdict::next(TradeStep::Init),
             _ => self.want_bearer(because),
         }
     }
@@ -287,6 +287,7 @@ impl Provider for TradeApi {
             bearer: old.bearer,
             bearer_ends: old.bearer_ends,
             bearer_worked: old.bearer_worked,
+            bearer_refused: old.bearer_refused,
             bearer_fetched: old.bearer_fetched,
             host: old.host,
             ..TradeState::default()
@@ -369,7 +370,8 @@ impl Provider for TradeApi {
     }
 
     fn probe(&self, state: &TradeState) -> Option<TradeStep> {
-        state.live.as_ref().map(|_| TradeStep::Probe)
+        // A look with a bearer that is known to be dead would tell nothing of the session.
+        state.live.as_ref().filter(|_| !state.bearer_refused).map(|_| TradeStep::Probe)
     }
 
     fn logout(&self, state: &TradeState) -> Option<TradeStep> {
@@ -424,6 +426,7 @@ fn take_bearer(cx: &mut Cx<'_, TradeState>, bearer: Secret, from: Bearer) {
         Bearer::Given => (None, false),
     };
     cx.state.bearer_worked = false;
+    cx.state.bearer_refused = false;
     cx.tell(Fact::NewTokens);
 }
 

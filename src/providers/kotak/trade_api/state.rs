@@ -72,6 +72,9 @@ pub struct TradeState {
     pub(super) bearer_ends: Option<Timestamp>,
     /// Whether the API has taken the bearer since it came.
     pub(super) bearer_worked: bool,
+    /// Whether the gateway refused it for good: it is used for nothing more than to say goodbye.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub(super) bearer_refused: bool,
     /// Whether it was fetched with key and secret; somebody gave it otherwise.
     pub(super) bearer_fetched: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -225,6 +225,11 @@ impl Neo {
     pub const fn log(&self) -> &Log {
         &self.desk.log
     }
+
+    /// Takes what was asked since the last time, so that the log of a long run stays short.
+    pub fn take_log(&mut self) -> Vec<super::Seen> {
+        self.desk.log.take()
+    }
 }
 
 impl Simulator for Neo {

@@ -296,6 +296,11 @@ impl TradeApi {
         &self.desk.log
     }
 
+    /// Takes what was asked since the last time, so that the log of a long run stays short.
+    pub fn take_log(&mut self) -> Vec<super::Seen> {
+        self.desk.log.take()
+    }
+
     fn base(&self, shard: Shard) -> &BaseUrl {
         let [first, second] = &self.shards;
         match shard {

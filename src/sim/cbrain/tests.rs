@@ -107,10 +107,9 @@ fn a_session_from_login_to_logout() {
     assert_eq!(world.portal.live_sessions(world.now, "alice"), 0);
     let deeds: Vec<_> = world.portal.log().map(|entry| (entry.deed, entry.user.as_deref())).collect();
     let alice = Some("alice");
-    assert_eq!(
-        deeds,
-        [(Deed::LoggedIn, alice), (Deed::Checked, alice), (Deed::Called, alice), (Deed::LoggedOut, alice)]
-    );
+    let lived = [(Deed::LoggedIn, alice), (Deed::Checked, alice), (Deed::Called, alice), (Deed::LoggedOut, alice)];
+    assert_eq!(deeds[..4], lived);
+    assert_eq!(deeds[4..], [(Deed::TokenRefused, None); 2]);
 }
 
 #[test]

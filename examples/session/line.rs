@@ -80,8 +80,10 @@ fn draw(state: &mut State) {
     let text = text(&status, state, now());
     let mut out = std::io::stdout().lock();
     // A line that is wrapped cannot be taken back.
-    let width = rustix::termios::tcgetwinsize(&out).map_or(80, |size| usize::from(size.ws_col)).max(20);
-    let text: String = text.chars().take(width - 1).collect();
+    let width = rustix::termios::tcgetwinsize(&out).map_or(0, |size| usize::from(size.ws_col));
+    // A terminal that does not know its width says 0.
+    let width = if width == 0 { 80 } else { width };
+    let text: String = text.chars().take(width.saturating_sub(1)).collect();
     let _ = write!(out, "\r\x1b[K\x1b[2m{text}\x1b[0m");
     let _ = out.flush();
     state.shown = true;

@@ -1,6 +1,7 @@
 //! The command line.
 
-use std::net::IpAddr;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,88 +10,6 @@ use sansession::blocking::Pin;
 use sansession::providers::ibkr::{OrElse, Region, Takeover};
 
 use crate::Usage;
-
-pub const HELP: &str = "\
-Opens, keeps alive and ends a login session.
-
-  cargo run --example session                      every provider's whole life, on simulators
-  cargo run --example session -- PROVIDER [OPTIONS]
-  cargo run --example session -- --serve PROVIDER [--port N]
-
-PROVIDER is one of
-  cbrain         CBRAIN (BrainPortal), /session
-  ibkr-gateway   Interactive Brokers, Client Portal Gateway
-  ibkr-oauth1a   Interactive Brokers, Web API with OAuth 1.0a
-  ibkr-oauth2    Interactive Brokers, Web API with OAuth 2.0
-  kotak-trade    Kotak Securities, Trade API
-  kotak-neo      Kotak Securities, Neo
-
-OPTIONS
-  --url URL             the server; without it an embedded simulator with users of its own
-  --for SECONDS         stay so long once active, then log out (default 0)
-  --keepalive SECONDS   look so often whether the session lives (default: the provider's)
-  --save FILE           write the session to FILE (mode 0600) whenever a crash must not lose something;
-                        with --for the session is left open at the server in the end
-  --resume FILE         go on with the session in FILE; asks for no password while that one lives
-  --relogin             log in again after a proven expiry, at most 3 times a day
-  --patience SECONDS    give up after so long in trouble (default 60); a logout after 30 at the latest
-  --ca-file PEM         trust these roots instead of Mozilla's; ibkr-gateway: its own certificate
-  --pin SHA256          trust the certificate with this fingerprint, whatever its names and dates
-  --allow-plain-http    let passwords and tokens go to another machine in clear
-  --again               give an answer that was refused before once more
-  --compete HOW         ibkr-*: never (default, exit code 7), wait or always, where another
-                        client holds the brokerage session
-  --region REGION       ibkr-*: new-york (default), zug or hong-kong, whose midnight ends sessions
-  --signature-key PEM   ibkr-oauth*: the private key that signs
-  --encryption-key PEM  ibkr-oauth1a: the private key that the access token secret is encrypted for
-  --dh-param PEM        ibkr-oauth1a: the Diffie-Hellman parameters
-  --realm REALM         ibkr-oauth1a: limited_poa (default), test_realm for TESTCONS
-  --key-id ID           ibkr-oauth2: the key's id at IBKR
-  --egress-ip IP        ibkr-oauth2: the address that IBKR sees this machine under
-  --json                one JSON object a line on stdout; words go to stderr
-  --serve PROVIDER      only the simulator, until Ctrl-C; prints its URL and its users
-  --port N              the simulator's port (default: any)
-
-SECRETS come from the environment, each also as NAME_FILE with a path, or from a prompt on a terminal,
-never from arguments:
-  SANSESSION_USER, SANSESSION_PASSWORD, SANSESSION_CODE, SANSESSION_PIN
-  SANSESSION_CONSUMER_KEY, SANSESSION_ACCESS_TOKEN, SANSESSION_ACCESS_TOKEN_SECRET (ibkr-oauth1a)
-  SANSESSION_CLIENT_ID, SANSESSION_USER (ibkr-oauth2)
-  SANSESSION_TOKEN      a token that somebody already has: no login, only a look
-                        (kotak-trade: the session token, beside SANSESSION_ACCESS_TOKEN)
-
-KOTAK takes these besides, in the same ways:
-  SANSESSION_ACCESS_TOKEN      kotak-trade: the gateway's bearer; kotak-neo: the dashboard's token.
-                               With _FILE it is read again when a newer one is needed
-  SANSESSION_CONSUMER_KEY      kotak-trade: the application's key
-  SANSESSION_CONSUMER_SECRET   kotak-trade: its secret, so that bearers are fetched and renewed
-  SANSESSION_IP                kotak-trade: the header ip (default 127.0.0.1);
-                               kotak-neo: a name for the way out that a saved session is bound to
-  SANSESSION_APP_ID            kotak-trade: the header appId (default sansession)
-  SANSESSION_UCC               kotak-neo: the client code
-  SANSESSION_MOBILE            kotak-neo: the mobile number, with +91 or of ten digits
-  SANSESSION_TOTP_SECRET       kotak-neo: the authenticator's secret (Base32), so that nobody types codes;
-                               without it SANSESSION_CODE is good for one try
-SANSESSION_CODE is kotak-trade's access code, SANSESSION_PIN is kotak-neo's MPIN. Nothing keeps these
-sessions alive, so --keepalive does nothing for them.
-
-JSON LINES have \"t\" (milliseconds since the Unix epoch) and \"event\": send, response, failure, phase,
-retrying, need, saved, call, closed and the codes of the library's events.
-
-Ctrl-C logs out. SIGTERM logs out, with --save it saves and leaves the session open.
-
-EXIT CODES
-  0 logged out or saved    3 denied      4 unavailable, or the logout was not confirmed
-  5 protocol error         6 expired     7 another client holds the session     64 usage
-
-EXAMPLES
-  SANSESSION_USER=norm SANSESSION_PASSWORD_FILE=/run/secrets/cbrain \\
-    cargo run --example session -- cbrain --url https://portal.example.org --for 3600 --save cbrain.json
-  cargo run --example session -- cbrain --url https://portal.example.org --resume cbrain.json
-  SANSESSION_ACCESS_TOKEN_FILE=token SANSESSION_UCC=ABC12 SANSESSION_MOBILE=+910000000000 \\
-  SANSESSION_TOTP_SECRET_FILE=totp SANSESSION_PIN_FILE=mpin \\
-    cargo run --example session -- kotak-neo --url https://mis.kotaksecurities.com --for 3600
-";
 
 /// The providers that the tool knows by name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -153,6 +72,9 @@ pub struct Args {
     pub allow_plain_http: bool,
     pub again: bool,
     pub json: bool,
+    pub exec: Vec<OsString>,
+    pub listen: Option<SocketAddr>,
+    pub secret_file: Option<PathBuf>,
 }
 
 /// What OAuth needs beside secrets.
@@ -191,6 +113,9 @@ impl Args {
             allow_plain_http: false,
             again: false,
             json: false,
+            exec: Vec::new(),
+            listen: None,
+            secret_file: None,
         }
     }
 
@@ -259,6 +184,17 @@ impl Args {
                 Long("allow-plain-http") => args.allow_plain_http = true,
                 Long("again") => args.again = true,
                 Long("json") => args.json = true,
+                Long("listen") => args.listen = Some(loopback(&parser.value()?.string()?)?),
+                Long("secret-file") => args.secret_file = Some(parser.value()?.into()),
+                Long("exec") => {
+                    args.exec = parser.raw_args()?.collect();
+                    if args.exec.first().is_some_and(|first| first == "--") {
+                        args.exec.remove(0);
+                    }
+                    if args.exec.is_empty() {
+                        return Err(Usage("--exec: which command? Everything after it is the command".into()));
+                    }
+                }
                 Value(name) if provider.is_none() => provider = Some(Provider::parse(&name.string()?)?),
                 other => return Err(other.unexpected().into()),
             }
@@ -285,8 +221,34 @@ impl Args {
         if self.url.is_none() && (self.save.is_some() || self.resume.is_some()) {
             return Err(Usage("--save and --resume need --url: the embedded server dies with this process".into()));
         }
+        if !self.exec.is_empty() && self.stays {
+            return Err(Usage("--for and --exec: the session lasts as long as the command".into()));
+        }
+        if self.secret_file.is_some() && self.listen.is_none() {
+            return Err(Usage("--secret-file goes with --listen".into()));
+        }
+        if !self.exec.is_empty() && self.listen.is_none() && self.provider == Provider::IbkrOauth1a {
+            let each = "ibkr-oauth1a signs each call, so there is no token to give to a command";
+            return Err(Usage(format!(
+                "{each}; put `--listen 127.0.0.1:0` before --exec and let it call $SANSESSION_PROXY"
+            )));
+        }
         Ok(())
     }
+}
+
+/// Reads where to listen: at this machine's own address and no other.
+fn loopback(text: &str) -> Result<SocketAddr, Usage> {
+    let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let address: SocketAddr = named
+        .as_deref()
+        .unwrap_or(text)
+        .parse()
+        .map_err(|_| Usage(format!("--listen: {text:?} is no address and port; 127.0.0.1:0 takes a free port")))?;
+    if address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        return Ok(address);
+    }
+    Err(Usage(format!("--listen {text}: only 127.0.0.1, since whoever reaches it could use the session")))
 }
 
 fn seconds(option: &str, text: &str) -> Result<Duration, Usage> {
@@ -328,9 +290,26 @@ mod tests {
             (&["ibkr-gateway", "--region", "london"], "london"),
             (&["ibkr-gateway", "--pin", "abc"], "abc"),
             (&["ibkr-oauth2", "--egress-ip", "1.2.3"], "1.2.3"),
+            (&["cbrain", "--exec"], "command"),
+            (&["cbrain", "--for", "3", "--exec", "true"], "--for"),
+            (&["cbrain", "--listen", "8080"], "127.0.0.1"),
+            (&["cbrain", "--listen", "0.0.0.0:8080"], "127.0.0.1"),
+            (&["cbrain", "--secret-file", "x"], "--listen"),
+            (&["ibkr-oauth1a", "--exec", "true"], "--listen"),
         ] {
             let Err(Usage(error)) = parse(args) else { panic!("{args:?}") };
             assert!(error.contains(word), "{args:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn everything_after_exec_is_the_command() {
+        for args in
+            [&["cbrain", "--exec", "curl", "--json", "-s"][..], &["cbrain", "--exec", "--", "curl", "--json", "-s"]]
+        {
+            let Ok(Command::Run(args)) = parse(args) else { panic!("{args:?}") };
+            assert_eq!(args.exec, ["curl", "--json", "-s"]);
+            assert!(!args.json);
         }
     }
 

@@ -42,13 +42,16 @@ pub fn open_oauth1a(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usag
     };
     let consumer = needed("SANSESSION_CONSUMER_KEY")?;
     let consumer = match &args.oauth.realm {
-        Some(realm) => Consumer::with_realm(consumer.expose(), realm)?,
-        None => Consumer::new(consumer.expose())?,
+        Some(realm) => Consumer::with_realm(consumer.expose(), realm)
+            .map_err(|error| named("SANSESSION_CONSUMER_KEY or --realm", error))?,
+        None => Consumer::new(consumer.expose()).map_err(|error| named("SANSESSION_CONSUMER_KEY", error))?,
     };
-    let grant = Grant::new(needed("SANSESSION_ACCESS_TOKEN")?, needed("SANSESSION_ACCESS_TOKEN_SECRET")?)?;
+    let grant = Grant::new(needed("SANSESSION_ACCESS_TOKEN")?, needed("SANSESSION_ACCESS_TOKEN_SECRET")?)
+        .map_err(|error| named("SANSESSION_ACCESS_TOKEN and SANSESSION_ACCESS_TOKEN_SECRET", error))?;
     let encryption = key("--encryption-key", args.oauth.encryption_key.as_deref())?;
     let path = args.oauth.dh_param.as_deref();
-    let params = DhParams::from_pem(text("--dh-param", path)?.expose()).map_err(|error| named("--dh-param", error))?;
+    let params = DhParams::from_pem(text("--dh-param", path)?.expose())
+        .map_err(|error| Usage(format!("{}: {error}", shown("--dh-param", path))))?;
     let signature = key("--signature-key", args.oauth.signature_key.as_deref())?;
     let oauth = OAuth1a::new(consumer, &grant, signature, &encryption, params)
         .map_err(|error| named("SANSESSION_ACCESS_TOKEN_SECRET", error))?;
@@ -63,7 +66,8 @@ pub fn open_oauth2(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage
         return embedded(args, simulator, oauth.into());
     };
     let id = args.oauth.key_id.as_deref().ok_or_else(|| Usage("--key-id is missing".into()))?;
-    let client = Client::new(needed("SANSESSION_CLIENT_ID")?.expose(), id)?;
+    let client = Client::new(needed("SANSESSION_CLIENT_ID")?.expose(), id)
+        .map_err(|error| named("SANSESSION_CLIENT_ID or --key-id", error))?;
     let ip = args.oauth.egress_ip.ok_or_else(|| Usage("--egress-ip is missing".into()))?;
     let signature = key("--signature-key", args.oauth.signature_key.as_deref())?;
     let oauth = OAuth2::new(client, signature, needed("SANSESSION_USER")?.expose(), ip)?;
@@ -165,13 +169,18 @@ fn needed(name: &str) -> Result<Secret, Usage> {
 }
 
 fn key(option: &str, path: Option<&Path>) -> Result<PrivateKey, Usage> {
-    PrivateKey::from_pem(text(option, path)?.expose()).map_err(|error| named(option, error))
+    PrivateKey::from_pem(text(option, path)?.expose())
+        .map_err(|error| Usage(format!("{}: {error}", shown(option, path))))
 }
 
 fn text(option: &str, path: Option<&Path>) -> Result<Secret, Usage> {
-    let path = path.ok_or_else(|| Usage(format!("{option} is missing")))?;
+    let path = path.ok_or_else(|| Usage(format!("{option} is missing: it names a PEM file")))?;
     let text = std::fs::read_to_string(path);
     text.map(Secret::new).map_err(|error| Usage(format!("{option} {}: {error}", path.display())))
+}
+
+fn shown(option: &str, path: Option<&Path>) -> String {
+    path.map_or_else(|| option.to_owned(), |path| format!("{option} {}", path.display()))
 }
 
 fn named(option: &str, error: impl std::fmt::Display) -> Usage {

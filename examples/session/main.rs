@@ -5,18 +5,27 @@
 
 mod answers;
 mod args;
+mod exec;
 mod file;
+mod forward;
+mod help;
+mod hint;
 mod ibkr;
 mod kotak;
+mod line;
+mod listen;
+mod names;
 mod report;
 mod run;
+mod signals;
 mod tour;
 mod wipe;
 mod world;
 
 use std::process::ExitCode;
 
-use args::{Args, Command, HELP};
+use args::{Args, Command};
+use help::HELP;
 
 /// A command line that cannot be followed (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -29,7 +38,12 @@ fn main() -> ExitCode {
         }
         Ok(Command::Tour) => tour::tour(),
         Ok(Command::Serve { provider, port }) => world::serve(provider, port).map_or_else(complain, |()| 0),
-        Ok(Command::Run(args)) => run::run(&args).unwrap_or_else(complain),
+        Ok(Command::Run(args)) => {
+            for words in names::misspelt() {
+                eprintln!("session: {words}");
+            }
+            run::run(&args).unwrap_or_else(complain)
+        }
         Err(error) => complain(error),
     };
     ExitCode::from(code)

@@ -2,9 +2,12 @@
 
 use std::io::Write;
 
-use sansession::blocking::{SendError, now};
+use sansession::blocking::{Handle, SendError, now};
 use sansession::{CloseReason, Event, Need, Outgoing, Timestamp};
 use serde_json::{Value, json};
+
+use crate::line::Line;
+use crate::listen::Listening;
 
 /// Prints what happens as it happens.
 #[derive(Clone)]
@@ -12,11 +15,36 @@ pub struct Report {
     json: bool,
     name: &'static str,
     began: Timestamp,
+    /// Whether standard output belongs to somebody else.
+    aside: bool,
+    line: Option<Line>,
 }
 
 impl Report {
     pub fn new(json: bool, name: &'static str) -> Self {
-        Self { json, name, began: now() }
+        Self { json, name, began: now(), aside: false, line: None }
+    }
+
+    /// Leaves standard output to a command and writes to standard error.
+    pub fn aside(self) -> Self {
+        Self { aside: true, ..self }
+    }
+
+    /// Shows, on a terminal, where the session stands.
+    pub fn show(&mut self, handle: &Handle) {
+        if !self.json && !self.aside {
+            self.line = Line::new();
+        }
+        if let Some(line) = &self.line {
+            line.show(handle);
+        }
+    }
+
+    /// Leaves the terminal to somebody who types, or to whoever comes after this program.
+    pub fn hide(&self, hidden: bool) {
+        if let Some(line) = &self.line {
+            line.hide(hidden);
+        }
     }
 
     pub fn sending(&self, outgoing: &Outgoing) {
@@ -25,17 +53,26 @@ impl Report {
     }
 
     pub fn received(&self, status: u16) {
+        self.answered(&status.to_string());
         self.line("response", json!({ "status": status }), &format!("<- {status}"));
     }
 
     pub fn failed(&self, error: &SendError) {
         let kind = error.failure.kind.code();
+        self.answered(kind);
         let delivery = format!("{:?}", error.failure.delivery);
         let fields = json!({ "kind": kind, "delivery": delivery, "text": error.to_string() });
         self.line("failure", fields, &format!("<- {error}"));
     }
 
     pub fn event(&self, event: &Event) {
+        if let Some(line) = &self.line {
+            match event {
+                Event::Retrying { attempt, .. } => line.retries(u32::from(*attempt)),
+                Event::PhaseChanged { .. } | Event::KeptAlive | Event::Recovered => line.retries(0),
+                _ => {}
+            }
+        }
         let (fields, words) = match event {
             Event::PhaseChanged { from, to } => {
                 (json!({ "from": from.code(), "to": to.code() }), format!("{from} -> {to}"))
@@ -89,6 +126,33 @@ impl Report {
         self.line("call", json!({ "path": path, "outcome": outcome }), &format!("own call {path}: {outcome}"));
     }
 
+    /// Tells where other programs may send their calls. A secret that the user has not chosen is told
+    /// too, unless it is in a file.
+    pub fn listening(&self, listening: &Listening, in_file: bool) {
+        let url = &listening.url;
+        let secret = (!listening.chosen && !in_file).then(|| listening.secret.expose());
+        self.line("listening", json!({ "url": url, "secret": secret }), &format!("listening at {url}"));
+        if let (Some(secret), false) = (secret, self.json) {
+            self.hint(&format!("each call needs the header X-Sansession-Secret: {secret}"));
+        }
+    }
+
+    pub fn started(&self, command: &str) {
+        self.line("started", json!({ "command": command }), &format!("started {command}"));
+    }
+
+    pub fn ended(&self, code: u8) {
+        self.line("ended", json!({ "code": code }), &format!("the command ended with {code}"));
+    }
+
+    /// Tells people what to do next.
+    pub fn hint(&self, words: &str) {
+        match &self.line {
+            Some(line) => line.above(|out| drop(writeln!(out, "session: {words}"))),
+            None => eprintln!("session: {words}"),
+        }
+    }
+
     pub fn saved(&self) {
         self.line("saved", json!({}), "saved");
     }
@@ -117,8 +181,7 @@ impl Report {
             if let (Some(line), Some(fields)) = (line.as_object_mut(), fields.as_object_mut()) {
                 line.append(fields);
             }
-            // Whoever closes the pipe no longer wants to know; the session matters more.
-            let _ = writeln!(std::io::stdout(), "{line}");
+            self.write(&line);
         } else {
             self.words(words);
         }
@@ -126,6 +189,24 @@ impl Report {
 
     fn words(&self, words: &str) {
         let secs = now().since(self.began).as_secs_f32();
-        let _ = writeln!(std::io::stdout(), "{:<13}{secs:>7.2} s  {words}", self.name);
+        self.write(&format_args!("{:<13}{secs:>7.2} s  {words}", self.name));
+    }
+
+    /// Whoever closes the pipe no longer wants to know; the session matters more.
+    fn write(&self, text: &dyn std::fmt::Display) {
+        let _ = match &self.line {
+            Some(line) => {
+                line.above(|out| drop(writeln!(out, "{text}")));
+                Ok(())
+            }
+            None if self.aside => writeln!(std::io::stderr(), "{text}"),
+            None => writeln!(std::io::stdout(), "{text}"),
+        };
+    }
+
+    fn answered(&self, how: &str) {
+        if let Some(line) = &self.line {
+            line.answered(how);
+        }
     }
 }

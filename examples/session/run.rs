@@ -2,16 +2,20 @@
 #![expect(clippy::disallowed_methods, reason = "a tool sleeps; a machine does not")]
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sansession::blocking::{Answer, DriveError, Driver, Ended, Handle, SendError, Stop, drive};
-use sansession::{CloseReason, Event, Need, NeedId, Outgoing, Phase, Rejection, RequestId, Snapshot};
+use sansession::{CloseReason, Event, Need, NeedId, Outgoing, Phase, Rejection, RequestId, Secret, Snapshot};
 
 use crate::Usage;
-use crate::answers::{Answers, PROMPTING};
+use crate::answers::Answers;
 use crate::args::Args;
+use crate::exec::{self, Exec};
+use crate::hint::Trouble;
+use crate::listen::Listening;
 use crate::report::Report;
+use crate::signals::Signals;
+use crate::world::World;
 use crate::{file, world};
 
 const DENIED: u8 = 3;
@@ -23,6 +27,20 @@ const RIVAL: u8 = 7;
 /// Takes one session through its life and gives the exit code.
 pub fn run(args: &Args) -> Result<u8, Usage> {
     let report = Report::new(args.json, args.provider.name());
+    if args.exec.is_empty() {
+        return live(args, report, None);
+    }
+    let report = report.aside();
+    match Exec::new(&args.exec) {
+        Ok(exec) => live(args, report, Some(exec)),
+        Err((code, words)) => {
+            report.hint(&words);
+            Ok(code)
+        }
+    }
+}
+
+fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage> {
     let saved = saved_session(args, &report)?;
     if let Some(reason) = saved.as_ref().and_then(ended) {
         match reason {
@@ -35,14 +53,36 @@ pub fn run(args: &Args) -> Result<u8, Usage> {
         }
     }
     let saved = saved.filter(|saved| ended(saved).is_none());
-    let world = world::open(args, saved.as_ref())?;
-    let mut tool = Tool::new(world.handle.clone(), world.answers, report, args);
-    listen_for_signals(&world.handle, args.save.is_some())?;
-    if saved.is_some() {
+    let mut world = world::open(args, saved.as_ref())?;
+    let proxy = listen(args, &world, &report)?;
+    report.show(&world.handle);
+    let mut tool = Tool::new(world.handle.clone(), std::mem::take(&mut world.answers), report, args);
+    tool.proxy = proxy.as_ref().map(|proxy| (proxy.url.clone(), proxy.secret.clone()));
+    tool.exec = exec.clone();
+    let signals = Signals::listen(&world.handle, exec.as_ref(), args.save.is_some())?;
+    tool.signals = Some(signals.clone());
+    let own = drive_whole(&world, &mut tool, saved.is_some());
+    // The terminal is the shell's again.
+    tool.report.hide(true);
+    let Some(exec) = exec else { return own };
+    if exec.runs() {
+        tool.report.hint("the session is over: the command is told to end");
+        exec.end();
+        return own;
+    }
+    match (exec.code(), own) {
+        (Some(code), _) => Ok(code),
+        (None, Ok(0)) => Ok(signals.code()),
+        (None, own) => own,
+    }
+}
+
+fn drive_whole(world: &World, tool: &mut Tool, resumed: bool) -> Result<u8, Usage> {
+    if resumed {
         // The file may be older than the session's life.
         world.handle.check();
     }
-    let error = match drive(&world.handle, &world.transport, &mut tool) {
+    let error = match drive(&world.handle, &world.transport, tool) {
         Ok(ended) => match tool.save_last() {
             Ok(()) => return Ok(tool.finish(&ended)),
             Err(error) => error,
@@ -51,13 +91,25 @@ pub fn run(args: &Args) -> Result<u8, Usage> {
         Err(error) => return Err(error.into()),
     };
     // Nobody could find the session again, so it is ended instead of left behind.
-    eprintln!("session: {error}");
+    tool.report.hint(&error.to_string());
     tool.save = None;
     world.handle.saved();
     world.handle.stop(Stop::Logout);
-    let ended = drive(&world.handle, &world.transport, &mut tool)?;
+    let ended = drive(&world.handle, &world.transport, tool)?;
     tool.finish(&ended);
     Ok(UNAVAILABLE)
+}
+
+fn listen(args: &Args, world: &World, report: &Report) -> Result<Option<Listening>, Usage> {
+    let Some(address) = args.listen else { return Ok(None) };
+    let proxy = Listening::start(address, args.provider.name(), &world.handle, &world.transport)?;
+    if let Some(path) = &args.secret_file {
+        let named = |error| Usage(format!("--secret-file {}: {error}", path.display()));
+        file::write(path, &format!("{}\n", proxy.secret.expose())).map_err(named)?;
+    }
+    // A command has it from its environment, and nobody else needs it.
+    report.listening(&proxy, args.secret_file.is_some() || !args.exec.is_empty());
+    Ok(Some(proxy))
 }
 
 /// What the tool does for a session.
@@ -72,13 +124,33 @@ pub struct Tool {
     sent: bool,
     active: bool,
     asked: Option<NeedId>,
+    trouble: Trouble,
+    /// Where a proxy listens, and its secret.
+    proxy: Option<(String, Secret)>,
+    exec: Option<Exec>,
+    signals: Option<Signals>,
 }
 
 impl Tool {
     pub fn new(handle: Handle, answers: Answers, report: Report, args: &Args) -> Self {
         let leave = args.save.is_some() && args.stays;
-        let (stay, save) = (args.stay, args.save.clone());
-        Self { handle, answers, report, stay, leave, save, sent: false, active: false, asked: None }
+        // A proxy and a command have an end of their own.
+        let stays_on = !args.stays && (args.listen.is_some() || !args.exec.is_empty());
+        Self {
+            handle,
+            answers,
+            report,
+            stay: if stays_on { Duration::MAX } else { args.stay },
+            leave,
+            save: args.save.clone(),
+            sent: false,
+            active: false,
+            asked: None,
+            trouble: Trouble::new(args),
+            proxy: None,
+            exec: None,
+            signals: None,
+        }
     }
 
     /// Says how it ended and gives the exit code.
@@ -88,6 +160,9 @@ impl Tool {
             return 0;
         };
         self.report.closed(reason);
+        if let Some(hint) = self.trouble.hint(reason) {
+            self.report.hint(&hint);
+        }
         match reason {
             CloseReason::LoggedOut { confirmed: true } => 0,
             CloseReason::LoggedOut { confirmed: false } | CloseReason::RetriesExhausted(_) => UNAVAILABLE,
@@ -114,9 +189,17 @@ impl Tool {
         if std::mem::replace(&mut self.active, true) {
             return;
         }
+        if let Err(words) = self.start_command() {
+            self.report.hint(&words);
+            self.handle.stop(Stop::Logout);
+            return;
+        }
         let stop = if self.leave { Stop::Leave } else { Stop::Logout };
         if self.stay.is_zero() {
             self.handle.stop(stop);
+            return;
+        }
+        if self.stay == Duration::MAX {
             return;
         }
         let (handle, stay) = (self.handle.clone(), self.stay);
@@ -125,6 +208,33 @@ impl Tool {
             handle.stop(stop);
         });
     }
+
+    /// Starts the command, if there is one and nobody has told the tool to end.
+    fn start_command(&self) -> Result<(), String> {
+        let (Some(exec), Some(signals)) = (&self.exec, self.signals.clone()) else { return Ok(()) };
+        if signals.told() {
+            return Ok(());
+        }
+        let mut variables = match (exec::variables(&self.handle), &self.proxy) {
+            (Ok(variables), _) => variables,
+            (Err(_), Some(_)) => Vec::new(),
+            (Err(words), None) => return Err(words),
+        };
+        if let Some((url, secret)) = &self.proxy {
+            variables.push(("SANSESSION_PROXY", url.into()));
+            variables.push(("SANSESSION_PROXY_SECRET", secret.expose().into()));
+        }
+        let (handle, report, ended) = (self.handle.clone(), self.report.clone(), exec.clone());
+        let started = exec.start(variables, move || {
+            if let Some(code) = ended.code() {
+                report.ended(code);
+            }
+            handle.stop(if signals.leaves() { Stop::Leave } else { Stop::Logout });
+        });
+        started.map_err(|(_, words)| words)?;
+        self.report.started(&exec.name());
+        Ok(())
+    }
 }
 
 impl Driver for Tool {
@@ -132,7 +242,10 @@ impl Driver for Tool {
         if self.asked.replace(need.id) != Some(need.id) {
             self.report.need(need);
         }
-        self.answers.answer(need)
+        self.report.hide(true);
+        let answer = self.answers.answer(need);
+        self.report.hide(false);
+        answer
     }
 
     fn rejected(&mut self, need: &Need, rejection: Rejection) {
@@ -141,6 +254,7 @@ impl Driver for Tool {
 
     fn event(&mut self, event: &Event) {
         self.report.event(event);
+        self.trouble.event(event);
         match event {
             Event::PhaseChanged { to: Phase::Active, .. } | Event::KeptAlive => self.became_active(),
             _ => {}
@@ -161,10 +275,12 @@ impl Driver for Tool {
 
     fn received(&mut self, _: RequestId, status: http::StatusCode) {
         self.report.received(status.as_u16());
+        self.trouble.received(status.as_u16());
     }
 
     fn failed(&mut self, _: RequestId, error: &SendError) {
         self.report.failed(error);
+        self.trouble.failed(error);
     }
 }
 
@@ -185,24 +301,4 @@ fn saved_session(args: &Args, report: &Report) -> Result<Option<Snapshot>, Usage
 /// Tells why the session of a snapshot has ended, if it has.
 fn ended(saved: &Snapshot) -> Option<CloseReason> {
     saved.closed()
-}
-
-/// Ctrl-C and SIGTERM end the session as its owner wants; a second one ends the program.
-fn listen_for_signals(handle: &Handle, saves: bool) -> Result<(), Usage> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
-    let handle = handle.clone();
-    std::thread::spawn(move || {
-        let mut before = false;
-        for signal in signals.forever() {
-            if before || PROMPTING.load(Ordering::SeqCst) {
-                // A hidden prompt leaves the terminal without its echo.
-                let _ = std::process::Command::new("stty").arg("echo").status();
-                std::process::exit(128 + signal);
-            }
-            before = true;
-            handle.stop(if signal == SIGTERM && saves { Stop::Leave } else { Stop::Logout });
-        }
-    });
-    Ok(())
 }

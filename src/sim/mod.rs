@@ -5,6 +5,7 @@
 //! clients happen to send, and refuses what the real server refuses, so that programs can be tested
 //! against it.
 
+use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -42,6 +43,17 @@ pub struct Reply {
     pub delay: Duration,
     /// What happens to the answer on its way.
     pub fault: Option<Fault>,
+    /// Makes the answer while other requests are handled.
+    later: Option<Later>,
+}
+
+/// Work that gives an answer in its own time.
+struct Later(Box<dyn FnOnce() -> http::Response<Vec<u8>> + Send>);
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Later(..)")
+    }
 }
 
 /// What happens to an answer on its way.
@@ -62,7 +74,25 @@ pub enum Fault {
 impl Reply {
     /// Answers at once.
     pub fn new(response: http::Response<Vec<u8>>) -> Self {
-        Self { response, delay: Duration::ZERO, fault: None }
+        Self { response, delay: Duration::ZERO, fault: None, later: None }
+    }
+
+    /// Answers with what this work gives: a stand-in that asks somebody else.
+    ///
+    /// [`Server`] does the work in the connection's own thread and handles other requests meanwhile,
+    /// which [`Simulator::handle`] alone keeps waiting. Whoever uses a simulator without a server calls
+    /// [`Reply::finish`].
+    pub fn later(work: impl FnOnce() -> http::Response<Vec<u8>> + Send + 'static) -> Self {
+        Self { later: Some(Later(Box::new(work))), ..Self::new(http::Response::default()) }
+    }
+
+    /// Does the work of [`Reply::later`], if there is any left.
+    #[must_use]
+    pub fn finish(mut self) -> Self {
+        if let Some(Later(work)) = self.later.take() {
+            self.response = work();
+        }
+        self
     }
 
     /// Answers later.

@@ -7,9 +7,14 @@
 
 mod denials;
 mod endings;
+mod exec;
 mod files;
 mod ibkr;
 mod kotak;
+mod listen;
 mod lives;
+mod planted;
 mod process;
+mod terminal;
+mod typos;
 mod usage;

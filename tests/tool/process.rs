@@ -1,6 +1,9 @@
 //! A run of the tool, and what is known of it afterwards.
+#![expect(clippy::disallowed_types, reason = "another program's calls come over a socket")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -34,6 +37,8 @@ pub fn tool(args: &str) -> Tool {
     for name in ["USER", "PASSWORD", "CODE", "PIN", "TOKEN"] {
         command.env_remove(format!("SANSESSION_{name}")).env_remove(format!("SANSESSION_{name}_FILE"));
     }
+    // Not in the foreground of a terminal, where a Ctrl-C is told to the whole group.
+    command.process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.args(args.split_whitespace());
     Tool(command)
@@ -64,6 +69,12 @@ impl Tool {
     /// With the password that is right.
     pub fn norm(self) -> Self {
         self.env("SANSESSION_USER", "norm").env("SANSESSION_PASSWORD", PASSWORD)
+    }
+
+    /// With a command for `sh`, which takes the words after it as `$1` and so on.
+    pub fn exec(mut self, script: &str) -> Self {
+        self.0.args(["--exec", "sh", "-c", script]);
+        self
     }
 
     pub fn starts(mut self) -> Running {
@@ -110,6 +121,14 @@ impl Running {
         self.says(&[r#""to":"active""#]);
     }
 
+    /// Waits until it listens, and gives its address and secret.
+    #[track_caller]
+    pub fn listens(&mut self) -> Proxy {
+        let line: Value = serde_json::from_str(&self.says(&[r#""event":"listening""#])).unwrap();
+        let address = line["url"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+        Proxy { address, secret: line["secret"].as_str().unwrap_or_default().to_owned() }
+    }
+
     /// Sends a signal by its name, such as `TERM`.
     pub fn gets(&self, signal: &str) {
         let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", self.child.id())).status();
@@ -134,6 +153,43 @@ impl Drop for Running {
         // A failed test leaves no process behind.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A proxy that listens, as another program sees it.
+#[derive(Clone)]
+pub struct Proxy {
+    pub address: String,
+    pub secret: String,
+}
+
+impl Proxy {
+    /// Sends a request with the secret, and these headers, each with its line end; gives the answer in lower case
+    /// but for its body.
+    pub fn asks(&self, line: &str, more: &str, body: &str) -> String {
+        let (address, secret, length) = (&self.address, &self.secret, body.len());
+        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {length}\r\n") };
+        let head = format!("Host: {address}\r\nX-Sansession-Secret: {secret}\r\n{length}{more}");
+        self.raw(&format!("{line} HTTP/1.1\r\n{head}Connection: close\r\n\r\n{body}"))
+    }
+
+    /// Sends just this.
+    pub fn raw(&self, text: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let _ = stream.write_all(text.as_bytes());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        format!("{}\r\n\r\n{body}", head.to_ascii_lowercase())
+    }
+
+    /// Waits until calls go through.
+    pub fn is_ready(&self) {
+        while !self.asks("GET /_session", "", "").contains(r#""phase":"active""#) {
+            thread::yield_now();
+        }
     }
 }
 
@@ -199,7 +255,7 @@ impl Run {
     }
 }
 
-fn path() -> PathBuf {
+pub fn path() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     let path = profile.join("examples").join(format!("session{}", std::env::consts::EXE_SUFFIX));

@@ -144,6 +144,7 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
     fn answer(&mut self, request: &Request<Vec<u8>>, http: Http<ProvideResponse>, close: bool) -> io::Result<Next> {
         let now = self.shared.now();
         let reply = lock(&self.shared.simulator).handle(now, self.peer, request);
+        let reply = reply.finish();
         self.shared.record(Served {
             at: now,
             method: request.method().clone(),

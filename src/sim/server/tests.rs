@@ -11,9 +11,16 @@ use crate::sim::cbrain::Deed;
 use crate::sim::{Cbrain, Reply};
 
 /// Answers with what it saw; the path says what else happens.
-#[derive(Default)]
 struct Echo {
     requests: usize,
+    /// Where two answers wait for each other.
+    meeting: Arc<std::sync::Barrier>,
+}
+
+impl Default for Echo {
+    fn default() -> Self {
+        Self { requests: 0, meeting: Arc::new(std::sync::Barrier::new(2)) }
+    }
 }
 
 impl Simulator for Echo {
@@ -34,6 +41,13 @@ impl Simulator for Echo {
         }
         let reply = Reply::new(response);
         match request.uri().path() {
+            "/meet" => {
+                let meeting = Arc::clone(&self.meeting);
+                Reply::later(move || {
+                    meeting.wait();
+                    reply.finish().response
+                })
+            }
             "/slow" => reply.after(Duration::from_millis(300)),
             "/forever" => reply.after(Duration::from_secs(3_600)),
             "/drop" => reply.with(Fault::Drop),
@@ -64,6 +78,17 @@ fn read_all(mut stream: impl Read) -> String {
 /// One request on a connection that closes after it.
 fn one(line: &str) -> String {
     format!("{line} HTTP/1.1\r\nhost: sim.test\r\nconnection: close\r\n\r\n")
+}
+
+#[test]
+fn work_for_one_answer_keeps_no_other_waiting() {
+    let server = server();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| assert!(talk(&server, &one("GET /meet")).contains("GET http://sim.test/meet")));
+        }
+    });
+    assert!(Reply::later(|| Response::new(b"done".to_vec())).finish().response.body() == b"done");
 }
 
 #[test]

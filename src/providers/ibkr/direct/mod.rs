@@ -247,8 +247,10 @@ impl Provider for WebApi {
         }
         // One consent is one takeover, however often it is given before it is used.
         cx.state.brokerage.granted = 1;
-        Ok(match (&cx.state.token, cx.state.brokerage.rival, cx.state.brokerage.ready) {
-            (None, ..) => Verdict::next(self.place(WebApiStep::Token)),
+        // A token that was refused opens nothing, consent or not.
+        let good = cx.state.token.is_some() && !cx.state.doubted;
+        Ok(match (good, cx.state.brokerage.rival, cx.state.brokerage.ready) {
+            (false, ..) => Verdict::next(self.place(WebApiStep::Token)),
             (_, true, _) => Verdict::next(WebApiStep::TakeOver),
             (_, false, true) => Verdict::next(WebApiStep::Status),
             (_, false, false) => Verdict::next(WebApiStep::Look),

@@ -12,6 +12,7 @@ use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Server};
 use sansession::{BaseUrl, By, Credentials, Event, Input, Need, Options, Phase, Session};
 
+#[expect(clippy::disallowed_methods, reason = "a bot has pauses of its own")]
 fn main() -> Result<(), Box<dyn Error>> {
     // The server: leave these three lines out where there is a real one.
     let mut portal = sim::Cbrain::new(1);

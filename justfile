@@ -20,6 +20,10 @@ docs:
 test *ARGS:
     cargo test {{ARGS}}
 
+# Tests the workspace members: drivers on asynchronous runtimes.
+members:
+    .ci/run members
+
 # Takes every provider through its whole life, on simulators.
 tour:
     cargo run --example session

@@ -113,7 +113,8 @@
 //! | [`secret`] | text that is wiped and never shows itself |
 //! | `blocking` | sockets, clock, threads and randomness, on ureq |
 //! | `sim` | the servers, simulated, and a loopback server for them |
-//! | `testing` | the laws that each provider must keep, for those who write one |
+//! | `testing` | for those who write a provider: the laws that each must keep (`Laws`), and a walk through all its states that draws them (`Walk`) |
+//! | `guide` | how to write a provider, test a program offline, run unattended, drive from async code |
 //!
 //! # Features
 //!
@@ -212,6 +213,10 @@ pub mod sim;
 pub mod testing;
 #[cfg(feature = "totp")]
 pub mod totp;
+
+// What the guides show needs all features, and no program needs the guides.
+#[cfg(all(any(doc, doctest), feature = "ureq", feature = "sim", feature = "ibkr-oauth", feature = "testing"))]
+pub mod guide;
 
 /// Compiles the examples of the README.
 #[cfg(all(doctest, feature = "ureq"))]

@@ -41,8 +41,8 @@
 //! # What comes out
 //!
 //! All outputs of a machine come out with its key, but not its waits: a session that waits for time alone
-//! says nothing, one that has a [`Need`](crate::Need) says [`Output::Wait`] once for each, and the end is
-//! told once. After [`Output::Save`] store [`Fleet::snapshot`] of that key before the next `poll`.
+//! says nothing, one that has a [`Need`](crate::Need) says [`Output::Wait`](crate::Output::Wait) once for each, and the end is
+//! told once. After [`Output::Save`](crate::Output::Save) store [`Fleet::snapshot`] of that key before the next `poll`.
 //!
 //! # Boxes
 //!

@@ -97,7 +97,7 @@ impl Cbrain {
         Ok(Self { base, endpoints, keepalive: KEEPALIVE })
     }
 
-    /// Sets how often the session is looked at, for tests and short lives; 12 hours otherwise.
+    /// Sets how often the session is looked at, for tests and short lives: a second at least; 12 hours otherwise.
     #[must_use]
     pub fn keepalive(self, every: Duration) -> Self {
         Self { keepalive: every, ..self }

@@ -8,6 +8,19 @@
 //! [`Session::live`](crate::Session::live), store [`Grant::expose_secrets`], and open a
 //! [`WebApi`](super::WebApi) with it. A grant stays what it is through logout, until its owner revokes it.
 //!
+//! - **Steps**: `request-token` (`POST oauth/request_token`), `access-token` (`POST oauth/access_token`).
+//! - **Needs**: [`NeedKind::Verifier`]: show the owner [`Need::url`](crate::Need::url) and give the code of that
+//!   page as [`Input::Code`]. `Refused`: the code was wrong. [`NeedKind::Signature`] for keys in a vault or an HSM.
+//! - **Deadlines**: none known; a request token that has died meanwhile is told by the refusal of its verifier.
+//! - **Moving**: yes, to another process and address; the request token is in the snapshot.
+//! - **Why it closed**: `denied.refused` and `denied.unanswered`: no right verifier came, so ask the owner again.
+//!   `denied.key-not-live`, `denied.signature-refused`, `denied.clock-wrong`, `denied.ip-not-allowed`,
+//!   `retries-exhausted` and `protocol` as in the [direct session](super).
+//! - **Traps**: a first party must not do this, its token comes from IBKR's own portal (IBKR's page on third
+//!   parties). The secret of an access token is encrypted for the consumer's encryption key and stays so here.
+//!
+//! # States
+//!
 #![doc = include_str!("consent.md")]
 
 mod state;

@@ -33,9 +33,71 @@
 //! used, and the question is put anew. A renewal begins an hour or more before the token ends, and the
 //! session stays active meanwhile. A signature by another key is rejected before anything leaves.
 //!
+//! # Steps
+//!
+//! | step | request | when |
+//! |---|---|---|
+//! | `token`, `renew` | `POST oauth/live_session_token` (1.0a), `POST /oauth2/api/v1/token` (2.0) | without a token that works; 1 to 3 h before the end of one |
+//! | `session`, `renew-session` | `POST /gw/api/v1/sso-sessions` | 2.0: with each token, names the user and this machine's address |
+//! | `validate` | `GET sso/validate` | 2.0: after the session, against a doubt; at least 61 s apart, since one a minute is allowed |
+//! | `look`, `status` | `POST iserver/auth/status` | before the brokerage session is opened; on [`Machine::check`](crate::Machine::check), or where a tickle has no flags |
+//! | `accounts` | `GET iserver/accounts` | where a kind of account is expected and nothing else tells it |
+//! | `init`, `take-over` | `POST iserver/auth/ssodh/init` | where no brokerage session is open: with `compete:true` by [`Takeover`] only |
+//! | `tickle` | `POST tickle` | each 60 s |
+//! | `logout` | `POST logout` | ends both tiers |
+//!
+//! # Needs
+//!
+//! None with keys in this process, but [`NeedKind::Takeover`] under
+//! [`Takeover::Ask`]: answer with [`Input::TakeOver`], or wait until the other client
+//! has left. With keys elsewhere also those above.
+//!
+//! # Deadlines
+//!
+//! - Each answer has 12 s: IBKR itself gives up after 10.
+//! - Without an answered tickle for five minutes the session is in doubt; the sources say 5 and 6.
+//! - A token lives 24 hours. One source takes the field that says so for the time of its making, so a time
+//!   that is nearly over already counts as that.
+//! - Midnight of the [`Region`] ends brokerage sessions ([`Event::Reset`](crate::Event::Reset)); the token outlives it.
+//! - 429 is a penalty box of 15 minutes for the whole address, the user's own calls included.
+//!
+//! # Why it closed, and what to do
+//!
+//! | code | what happened | what to do |
+//! |---|---|---|
+//! | `logged-out` | the server confirmed it, or no token opened anything any more | nothing |
+//! | `logged-out.unconfirmed` | no answer for [`logout_patience`](crate::Options::logout_patience) | nothing: the brokerage session idles out in minutes |
+//! | `denied.key-not-live` | the server does not know the consumer key | wait for the time that it names: a new key works after the next midnight. Then: is it mistyped? |
+//! | `denied.token-regenerated` | the access token was made anew in the portal | configure the new one |
+//! | `denied.signature-refused` | another key was registered than the one that signs | upload the public part again, or give the right file |
+//! | `denied.clock-wrong` | the signed time is refused | set this machine's clock |
+//! | `denied.server-unproven` | the server's proof does not fit | are the Diffie-Hellman parameters and the token's secret those of the portal? Does somebody sit in between? |
+//! | `denied.rejected` | 2.0: client, key id, user or address are not those that were registered | as the text says |
+//! | `denied.wrong-account` | another user or kind of account than [`Expect`] wants | change the keys or the wish |
+//! | `denied.ip-not-allowed` | the edge lets this address in nowhere | another address; those of data centres may be refused |
+//! | `denied.unanswered` | nobody signed, decrypted or consented | look at the vault |
+//! | `rival` | another client holds the brokerage session | ask its owner, or allow a takeover |
+//! | `retries-exhausted`, `protocol` | an outage at the opening; an answer that is not IBKR's | later; the shape shows what it was |
+//!
 //! # Moving a session
-//! The keys come from the provider value and are in no snapshot. The tokens are; those of OAuth 2.0 are bound
-//! to this machine's address, so a snapshot is resumed only under the same [`Options::egress`](crate::Options::egress).
+//! The keys come from the provider value and are in no snapshot. The tokens are. With OAuth 1.0a a session
+//! **may move** to another address; no rule against it is known. With OAuth 2.0 it **may not**: the session
+//! names the address it was asked for, so a snapshot is resumed only under the same
+//! [`Options::egress`](crate::Options::egress).
+//!
+//! # Traps
+//!
+//! - The shared secret has a zero byte in front where its top bit is set, in up to half of all handshakes;
+//!   clients without it fail now and then (the official example shows none; two open clients and their
+//!   vectors do).
+//! - The secret's bytes stand right before the method in what is signed, and values are not encoded one by
+//!   one first, unlike RFC 5849 (IBKR's document, whose example is one of the tests).
+//! - The query is part of what is signed by the document and left out by some clients; the server seems to
+//!   take both. Here it is signed.
+//! - The stamp is in seconds; one page says milliseconds.
+//! - A retry needs a new nonce, so nothing that was signed is ever sent twice.
+//! - A first party must not ask for a request token: its access token comes from the portal.
+//! - What is said of flags, inits and empty bodies at the [gateway](super::gateway) holds here, too.
 //!
 #![doc = "# States"]
 #![doc = ""]

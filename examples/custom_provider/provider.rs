@@ -1,0 +1,153 @@
+use std::time::Duration;
+
+use http::{HeaderValue, Request, StatusCode, request::Parts};
+use sansession::provider::{
+    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict,
+};
+use sansession::{
+    BaseUrl, Because, CloseReason, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, secret, wire,
+};
+use serde::{Deserialize, Serialize};
+
+/// A door that opens for a PIN and shuts itself after five minutes without a knock.
+pub struct Door(pub BaseUrl);
+
+/// Its requests, each with a rule that the engine follows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum DoorStep {
+    Open,
+    Knock,
+    Shut,
+}
+
+impl Step for DoorStep {
+    fn rule(self) -> &'static Rule {
+        // Three wrong PINs lock the door, so `spends`: one PIN, one request, whatever happens to it.
+        const OPEN: Rule = Rule::new("open").phase(Phase::LoggingIn).spends(NeedKind::Pin).opens();
+        const KNOCK: Rule = Rule::new("knock");
+        const SHUT: Rule = Rule::new("shut").phase(Phase::LoggingOut).replay(Replay::Safe);
+        match self {
+            Self::Open => &OPEN,
+            Self::Knock => &KNOCK,
+            Self::Shut => &SHUT,
+        }
+    }
+}
+
+/// What a snapshot holds.
+#[derive(Default, Serialize, Deserialize)]
+pub struct DoorState {
+    #[serde(default, with = "secret::exposed_option")]
+    token: Option<Secret>,
+}
+
+impl Provider for Door {
+    type Step = DoorStep;
+    type State = DoorState;
+    type Live = Secret;
+    type Tokens = Secret;
+
+    fn identity(&self) -> Identity<'_> {
+        Identity { provider: "door", server: &self.0, account: None, key: None, binds_ip: false }
+    }
+
+    fn base<'a>(&'a self, _: &'a DoorState) -> &'a BaseUrl {
+        &self.0
+    }
+
+    fn open(&self, _: &mut Cx<'_, DoorState>, because: Because) -> Verdict<DoorStep> {
+        Ask::new(NeedKind::Pin, because).into()
+    }
+
+    fn adopt(&self, token: Secret) -> Result<DoorState, Rejection> {
+        if token.is_empty() { Err(Rejection::Empty("token")) } else { Ok(DoorState { token: Some(token) }) }
+    }
+
+    fn live<'a>(&self, state: &'a DoorState) -> Option<&'a Secret> {
+        state.token.as_ref()
+    }
+
+    fn answered(&self, _: &mut Cx<'_, DoorState>, kind: NeedKind, _: &Input) -> Result<Verdict<DoorStep>, Rejection> {
+        if kind == NeedKind::Pin { Ok(Verdict::next(DoorStep::Open)) } else { Err(Rejection::WrongKind) }
+    }
+
+    fn request(
+        &self,
+        cx: &mut Cx<'_, DoorState>,
+        step: DoorStep,
+        answer: Option<&Input>,
+    ) -> Result<Request<Vec<u8>>, Unbuildable> {
+        let uri = self.0.join("/door").map_err(|_| Unbuildable("url"))?;
+        let (method, secret) = match (step, answer, &cx.state.token) {
+            (DoorStep::Open, Some(Input::Pin(pin)), _) => ("POST", pin),
+            (DoorStep::Knock, _, Some(token)) => ("GET", token),
+            (DoorStep::Shut, _, Some(token)) => ("DELETE", token),
+            _ => return Err(Unbuildable("there is no pin or token")),
+        };
+        let request = Request::builder().method(method).uri(uri).header("authorization", secret.expose());
+        request.body(Vec::new()).map_err(|_| Unbuildable("authorization"))
+    }
+
+    fn interpret(&self, cx: &mut Cx<'_, DoorState>, step: DoorStep, response: Response<'_>) -> Verdict<DoorStep> {
+        // A proxy's page proves nothing, so the status alone decides nothing.
+        let answer = wire::json::<Answer<'_>>(response.body).unwrap_or_default();
+        match (step, response.status, answer.door.as_deref(), answer.token) {
+            (DoorStep::Open, StatusCode::OK, Some("open"), Some(token)) => {
+                cx.state.token = Some(Secret::new(token));
+                cx.tell(Fact::NewTokens);
+                active()
+            }
+            (DoorStep::Open, StatusCode::FORBIDDEN, Some("shut"), _) => {
+                Ask::new(NeedKind::Pin, Because::Refused).into()
+            }
+            (DoorStep::Knock, StatusCode::OK, Some("open"), _) => active(),
+            (DoorStep::Knock, StatusCode::FORBIDDEN, Some("shut"), _) => Verdict::Dead { proof: "the door is shut" },
+            (DoorStep::Shut, _, Some("shut"), _) => Verdict::Close(CloseReason::LoggedOut { confirmed: true }),
+            (_, StatusCode::SERVICE_UNAVAILABLE, ..) => Verdict::unavailable(),
+            (_, status, ..) if status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Judged },
+            _ => Verdict::Unreadable("not an answer of the door"),
+        }
+    }
+
+    fn lost(&self, _: &mut Cx<'_, DoorState>, step: DoorStep) -> Verdict<DoorStep> {
+        match step {
+            DoorStep::Open => Ask::new(NeedKind::Pin, Because::Lost).into(),
+            step => Verdict::next(step),
+        }
+    }
+
+    fn probe(&self, state: &DoorState) -> Option<DoorStep> {
+        state.token.as_ref().map(|_| DoorStep::Knock)
+    }
+
+    fn logout(&self, state: &DoorState) -> Option<DoorStep> {
+        state.token.as_ref().map(|_| DoorStep::Shut)
+    }
+
+    fn authorize(&self, cx: &mut Cx<'_, DoorState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+        let token = cx.state.token.as_ref().ok_or(Unauthorized::NotReady(None))?;
+        let mut value = token.expose().parse().map_err(|_| Unauthorized::Unsignable("authorization"))?;
+        HeaderValue::set_sensitive(&mut value, true);
+        parts.headers.insert("authorization", value);
+        Ok(())
+    }
+
+    fn observe(&self, _: &mut Cx<'_, DoorState>, _: &Ticket, response: Response<'_>) -> Observed {
+        if response.status == StatusCode::FORBIDDEN { Observed::Doubt } else { Observed::Nothing }
+    }
+}
+
+fn active() -> Verdict<DoorStep> {
+    let keepalive = Some((DoorStep::Knock, Duration::from_secs(120)));
+    Verdict::Active { keepalive, renew: None, expires: None }
+}
+
+sansession::wire_object! {
+    /// What the door says.
+    pub struct Answer<'a> {
+        /// `open` or `shut`.
+        door: wire::Text<'a> = "door",
+        /// What opens it again.
+        token: wire::Text<'a> = "token",
+    }
+}

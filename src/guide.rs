@@ -1,0 +1,22 @@
+//! Guides, with code that is compiled and run as part of the tests.
+//!
+//! - [`add_a_provider`]: a protocol of your own, checked by the laws.
+//! - [`test_your_bot_offline`]: simulators, the loopback server, days in milliseconds.
+//! - [`running_unattended`]: relogin, takeover, refusals, vaults and HSMs, durable snapshots, health, fleets.
+//! - [`asynchronous`]: the driver in any runtime, and what makes it safe to drop.
+
+#[doc = include_str!("guide/add_a_provider.md")]
+#[doc = "```"]
+#[doc = include_str!("../examples/custom_provider/provider.rs")]
+#[doc = include_str!("guide/laws.txt")]
+#[doc = "```"]
+pub mod add_a_provider {}
+
+#[doc = include_str!("guide/test_your_bot_offline.md")]
+pub mod test_your_bot_offline {}
+
+#[doc = include_str!("guide/running_unattended.md")]
+pub mod running_unattended {}
+
+#[doc = include_str!("guide/asynchronous.md")]
+pub mod asynchronous {}

@@ -71,7 +71,7 @@ impl KeyRing {
     /// Opens a sealed text, if it is the one that belongs there.
     pub fn open(&self, belongs: Belongs, sealed: &Sealed) -> Result<Zeroizing<String>> {
         let Some(cipher) = self.0.get(&sealed.key_id) else { bail!("key {} is not known here", sealed.key_id) };
-        let nonce = <[u8; 24]>::try_from(sealed.nonce.as_slice()).context("the nonce has not 24 bytes")?;
+        let nonce = <[u8; 24]>::try_from(sealed.nonce.as_slice()).ok().context("the nonce has not 24 bytes")?;
         let payload = Payload { msg: &sealed.bytes, aad: &belongs.to_bytes() };
         let Ok(bytes) = cipher.decrypt(&XNonce::from(nonce), payload) else {
             bail!("the row is damaged, or was sealed for another account or fence");

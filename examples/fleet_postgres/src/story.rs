@@ -62,7 +62,10 @@ pub fn tell(plan: &Plan) -> Result<()> {
     let before = stage.costs();
     let began = Instant::now();
     stage.opens(plan.workers)?;
-    before.until(&stage.costs()).print(&format!("opening {} sessions", plan.sessions), began.elapsed());
+    let took = began.elapsed();
+    // The workers tell what they have counted when they renew their leases.
+    sleep(stage.settings.lease / 10 + stage.settings.poll);
+    before.until(&stage.costs()).print(&format!("opening {} sessions", plan.sessions), took);
 
     let (before, began) = (stage.costs(), Instant::now());
     sleep(stage.settings.keepalive);

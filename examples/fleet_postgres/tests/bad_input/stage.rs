@@ -1,5 +1,6 @@
 //! A private server, portals, and a worker in a thread.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use fleet_postgres::answers;
 use fleet_postgres::clock::Clock;
-use fleet_postgres::portals::{Portals, credentials};
+use fleet_postgres::portals::{Log, Portals, credentials};
 use fleet_postgres::seal::{Belongs, KeyRing, Sealed};
 use fleet_postgres::server::PrivateServer;
 use fleet_postgres::settings::Settings;
@@ -100,10 +101,23 @@ impl Stage {
 
     /// Waits until an account has been kept alive so many times more.
     pub fn is_kept_alive(&mut self, account: i64, times: usize) {
-        let fine =
-            |stage: &Self| stage.portals.with(|portals| portals.log().of(account).iter().filter(|e| e.fine).count());
+        self.are_kept_alive(account..=account, times);
+    }
+
+    /// Waits until each of these accounts has been kept alive so many times more.
+    pub fn are_kept_alive(&mut self, accounts: RangeInclusive<i64>, times: usize) {
+        let fine = |stage: &Self| -> Vec<usize> {
+            let count = |log: &Log, account| log.of(account).iter().filter(|exchange| exchange.fine).count();
+            stage.portals.with(|portals| accounts.clone().map(|account| count(portals.log(), account)).collect())
+        };
         let before = fine(self);
-        self.until("keepalives", |stage| fine(stage) >= before + times);
+        self.until("keepalives", |stage| before.iter().zip(fine(stage)).all(|(before, now)| now >= before + times));
+    }
+
+    /// Lets the database return.
+    pub fn returns(&mut self) {
+        self.server.go_on().unwrap();
+        self.store.wait(Duration::from_secs(10)).unwrap();
     }
 
     /// Puts a text into a row, sealed as a worker would.

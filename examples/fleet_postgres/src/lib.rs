@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `worker` | the loop: fleet, lease, claims, writes before requests |
+//! | `worker`, `worker/round` | the loop: lease, claims and answers; the fleet's outputs, writes before requests |
 //! | `store`, `schema.sql` | the tables and every statement |
 //! | `seal` | secrets at rest |
 //! | `answers` | answers to questions, from any machine |

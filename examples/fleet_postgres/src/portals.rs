@@ -130,7 +130,7 @@ impl Simulator for Portals {
             fine: reply.response.status().is_success(),
         };
         self.log.note(account, exchange);
-        Reply { delay, ..reply }
+        reply.after(delay)
     }
 }
 

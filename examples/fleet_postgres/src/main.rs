@@ -13,10 +13,11 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use zeroize::Zeroizing;
 
 const HELP: &str = "\
-fleet_postgres [--sessions N] [--workers N]
+fleet_postgres [--sessions N] [--workers N] [--busy SECONDS]
 
 Tells the story of N sessions (20000) on N workers (4), with the database of DATABASE_URL, which must be empty,
-or with a private PostgreSQL server.";
+or with a private PostgreSQL server. On a machine that is busy with other things a takeover may come later, by
+so many seconds (0).";
 
 fn main() -> Result<()> {
     let mut plan = Plan::default();
@@ -25,6 +26,7 @@ fn main() -> Result<()> {
         match argument {
             Long("worker") => return work(&arguments.value()?.string()?),
             Long("sessions") => plan.sessions = arguments.value()?.parse()?,
+            Long("busy") => plan.busy = std::time::Duration::from_secs(arguments.value()?.parse()?),
             Long("workers") => plan.workers = arguments.value()?.parse()?,
             Long("help") => {
                 println!("{HELP}");

@@ -29,13 +29,15 @@ const KEY_IDS: [i32; 2] = [1, 2];
 pub struct Plan {
     pub sessions: i64,
     pub workers: usize,
+    /// How much later a takeover may come on a machine that is busy with other things.
+    pub busy: Duration,
     /// An empty database; a private server is started if there is none.
     pub database: Option<String>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { sessions: 20_000, workers: 4, database: None }
+        Self { sessions: 20_000, workers: 4, busy: Duration::ZERO, database: None }
     }
 }
 
@@ -48,6 +50,7 @@ struct Stage {
     clock: Clock,
     workers: Vec<Process>,
     sessions: i64,
+    busy: Duration,
     postgres: Option<u32>,
 }
 
@@ -89,8 +92,8 @@ impl Stage {
         let (settings, ring) = (Settings::new(url, portals.url()), KeyRing::parse(&keys)?);
         let mut store = Store::new(url)?;
         store.make_tables()?;
-        let (workers, sessions) = (Vec::new(), plan.sessions);
-        Ok(Self { settings, keys, ring, store, portals, clock, workers, sessions, postgres })
+        let (workers, sessions, busy) = (Vec::new(), plan.sessions, plan.busy);
+        Ok(Self { settings, keys, ring, store, portals, clock, workers, sessions, busy, postgres })
     }
 
     /// Whoever has passwords answers what is asked: here a thread of a process that drives no session.
@@ -222,7 +225,7 @@ impl Stage {
         ensure!(crimes.is_empty(), "driven by two at once: {:?}", &crimes[..crimes.len().min(3)]);
         ensure!(rows.len() as i64 == self.sessions && lost.is_empty() && silent == 0, "sessions were lost: {lost:?}");
         ensure!(logins as i64 == self.sessions, "{logins} logins: a takeover must need none");
-        let most = self.settings.lease + self.settings.poll;
+        let most = self.settings.lease + self.settings.poll + self.busy;
         for takeover in takeovers {
             takeover.judge(most)?;
         }

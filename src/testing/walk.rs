@@ -111,11 +111,12 @@ where
         Self { replies: Box::new(replies), ..self }
     }
 
-    /// Names fields of the snapshot in which two states may differ and still be one, where there are
+    /// Adds fields of the snapshot in which two states may differ and still be one, where there are
     /// too many otherwise. Something may stay unseen for it.
     #[must_use]
-    pub fn ignoring(self, fields: &[&'static str]) -> Self {
-        Self { ignored: fields.to_vec(), ..self }
+    pub fn ignoring(mut self, fields: &[&'static str]) -> Self {
+        self.ignored.extend(fields);
+        self
     }
 
     /// Sets who looks at all that the sessions show: outputs, states, requests of the user's own that

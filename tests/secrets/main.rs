@@ -5,6 +5,8 @@
 
 mod direct;
 mod echo;
+#[path = "../support/ignored.rs"]
+mod ignored;
 mod logs;
 mod person;
 

@@ -6,6 +6,7 @@ use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::testing::{Sample, Walk};
 use sansession::{BaseUrl, Credentials, Input, NeedKind, Options, Timestamp, Totp};
 
+use super::ignored::GATEWAY as IGNORED;
 use super::keeps_to_itself;
 
 const PASSWORD: &str = "tr0ub 4dor&3";
@@ -63,7 +64,7 @@ fn of_the_gateway() {
         })
         .path("/portfolio/accounts")
         .most(20_000)
-        .ignoring(&GATEWAY_IGNORES);
+        .ignoring(IGNORED);
     let good = move |request: &http::Request<Vec<u8>>| {
         let flags = r#"{"authenticated":true,"established":true,"competing":false,"connected":true}"#;
         vec![match request.uri().path().rsplit('/').next() {
@@ -78,41 +79,6 @@ fn of_the_gateway() {
     // It goes into the stream alone.
     assert_eq!(keeps_to_itself(walk, good, &[session]), 0);
 }
-
-const GATEWAY_IGNORES: [&str; 32] = [
-    "paces",
-    "denied",
-    "expires",
-    "validated",
-    "done",
-    "because",
-    "relogins",
-    "check_at",
-    "granted",
-    "disconnected",
-    "live",
-    "shown",
-    "lost",
-    "tries",
-    "tried",
-    "wait",
-    "inits",
-    "took",
-    "same",
-    "takeovers",
-    "establishing",
-    "lost_at",
-    "thrown_out",
-    "midnight",
-    "reset_at",
-    "admitted",
-    "met",
-    "nameless",
-    "user_id",
-    "user",
-    "paper",
-    "renewal",
-];
 
 #[test]
 fn of_the_trade_api() {

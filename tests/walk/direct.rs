@@ -15,6 +15,7 @@ use sansession::testing::{Sample, Walk};
 use sansession::{BaseUrl, Input, NeedKind, Options, Relogin, Timestamp};
 
 use super::{anywhere, ibkr, is_drawn_in, leads_on, name};
+use crate::ignored::DIRECT;
 
 const CONSUMER: &str = "ABCDEFGHI";
 
@@ -78,42 +79,6 @@ fn login(granted: Option<Sample>) -> Vec<(&'static str, Sample)> {
     replies
 }
 
-const IGNORED: &[&str] = &[
-    "paces",
-    "lost",
-    "because",
-    "relogins",
-    "check_at",
-    "granted",
-    "live",
-    "tries",
-    "tried",
-    "wait",
-    "inits",
-    "took",
-    "same",
-    "takeovers",
-    "establishing",
-    "lost_at",
-    "thrown_out",
-    "midnight",
-    "renewal",
-    "renew_at",
-    "expires",
-    "validated",
-    "moves",
-    "host",
-    "rival",
-    "token",
-    "bearer",
-    "usable",
-    "suspect",
-    "refused",
-    "penalty",
-    "disconnected",
-    "shown",
-];
-
 fn walk(provider: Arc<WebApi>) -> Walk<Arc<WebApi>> {
     Walk::new(move || provider.clone())
         .options(options())
@@ -122,7 +87,8 @@ fn walk(provider: Arc<WebApi>) -> Walk<Arc<WebApi>> {
             _ => vec![],
         })
         .path("/iserver/accounts")
-        .ignoring(IGNORED)
+        .ignoring(DIRECT)
+        .ignoring(&["relogins"])
 }
 
 /// The server's half of a handshake. Its clock is the client's, which the header tells.

@@ -71,40 +71,7 @@ fn walk() -> Walk<Gateway> {
         })
         .replies(|request| replies(&name(request)))
         .path("/iserver/accounts")
-        .ignoring(&[
-            "paces",
-            "denied",
-            "expires",
-            "validated",
-            "done",
-            "because",
-            "relogins",
-            "check_at",
-            "granted",
-            "disconnected",
-            "live",
-            "shown",
-            "lost",
-            "tries",
-            "tried",
-            "wait",
-            "inits",
-            "took",
-            "same",
-            "takeovers",
-            "establishing",
-            "lost_at",
-            "thrown_out",
-            "midnight",
-            "reset_at",
-            "admitted",
-            "met",
-            "nameless",
-            "user_id",
-            "user",
-            "paper",
-            "renewal",
-        ])
+        .ignoring(crate::ignored::GATEWAY)
 }
 
 #[test]

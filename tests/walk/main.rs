@@ -7,6 +7,8 @@
 mod cbrain;
 mod direct;
 mod ibkr;
+#[path = "../support/ignored.rs"]
+mod ignored;
 mod kotak;
 
 use std::{env, fs};

@@ -1,0 +1,122 @@
+//! The requests of a protocol, and how the engine treats each.
+
+use core::fmt::Debug;
+use core::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::retry::Backoff;
+use crate::{NeedKind, Phase};
+
+/// A request of a protocol.
+pub trait Step: Copy + Eq + Debug + Serialize + DeserializeOwned + Send + 'static {
+    /// Gives the rule that the engine follows for this request.
+    fn rule(self) -> &'static Rule;
+}
+
+/// How the engine treats a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rule {
+    /// The name that drivers and logs see, such as `login`.
+    pub name: &'static str,
+    /// Where the session stands while this step runs; `None` leaves it where it is.
+    pub phase: Option<Phase>,
+    /// What may follow where nobody knows whether the request arrived.
+    pub replay: Replay,
+    /// The kind of answer that this step uses up; it leaves only with one in hand.
+    pub spends: Option<NeedKind>,
+    /// How long the answer may take.
+    pub timeout: Duration,
+    /// The pace of further attempts.
+    pub backoff: Backoff,
+    /// The shortest time between two requests of this step, whatever happens in between; zero for none.
+    pub min_interval: Duration,
+    /// Whether each further request of this step before the session is usable waits its
+    /// [`Rule::backoff`], also where other steps came in between.
+    pub escalates: bool,
+    /// Whether the request may leave a session at the server: a logout waits for its answer, and one
+    /// whose fate stays unknown is told as [`Event::MayLiveOn`](crate::Event::MayLiveOn).
+    pub opens: bool,
+}
+
+impl Rule {
+    /// Makes a rule for a request that may be sent again freely, with 10 s to answer.
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            phase: None,
+            replay: Replay::Safe,
+            spends: None,
+            timeout: Duration::from_secs(10),
+            backoff: Backoff::new(Duration::from_secs(2), Duration::from_secs(60), 8),
+            min_interval: Duration::ZERO,
+            escalates: false,
+            opens: false,
+        }
+    }
+
+    /// Sets the phase.
+    #[must_use]
+    pub const fn phase(self, phase: Phase) -> Self {
+        Self { phase: Some(phase), ..self }
+    }
+
+    /// Sets what may follow where nobody knows whether the request arrived.
+    #[must_use]
+    pub const fn replay(self, replay: Replay) -> Self {
+        Self { replay, ..self }
+    }
+
+    /// Sets the kind of answer that is used up; its fate is never to be guessed, so replay is [`Replay::Never`].
+    #[must_use]
+    pub const fn spends(self, kind: NeedKind) -> Self {
+        Self { spends: Some(kind), replay: Replay::Never, escalates: true, ..self }
+    }
+
+    /// Sets how long the answer may take.
+    #[must_use]
+    pub const fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Sets the pace of further attempts.
+    #[must_use]
+    pub const fn backoff(self, backoff: Backoff) -> Self {
+        Self { backoff, ..self }
+    }
+
+    /// Sets the shortest time between two requests of this step.
+    #[must_use]
+    pub const fn min_interval(self, min_interval: Duration) -> Self {
+        Self { min_interval, ..self }
+    }
+
+    /// Says that the request may leave a session at the server.
+    #[must_use]
+    pub const fn opens(self) -> Self {
+        Self { opens: true, ..self }
+    }
+
+    /// Tells whether requests of this step keep a distance from each other.
+    pub(crate) const fn is_paced(&self) -> bool {
+        self.escalates || !self.min_interval.is_zero()
+    }
+
+    /// Makes each further request wait its backoff until the session is usable.
+    #[must_use]
+    pub const fn escalates(self) -> Self {
+        Self { escalates: true, ..self }
+    }
+}
+
+/// What may follow where nobody knows whether a request arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Replay {
+    /// Send it again: it changes nothing that its first arrival has not changed.
+    Safe,
+    /// Ask the server how things stand first.
+    Probe,
+    /// Do not send it again by itself: [`Provider::lost`](super::Provider::lost) says how to go on.
+    Never,
+}

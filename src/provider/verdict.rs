@@ -1,0 +1,137 @@
+//! What a provider makes of a response, and the questions that it puts.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::{Because, CloseReason, Message, NeedKind, Timestamp};
+
+/// What a provider makes of a response.
+#[derive(Debug)]
+#[must_use = "a verdict says how the session goes on"]
+pub enum Verdict<S> {
+    /// Go on with another step, or with the same one without calling it a failure.
+    Next {
+        /// The step.
+        step: S,
+        /// How long to wait before it.
+        after: Duration,
+    },
+    /// Ask a person or a secret store.
+    Ask(Ask<S>),
+    /// The session is usable; the response proves it.
+    Active {
+        /// The step that keeps it so, and how often.
+        keepalive: Option<(S, Duration)>,
+        /// The step that renews tokens, and when.
+        renew: Option<(S, When)>,
+        /// When the tokens end, as far as known. Passing it proves nothing: the session is looked at.
+        expires: Option<When>,
+    },
+    /// Try this step again, later.
+    Retry {
+        /// The shortest wait, where the protocol tells one; a `Retry-After` header is read by the engine.
+        after: Option<Duration>,
+        /// Whether the server may have acted on the request, and judged the answer that it spent. One
+        /// that may have been is repeated only as [`Rule::replay`](super::Rule::replay) allows.
+        answer: Spent,
+    },
+    /// The response is not one of the protocol's; the text says why. Proves nothing.
+    Unreadable(&'static str),
+    /// The session is dead for certain.
+    Dead {
+        /// What proves it.
+        proof: &'static str,
+    },
+    /// The session ends for this reason.
+    Close(CloseReason),
+}
+
+impl<S> Verdict<S> {
+    /// Goes on with another step at once.
+    pub const fn next(step: S) -> Self {
+        Self::Next { step, after: Duration::ZERO }
+    }
+
+    /// Tries again after the server refused before it looked at anything: 503, a quota.
+    pub const fn unavailable() -> Self {
+        Self::Retry { after: None, answer: Spent::Unjudged }
+    }
+}
+
+/// An instant, or a length of time from now.
+///
+/// The difference matters when this machine's clock is set: what a server named stays, a length of
+/// time stays a length of time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// At an instant that the server named.
+    At(Timestamp),
+    /// After so long.
+    In(Duration),
+}
+
+/// Whether the answer that a step spent may have been judged by the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spent {
+    /// It may have been: it is wiped and never sent again.
+    Judged,
+    /// The server refused before anybody looked at it: it stays in hand.
+    Unjudged,
+}
+
+/// A question of a provider.
+#[derive(Debug)]
+pub struct Ask<S> {
+    /// What is needed.
+    pub kind: NeedKind,
+    /// Why.
+    pub because: Because,
+    /// Where a person has to go, for [`NeedKind::Browser`].
+    pub url: Option<Arc<str>>,
+    /// A step that looks, every so often, whether the question has answered itself.
+    pub poll: Option<(S, Duration)>,
+    /// Whether the session goes on meanwhile, so that a proof of life does not close the question.
+    pub lasting: bool,
+    /// What a key that is kept elsewhere is to work on.
+    pub message: Option<Message>,
+    /// How long an answer can be used.
+    pub valid: Option<Duration>,
+}
+
+impl<S> Ask<S> {
+    /// Makes a question.
+    pub const fn new(kind: NeedKind, because: Because) -> Self {
+        Self { kind, because, url: None, poll: None, lasting: false, message: None, valid: None }
+    }
+
+    /// Looks every so often whether the question has answered itself.
+    #[must_use]
+    pub fn poll(self, step: S, every: Duration) -> Self {
+        Self { poll: Some((step, every)), ..self }
+    }
+
+    /// Lets the session go on meanwhile: only an answer closes the question.
+    #[must_use]
+    pub fn lasting(self) -> Self {
+        Self { lasting: true, ..self }
+    }
+
+    /// Gives the bytes that a key kept elsewhere is to work on, and how long its answer can be used; for
+    /// [`Provider::question`](super::Provider::question), which is asked anew when that is over.
+    #[must_use]
+    pub fn about(self, message: Message, valid: Option<Duration>) -> Self {
+        Self { message: Some(message), valid, ..self }
+    }
+
+    /// Names the place where a person has to go.
+    #[must_use]
+    pub fn url(self, url: Arc<str>) -> Self {
+        Self { url: Some(url), ..self }
+    }
+}
+
+impl<S> From<Ask<S>> for Verdict<S> {
+    fn from(ask: Ask<S>) -> Self {
+        Self::Ask(ask)
+    }
+}

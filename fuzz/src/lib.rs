@@ -6,8 +6,9 @@
 //! and joins lines makes sense of them, and so does who reads a corpus.
 
 mod calls;
-mod direct;
 mod drive;
+#[path = "../../tests/lawful/mod.rs"]
+mod lawful;
 mod oauth;
 mod providers;
 mod responses;

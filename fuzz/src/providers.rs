@@ -1,19 +1,20 @@
 //! Every provider, with made-up accounts, and what a person or a store answers for them.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sansession::provider::Provider;
 use sansession::providers::cbrain::Cbrain;
-use sansession::providers::ibkr::{Expect, Gateway, OrElse, Region, Takeover};
+use sansession::providers::ibkr::{Consent, Expect, Gateway, Region, Takeover, WebApi};
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::{
     BaseUrl, Credentials, Input, Machine, Need, NeedKind, Options, ResumeError, Session, Snapshot, Timestamp, Totp,
 };
 
-use super::direct;
+use super::lawful::direct::{self, Vault};
 
 /// How many providers there are, counting each way to configure one.
-pub const COUNT: u8 = 11;
+pub const COUNT: u8 = 12;
 
 /// Does something with a provider, whatever its type.
 pub trait Visit {
@@ -32,10 +33,31 @@ pub fn visit<V: Visit>(which: u8, visitor: V) -> V::Output {
         5 => visitor.visit(trade().consumer_secret("consumer-secret").without_code()),
         6 => visitor.visit(neo()),
         7 => visitor.visit(neo().dashboard_token("dashboard-token")),
-        8 => visitor.visit(direct::oauth1a()),
-        9 => visitor.visit(direct::oauth2()),
-        _ => visitor.visit(direct::consent()),
+        8 => visitor.visit(keyed().oauth1a.clone()),
+        9 => visitor.visit(keyed().oauth2.clone()),
+        10 => visitor.visit(keyed().consent.clone()),
+        _ => visitor.visit(keyed().remote.clone()),
     }
+}
+
+/// The providers that have keys, which are made once, and the vault that has one's.
+struct Keyed {
+    oauth1a: Arc<WebApi>,
+    oauth2: Arc<WebApi>,
+    consent: Arc<Consent>,
+    remote: Arc<WebApi>,
+    vault: Vault,
+}
+
+fn keyed() -> &'static Keyed {
+    static KEYED: OnceLock<Keyed> = OnceLock::new();
+    KEYED.get_or_init(|| Keyed {
+        oauth1a: direct::oauth1a_provider(),
+        oauth2: direct::oauth2_provider(),
+        consent: direct::consent_provider(),
+        remote: direct::remote_provider(),
+        vault: Vault::new(),
+    })
 }
 
 pub fn cbrain() -> Cbrain {
@@ -51,10 +73,6 @@ pub fn strict_gateway() -> Gateway {
         .region(Region::HongKong)
         .takeover(Takeover::Always { budget: 2, quiet: Duration::from_secs(60) })
         .expect(Expect { user: Some("tester".to_owned()), paper: Some(true) })
-}
-
-pub fn waiting_gateway() -> Gateway {
-    gateway().takeover(Takeover::Never { then: OrElse::Wait })
 }
 
 pub fn trade() -> TradeApi {
@@ -104,6 +122,7 @@ pub fn answer(need: &Need, now: Timestamp) -> Input {
         NeedKind::GatewayToken => Input::Token("gateway-token".into()),
         NeedKind::Browser => Input::Done,
         NeedKind::Takeover => Input::TakeOver,
+        NeedKind::Signature | NeedKind::Decryption => keyed().vault.answer(need).unwrap(),
         _ => Input::Code("246810".into()),
     }
 }

@@ -1,4 +1,4 @@
-//! The laws on direct sessions with IBKR's Web API, whose handshake needs a server that computes.
+//! Direct sessions with IBKR's Web API, whose handshake needs a server that computes.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -13,9 +13,10 @@ use sansession::providers::ibkr::{Consent, OAuth1a, OAuth2, WebApi};
 use sansession::sim::ibkr::oauth::{Issued, OAuthServer, Upload};
 use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::testing::{Laws, Sample};
-use sansession::{BaseUrl, Input, NeedKind, Options, SecretBytes, Timestamp};
+use sansession::{BaseUrl, Input, Need, NeedKind, Options, SecretBytes, Timestamp};
 
-use crate::{READY, longer};
+use super::ibkr::READY;
+use super::{json, url};
 
 const CONSUMER: &str = "ABCDEFGHI";
 
@@ -48,11 +49,7 @@ fn server() -> (OAuthServer, Issued) {
 }
 
 fn base() -> BaseUrl {
-    BaseUrl::parse("https://api.ibkr.com/v1/api").unwrap()
-}
-
-fn json(body: impl Into<Vec<u8>>) -> Response<Vec<u8>> {
-    Response::builder().header("content-type", "application/json").body(body.into()).unwrap()
+    url("https://api.ibkr.com/v1/api")
 }
 
 fn brokerage(request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
@@ -86,13 +83,20 @@ fn samples() -> [Sample; 14] {
     ]
 }
 
-fn oauth1a() -> Laws<Arc<WebApi>> {
+fn grant() -> Grant {
     let (_, issued) = server();
-    let grant = Grant::new(issued.access_token, issued.encrypted_secret).unwrap();
+    Grant::new(issued.access_token, issued.encrypted_secret).unwrap()
+}
+
+pub fn oauth1a_provider() -> Arc<WebApi> {
     let params = DhParams::from_pem(&keys().dh_params).unwrap();
     let consumer = Consumer::new(CONSUMER).unwrap();
-    let oauth = OAuth1a::new(consumer, &grant, key(&keys().signature), &key(&keys().encryption), params).unwrap();
-    let provider = Arc::new(WebApi::new(&base(), oauth).unwrap());
+    let oauth = OAuth1a::new(consumer, &grant(), key(&keys().signature), &key(&keys().encryption), params).unwrap();
+    Arc::new(WebApi::new(&base(), oauth).unwrap())
+}
+
+pub fn oauth1a() -> Laws<Arc<WebApi>> {
+    let provider = oauth1a_provider();
     Laws::new(move || provider.clone())
         .server(|request, now| server().0.handle(now, request).unwrap_or_else(|| brokerage(request)))
         .samples(samples())
@@ -103,10 +107,14 @@ fn oauth1a() -> Laws<Arc<WebApi>> {
         .path("/portfolio/accounts?a=1")
 }
 
-fn oauth2() -> Laws<Arc<WebApi>> {
+pub fn oauth2_provider() -> Arc<WebApi> {
     let client = Client::new("client-1", "main").unwrap();
     let oauth = OAuth2::new(client, key(&long_keys().signature), "u", IpAddr::from([192, 0, 2, 1])).unwrap();
-    let provider = Arc::new(WebApi::new(&base(), oauth).unwrap());
+    Arc::new(WebApi::new(&base(), oauth).unwrap())
+}
+
+pub fn oauth2() -> Laws<Arc<WebApi>> {
+    let provider = oauth2_provider();
     let mut options = Options::default();
     options.egress = Some("fibre".into());
     Laws::new(move || provider.clone())
@@ -121,9 +129,13 @@ fn oauth2() -> Laws<Arc<WebApi>> {
         .path("/portfolio/accounts")
 }
 
-fn consent() -> Laws<Arc<Consent>> {
+pub fn consent_provider() -> Arc<Consent> {
     let consumer = Consumer::new(CONSUMER).unwrap();
-    let provider = Arc::new(Consent::new(&base(), consumer, key(&keys().signature)));
+    Arc::new(Consent::new(&base(), consumer, key(&keys().signature)))
+}
+
+pub fn consent() -> Laws<Arc<Consent>> {
+    let provider = consent_provider();
     Laws::new(move || provider.clone())
         .server(|request, _| {
             json(match request.uri().path().ends_with("request_token") {
@@ -139,67 +151,44 @@ fn consent() -> Laws<Arc<Consent>> {
         .path("/portfolio/accounts")
 }
 
-/// The same with keys in a vault, which answers as it should.
-fn remote() -> Laws<Arc<WebApi>> {
-    let (_, issued) = server();
-    let grant = Grant::new(issued.access_token, issued.encrypted_secret).unwrap();
+/// The one with keys in a vault.
+pub fn remote_provider() -> Arc<WebApi> {
     let params = DhParams::from_pem(&keys().dh_params).unwrap();
     let public = PublicKey::from_pem(&keys().signature_public).unwrap();
-    let oauth = OAuth1a::remote(Consumer::new(CONSUMER).unwrap(), &grant, public, params).unwrap();
-    let provider = Arc::new(WebApi::new(&base(), oauth).unwrap());
-    let (signature, encryption) = (key(&keys().signature), key(&keys().encryption));
+    let oauth = OAuth1a::remote(Consumer::new(CONSUMER).unwrap(), &grant(), public, params).unwrap();
+    Arc::new(WebApi::new(&base(), oauth).unwrap())
+}
+
+/// The vault.
+pub struct Vault {
+    signature: PrivateKey,
+    encryption: PrivateKey,
+}
+
+impl Vault {
+    pub fn new() -> Self {
+        Self { signature: key(&keys().signature), encryption: key(&keys().encryption) }
+    }
+
+    /// Gives what answers a need, where it is one for a vault.
+    pub fn answer(&self, need: &Need) -> Option<Input> {
+        let entropy = Entropy { key: &[1; 24], epoch: 1, counter: 1 };
+        let message = need.message.as_ref()?.as_bytes();
+        Some(match need.kind {
+            NeedKind::Signature => {
+                Input::Signature(SecretBytes::new(self.signature.sign(message.try_into().unwrap(), entropy).unwrap()))
+            }
+            _ => Input::Decrypted(SecretBytes::new(self.encryption.decrypt(message, entropy).unwrap().to_vec())),
+        })
+    }
+}
+
+pub fn remote() -> Laws<Arc<WebApi>> {
+    let provider = remote_provider();
+    let vault = Vault::new();
     Laws::new(move || provider.clone())
         .server(|request, now| server().0.handle(now, request).unwrap_or_else(|| brokerage(request)))
         .samples(samples())
-        .answers(move |need, _, _| {
-            let entropy = Entropy { key: &[1; 24], epoch: 1, counter: 1 };
-            let message = need.message.as_ref()?.as_bytes();
-            Some(match need.kind {
-                NeedKind::Signature => {
-                    Input::Signature(SecretBytes::new(signature.sign(message.try_into().unwrap(), entropy).unwrap()))
-                }
-                _ => Input::Decrypted(SecretBytes::new(encryption.decrypt(message, entropy).unwrap().to_vec())),
-            })
-        })
+        .answers(move |need, _, _| vault.answer(need))
         .path("/portfolio/accounts?a=1")
-}
-
-#[test]
-fn remote_keys_keep_the_laws() {
-    longer(remote().cases(64)).check_runs();
-}
-
-#[test]
-fn remote_keys_keep_a_bounded_pace() {
-    longer(remote()).check_pace();
-}
-
-#[test]
-fn oauth1a_keeps_the_laws() {
-    longer(oauth1a().cases(96)).check_runs();
-}
-
-#[test]
-fn oauth1a_keeps_a_bounded_pace() {
-    longer(oauth1a()).check_pace();
-}
-
-#[test]
-fn oauth2_keeps_the_laws() {
-    longer(oauth2().cases(96)).check_runs();
-}
-
-#[test]
-fn oauth2_keeps_a_bounded_pace() {
-    longer(oauth2()).check_pace();
-}
-
-#[test]
-fn consent_keeps_the_laws() {
-    longer(consent().cases(96)).check_runs();
-}
-
-#[test]
-fn consent_keeps_a_bounded_pace() {
-    longer(consent()).check_pace();
 }

@@ -82,8 +82,9 @@ impl<P: Provider> Session<P> {
         self.provider.forget(&mut self.core.state);
         self.core.trouble = Some(now);
         self.set_phase(now, Phase::Opening);
-        let verdict = self.provider.open(&mut cx!(self, now), Because::Expired);
-        self.absorb_facts(now);
+        let mut facts = Vec::new();
+        let verdict = self.provider.open(&mut cx!(self, now, facts), Because::Expired);
+        self.absorb(now, facts);
         match verdict {
             Verdict::Dead { .. } => self.close(now, CloseReason::Expired),
             verdict => self.apply(now, None, verdict),

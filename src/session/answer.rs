@@ -16,8 +16,9 @@ impl<P: Provider> Session<P> {
 
     /// Puts the question for the answer that a step spends.
     pub(super) fn ask_for(&mut self, now: Timestamp, step: P::Step, kind: NeedKind) {
-        let asked = self.provider.question(&mut cx!(self, now), step, kind);
-        self.absorb_facts(now);
+        let mut facts = Vec::new();
+        let asked = self.provider.question(&mut cx!(self, now, facts), step, kind);
+        self.absorb(now, facts);
         match asked {
             Ok(ask) => self.put(now, ask, Some(step)),
             Err(Unbuildable(part)) => {
@@ -106,14 +107,15 @@ impl<P: Provider> Session<P> {
             return Answered::Rejected(rejection);
         }
         let until = self.core.need.as_ref().and_then(|open| open.need.until);
-        let verdict = match self.provider.answered(&mut cx!(self, now), kind, &input) {
+        let mut facts = Vec::new();
+        let verdict = match self.provider.answered(&mut cx!(self, now, facts), kind, &input) {
             Ok(verdict) => verdict,
             Err(rejection) => {
-                self.absorb_facts(now);
+                self.absorb(now, facts);
                 return Answered::Rejected(rejection);
             }
         };
-        self.absorb_facts(now);
+        self.absorb(now, facts);
         // What the look would find is told by the answer, and it must not undo what follows from that.
         if let Some(look) = self.core.need.as_ref().and_then(|open| open.poll.as_ref()).map(|poll| poll.step)
             && let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.step == look)
@@ -166,8 +168,9 @@ impl<P: Provider> Session<P> {
 
     /// Grants a takeover that nobody asked for.
     fn take_over(&mut self, now: Timestamp, input: &Input) -> Answered {
-        let granted = self.provider.answered(&mut cx!(self, now), NeedKind::Takeover, input);
-        self.absorb_facts(now);
+        let mut facts = Vec::new();
+        let granted = self.provider.answered(&mut cx!(self, now, facts), NeedKind::Takeover, input);
+        self.absorb(now, facts);
         match granted {
             Ok(verdict) => {
                 if self.core.need.as_ref().is_some_and(|open| open.need.kind == NeedKind::Takeover) {

@@ -30,8 +30,9 @@ impl<P: Provider> Session<P> {
         } else if !base.same_origin(&parts.uri) {
             return Err(Misuse::ForeignHost.into());
         }
-        let authorized = self.provider.authorize(&mut cx!(self, now), parts, body);
-        self.absorb_facts(now);
+        let mut facts = Vec::new();
+        let authorized = self.provider.authorize(&mut cx!(self, now, facts), parts, body);
+        self.absorb(now, facts);
         if let Err(error) = authorized {
             // The next try may go to another base.
             parts.uri = given;
@@ -55,8 +56,9 @@ impl<P: Provider> Session<P> {
         if !self.is_current(ticket) {
             return Accepted::Stale;
         }
-        let observed = self.provider.observe(&mut cx!(self, now), ticket, response);
-        self.absorb_facts(now);
+        let mut facts = Vec::new();
+        let observed = self.provider.observe(&mut cx!(self, now, facts), ticket, response);
+        self.absorb(now, facts);
         if response.status == http::StatusCode::TOO_MANY_REQUESTS {
             self.obey_limit(now, response);
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Cause;
 use crate::provider::When;
+use crate::time::Interval;
 use crate::{CloseReason, Need, Phase, Timestamp};
 
 /// The shortest time between two requests that come again and again.
@@ -105,7 +106,7 @@ pub(super) struct Core<S, T> {
     #[serde(skip_serializing_if = "is_default")]
     pub(super) unsure: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) closed: Option<CloseReason>,
+    pub(super) closed: Option<Box<CloseReason>>,
     /// Counts the tokens, so that news about old ones is told from news about the present ones.
     pub(super) generation: u32,
 }
@@ -123,7 +124,7 @@ pub(super) struct Due<S> {
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Every<S> {
     pub(super) step: S,
-    pub(super) every: Duration,
+    pub(super) every: Interval,
     /// When it was last sent, or its count began.
     pub(super) from: Timestamp,
     /// The next attempt after a failure.
@@ -133,7 +134,7 @@ pub(super) struct Every<S> {
 
 impl<S> Every<S> {
     pub(super) fn new(step: S, every: Duration, from: Timestamp) -> Self {
-        Self { step, every: every.max(SHORTEST), from, retry: None }
+        Self { step, every: every.max(SHORTEST).into(), from, retry: None }
     }
 
     pub(super) fn at(&self) -> Timestamp {

@@ -145,6 +145,6 @@ impl<P: Provider> Session<P> {
         self.saving = None;
         self.unsaved = true;
         self.set_phase(now, Phase::Closed);
-        self.core.closed = Some(reason);
+        self.core.closed = Some(Box::new(reason));
     }
 }

@@ -27,8 +27,9 @@ impl<P: Provider> Session<P> {
             self.oversized(now, step);
             return Ok(Accepted::Used);
         }
-        let mut verdict = self.provider.interpret(&mut cx!(self, now), step, response);
-        self.absorb_facts(now);
+        let mut facts = Vec::new();
+        let mut verdict = self.provider.interpret(&mut cx!(self, now, facts), step, response);
+        self.absorb(now, facts);
         let unread = match &verdict {
             Verdict::Unreadable(why) => Some(Shape::new(step.rule().name, why, response)),
             _ => None,
@@ -231,8 +232,9 @@ impl<P: Provider> Session<P> {
         if !self.count_failure(now, cause, rule.backoff.attempts) {
             return;
         }
-        let verdict = self.provider.lost(&mut cx!(self, now), step);
-        self.absorb_facts(now);
+        let mut facts = Vec::new();
+        let verdict = self.provider.lost(&mut cx!(self, now, facts), step);
+        self.absorb(now, facts);
         match verdict {
             // Whatever comes next, it comes at the pace of failures.
             Verdict::Next { step: next, after } => {

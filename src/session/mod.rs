@@ -32,6 +32,7 @@ mod stream;
 mod twin;
 
 use ::core::time::Duration;
+use std::sync::Arc;
 
 use http::request::Parts;
 pub(crate) use limits::penalty_of;
@@ -51,7 +52,7 @@ use crate::{
 /// A login session of one provider: the engine, and the [`Machine`] that drivers see.
 pub struct Session<P: Provider> {
     provider: P,
-    options: Options,
+    options: Arc<Options>,
     /// Feeds the spread of waits.
     jitter: u64,
     /// Feeds the provider's nonces and exponents.
@@ -78,7 +79,6 @@ pub struct Session<P: Provider> {
     /// The request whose answer is no longer wanted.
     cancel: Option<u32>,
     events: Queue,
-    facts: Vec<Fact>,
 }
 
 /// An answer that waits for its step.
@@ -99,7 +99,7 @@ struct InFlight<S> {
 
 /// Gives a provider's context out of the fields of a session, so that the others stay free to borrow.
 macro_rules! cx {
-    ($session:ident, $now:expr) => {{
+    ($session:ident, $now:expr, $facts:ident) => {{
         $session.counter = $session.counter.wrapping_add(1);
         $crate::provider::Cx {
             now: $now,
@@ -109,7 +109,7 @@ macro_rules! cx {
                 counter: u64::from($session.life) << 32 | ($session.counter & 0xffff_ffff),
             },
             state: &mut $session.core.state,
-            facts: &mut $session.facts,
+            facts: &mut $facts,
         }
     }};
 }
@@ -117,21 +117,28 @@ use cx;
 
 impl<P: Provider> Session<P> {
     /// Makes a session that is to be opened with [`Machine::start`].
-    pub fn new(provider: P, options: Options, seed: impl Into<Seed>) -> Self {
-        Self::with_core(provider, options, &seed.into(), 1, Core::default())
+    ///
+    /// Many sessions may share their options: hand each a clone of one `Arc`.
+    pub fn new(provider: P, options: impl Into<Arc<Options>>, seed: impl Into<Seed>) -> Self {
+        Self::with_core(provider, options.into(), &seed.into(), 1, Core::default())
     }
 
     /// Makes a session of tokens that somebody already has; [`Machine::start`] looks first whether they live.
     ///
     /// # Errors
     /// [`Rejection`] names the token that is empty or malformed.
-    pub fn adopt(provider: P, tokens: P::Tokens, options: Options, seed: impl Into<Seed>) -> Result<Self, Rejection> {
+    pub fn adopt(
+        provider: P,
+        tokens: P::Tokens,
+        options: impl Into<Arc<Options>>,
+        seed: impl Into<Seed>,
+    ) -> Result<Self, Rejection> {
         let state = provider.adopt(tokens)?;
         let core = Core { state, adopted: true, ..Core::default() };
-        Ok(Self::with_core(provider, options, &seed.into(), 1, core))
+        Ok(Self::with_core(provider, options.into(), &seed.into(), 1, core))
     }
 
-    fn with_core(provider: P, options: Options, seed: &Seed, epoch: u64, core: Core<P::Step, P::State>) -> Self {
+    fn with_core(provider: P, options: Arc<Options>, seed: &Seed, epoch: u64, core: Core<P::Step, P::State>) -> Self {
         let [j0, j1, j2, j3, j4, j5, j6, j7, key @ ..] = &*seed.0;
         let jitter = u64::from_le_bytes([*j0, *j1, *j2, *j3, *j4, *j5, *j6, *j7]);
         Self {
@@ -153,7 +160,6 @@ impl<P: Provider> Session<P> {
             unsaved: false,
             cancel: None,
             events: Queue::default(),
-            facts: Vec::new(),
         }
     }
 
@@ -199,13 +205,16 @@ impl<P: Provider> Session<P> {
         }
     }
 
-    /// Takes what the provider told beside its verdict.
-    fn absorb_facts(&mut self, now: Timestamp) {
-        if self.facts.is_empty() {
-            return;
+    /// Takes what the provider told beside its verdict, which is mostly nothing.
+    #[inline]
+    fn absorb(&mut self, now: Timestamp, facts: Vec<Fact>) {
+        if !facts.is_empty() {
+            self.absorb_all(now, facts);
         }
-        let mut facts = ::core::mem::take(&mut self.facts);
-        for fact in facts.drain(..) {
+    }
+
+    fn absorb_all(&mut self, now: Timestamp, facts: Vec<Fact>) {
+        for fact in facts {
             match fact {
                 Fact::Tell(mut event) => {
                     if let Some(answer) = &self.answer {
@@ -242,7 +251,6 @@ impl<P: Provider> Session<P> {
                 }
             }
         }
-        self.facts = facts;
     }
 }
 
@@ -254,12 +262,13 @@ impl<P: Provider + Send> Machine for Session<P> {
         }
         self.core.trouble = Some(now);
         self.set_phase(now, Phase::Opening);
+        let mut facts = Vec::new();
         let probe = if self.core.adopted { self.provider.probe(&self.core.state) } else { None };
         let verdict = match probe {
             Some(step) => Verdict::next(step),
-            None => self.provider.open(&mut cx!(self, now), Because::Opening),
+            None => self.provider.open(&mut cx!(self, now, facts), Because::Opening),
         };
-        self.absorb_facts(now);
+        self.absorb(now, facts);
         self.apply(now, None, verdict);
     }
 

@@ -7,7 +7,7 @@ use super::plan::{FLOW, Next};
 use super::{InFlight, InHand, Session, cx};
 use crate::event::Cause;
 use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
-use crate::provider::{Provider, Replay, Step, Unbuildable};
+use crate::provider::{Fact, Provider, Replay, Step, Unbuildable};
 use crate::{CloseReason, Input, NeedKind, Output, Shape, Timestamp};
 
 /// How much longer than its timeout a request is waited for, so that the driver's verdict comes first.
@@ -37,8 +37,24 @@ impl<P: Provider> Session<P> {
                 Next::GiveUp => self.give_up(now),
                 Next::AskAnew => self.ask_anew(now),
                 Next::Send(step, _) => {
-                    if let Some(output) = self.emit(now, step) {
-                        return output;
+                    if !self.may_leave(now, step) {
+                        continue;
+                    }
+                    if self.must_be_saved(step) {
+                        return Output::Save;
+                    }
+                    // A request is large: it is moved once, from where the provider makes it to where it is handed out.
+                    let mut facts = Vec::new();
+                    match self.provider.request(&mut cx!(self, now, facts), step, in_hand(self.answer.as_deref(), step))
+                    {
+                        Ok(request) => {
+                            let (id, policy) = self.note_left(now, step, facts);
+                            return Output::Send(Outgoing { id, policy, request });
+                        }
+                        Err(Unbuildable(part)) => {
+                            self.absorb(now, facts);
+                            self.unbuildable(now, step, part);
+                        }
                     }
                 }
             }
@@ -65,57 +81,49 @@ impl<P: Provider> Session<P> {
         if let Some(event) = self.events.pop() {
             return Some(Output::Event(event));
         }
-        self.core.closed.clone().map(Output::Closed)
+        self.core.closed.as_deref().cloned().map(Output::Closed)
     }
 
-    /// Builds and hands out the request of a step, or does what has to come before it.
-    // A request is large, and moved once less.
-    #[inline]
-    fn emit(&mut self, now: Timestamp, step: P::Step) -> Option<Output> {
-        let rule = step.rule();
-        if let Some(kind) = rule.spends
-            && !self.has_answer_for(now, kind)
-        {
-            // It grew old in hand, or a resume has come in between: it was not refused.
-            self.answer = None;
-            // A snapshot must not say that the step has left.
-            self.saving = None;
-            self.core.clear_plans_of(now, step);
-            self.ask_for(now, step, kind);
-            return None;
+    /// Tells whether a step may leave; what it spends is asked for where it is not in hand.
+    fn may_leave(&mut self, now: Timestamp, step: P::Step) -> bool {
+        let Some(kind) = step.rule().spends else { return true };
+        if self.has_answer_for(now, kind) {
+            return true;
         }
-        if self.options.durable && rule.replay != Replay::Safe && self.saving != Some(step) {
-            self.saving = Some(step);
-            return Some(Output::Save);
-        }
+        // It grew old in hand, or a resume has come in between: it was not refused.
+        self.answer = None;
+        // A snapshot must not say that the step has left.
         self.saving = None;
-        let answer = self.answer.as_ref().filter(|_| rule.spends.is_some()).map(|answer| &answer.input);
-        let request = match self.provider.request(&mut cx!(self, now), step, answer) {
-            Ok(request) => request,
-            Err(Unbuildable(part)) => {
-                self.unbuildable(now, step, part);
-                return None;
-            }
-        };
-        if let Some(Input::Totp(code)) = answer {
+        self.core.clear_plans_of(now, step);
+        self.ask_for(now, step, kind);
+        false
+    }
+
+    /// Tells whether a snapshot that says that the step has left must be stored before it leaves.
+    fn must_be_saved(&mut self, step: P::Step) -> bool {
+        let save = self.options.durable && step.rule().replay != Replay::Safe && self.saving != Some(step);
+        self.saving = save.then_some(step);
+        save
+    }
+
+    /// Notes that a step leaves, and gives its request a name.
+    fn note_left(&mut self, now: Timestamp, step: P::Step, facts: Vec<Fact>) -> (RequestId, SendPolicy) {
+        let rule = step.rule();
+        let spent = in_hand(self.answer.as_deref(), step);
+        if let Some(Input::Totp(code)) = spent {
             self.code_before = self.core.code_spent;
             self.core.code_spent = Some(code.ends());
         }
         // What it signed has the time and a nonce, which a server takes only once.
-        if matches!(answer, Some(Input::Signature(_))) {
+        if matches!(spent, Some(Input::Signature(_))) {
             self.answer = None;
         }
-        if !self.facts.is_empty() {
-            self.absorb_facts(now);
-        }
+        self.absorb(now, facts);
         self.note_sent(now, step);
         self.seq = self.seq.wrapping_add(1);
         self.in_flight = Some(InFlight { step, seq: self.seq, deadline: now + rule.timeout.saturating_add(GRACE) });
-        Some(Output::Send(Outgoing {
-            id: RequestId { epoch: self.epoch, life: self.life, seq: self.seq },
-            policy: SendPolicy { timeout: rule.timeout, max_body: self.options.max_body },
-            request,
-        }))
+        let id = RequestId { epoch: self.epoch, life: self.life, seq: self.seq };
+        (id, SendPolicy { timeout: rule.timeout, max_body: self.options.max_body })
     }
 
     /// Brings the plans up to date with a step that leaves.
@@ -172,4 +180,9 @@ impl<P: Provider> Session<P> {
         let shape = Shape::unread(step.rule().name, part);
         self.unreadable(now, step, shape);
     }
+}
+
+/// Gives the answer that a step spends.
+fn in_hand<S: Step>(answer: Option<&InHand>, step: S) -> Option<&Input> {
+    answer.filter(|_| step.rule().spends.is_some()).map(|answer| &answer.input)
 }

@@ -1,5 +1,8 @@
 //! Snapshots: writing a session down and taking it up again.
 
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::Session;
@@ -11,24 +14,6 @@ use crate::{Event, Options, Phase, ResumeError, Seed, Snapshot, Timestamp};
 
 /// The format that is written; older ones are read for ever.
 const FORMAT: u32 = 1;
-
-/// What is read first, to tell whose session a text is.
-#[derive(Deserialize)]
-struct Head {
-    format: u32,
-    #[serde(default)]
-    provider: String,
-    #[serde(default)]
-    server: String,
-    #[serde(default)]
-    account: Option<String>,
-    #[serde(default)]
-    key: Option<String>,
-    #[serde(default)]
-    egress: Option<String>,
-    #[serde(default)]
-    epoch: u64,
-}
 
 #[derive(Serialize)]
 #[serde(bound(serialize = "S: Serialize, T: Serialize"))]
@@ -52,14 +37,29 @@ struct Written<'a, S, T> {
     session: &'a Core<S, T>,
 }
 
+/// What is read: whose session a text is, and what is known of it.
 #[derive(Deserialize)]
-#[serde(bound(deserialize = "S: Deserialize<'de>, T: Deserialize<'de> + Default"))]
-struct Read<S, T> {
+#[serde(bound(deserialize = "S: Deserialize<'de>, C: Deserialize<'de>"))]
+struct Read<S, C> {
+    format: u32,
+    #[serde(default)]
+    provider: String,
+    #[serde(default)]
+    server: String,
+    #[serde(default)]
+    account: Option<String>,
+    #[serde(default)]
+    key: Option<String>,
+    #[serde(default)]
+    egress: Option<String>,
+    #[serde(default)]
+    epoch: u64,
     #[serde(default = "none")]
     in_flight: Option<S>,
     #[serde(default)]
     may_live_on: bool,
-    session: Core<S, T>,
+    #[serde(default = "none")]
+    session: Option<C>,
 }
 
 fn none<S>() -> Option<S> {
@@ -79,27 +79,31 @@ impl<P: Provider> Session<P> {
     pub fn resume(
         provider: P,
         snapshot: &Snapshot,
-        options: Options,
+        options: impl Into<Arc<Options>>,
         fence: Option<u64>,
         seed: impl Into<Seed>,
         now: Timestamp,
     ) -> Result<Self, ResumeError> {
-        let text = snapshot.expose_secrets();
-        let head: Head = serde_json::from_str(text).map_err(|_| ResumeError::Damaged)?;
-        head.check(provider.identity(), &options)?;
-        let epoch = match fence {
-            None if head.epoch < u64::MAX => head.epoch + 1,
-            None => return Err(ResumeError::OlderFence { found: head.epoch, given: head.epoch }),
-            Some(given) if given > head.epoch => given,
-            Some(given) => return Err(ResumeError::OlderFence { found: head.epoch, given }),
+        let (text, options) = (snapshot.expose_secrets(), options.into());
+        let read: Read<P::Step, Core<P::Step, P::State>> = match serde_json::from_str(text) {
+            Ok(read) => read,
+            // Another provider's steps and state cannot be read, nor can those of a newer format, but it can be told.
+            Err(_) => return Err(whose(text, provider.identity(), &options).err().unwrap_or(ResumeError::Damaged)),
         };
-        let read: Read<P::Step, P::State> = serde_json::from_str(text).map_err(|_| ResumeError::Damaged)?;
+        read.check(provider.identity(), &options)?;
+        let epoch = match fence {
+            None if read.epoch < u64::MAX => read.epoch + 1,
+            None => return Err(ResumeError::OlderFence { found: read.epoch, given: read.epoch }),
+            Some(given) if given > read.epoch => given,
+            Some(given) => return Err(ResumeError::OlderFence { found: read.epoch, given }),
+        };
+        let core = read.session.ok_or(ResumeError::Damaged)?;
         // An idle session ends at once: one whose end has begun would wait for ever.
-        if read.session.phase == Phase::Idle && read.session.ending.is_some() {
+        if core.phase == Phase::Idle && core.ending.is_some() {
             return Err(ResumeError::Damaged);
         }
-        provider.admits(&read.session.state).map_err(ResumeError::NotAdmitted)?;
-        let mut session = Self::with_core(provider, options, &seed.into(), epoch, read.session);
+        provider.admits(&core.state).map_err(ResumeError::NotAdmitted)?;
+        let mut session = Self::with_core(provider, options, &seed.into(), epoch, core);
         let now = session.tick(now);
         // No request leaves that would put this further ahead, but for those of a logout, whom it does not delay.
         if !session.core.leaving {
@@ -147,7 +151,13 @@ impl<P: Provider> Session<P> {
     }
 }
 
-impl Head {
+/// Tells why a text that cannot be read is not this session's.
+fn whose(text: &str, identity: Identity<'_>, options: &Options) -> Result<(), ResumeError> {
+    let head: Read<IgnoredAny, IgnoredAny> = serde_json::from_str(text).map_err(|_| ResumeError::Damaged)?;
+    head.check(identity, options)
+}
+
+impl<S, C> Read<S, C> {
     fn check(&self, identity: Identity<'_>, options: &Options) -> Result<(), ResumeError> {
         if self.format > FORMAT {
             return Err(ResumeError::NewerFormat { found: self.format, known: FORMAT });

@@ -65,8 +65,9 @@ impl<P: Streams> Session<P> {
         if self.core.penalty > now {
             return Err(not_ready(None, Some(self.core.penalty)));
         }
-        let authorized = self.provider.authorize_stream(&mut cx!(self, now));
-        self.absorb_facts(now);
+        let mut facts = Vec::new();
+        let authorized = self.provider.authorize_stream(&mut cx!(self, now, facts));
+        self.absorb(now, facts);
         let (request, first_frame) = authorized.map_err(|error| match error {
             Unauthorized::NotReady(tier) => not_ready(tier, None),
             Unauthorized::Unsignable(part) => AuthorizeError::Unsignable(part),
@@ -89,8 +90,9 @@ impl<P: Streams> Session<P> {
         if !self.is_current(ticket) {
             return Accepted::Stale;
         }
-        let observed = self.provider.observe_stream(&mut cx!(self, now), frame);
-        self.absorb_facts(now);
+        let mut facts = Vec::new();
+        let observed = self.provider.observe_stream(&mut cx!(self, now, facts), frame);
+        self.absorb(now, facts);
         if observed == Observed::Doubt {
             self.want_check(now);
         }

@@ -32,7 +32,6 @@ where
             unsaved: self.unsaved,
             cancel: self.cancel,
             events: self.events.clone(),
-            facts: self.facts.clone(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::flags::Standing;
 use super::takeover::{OrElse, Takeover};
 use super::wire::Flags;
 use crate::provider::Entropy;
+use crate::time::Interval;
 use crate::{Backoff, Event, Timestamp};
 
 /// How often a brokerage session that is not there is looked for.
@@ -55,7 +56,7 @@ pub(super) struct Brokerage {
     /// How many inits in a row did not help, and when the next may leave: this long after the last.
     tries: u16,
     tried: Timestamp,
-    wait: Duration,
+    wait: Interval,
     /// Whether the last one was a takeover.
     took: bool,
     /// How many were sent since midnight.
@@ -199,7 +200,7 @@ impl Brokerage {
         self.same = false;
         let [k0, k1, k2, k3, k4, k5, k6, k7, ..] = *entropy.key;
         let seed = u64::from_le_bytes([k0, k1, k2, k3, k4, k5, k6, k7]) ^ entropy.counter;
-        self.wait = INIT.delay(seed, self.tries).max(INIT_INTERVAL);
+        self.wait = INIT.delay(seed, self.tries).max(INIT_INTERVAL).into();
         if takes_over {
             self.granted = self.granted.saturating_sub(1);
             self.takeovers = self.takeovers.saturating_add(1);
@@ -268,7 +269,7 @@ impl Brokerage {
         let wait = match self.tries {
             _ if self.inits >= INITS => SLOWEST,
             0 => INIT_INTERVAL,
-            _ => self.wait,
+            _ => self.wait.into(),
         };
         wait.checked_sub(now.since(self.tried)).filter(|rest| !rest.is_zero())
     }

@@ -200,7 +200,7 @@ impl Gateway {
         cx.tell(Fact::Settled(NeedKind::Browser));
         let live = cx.state.live.get_or_insert_default();
         live.user_id = validate.user_id.or(live.user_id);
-        live.user = validate.user_name.as_deref().map(str::to_owned);
+        live.user = validate.user_name.as_deref().map(Box::from);
         live.paper = is_paper(&validate).or(live.paper);
         let kind = self.expect.admits_kind(live.paper);
         cx.state.nameless = live.user.is_none();

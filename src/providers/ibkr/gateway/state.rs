@@ -105,7 +105,7 @@ pub struct GatewayLive {
     /// The user's number, known after the first tickle.
     pub user_id: Option<u64>,
     /// The user's name, known a minute after the opening: it costs a request that may be made once a minute.
-    pub user: Option<String>,
+    pub user: Option<Box<str>>,
     /// Whether the account trades with play money, where the server said so.
     pub paper: Option<bool>,
     /// The id with which the stream is opened, known after the first tickle.

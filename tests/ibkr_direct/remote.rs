@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use sansession::provider::Entropy;
 use sansession::providers::ibkr::keys::{PrivateKey, PublicKey};
 use sansession::providers::ibkr::oauth2::Client;
@@ -276,4 +278,43 @@ fn consent_asks_for_both_signatures() {
     world.is_active();
     assert_eq!(world.machine.live().unwrap().paper(), Some(true));
     assert_eq!(world.sent.len(), 2);
+}
+
+#[test]
+fn what_a_vault_gives_shows_itself_nowhere() {
+    let mut life = unanswered();
+    let vault = Vault::new();
+    let (mut given, mut shown) = (Vec::new(), String::new());
+    for _ in 0..2 {
+        let need = open(&mut life);
+        let input = vault.answers(&need);
+        shown += &format!("{need:?} {input:?} {:?} {:?}\n", life.machine, life.machine.status());
+        let bytes = match &input {
+            Input::Signature(bytes) | Input::Decrypted(bytes) => bytes.expose().to_vec(),
+            other => panic!("{other:?}"),
+        };
+        given.push(bytes);
+        // A wrong one first, which is told from a right one without a word of it.
+        let wrong = SecretBytes::new(given.iter().flatten().rev().copied().collect::<Vec<u8>>());
+        let answer = match need.kind {
+            NeedKind::Signature => Input::Signature(wrong),
+            _ => Input::Decrypted(SecretBytes::new(Vec::new())),
+        };
+        let refused = life.machine.handle_input(life.now, need.id, answer, By::Store);
+        assert!(matches!(refused, Answered::Rejected(_)), "{refused:?}");
+        shown += &format!("{refused:?}");
+        assert_eq!(life.machine.handle_input(life.now, need.id, input, By::Store), Answered::Used);
+    }
+    life.is_active();
+    life.runs_for(HOUR);
+    shown += &format!("{} {:?} {:?} {:?}", life.transcript, life.told, life.machine, life.machine.snapshot());
+    for bytes in &given {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let list = format!("{:?}", &bytes[..8]);
+        let base64 = BASE64_STANDARD.encode(bytes);
+        for form in [&hex[..32], list.trim_matches(['[', ']']), &base64[..24]] {
+            assert!(!shown.contains(form), "{form} is shown:\n{shown}");
+        }
+    }
+    assert_eq!(given.iter().map(Vec::len).collect::<Vec<_>>(), [32, 256]);
 }

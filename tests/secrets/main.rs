@@ -9,6 +9,7 @@ mod echo;
 mod ignored;
 mod logs;
 mod person;
+mod unwrapped;
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -82,7 +82,7 @@ impl Answers {
     /// Says why an answer was not taken.
     pub fn rejected(&self, need: &Need, rejection: Rejection) {
         let more = if rejection == Rejection::Unattended { "; --again gives it once more" } else { "" };
-        eprintln!("{}: {rejection}{more}", need.kind.code());
+        eprintln!("{}{more}", explained(need.kind, rejection));
     }
 
     fn credentials(&self, need: &Need) -> Option<(Input, By)> {
@@ -116,6 +116,12 @@ impl Answers {
             None => Some((prompt_hidden(&format!("{name}: "))?, By::Person)),
         }
     }
+}
+
+/// Names the answer that cannot be used, once.
+pub fn explained(kind: NeedKind, rejection: Rejection) -> String {
+    let (kind, words) = (kind.code(), rejection.to_string());
+    if words.starts_with(&format!("{kind}: ")) { words } else { format!("{kind}: {words}") }
 }
 
 /// Reads a secret from `NAME`, or from the file that `NAME_FILE` names.

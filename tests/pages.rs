@@ -76,6 +76,17 @@ fn every_page_has_all_its_parts() {
     }
 }
 
+/// A page of a private module is written for nobody.
+#[test]
+fn every_page_can_be_read() {
+    for (path, _) in PAGES {
+        let module = path.strip_suffix("/mod.rs").or(path.strip_suffix(".rs")).unwrap();
+        let (parent, name) = module.rsplit_once('/').unwrap_or(("", module));
+        let parent = read(&format!("src/providers/{parent}/mod.rs"));
+        assert!(parent.contains(&format!("\npub mod {name};\n")), "{path} is private");
+    }
+}
+
 /// What is told of each step is told under the name that it has in logs.
 #[test]
 fn every_step_is_on_its_page() {

@@ -25,7 +25,7 @@
 //! - OAuth 1.0a has no `sso/validate`: an answer to a signed call proves that the outer tier lives.
 //!
 //! 1.0a is for everybody: the self-service page takes the public keys and gives a consumer key of nine characters,
-//! an access token and its secret. Whoever acts for others gets these by [`Consent`]. 2.0 is for institutions that
+//! an access token and its secret. Whoever acts for others gets these by [`consent`]. 2.0 is for institutions that
 //! IBKR has admitted, with keys of 3072 bits or more. See [`oauth1a`](super::oauth1a) and
 //! [`oauth2`](super::oauth2) for their parts.
 //!
@@ -148,7 +148,7 @@
 //! # }
 //! ```
 
-mod consent;
+pub mod consent;
 mod host;
 mod judge;
 mod oauth;

@@ -21,7 +21,7 @@
 //! handshake, and Diffie-Hellman takes the place of a token secret afterwards.
 //!
 //! How a session lives on these parts (steps, needs, deadlines, why it closes, diagram) is told at
-//! [`direct`](super::direct); how a third party gets a grant, at [`Consent`](super::Consent).
+//! [`direct`](super::direct); how a third party gets a grant, at [`consent`](super::direct::consent).
 //!
 //! # What has to be there first
 //!

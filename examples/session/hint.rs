@@ -1,5 +1,7 @@
 //! What to do next, when a session did not open or has ended against its owner's wish.
 
+use std::io::IsTerminal;
+
 use sansession::blocking::SendError;
 use sansession::{Cause, CloseReason, Denial, Event, FailureKind, NeedKind};
 
@@ -132,16 +134,16 @@ impl Trouble {
         let fields = match denial {
             Denial::Refused { kind } => return self.refused(*kind),
             Denial::Unanswered { kind } => {
-                return Some(match kind {
-                    NeedKind::Credentials => {
-                        "set SANSESSION_USER and SANSESSION_PASSWORD, or run it at a terminal".into()
-                    }
-                    NeedKind::AccessCode => "set SANSESSION_CODE, or run it at a terminal".into(),
-                    NeedKind::Totp => "set SANSESSION_TOTP_SECRET, or run it at a terminal".into(),
-                    NeedKind::Pin => "set SANSESSION_PIN, or run it at a terminal".into(),
-                    NeedKind::GatewayToken => "set SANSESSION_ACCESS_TOKEN to a token that is valid now".into(),
-                    other => format!("nobody answered the {}", other.code()),
-                });
+                let name = match kind {
+                    NeedKind::Credentials => "SANSESSION_USER and SANSESSION_PASSWORD",
+                    NeedKind::AccessCode => "SANSESSION_CODE",
+                    NeedKind::Totp => "SANSESSION_TOTP_SECRET",
+                    NeedKind::Pin => "SANSESSION_PIN",
+                    NeedKind::GatewayToken => "SANSESSION_ACCESS_TOKEN to a token that is valid now",
+                    other => return Some(format!("nobody answered the {}", other.code())),
+                };
+                let typed = if std::io::stdin().is_terminal() { "" } else { ", or run it at a terminal" };
+                return Some(format!("set {name}{typed}"));
             }
             Denial::Rejected(_) if matches!(self.status, Some(404 | 405)) => return Some(self.stranger(404)),
             Denial::Rejected(_) => self.rejected_fields(),

@@ -12,7 +12,7 @@ use sansession::sim::{Server, kotak as sim};
 use sansession::{BaseUrl, Because, By, Input, Need, NeedKind, Rejection, Secret, Session, Snapshot, Totp, totp};
 
 use crate::Usage;
-use crate::answers::{Answers, TRIES, explained, prompt_hidden, variable};
+use crate::answers::{Answers, TRIES, explained, prompt_hidden, typed, variable};
 use crate::args::Args;
 use crate::world::{self, World};
 
@@ -83,10 +83,11 @@ impl Codes {
         if let Some(code) = code.take() {
             return Ok(Answer::Now(Input::Totp(Totp::new(code, now())?), By::Store));
         }
-        match ask(need, "authenticator's code: ") {
-            Some(code) => Ok(Answer::Now(Input::Totp(Totp::new(code, now())?), By::Person)),
-            None => Ok(Answer::GiveUp),
+        if need.refused >= TRIES {
+            return Ok(Answer::GiveUp);
         }
+        let code = typed("authenticator's code: ", |code| Totp::new(code, now()));
+        Ok(code.map_or(Answer::GiveUp, |code| Answer::Now(Input::Totp(code), By::Person)))
     }
 
     fn token(&mut self, need: &Need) -> Result<Answer, Rejection> {

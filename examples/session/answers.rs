@@ -14,6 +14,9 @@ pub static PROMPTING: AtomicBool = AtomicBool::new(false);
 /// How many refused answers end a conversation: accounts lock after about three.
 pub const TRIES: u8 = 2;
 
+/// How often somebody may type what can be no answer; it is not sent, so it costs nothing.
+const TYPOS: u8 = 5;
+
 /// Answers of which some are known before.
 #[derive(Default)]
 pub struct Answers {
@@ -82,7 +85,7 @@ impl Answers {
     /// Says why an answer was not taken.
     pub fn rejected(&self, need: &Need, rejection: Rejection) {
         let more = if rejection == Rejection::Unattended { "; --again gives it once more" } else { "" };
-        eprintln!("{}: {rejection}{more}", need.kind.code());
+        eprintln!("{}{more}", explained(need.kind, rejection));
     }
 
     fn credentials(&self, need: &Need) -> Option<(Input, By)> {
@@ -98,7 +101,10 @@ impl Answers {
         };
         let password = match &self.password {
             Some(password) => password.clone(),
-            None => prompt_hidden("password: ")?,
+            None => typed("password: ", |password| match password.is_empty() {
+                true => Err(Rejection::Empty("password")),
+                false => Ok(password),
+            })?,
         };
         match Credentials::new(user, password) {
             Ok(credentials) => Some((Input::Credentials(credentials), By::Person)),
@@ -116,6 +122,23 @@ impl Answers {
             None => Some((prompt_hidden(&format!("{name}: "))?, By::Person)),
         }
     }
+}
+
+/// Asks until somebody types what can be used.
+pub fn typed<T>(prompt: &str, read: impl Fn(Secret) -> Result<T, Rejection>) -> Option<T> {
+    for _ in 0..TYPOS {
+        match read(prompt_hidden(prompt)?) {
+            Ok(value) => return Some(value),
+            Err(rejection) => eprintln!("{rejection}"),
+        }
+    }
+    None
+}
+
+/// Names the answer that cannot be used, once.
+pub fn explained(kind: NeedKind, rejection: Rejection) -> String {
+    let (kind, words) = (kind.code(), rejection.to_string());
+    if words.starts_with(&format!("{kind}: ")) { words } else { format!("{kind}: {words}") }
 }
 
 /// Reads a secret from `NAME`, or from the file that `NAME_FILE` names.

@@ -9,7 +9,7 @@ use lexopt::prelude::*;
 use sansession::blocking::Pin;
 use sansession::providers::ibkr::{OrElse, Region, Takeover};
 
-use crate::Usage;
+use crate::{Usage, options};
 
 /// The providers that the tool knows by name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -196,6 +196,7 @@ impl Args {
                     }
                 }
                 Value(name) if provider.is_none() => provider = Some(Provider::parse(&name.string()?)?),
+                Long(name) => return Err(options::unknown(name)),
                 other => return Err(other.unexpected().into()),
             }
         }
@@ -211,6 +212,7 @@ impl Args {
             (Some(_), None) if port.is_some() => Err(Usage("--port goes with --serve".into())),
             (Some(provider), None) => {
                 args.provider = provider;
+                options::check(provider.name(), &options, args.url.is_some())?;
                 args.check()?;
                 Ok(Command::Run(Box::new(args)))
             }

@@ -21,6 +21,15 @@ pub fn save(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
     written
 }
 
+/// Looks whether a snapshot can be written, before there is one that must be.
+pub fn check(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let beside = beside(path);
+    create(&beside).and_then(|_| fs::remove_file(&beside))
+}
+
 /// Writes a text that only its owner may read.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     create(path)?.write_all(text.as_bytes())

@@ -103,8 +103,9 @@ On a terminal a line at the bottom shows phase, next deadline, last answer and r
 Ctrl-C logs out. SIGTERM logs out, with --save it saves and leaves the session open.
 
 EXIT CODES
-  0 logged out or saved    3 denied      4 unavailable, or the logout was not confirmed
-  5 protocol error         6 expired     7 another client holds the session     64 usage
+  0 logged out or saved    3 denied      4 unavailable, the logout not confirmed, or nothing to save to any more
+  5 protocol error         6 expired     7 another client holds the session
+  64 usage: an option, a variable or a file that cannot be used
 
 EXAMPLES
   SANSESSION_USER=norm SANSESSION_PASSWORD_FILE=/run/secrets/cbrain \\

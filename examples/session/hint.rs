@@ -1,5 +1,7 @@
 //! What to do next, when a session did not open or has ended against its owner's wish.
 
+use std::io::IsTerminal;
+
 use sansession::blocking::SendError;
 use sansession::{Cause, CloseReason, Denial, Event, FailureKind, NeedKind};
 
@@ -10,6 +12,14 @@ pub struct Trouble {
     provider: Provider,
     url: Option<String>,
     ca_file: bool,
+    /// Whether a refusal is in a file, so that the next run has to be told to try again.
+    remembers: bool,
+    /// Whether the file of `--resume` stays what it is.
+    reads_only: bool,
+    /// Whether somebody gave a token in the place of a login.
+    adopted: bool,
+    /// Where the last request went.
+    path: String,
     failure: Option<(FailureKind, String)>,
     status: Option<u16>,
     was_active: bool,
@@ -19,8 +29,22 @@ impl Trouble {
     pub fn new(args: &Args) -> Self {
         // What stands before an `@` is a password, most likely.
         let url = args.url.clone().filter(|url| !url.contains('@'));
-        let ca_file = args.ca_file.is_some();
-        Self { provider: args.provider, url, ca_file, failure: None, status: None, was_active: false }
+        Self {
+            provider: args.provider,
+            url,
+            ca_file: args.ca_file.is_some(),
+            remembers: args.save.is_some() || args.resume.is_some(),
+            reads_only: args.resume.is_some() && args.resume != args.save,
+            adopted: ["SANSESSION_TOKEN", "SANSESSION_TOKEN_FILE"].iter().any(|name| std::env::var_os(name).is_some()),
+            path: String::new(),
+            failure: None,
+            status: None,
+            was_active: false,
+        }
+    }
+
+    pub fn sending(&mut self, path: &str) {
+        path.clone_into(&mut self.path);
     }
 
     pub fn event(&mut self, event: &Event) {
@@ -40,6 +64,12 @@ impl Trouble {
         match reason {
             CloseReason::LoggedOut { .. } => None,
             CloseReason::Denied(denial) => self.denied(denial),
+            CloseReason::Expired if self.adopted => {
+                Some("SANSESSION_TOKEN is not valid, or no longer: leave it out to log in".into())
+            }
+            CloseReason::Expired if self.reads_only => {
+                Some("run it without --resume to log in, or with --relogin, which does it by itself".into())
+            }
             CloseReason::Expired => Some("run it again to log in, or with --relogin, which does it by itself".into()),
             CloseReason::Rival => Some(
                 "end the other client first (a browser, an app, another program of this user), or choose --compete wait or always".into(),
@@ -60,6 +90,9 @@ impl Trouble {
         match &self.failure {
             Some((FailureKind::Tls, why)) if why.contains("InvalidContentType") || why.contains("corrupt message") => {
                 format!("what answers at {url} does not speak TLS: is the port right, or is it http:// ?")
+            }
+            Some((FailureKind::Tls, why)) if why.contains("not the pinned one") && self.ca_file => {
+                "the certificate in --ca-file is not the one of this server: is it the right file? If the server's own is fine, give its SHA-256 with --pin".into()
             }
             Some((FailureKind::Tls, why)) if why.contains("not the pinned one") => {
                 "check the certificate with whoever runs the server; if it is theirs, give its SHA-256 with --pin"
@@ -98,34 +131,26 @@ impl Trouble {
     }
 
     fn denied(&self, denial: &Denial) -> Option<String> {
-        let again = "then give it once more with --again; accounts lock after about three refusals";
-        let name = match denial {
-            Denial::Refused { kind } => match (kind, self.provider) {
-                (NeedKind::Credentials, _) => "SANSESSION_USER and SANSESSION_PASSWORD",
-                (NeedKind::AccessCode, _) => "SANSESSION_CODE (the access code changes every day)",
-                (NeedKind::Totp, _) => {
-                    "SANSESSION_TOTP_SECRET and this machine's clock, or SANSESSION_UCC and SANSESSION_MOBILE"
-                }
-                (NeedKind::Pin, _) => "SANSESSION_PIN",
-                (NeedKind::GatewayToken, _) => {
-                    "SANSESSION_ACCESS_TOKEN, or SANSESSION_CONSUMER_KEY and SANSESSION_CONSUMER_SECRET"
-                }
-                _ => return None,
-            },
+        let fields = match denial {
+            Denial::Refused { kind } => return self.refused(*kind),
             Denial::Unanswered { kind } => {
-                return Some(match kind {
-                    NeedKind::Credentials => {
-                        "set SANSESSION_USER and SANSESSION_PASSWORD, or run it at a terminal".into()
-                    }
-                    NeedKind::AccessCode => "set SANSESSION_CODE, or run it at a terminal".into(),
-                    NeedKind::Totp => "set SANSESSION_TOTP_SECRET, or run it at a terminal".into(),
-                    NeedKind::Pin => "set SANSESSION_PIN, or run it at a terminal".into(),
-                    NeedKind::GatewayToken => "set SANSESSION_ACCESS_TOKEN to a token that is valid now".into(),
-                    other => format!("nobody answered the {}", other.code()),
-                });
+                let name = match kind {
+                    NeedKind::Credentials => "SANSESSION_USER and SANSESSION_PASSWORD",
+                    NeedKind::AccessCode => "SANSESSION_CODE",
+                    NeedKind::Totp => "SANSESSION_TOTP_SECRET",
+                    NeedKind::Pin => "SANSESSION_PIN",
+                    NeedKind::GatewayToken => "SANSESSION_ACCESS_TOKEN to a token that is valid now",
+                    other => return Some(format!("nobody answered the {}", other.code())),
+                };
+                let typed = if std::io::stdin().is_terminal() { "" } else { ", or run it at a terminal" };
+                return Some(format!("set {name}{typed}"));
             }
+            Denial::Rejected(_) if matches!(self.status, Some(404 | 405)) => return Some(self.stranger(404)),
+            Denial::Rejected(_) => self.rejected_fields(),
             Denial::KeyNotLive { .. } if self.provider == Provider::IbkrOauth2 => "SANSESSION_CLIENT_ID and --key-id",
-            Denial::KeyNotLive { .. } => "SANSESSION_CONSUMER_KEY",
+            Denial::KeyNotLive { .. } => {
+                "SANSESSION_CONSUMER_KEY (one that was made today works after the next midnight of --region)"
+            }
             Denial::TokenRegenerated => "SANSESSION_ACCESS_TOKEN and SANSESSION_ACCESS_TOKEN_SECRET",
             Denial::SignatureRefused if self.provider == Provider::IbkrOauth2 => {
                 "--signature-key, --key-id and SANSESSION_CLIENT_ID"
@@ -135,14 +160,60 @@ impl Trouble {
             Denial::ClockWrong { .. } => return Some("set this machine's clock (NTP)".into()),
             Denial::Locked => return Some("the account's owner has to unlock it at the provider".into()),
             Denial::IpNotAllowed => {
-                return Some("have this machine's address allowed at the provider, or check --egress-ip".into());
+                let egress = if self.provider == Provider::IbkrOauth2 { ", or check --egress-ip" } else { "" };
+                return Some(format!("have this machine's address allowed at the provider{egress}"));
             }
             Denial::NotEntitled => {
                 return Some("the account's owner has to ask the provider for this interface".into());
             }
-            _ => return Some(format!("check what the provider was told: {}", self.example())),
+            _ => "--url",
         };
-        Some(format!("check {name}, {again}"))
+        Some(format!("check {fields}, {}", self.again()))
+    }
+
+    /// An answer was refused.
+    fn refused(&self, kind: NeedKind) -> Option<String> {
+        let fields = match (kind, self.provider) {
+            (NeedKind::Credentials, _) => "SANSESSION_USER and SANSESSION_PASSWORD",
+            (NeedKind::AccessCode, _) => "SANSESSION_CODE (the access code changes every day)",
+            (NeedKind::Totp, _) => {
+                "SANSESSION_TOTP_SECRET or SANSESSION_CODE, this machine's clock, SANSESSION_UCC and SANSESSION_MOBILE (a code is good once in its 30 s)"
+            }
+            (NeedKind::Pin, _) => "SANSESSION_PIN",
+            (NeedKind::GatewayToken, Provider::KotakNeo) => {
+                return Some(format!(
+                    "check SANSESSION_ACCESS_TOKEN, which is the dashboard's token, without `Bearer`, {}",
+                    self.again()
+                ));
+            }
+            (NeedKind::GatewayToken, _) => {
+                return Some(format!(
+                    "check SANSESSION_ACCESS_TOKEN, or SANSESSION_CONSUMER_KEY and SANSESSION_CONSUMER_SECRET, and whether --url is the host that they are for ({}), {}",
+                    self.example(),
+                    self.again()
+                ));
+            }
+            _ => return None,
+        };
+        Some(format!("check {fields}, {}; accounts lock after about three refusals", self.again()))
+    }
+
+    /// Names what the server had been told when it did not take a request.
+    fn rejected_fields(&self) -> &'static str {
+        let to = |end: &str| self.path.ends_with(end);
+        match self.provider {
+            Provider::Cbrain => "SANSESSION_USER and SANSESSION_PASSWORD",
+            Provider::IbkrOauth2 if to("/sso-sessions") => "SANSESSION_USER and --egress-ip",
+            Provider::IbkrOauth2 => "SANSESSION_CLIENT_ID, --key-id and --signature-key",
+            Provider::KotakTrade if to("/token") => "SANSESSION_CONSUMER_KEY and SANSESSION_CONSUMER_SECRET",
+            Provider::KotakTrade if to("/init") => "SANSESSION_USER and SANSESSION_CONSUMER_KEY",
+            Provider::KotakNeo => "SANSESSION_UCC and SANSESSION_MOBILE",
+            _ => "what the server says above",
+        }
+    }
+
+    const fn again(&self) -> &'static str {
+        if self.remembers { "then run it with --again" } else { "then run it again" }
     }
 
     fn example(&self) -> &'static str {

@@ -54,7 +54,7 @@ pub fn open_oauth1a(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usag
         .map_err(|error| Usage(format!("{}: {error}", shown("--dh-param", path))))?;
     let signature = key("--signature-key", args.oauth.signature_key.as_deref())?;
     let oauth = OAuth1a::new(consumer, &grant, signature, &encryption, params)
-        .map_err(|error| named("SANSESSION_ACCESS_TOKEN_SECRET", error))?;
+        .map_err(|error| named("SANSESSION_ACCESS_TOKEN_SECRET or --encryption-key", error))?;
     session(args, url, oauth.into(), saved, None)
 }
 
@@ -69,8 +69,10 @@ pub fn open_oauth2(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage
     let client = Client::new(needed("SANSESSION_CLIENT_ID")?.expose(), id)
         .map_err(|error| named("SANSESSION_CLIENT_ID or --key-id", error))?;
     let ip = args.oauth.egress_ip.ok_or_else(|| Usage("--egress-ip is missing".into()))?;
-    let signature = key("--signature-key", args.oauth.signature_key.as_deref())?;
-    let oauth = OAuth2::new(client, signature, needed("SANSESSION_USER")?.expose(), ip)?;
+    let path = args.oauth.signature_key.as_deref();
+    let signature = key("--signature-key", path)?;
+    let oauth = OAuth2::new(client, signature, needed("SANSESSION_USER")?.expose(), ip)
+        .map_err(|error| named(&shown("--signature-key", path), error))?;
     session(args, url, oauth.into(), saved, None)
 }
 

@@ -12,7 +12,7 @@ use sansession::sim::{Server, kotak as sim};
 use sansession::{BaseUrl, Because, By, Input, Need, NeedKind, Rejection, Secret, Session, Snapshot, Totp, totp};
 
 use crate::Usage;
-use crate::answers::{Answers, TRIES, prompt_hidden, variable};
+use crate::answers::{Answers, TRIES, explained, prompt_hidden, typed, variable};
 use crate::args::Args;
 use crate::world::{self, World};
 
@@ -44,9 +44,11 @@ impl Codes {
     fn read() -> Result<Self, Usage> {
         let totp_secret = variable("SANSESSION_TOTP_SECRET")?;
         if let Some(secret) = &totp_secret {
-            totp::code(secret, now()).map_err(|why| Usage(format!("SANSESSION_TOTP_SECRET: {why}")))?;
+            let no_secret = |_| Usage("SANSESSION_TOTP_SECRET: no Base32 (the letters A to Z and 2 to 7)".into());
+            totp::code(secret, now()).map_err(no_secret)?;
         }
-        Ok(Self { totp_secret, access_token: variable(ACCESS_TOKEN)?, given: None })
+        let access_token = variable(ACCESS_TOKEN)?.map(|token| whole(ACCESS_TOKEN, token)).transpose()?;
+        Ok(Self { totp_secret, access_token, given: None })
     }
 
     /// Answers a need for an authenticator's code or for a token of the gateway.
@@ -57,7 +59,7 @@ impl Codes {
             Ok(Answer::Now(input, By::Store)) if std::mem::take(again) => Answer::Now(input, By::Person),
             Ok(answer) => answer,
             Err(rejection) => {
-                eprintln!("{}: {rejection}", need.kind.code());
+                eprintln!("{}", explained(need.kind, rejection));
                 Answer::GiveUp
             }
         }
@@ -81,10 +83,11 @@ impl Codes {
         if let Some(code) = code.take() {
             return Ok(Answer::Now(Input::Totp(Totp::new(code, now())?), By::Store));
         }
-        match ask(need, "authenticator's code: ") {
-            Some(code) => Ok(Answer::Now(Input::Totp(Totp::new(code, now())?), By::Person)),
-            None => Ok(Answer::GiveUp),
+        if need.refused >= TRIES {
+            return Ok(Answer::GiveUp);
         }
+        let code = typed("authenticator's code: ", |code| Totp::new(code, now()));
+        Ok(code.map_or(Answer::GiveUp, |code| Answer::Now(Input::Totp(code), By::Person)))
     }
 
     fn token(&mut self, need: &Need) -> Result<Answer, Rejection> {
@@ -120,6 +123,7 @@ pub fn open_trade(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage>
     let secret = variable("SANSESSION_CONSUMER_SECRET")?.or_else(|| known(CONSUMER_SECRET).map(Secret::from));
     let renews = secret.is_some();
     if let Some(secret) = secret {
+        let secret = whole("SANSESSION_CONSUMER_SECRET", secret)?;
         provider = provider.consumer_secret(secret);
     }
     if let Some(ip) = variable("SANSESSION_IP")? {
@@ -139,6 +143,9 @@ pub fn open_trade(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage>
             answers.check()?;
             answerable(ACCESS_TOKEN, renews || answers.kotak.access_token.is_some())?;
             answerable("SANSESSION_CODE", answers.code.is_some())?;
+            if let Some(code) = &answers.code {
+                whole("SANSESSION_CODE", code.clone())?;
+            }
             Handle::new(Session::new(provider, world::options(args), seed()?)).erased()
         }
     };
@@ -160,6 +167,10 @@ pub fn open_neo(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         answers.kotak.totp_secret.get_or_insert_with(|| TOTP_SECRET.into());
     }
     let (ucc, mobile) = (needed("SANSESSION_UCC", known(USER))?, needed("SANSESSION_MOBILE", known(MOBILE))?);
+    let number = mobile.expose().strip_prefix('+').unwrap_or(mobile.expose());
+    if !is_number(number) || number.len() < 10 {
+        return Err(Usage("SANSESSION_MOBILE: a number such as +910000000000, or its last ten digits".into()));
+    }
     let mut provider = Neo::new(world::base(args, &url)?, ucc.expose(), mobile);
     if let Some(token) = answers.kotak.access_token.take().or_else(|| known(DASHBOARD_TOKEN).map(Secret::from)) {
         answers.kotak.given = Some(token.clone());
@@ -175,6 +186,14 @@ pub fn open_neo(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         None => {
             answerable("SANSESSION_TOTP_SECRET", answers.kotak.totp_secret.is_some() || answers.code.is_some())?;
             answerable("SANSESSION_PIN", answers.pin.is_some())?;
+            // A typo here must not cost the authenticator's code.
+            if answers.pin.as_ref().is_some_and(|pin| !is_number(pin.expose()) || pin.expose().len() != 6) {
+                return Err(Usage("SANSESSION_PIN: the MPIN has six digits".into()));
+            }
+            if let (None, Some(code)) = (&answers.kotak.totp_secret, &answers.code) {
+                Totp::new(code.clone(), now())
+                    .map_err(|_| Usage("SANSESSION_CODE: the authenticator's code has six digits".into()))?;
+            }
             Handle::new(Session::new(provider, options, seed()?)).erased()
         }
     };
@@ -236,8 +255,23 @@ fn base(url: &str) -> Result<BaseUrl, Usage> {
 
 /// Reads what no login can do without.
 fn needed(name: &str, known: Option<&str>) -> Result<Secret, Usage> {
-    let value = variable(name)?.or_else(|| known.map(Secret::from)).ok_or_else(|| missing(name))?;
-    if value.is_empty() { Err(Usage(format!("{name} is empty"))) } else { Ok(value) }
+    whole(name, variable(name)?.or_else(|| known.map(Secret::from)).ok_or_else(|| missing(name))?)
+}
+
+/// Looks for what nobody means: nothing at all, a second word, the name of the scheme before a token.
+fn whole(name: &str, value: Secret) -> Result<Secret, Usage> {
+    match value.expose() {
+        "" => Err(Usage(format!("{name} is empty"))),
+        text if text.starts_with("Bearer ") => Err(Usage(format!("{name}: the token alone, without `Bearer`"))),
+        text if text.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+            Err(Usage(format!("{name} has a space or a line break in it")))
+        }
+        _ => Ok(value),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Checks that a need can be answered at all, before anything is sent.

@@ -74,8 +74,9 @@ impl Line {
 
 fn draw(state: &mut State) {
     let Some(status) = state.handle.as_ref().map(Handle::status) else { return };
-    if state.hidden || status.phase == Phase::Idle {
-        return;
+    if state.hidden || matches!(status.phase, Phase::Idle | Phase::Closed) {
+        // What stands there is no longer so.
+        return erase(state, &mut std::io::stdout().lock());
     }
     let text = text(&status, state, now());
     let mut out = std::io::stdout().lock();
@@ -102,6 +103,8 @@ fn text(status: &Status, state: &State, now: Timestamp) -> String {
         text.push_str(", in doubt");
     }
     let on = match &status.on {
+        // Without a deadline nobody looks whether it has answered itself.
+        WaitingOn::Need(need) if status.deadline == Timestamp::NEVER => need.kind.code().to_owned(),
         WaitingOn::Need(need) => format!("needs {}, looks again", need.kind.code()),
         other => other.code().to_owned(),
     };

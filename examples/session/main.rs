@@ -15,6 +15,7 @@ mod kotak;
 mod line;
 mod listen;
 mod names;
+mod options;
 mod report;
 mod run;
 mod signals;

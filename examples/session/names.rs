@@ -44,7 +44,7 @@ fn unknown(name: &str) -> Option<String> {
 }
 
 /// How many letters must be put in, taken out or changed.
-fn distance(left: &str, right: &str) -> usize {
+pub fn distance(left: &str, right: &str) -> usize {
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (i, a) in left.bytes().enumerate() {
         let (mut before, mut next) = (i + 1, vec![i + 1]);

@@ -41,6 +41,12 @@ pub fn run(args: &Args) -> Result<u8, Usage> {
 }
 
 fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage> {
+    if let Some(path) = &args.save {
+        file::check(path).map_err(|error| Usage(format!("--save {}: {error}", path.display())))?;
+    }
+    if args.url.is_none() && !args.json {
+        report.say("no --url, so this is an embedded simulator");
+    }
     let saved = saved_session(args, &report)?;
     if let Some(reason) = saved.as_ref().and_then(ended) {
         match reason {
@@ -270,6 +276,7 @@ impl Driver for Tool {
 
     fn sending(&mut self, outgoing: &Outgoing) {
         self.sent = true;
+        self.trouble.sending(outgoing.path());
         self.report.sending(outgoing);
     }
 
@@ -293,6 +300,9 @@ fn saved_session(args: &Args, report: &Report) -> Result<Option<Snapshot>, Usage
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && args.save.as_ref() == Some(path) => {
             report.say(&format!("{} is not there yet; a new session begins", path.display()));
             Ok(None)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(Usage(format!("--resume {}: no text, and so no saved session", path.display())))
         }
         Err(error) => Err(Usage(format!("--resume {}: {error}", path.display()))),
     }

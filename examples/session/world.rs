@@ -1,6 +1,7 @@
 //! Where the sessions are: servers that exist, and simulators that stand in for them.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::Duration;
 
 use sansession::blocking::{Handle, Pin, Transport, Trust, now, seed};
@@ -139,7 +140,7 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         trust = Trust::pin(pin);
     } else if let Some(path) = &args.ca_file {
         // A gateway signs its certificate itself, so the file is the certificate and no root.
-        trust = Trust::pin_file(path)?;
+        trust = Trust::pin_file(path).map_err(|error| ca_file(path, &error))?;
     }
     let mut provider = api::Gateway::new(&base(args, &url)?)?.takeover(args.takeover).region(args.region);
     if let Some(every) = args.keepalive {
@@ -203,7 +204,8 @@ where
 {
     let session = Session::resume(provider, saved, options, None, seed()?, now());
     let file = args.resume.as_deref().unwrap_or_else(|| "".as_ref()).display();
-    Ok(Handle::new(session.map_err(|error| Usage(format!("--resume {file}: {error}")))?).erased())
+    let named = |error| Usage(format!("--resume {file}: {error}; without --resume a new login begins"));
+    Ok(Handle::new(session.map_err(named)?).erased())
 }
 
 pub fn options(args: &Args) -> Options {
@@ -223,16 +225,23 @@ pub fn base(args: &Args, url: &str) -> Result<BaseUrl, Usage> {
         let hint = if error == sansession::UrlError::PlainHttp { " (--allow-plain-http)" } else { "" };
         // What stands before an `@` is a password, most likely.
         let shown = if url.contains('@') { String::new() } else { format!(" {url:?}") };
-        Usage(format!("--url{shown}: {error}{hint}"))
+        let error = error.to_string();
+        let what = match error.strip_prefix("url: ") {
+            _ if url.contains(char::is_whitespace) => "there is a space in it",
+            what => what.unwrap_or(&error),
+        };
+        Usage(format!("--url{shown}: {what}{hint}"))
     })
+}
+
+fn ca_file(path: &Path, error: &impl std::fmt::Display) -> Usage {
+    Usage(format!("--ca-file {}: {error}", path.display()))
 }
 
 pub fn transport(args: &Args) -> Result<Transport, Usage> {
     let trust = match (&args.pin, &args.ca_file) {
         (Some(pin), _) => Trust::pin(*pin),
-        (None, Some(path)) => {
-            Trust::roots_file(path).map_err(|error| Usage(format!("--ca-file {}: {error}", path.display())))?
-        }
+        (None, Some(path)) => Trust::roots_file(path).map_err(|error| ca_file(path, &error))?,
         (None, None) => Trust::mozilla(),
     };
     Ok(Transport::builder().trust(trust).build()?)

@@ -41,6 +41,7 @@ fn a_terminal_shows_where_the_session_stands_and_is_left_clean() {
     for words in ["active for", "keepalive in", "last answer 200"] {
         assert!(written.contains(words), "{words}: {written:?}");
     }
+    assert!(!written.contains("[closed"), "nobody waits for anything any more: {written:?}");
     let drawn = written.split("\x1b[2m").skip(1).map(|line| line.split("\x1b[0m").next().unwrap());
     for line in drawn {
         assert!(line.chars().count() < 60 && !line.contains('\n'), "{line:?}");

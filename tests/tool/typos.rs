@@ -28,6 +28,7 @@ fn a_wrong_address_tells_which_part_of_it_is_wrong() {
     let (plain, secure) = (portal(), secure());
     let gone = portal().url().to_owned();
     says(at(gone), 4, &["nothing answers", "host and port"]);
+    says(at("https://localhost:1/a b"), 64, &["--url", "a space"]);
     says(at("https://no-such-host.invalid"), 4, &["nothing answers", "no-such-host.invalid"]);
     says(at(plain.url().replace("http:", "https:")), 4, &["does not speak TLS", "http://"]);
     says(at(secure.url().replace("https:", "http:")), 4, &["https://"]);
@@ -87,4 +88,83 @@ fn a_wrong_key_tells_its_option() {
     says(whole(), 64, &["--encryption-key is missing"]);
     says(whole().arg("--encryption-key", &text), 64, &["--encryption-key", "text.pem"]);
     says(whole().env("SANSESSION_ACCESS_TOKEN_SECRET", "?"), 64, &["SANSESSION_ACCESS_TOKEN"]);
+}
+
+/// The simulators' refusals are those of the real servers, which say little: the tool adds what was told to them.
+#[test]
+fn a_refused_request_tells_what_the_server_had_been_told() {
+    use sansession::BaseUrl;
+    use sansession::sim::kotak::trade_api::User;
+    use sansession::sim::kotak::{Neo, TradeApi};
+    let url = |text: &str| BaseUrl::parse(text).unwrap();
+    let server = Server::start(TradeApi::kotak(), now).unwrap(); // which has a port by now
+    let hosts = [format!("{}/apim", server.url()), format!("http://localhost:{}/apim", server.port())];
+    let api = TradeApi::new(hosts.map(|host| url(&host))).app("key", "secret").user(User::new("NORM1", PASSWORD));
+    server.with(|sim| *sim = api);
+    let trade = |path: &str| {
+        let tool = tool("kotak-trade --patience 2").arg("--url", format!("{}{path}", server.url())).norm();
+        tool.env("SANSESSION_CODE", "none").env("SANSESSION_CONSUMER_KEY", "key").env("SANSESSION_USER", "NORM1")
+    };
+    let keyed = |path: &str| trade(path).env("SANSESSION_CONSUMER_SECRET", "secret");
+    says(keyed("/apim").env("SANSESSION_CONSUMER_SECRET", "x"), 3, &["SANSESSION_CONSUMER_SECRET, then run it again"]);
+    says(keyed("/apim").env("SANSESSION_USER", "MORN1"), 3, &["SANSESSION_USER"]);
+    says(keyed(""), 3, &["no such path", "--url"]);
+    says(trade("/apim").env("SANSESSION_ACCESS_TOKEN", "0".repeat(31)), 3, &["SANSESSION_ACCESS_TOKEN", "--url"]);
+    for (name, value, word) in [
+        ("CONSUMER_KEY", "two words", "a space"),
+        ("CONSUMER_SECRET", "", "empty"),
+        ("ACCESS_TOKEN", "Bearer hunter2", "without `Bearer`"),
+        ("CODE", "", "SANSESSION_CODE is empty"),
+    ] {
+        says(keyed("/apim").env(&format!("SANSESSION_{name}"), value), 64, &[word, name]);
+    }
+    let server = Server::start(Neo::new(url("http://localhost")), now).unwrap();
+    let login = url(server.url());
+    server.with(|sim| *sim = Neo::new(login));
+    let neo = || {
+        let tool = tool("kotak-neo --patience 2").at(&server).env("SANSESSION_UCC", "ABC12");
+        let tool = tool.env("SANSESSION_MOBILE", "0000000000").env("SANSESSION_PIN", "654321");
+        tool.env("SANSESSION_CODE", "123456").env("SANSESSION_ACCESS_TOKEN", "dashboard")
+    };
+    for (name, value, word) in [
+        ("PIN", "65432l", "digits"),
+        ("PIN", "65432", "six digits"),
+        ("CODE", "12345", "six digits"),
+        ("MOBILE", "+91 0000000000", "a space"),
+        ("MOBILE", "000000", "ten digits"),
+        ("TOTP_SECRET", "0189", "Base32"),
+        ("ACCESS_TOKEN", "Bearer dashboard", "without `Bearer`"),
+    ] {
+        says(neo().env(&format!("SANSESSION_{name}"), value), 64, &[word, name]);
+    }
+    assert!(server.log().is_empty());
+    says(neo(), 3, &["SANSESSION_ACCESS_TOKEN", "dashboard's token"]);
+}
+
+#[test]
+fn a_file_that_cannot_serve_tells_its_option() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = directory.path().join("text.pem");
+    std::fs::write(&text, "no certificate\n").unwrap();
+    let (portal, secure) = (portal(), secure());
+    let certificate = directory.path().join("certificate.pem");
+    std::fs::write(&certificate, secure.certificate_pem().unwrap()).unwrap();
+    let gateway = |url: &str| tool("ibkr-gateway --patience 1").arg("--url", format!("{url}/v1/api"));
+    for file in [&text, &directory.path().join("missing.pem")] {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        says(gateway(secure.url()).arg("--ca-file", file), 64, &["--ca-file", name]);
+    }
+    says(gateway(self::secure().url()).arg("--ca-file", &certificate), 4, &["--ca-file", "not the one", "--pin"]);
+    let saved = directory.path().join("session.json");
+    let at = || tool("cbrain").at(&portal).arg("--resume", &saved).norm();
+    tool("cbrain --for 0").at(&portal).arg("--save", &saved).norm().runs().exits(0);
+    // The file stays what it is, so the same words would end the same way for ever.
+    tool("cbrain").at(&portal).arg("--resume", &saved).runs();
+    says(at(), 6, &["without --resume"]);
+    std::fs::write(&saved, [0xff, 0xfe]).unwrap();
+    says(at(), 64, &["--resume", "no saved session"]);
+    std::fs::write(&saved, "{").unwrap();
+    says(at(), 64, &["--resume", "damaged", "without --resume"]);
+    // Before anything is sent, also where nothing of the login would have to be saved.
+    says(tool("ibkr-oauth1a --url https://localhost:1/v1/api --save /no/such/x.json"), 64, &["--save", "/no/such"]);
 }

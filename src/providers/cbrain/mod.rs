@@ -1,25 +1,43 @@
 //! CBRAIN (BrainPortal): login, keepalive and logout of `/session`.
 //!
-//! - **Steps**: `login` (POST), `check` (GET), `logout` (DELETE).
-//! - **Needs**: [`NeedKind::Credentials`]; none if a token is [adopted](crate::Session::adopt).
-//! - **Deadlines**: the portal ends a session after 24 hours without use, so `check` leaves every 12
-//!   hours by default. There is no absolute end. A login has 15 s, a check and a logout 10 s.
-//! - **Another address**: a token is bound to the client's IP address. Its first use from another one
-//!   ends it for good, for the first address too, and the portal does not say why. So a snapshot is
-//!   resumed only under the same [`Options::egress`](crate::Options::egress) label.
+//! # Steps
 //!
-//! # Close reasons
+//! | step | request | when |
+//! |---|---|---|
+//! | `login` | `POST /session` | where there is no token; never beside one |
+//! | `check` | `GET /session` | every 12 hours; before an [adopted](crate::Session::adopt) token is used, after a resume, and against a doubt |
+//! | `logout` | `DELETE /session` | ends this session and no other one of the user |
+//!
+//! # Needs
+//!
+//! | need | why it comes (again) |
+//! |---|---|
+//! | [`NeedKind::Credentials`], not where a token is adopted that lives | `Opening`. `Refused`: wrong, or one of the reasons under `denied.credentials`. `Lost`: the answer did not come, so there may be a session that nobody knows of; it idles out in a day. `Expired`, with [`Options::relogin`](crate::Options::relogin) |
+//!
+//! # Deadlines
+//!
+//! The portal ends a session after 24 hours without use, so `check` leaves every 12 hours by default. There is
+//! no absolute end. A login has 15 s, since the portal holds a refused one back, a check and a logout 10 s.
+//!
+//! # Why it closed, and what to do
 //!
 //! | [code](crate::CloseReason::code) | what happened | what to do |
 //! |---|---|---|
 //! | `logged-out` | the logout was confirmed, or the session had ended before it | nothing |
-//! | `logged-out.unconfirmed` | the portal was locked or out of reach for [`logout_patience`](crate::Options::logout_patience) | nothing: it ends there 24 hours after its last use |
+//! | `logged-out.unconfirmed` | the portal was locked or out of reach for [`logout_patience`](crate::Options::logout_patience) | nothing: it ends there 24 hours after its last use. Its token is in the snapshot still, for whoever wants to end it sooner |
 //! | `denied.credentials` | 401 to a login, and no other answer came | check login and password, then log in in a browser, where the portal says more: a locked account, an address outside the account's list and an account that logs in by OpenID only get the same 401 |
 //! | `denied.unanswered` | nobody gave login and password | give them |
-//! | `denied.rejected` | 400 or 500 to a login: the portal could not use it | read its text |
+//! | `denied.rejected` | 400 or 500 to a login: the portal could not use it | read its text; the same login gets the same answer |
 //! | `expired` | 401 to a check: 24 hours without use, ended elsewhere, another address, purged or locked by an admin | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
-//! | `retries-exhausted` | the portal was locked or out of reach while the session was being opened | try again later |
-//! | `protocol` | a login or a first look got something else than the portal's answer | look at the shape: a wrong URL, a page of a proxy, or a banned address (401 as HTML) |
+//! | `retries-exhausted` | the portal was locked or out of reach while the session was being opened, or the answer to a login was lost and nobody gave the password again | try again later |
+//! | `protocol` | a login or a first look got something else than the portal's answer | look at the shape: a wrong URL, a redirect, a page of a proxy, or a banned address (401 as HTML) |
+//!
+//! # Moving a session
+//!
+//! To another process: yes. To another address: **no**. A token is bound to the client's IP address; one that the
+//! portal's account page gave out, to that of its first use. Its first use from another one ends it for good, for
+//! the first address too, and the portal does not say why. So a snapshot is resumed only under the same
+//! [`Options::egress`](crate::Options::egress) label.
 //!
 //! # Traps
 //!
@@ -29,8 +47,11 @@
 //! - **The `Accept` header decides everything**, see [`wire::JSON`]: with the wrong one a login is a
 //!   redirect, a check is 200 with nothing in it, and a logout is a redirect that ends nothing. Hence 200
 //!   counts only with a JSON type and both fields, and 3xx is never a logout. The portal's own tests run
-//!   without its forgery protection and cannot see this.
+//!   without its forgery protection and cannot see this; a client generated from its API description sends no
+//!   `Accept` with the logout, and its logouts end nothing.
 //! - **A login with an old token is none**: it answers for that token's user, whatever the credentials.
+//! - **Three parameters that the login does not know ban the address** for two weeks, on every URL (since
+//!   December 2025). None but the two is ever sent.
 //! - **Only what ran to its end counts as use**, noted once a minute: GET counts; POST with a live token
 //!   does not, nor do 302, 400, 401 and 503. A keepalive is therefore GET.
 //! - **A 401 has an empty body** and a JSON type. As HTML it comes from a ban of the client's address and

@@ -18,7 +18,7 @@
 //!
 //! | step | request | when |
 //! |---|---|---|
-//! | look | `POST iserver/auth/status` | at the opening, and each minute while the inner tier is not there; each 2 s while it is being established |
+//! | look | `POST iserver/auth/status` | at the opening, and each minute while the inner tier is not there; each 2 s while it is being established, each 10 s after thirty of these |
 //! | watch | the same | while a person logs in: each 3 s for five minutes, each 15 s later |
 //! | validate | `GET sso/validate` | before anything is opened where [`Expect`] has a wish; against a doubt; to learn the user's name a minute after the opening. At least 65 s apart: one a minute is allowed |
 //! | accounts | `GET iserver/accounts` | where a kind of account is expected and the login does not tell its own |
@@ -33,7 +33,8 @@
 //!
 //! # Needs
 //!
-//! - [`NeedKind::Browser`]: nobody is logged in. Show a person [`Need::url`](crate::Need::url); the browser must run on the
+//! - [`NeedKind::Browser`]: nobody is logged in, because of `Opening`, of the nightly `Reset` or, with
+//!   [`Options::relogin`](crate::Options::relogin), because the login `Expired`. Show a person [`Need::url`](crate::Need::url); the browser must run on the
 //!   gateway's own machine. The session goes on by itself. [`Input::Done`] makes it ask `sso/validate`, which helps
 //!   where the flags stay false although somebody has logged in.
 //! - [`NeedKind::Takeover`], under [`Takeover::Ask`]: another client holds the inner tier, or the server wants the compete
@@ -43,6 +44,7 @@
 //!
 //! # Deadlines
 //!
+//! - Each answer has 12 s: IBKR itself gives up after 10 and says 503.
 //! - Five minutes without an answered tickle raise a doubt. The page says in one place that a session idles out after
 //!   five minutes, in another after six. Calls of the user's own never put a tickle off: nobody knows whether they count.
 //! - Midnight of the [`Region`] ends sessions, and a login lasts 24 hours at most (on a day of 25 it ends before midnight).
@@ -61,16 +63,19 @@
 //!   (`/portfolio` and the like) may be authorized, others are
 //!   [`NotReady`](crate::AuthorizeError::NotReady) with the tier `brokerage`.
 //!
-//! # How it ends
+//! # Why it closed, and what to do
 //!
-//! | reason | what to do |
-//! |---|---|
-//! | [`Expired`](CloseReason::Expired) | the login ended in the middle of the day, by the word of two answers. Start anew, or set [`Options::relogin`](crate::Options::relogin) |
-//! | [`Rival`](CloseReason::Rival) | ask the owner, who may log the other client out, or allow a takeover |
-//! | [`Denied(WrongAccount)`](crate::Denial::WrongAccount) | log out in the browser and log in as the expected user; nothing was done with the wrong one |
-//! | [`Denied(IpNotAllowed)`](crate::Denial::IpNotAllowed) | allow this address in the gateway's `conf.yaml`; those of data centres may be refused at the edge |
-//! | [`Protocol`](CloseReason::Protocol) | the shape tells what was found: another program on the port (AirPlay of macOS has 5000), a wrong path |
-//! | [`RetriesExhausted`](CloseReason::RetriesExhausted) | no gateway runs there, its certificate is not the pinned one, or IBKR is down |
+//! | [code](crate::CloseReason::code) | what happened | what to do |
+//! |---|---|---|
+//! | `logged-out` | the gateway confirmed it, nobody was logged in any more, or no login had been found yet | nothing |
+//! | `logged-out.unconfirmed` | no answer for [`logout_patience`](crate::Options::logout_patience), or a penalty box that lasts longer | the inner session idles out in minutes; log out in the browser to end the login, too |
+//! | `expired` | the login ended in the middle of the day, by the word of two answers | start anew, or set [`Options::relogin`](crate::Options::relogin) |
+//! | `rival` | another client holds the inner tier, and may not be thrown out or nobody wanted to say so | ask the owner, who may log the other client out, or allow a takeover |
+//! | `denied.unanswered` | the driver gave the login in the browser up | log in at [`Need::url`](crate::Need::url) |
+//! | `denied.wrong-account` | the login is not the one of [`Expect`] | log out in the browser and log in as the expected user; nothing was done with the wrong one |
+//! | `denied.ip-not-allowed` | 403, in IBKR's words, before anything else had come | allow this address in the gateway's `conf.yaml`; those of data centres may be refused at the edge |
+//! | `protocol` | what was found at the opening is not IBKR's | the shape tells what: another program on the port (AirPlay of macOS has 5000), a wrong path |
+//! | `retries-exhausted` | no gateway runs there, its certificate is not the pinned one, or IBKR is down | start it, see the certificate, or try later |
 //!
 //! An open session is ended by none of the outages: it becomes suspect and is looked after.
 //!
@@ -87,8 +92,14 @@
 //! - A program that is started twice within a minute and has expectations asks `sso/validate` twice: resume it from its
 //!   snapshot, which remembers when it was asked.
 //! - The edge answers 403 without a `User-Agent` and 411 to a POST without a length; both are put on the user's calls.
+//! - A call with another `Origin` than the gateway's own is refused with 401, as is one with cookies that it does
+//!   not know (a client's source): send neither. A redirect to `/sso/Login` means that nobody is logged in.
+//! - The stream needs a word of the client's own once a minute, `tic`, which keeps the stream open and not the session;
+//!   that a session is back is not always told there (a client's issues). Feed what comes to
+//!   [`Session::observe_stream`](crate::Session::observe_stream).
+//! - The published times of maintenance are wrong by their sign in UTC; it begins at the region's midnight.
 //!
-//! # Moving
+//! # Moving a session
 //!
 //! The gateway holds cookies and tokens, so a snapshot has no more than the stream's key, and may be resumed in another
 //! process and on another machine that reaches the same gateway. The gateway itself must stay where it is: the person's

@@ -7,6 +7,25 @@
 //! ```
 //!
 //! The paths begin at the server's root (`https://api.ibkr.com`), not below `/v1/api`.
+//!
+//! How a session lives on these parts (steps, needs, deadlines, why it closes, diagram) is told at
+//! [`direct`](super::direct).
+//!
+//! # What has to be there first, and how long it is good
+//!
+//! A client id, a key id and an RSA key of 3072 bits or more, registered on application; no individual gets them. An
+//! assertion is good for 20 s from its time on, the first token for 86399 s. The second one, of the session,
+//! tells no end: it is taken to last 24 hours. It is bound to the address that [`SessionUser::ip`] names, which the
+//! server compares with the one that it sees: a session **may not move** to another.
+//!
+//! # Traps
+//!
+//! - It is the second token that goes into calls; with the first one they are refused (the specification's text, and
+//!   the one public client).
+//! - The assertion's audience is the path `/token` and no URL (the same).
+//! - The specification lists the form's fields in camel case; the wire wants `client_assertion`.
+//! - Errors are `application/problem+json`: 400 for a refused assertion, address or user, 401 "Access token expired"
+//!   for a dead bearer, which is no refusal of the user.
 
 mod jwt;
 

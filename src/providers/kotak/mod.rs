@@ -1,5 +1,7 @@
 //! Kotak Securities: the Trade API of 2020 to 2023 and the present Neo Trade API.
 //!
+//! What was between them, Neo's first version of 2023 to 2025 with its gateway bearer of an hour, is left out.
+//!
 //! | part | what |
 //! |---|---|
 //! | [`TradeApi`] | init, password, access code; two hosts; a gateway bearer with a life of its own |

@@ -8,16 +8,52 @@
 //! [`Session::live`](crate::Session::live), store [`Grant::expose_secrets`], and open a
 //! [`WebApi`](super::WebApi) with it. A grant stays what it is through logout, until its owner revokes it.
 //!
-//! - **Steps**: `request-token` (`POST oauth/request_token`), `access-token` (`POST oauth/access_token`).
-//! - **Needs**: [`NeedKind::Verifier`]: show the owner [`Need::url`](crate::Need::url) and give the code of that
-//!   page as [`Input::Code`]. `Refused`: the code was wrong. [`NeedKind::Signature`] for keys in a vault or an HSM.
-//! - **Deadlines**: none known; a request token that has died meanwhile is told by the refusal of its verifier.
-//! - **Moving**: yes, to another process and address; the request token is in the snapshot.
-//! - **Why it closed**: `denied.refused` and `denied.unanswered`: no right verifier came, so ask the owner again.
-//!   `denied.key-not-live`, `denied.signature-refused`, `denied.clock-wrong`, `denied.ip-not-allowed`,
-//!   `retries-exhausted` and `protocol` as in the [direct session](super).
-//! - **Traps**: a first party must not do this, its token comes from IBKR's own portal (IBKR's page on third
-//!   parties). The secret of an access token is encrypted for the consumer's encryption key and stays so here.
+//! # Steps
+//!
+//! | step | request | when |
+//! |---|---|---|
+//! | `request-token` | `POST oauth/request_token` | at the opening, and anew where the fate of an access token is unknown |
+//! | `access-token` | `POST oauth/access_token` | with the verifier, once |
+//!
+//! # Needs
+//!
+//! - [`NeedKind::Verifier`]: show the owner [`Need::url`](crate::Need::url) and give the code of that page as
+//!   [`Input::Code`]. `Refused`: the code was wrong. `Lost`: nobody knows whether an access token was made, so there is a
+//!   new page with a new code. `Stale`: the program was started anew before the code had been used; the same is right.
+//! - [`NeedKind::Signature`] for keys in a vault or an HSM, before each of the two steps.
+//!
+//! # Deadlines
+//!
+//! Each answer has 10 s. How long a request token lives is not published; one that has died meanwhile is told by the
+//! refusal of its verifier.
+//!
+//! # Why it closed, and what to do
+//!
+//! | [code](crate::CloseReason::code) | what happened | what to do |
+//! |---|---|---|
+//! | `logged-out` | it was ended; a grant is not, it is as good as before | nothing |
+//! | `logged-out.unconfirmed` | it was ended while a grant was on its way | nothing: nobody has that grant |
+//! | `denied.refused` | the verifier was wrong, and no other one came | ask the owner again |
+//! | `denied.unanswered` | nobody gave a verifier or a signature | ask the owner again; look at the vault |
+//! | `denied.key-not-live` | the server does not know the consumer key | wait for the time that it names; else it is mistyped |
+//! | `denied.token-regenerated` | the server knows no secret of the request token any more | begin again |
+//! | `denied.signature-refused` | another key was registered than the one that signs | upload the public part again, or give the right file |
+//! | `denied.clock-wrong` | the signed time is refused | set this machine's clock |
+//! | `denied.ip-not-allowed` | the edge lets this address in nowhere | another address; those of data centres may be refused |
+//! | `retries-exhausted` | an outage, or nobody gave the next verifier after one whose fate is unknown | later |
+//! | `protocol` | an answer that is not IBKR's | the shape shows what it was |
+//!
+//! # Moving a session
+//!
+//! Yes, to another process and address: the request token is in the snapshot. The grant is as well, so keep it as
+//! you keep a password.
+//!
+//! # Traps
+//!
+//! - A first party must not do this: its token comes from IBKR's own portal (IBKR's page on third parties).
+//! - The secret of an access token is encrypted for the consumer's encryption key and stays so here.
+//! - The specification names the field that tells a paper account otherwise than the servers' answers do (`is_true` and
+//!   `is_paper`, by its text); both are read.
 //!
 //! # States
 //!

@@ -24,6 +24,11 @@
 //! - Each request is signed when it leaves, with the time and randomness of that moment, retries included.
 //! - OAuth 1.0a has no `sso/validate`: an answer to a signed call proves that the outer tier lives.
 //!
+//! 1.0a is for everybody: the self-service page takes the public keys and gives a consumer key of nine characters,
+//! an access token and its secret. Whoever acts for others gets these by [`consent`]. 2.0 is for institutions that
+//! IBKR has admitted, with keys of 3072 bits or more. See [`oauth1a`](super::oauth1a) and
+//! [`oauth2`](super::oauth2) for their parts.
+//!
 //! # Keys in a vault or an HSM
 //! With [`OAuth1a::remote`], or a [`PublicKey`](super::keys::PublicKey) in place of the signature key, no
 //! private key is in this process. The session asks instead: once for the access token secret
@@ -40,17 +45,18 @@
 //! | `token`, `renew` | `POST oauth/live_session_token` (1.0a), `POST /oauth2/api/v1/token` (2.0) | without a token that works; 1 to 3 h before the end of one |
 //! | `session`, `renew-session` | `POST /gw/api/v1/sso-sessions` | 2.0: with each token, names the user and this machine's address |
 //! | `validate` | `GET sso/validate` | 2.0: after the session, against a doubt; at least 61 s apart, since one a minute is allowed |
-//! | `look`, `status` | `POST iserver/auth/status` | before the brokerage session is opened; on [`Machine::check`](crate::Machine::check), or where a tickle has no flags |
+//! | `look`, `status` | `POST iserver/auth/status` | before the brokerage session is opened, each minute while it is not there and each 2 s while it is being established; on [`Machine::check`](crate::Machine::check), or where a tickle has no flags |
 //! | `accounts` | `GET iserver/accounts` | where a kind of account is expected and nothing else tells it |
-//! | `init`, `take-over` | `POST iserver/auth/ssodh/init` | where no brokerage session is open: with `compete:true` by [`Takeover`] only |
-//! | `tickle` | `POST tickle` | each 60 s |
-//! | `logout` | `POST logout` | ends both tiers |
+//! | `init`, `take-over` | `POST iserver/auth/ssodh/init` | where no brokerage session is open, at the gateway's pace: with `compete:true` by [`Takeover`] only |
+//! | `tickle` | `POST tickle` | each 60 s; calls of the user's own never put it off |
+//! | `logout` | `POST logout` | ends both tiers; the access token of 1.0a stays good |
 //!
 //! # Needs
 //!
-//! None with keys in this process, but [`NeedKind::Takeover`] under
+//! None with keys in this process, but [`NeedKind::Takeover`] (because of a `Rival`) under
 //! [`Takeover::Ask`]: answer with [`Input::TakeOver`], or wait until the other client
-//! has left. With keys elsewhere also those above.
+//! has left. With keys elsewhere also those above, because of the `Opening` or, while the session goes on, because
+//! it is `Renewing`.
 //!
 //! # Deadlines
 //!
@@ -66,18 +72,21 @@
 //! | code | what happened | what to do |
 //! |---|---|---|
 //! | `logged-out` | the server confirmed it, or no token opened anything any more | nothing |
-//! | `logged-out.unconfirmed` | no answer for [`logout_patience`](crate::Options::logout_patience) | nothing: the brokerage session idles out in minutes |
+//! | `logged-out.unconfirmed` | no answer for [`logout_patience`](crate::Options::logout_patience), or a penalty box that lasts longer | nothing: the brokerage session idles out in minutes |
 //! | `denied.key-not-live` | the server does not know the consumer key | wait for the time that it names: a new key works after the next midnight. Then: is it mistyped? |
-//! | `denied.token-regenerated` | the access token was made anew in the portal | configure the new one |
-//! | `denied.signature-refused` | another key was registered than the one that signs | upload the public part again, or give the right file |
+//! | `denied.token-regenerated` | 1.0a: the access token was made anew in the portal, or is mistyped | configure the new one, which works at once |
+//! | `denied.signature-refused` | another key was registered than the one that signs, or the realm is wrong; 2.0: or three sessions in a row were not taken | upload the public part again, or give the right file; a key that was uploaded lately works after the next midnight. Is the address in the session the one that IBKR sees? |
 //! | `denied.clock-wrong` | the signed time is refused | set this machine's clock |
-//! | `denied.server-unproven` | the server's proof does not fit | are the Diffie-Hellman parameters and the token's secret those of the portal? Does somebody sit in between? |
+//! | `denied.server-unproven` | 1.0a: the server's proof does not fit | are the Diffie-Hellman parameters and the token's secret those of the portal? Does somebody sit in between? |
 //! | `denied.rejected` | 2.0: client, key id, user or address are not those that were registered | as the text says |
-//! | `denied.wrong-account` | another user or kind of account than [`Expect`] wants | change the keys or the wish |
+//! | `denied.wrong-account` | another kind of account than [`WebApi::expect_paper`] wants; nothing was done with it | change the keys or the wish |
 //! | `denied.ip-not-allowed` | the edge lets this address in nowhere | another address; those of data centres may be refused |
-//! | `denied.unanswered` | nobody signed, decrypted or consented | look at the vault |
-//! | `rival` | another client holds the brokerage session | ask its owner, or allow a takeover |
-//! | `retries-exhausted`, `protocol` | an outage at the opening; an answer that is not IBKR's | later; the shape shows what it was |
+//! | `denied.unanswered` | nobody signed or decrypted | look at the vault |
+//! | `rival` | another client holds the brokerage session, and may not be thrown out or nobody wanted to say so | ask its owner, or allow a takeover |
+//! | `retries-exhausted` | an outage at the opening | later |
+//! | `protocol` | an answer at the opening that is not IBKR's | the shape shows what it was: a wrong base URL, a page of a proxy |
+//!
+//! It never closes with `expired`: a dead token is followed by another one. An outage ends no open session.
 //!
 //! # Moving a session
 //! The keys come from the provider value and are in no snapshot. The tokens are. With OAuth 1.0a a session
@@ -96,6 +105,12 @@
 //!   take both. Here it is signed.
 //! - The stamp is in seconds; one page says milliseconds.
 //! - A retry needs a new nonce, so nothing that was signed is ever sent twice.
+//! - A new access token ends the old one and works at once; a new consumer key works after the next reset, and is
+//!   "invalid consumer" until then (IBKR's pages and several users; one saw production at once and paper a day later).
+//! - Users of a new paper account got 500 to the init for a week or two under OAuth 2.0 (a client's README). It is
+//!   tried again at the pace of inits.
+//! - A session is lost in an order: 500 "query /accounts first" to a call, a tickle without a session, 401 (the same
+//!   client's source). The first of them makes the session look.
 //! - A first party must not ask for a request token: its access token comes from the portal.
 //! - What is said of flags, inits and empty bodies at the [gateway](super::gateway) holds here, too.
 //!
@@ -133,7 +148,7 @@
 //! # }
 //! ```
 
-mod consent;
+pub mod consent;
 mod host;
 mod judge;
 mod oauth;

@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`NeedKind::GatewayToken`] (the dashboard's token), where none is configured | `Refused`, `Expired`: it was made anew on the dashboard |
 //! | [`NeedKind::Totp`] | `Refused`: wrong, or this machine's clock drifts. `Stale`: 30 s passed, or the view token grew old. `Lost`: nobody knows whether it was judged |
-//! | [`NeedKind::Pin`], the MPIN of six digits | `Refused`, `Lost` |
+//! | [`NeedKind::Pin`], the MPIN of six digits | `Refused`: wrong. `Lost` as above. `Stale`: the code had to be given again, and the same MPIN is right |
 //!
 //! The server takes a code once in its 30 s, so the next one is asked for with
 //! [`fresh_after`](crate::Need::fresh_after). With the feature `totp` a program makes them itself
@@ -24,30 +24,38 @@
 //!
 //! # Deadlines
 //!
+//! An answer to a code or an MPIN has 30 s, as in the vendor's SDK, a probe 10 s.
 //! The trade token is a JWT, and its `exp` is read without verification (it is the server's own, for the
-//! server) and taken as a hint; in the one public sample it is midnight in India. When it has passed, the
+//! server) and taken as a hint; in the one public sample, of the API before this one, it is midnight in India. When it has passed, the
 //! session is looked at, and `get-client-ip` tells its end. There is no keepalive and no renewal: `Wait`
-//! says `Expiry`, or `Nothing` where the token names no end.
+//! says `Expiry`, or `Nothing` where the token names no end. The order feed has pings of its own, which keep
+//! the feed open and not the session.
 //!
 //! # Why it closed, and what to do
 //!
-//! | code | what happened | what to do |
+//! | [code](crate::CloseReason::code) | what happened | what to do |
 //! |---|---|---|
 //! | `logged-out`, after `may-live-on` | the logout was local, see below | nothing, or make the dashboard's token anew |
+//! | `logged-out.unconfirmed` | it was ended while a code or the MPIN was under way, and no answer told what became of it | the same |
 //! | `denied.totp`, `denied.pin` | refused, and no other one came | look at clock, authenticator and MPIN |
-//! | `denied.gateway-token` | the dashboard's token is not the present one | copy it again |
-//! | `denied.rejected` | "Invalid UCC" and other words of the server | is the number written with `+91`, is the client code the right one? |
-//! | `denied.ip-not-allowed` (100008) | the address is not listed | list it on the dashboard; once in 7 days |
-//! | `expired` (1003, 100022, 900901) | midnight, a new token of the dashboard, or another login of the account | log in again |
+//! | `denied.gateway-token` | the dashboard's token is not the present one | copy it again, without `Bearer` |
+//! | `denied.unanswered` | nobody gave the dashboard's token, the code or the MPIN | give them |
+//! | `denied.rejected` | "Invalid UCC" and other words of the server, or the view token was stale twice | is the number written with `+91`, is the client code the right one? |
+//! | `denied.locked` | the server says so; no rule of locking is published | unlock it on the website first |
+//! | `denied.not-entitled` (900908 and others of the gateway's) | the account is not enabled for the API | ask Kotak |
+//! | `denied.ip-not-allowed` (100008) | the address is not listed | list it on the dashboard: two at most, one change in 7 days, and a new login after it |
+//! | `expired` (1003, 100022, 900901) | midnight, a new token of the dashboard, or another login of the account | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
 //! | `protocol` | a base URL outside the provider's domain, or an answer that is none of Neo's | the reason names host or shape |
-//! | `retries-exhausted` | an outage, or a quota for hours | later |
+//! | `retries-exhausted` | an outage, a quota for hours, or nobody gave the next answer after one whose fate is unknown | later |
 //!
-//! # Hosts and addresses
+//! # Hosts
 //!
 //! The second step tells where this user's other calls go. It is admitted within the provider's domain only
 //! (see [`host`]); [`Machine::authorize`](crate::Machine::authorize) moves calls there and refuses others.
 //!
-//! A session **may not move to another address** if it places orders: since April 2026 they are taken only
+//! # Moving a session
+//!
+//! To another process: yes. A session **may not move to another address** if it places orders: since April 2026 they are taken only
 //! from a listed address that the session was made from, while reports go on working from anywhere. So a
 //! snapshot is resumed only under the same [`Options::egress`](crate::Options::egress) label. 100008
 //! ("unauthorized") is about that and does not mean that the session is over.
@@ -66,6 +74,9 @@
 //!   limit (the vendor's own tests). A true 429 has lasted for hours (an issue of the SDK).
 //! - 5203 "No Data" is an empty list and no error (the SDK's README).
 //! - An answer to a call of the user's own never ends the session; `probe` is asked first.
+//! - The field `kId` of the answers is the client's PAN, which identifies a taxpayer. It is a secret in [`wire`](super::wire) and not kept.
+//! - A wrong step fails late in other clients: the vendor's earlier SDK hides a refused first step and trips over the
+//!   second (its issues). Here each step has its own refusal.
 //! - Two logins of one account at a time may end each other (one third party's report, unconfirmed).
 //!
 //! # States

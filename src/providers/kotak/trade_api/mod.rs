@@ -28,14 +28,14 @@
 //! |---|---|
 //! | [`NeedKind::GatewayToken`], where no secret is given | `Refused`: expired, of the other host, or of an application without this API. `Expired`: its 60 minutes are over |
 //! | [`NeedKind::Credentials`], the login being the user id | `Refused`: wrong. `Stale`: the one-time token grew old, or the host was switched late; the same password is right. `Lost`: nobody knows whether it was judged |
-//! | [`NeedKind::AccessCode`], four digits by SMS that hold all day | `Refused`: wrong. `Stale` and `Lost` as above |
+//! | [`NeedKind::AccessCode`], four digits by SMS and e-mail that hold all day | `Refused`: wrong. `Stale` and `Lost` as above |
 //!
 //! A refused password or code is never tried again by itself: the account locks after three. After a stale
 //! one-time token both answers are asked for once more, and a store may give both, since neither was refused.
 //!
 //! # Deadlines
 //!
-//! The bearer ends after 3600 s unless its application says otherwise, the session lasts all day. These are
+//! Each answer has 10 s. The bearer ends after 3600 s unless its application says otherwise, the session lasts all day. These are
 //! two lives: a dead bearer is renewed a minute before its end with key and secret, or asked for, and the
 //! session token stays. This is the "logged out after 60 minutes" that users of other clients complain of.
 //! No life of the session is published, so none is assumed; there is no keepalive. `Wait` says `Renewal`
@@ -43,23 +43,31 @@
 //!
 //! # Why it closed, and what to do
 //!
-//! | code | what happened | what to do |
+//! | [code](crate::CloseReason::code) | what happened | what to do |
 //! |---|---|---|
+//! | `logged-out` | the server confirmed it, or the session had ended before it | nothing |
+//! | `logged-out.unconfirmed` | no answer for [`logout_patience`](crate::Options::logout_patience), or the bearer was dead by then and there is no secret to fetch another one with | nothing: it ends with the day |
 //! | `denied.credentials`, `denied.access-code` | refused, and no other one came | look at the password or the SMS; not a third time |
+//! | `denied.unanswered` | nobody gave the bearer, the password or the code | give them; a bearer comes from the developer portal |
 //! | `denied.locked` (70009) | three bad tries, maybe by another program | unlock it on the website first |
 //! | `denied.gateway-token` (900901) | the bearer never worked | is the host the right one (production, sandbox)? Is the application subscribed to the session API? Is `/token` elsewhere ([`TradeApi::gateway`])? |
 //! | `denied.not-entitled` (999003) | the account is not enabled for the API | ask Kotak |
 //! | `denied.rejected` | key and secret are wrong (`invalid_client`), the user is not active, or the one-time token was stale twice; the text says | as the text says; the website, for a user who is not active |
-//! | `expired` (99999) | logged in elsewhere, or the day is over | log in again |
+//! | `expired` (99999) | logged in elsewhere, or the day is over | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
 //! | `protocol` | a foreign host was named, or an answer was none of the API's | the reason names host or shape |
-//! | `retries-exhausted` | an outage | later |
+//! | `retries-exhausted` | an outage, or nobody gave the next answer after one whose fate is unknown | later |
 //!
-//! # Hosts and addresses
+//! # Moving a session
+//!
+//! To another process and another address: **yes**. The header `ip` is not compared with anything (users put
+//! `127.0.0.1`, `1.1.1.1` and nothing into it, and the vendor's own page says that any will do).
+//!
+//! # Hosts
 //!
 //! Two production hosts have users of their own. Init tells the right one in `redirect.host`, a late call in
 //! fault 999024. The session follows once in a login, within the provider's domain only (see
 //! [`host`](super::host)), and before a password leaves; the host is part of a snapshot and checked again at a
-//! resume. A session **may move to another address**: the header `ip` is not compared with anything.
+//! resume.
 //!
 //! # Traps
 //!
@@ -70,8 +78,10 @@
 //! - `redirect.port` says 443 beside a full URL, and the documents call it `keySize` (a slip); it is ignored
 //!   where the host is a URL.
 //! - `loginTime` is a number in the model and a text in the sample. A login does not fail on it.
-//! - The vendor's SDK tries three hosts in turn with the same bearer and goes on after a failed second
-//!   factor; its users see 900901 for any of five causes (its issue list).
+//! - The vendor's SDK tries three hosts in turn with the same bearer, and trips over a 200 without a token. Its
+//!   users see 900901 for any of five causes: host, subscription, sandbox, portal, an expired bearer (its issues).
+//! - An application has a quota by the minute; some met it (900807) with their first calls (its issues).
+//! - Streams have a token of their own, from another host; the session's is of no use there (the SDK's source).
 //! - 424 at the second factor is a stale one-time token (a third party's client; no body of it is public).
 //!   No body of a refused password or code is public either: any refusal there counts as one.
 //!

@@ -4,6 +4,7 @@
 //! - [`test_your_bot_offline`]: simulators, the loopback server, days in milliseconds.
 //! - [`running_unattended`]: relogin, takeover, refusals, vaults and HSMs, durable snapshots, health, fleets.
 //! - [`asynchronous`]: the driver in any runtime, and what makes it safe to drop.
+//! - [`comparison`]: beside other programs that hold such sessions, and what they have that is not here.
 
 #[doc = include_str!("guide/add_a_provider.md")]
 #[doc = "```"]
@@ -20,3 +21,6 @@ pub mod running_unattended {}
 
 #[doc = include_str!("guide/asynchronous.md")]
 pub mod asynchronous {}
+
+#[doc = include_str!("guide/comparison.md")]
+pub mod comparison {}

@@ -78,6 +78,7 @@ mod clock;
 mod drive;
 mod error;
 mod handle;
+mod resolve;
 mod tls;
 mod transport;
 mod trust;

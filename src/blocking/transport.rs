@@ -8,10 +8,10 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, Request, Response};
 use ureq::config::{AutoHeaderValue, Config};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector, TcpConnector};
 use ureq::{Agent, AsSendBody, Proxy, ProxyProtocol};
 
+use super::resolve::Known;
 use super::tls::{LoopbackOnly, OwnTls};
 use super::trust::{Trust, Trusted};
 use super::watch::{self, Connected, Watch};
@@ -228,7 +228,7 @@ fn agent(config: &Config, trust: &Trust, tls: &OwnTls) -> Agent {
             .chain(tls.clone())
             .chain(RustlsConnector::default())
             .chain(Watch { proxied: config.proxy().is_some() });
-    Agent::with_parts(config.clone(), chain, DefaultResolver::default())
+    Agent::with_parts(config.clone(), chain, Known::default())
 }
 
 /// Sends one request, with a length where a method or the caller wants one.

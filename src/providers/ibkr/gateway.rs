@@ -148,7 +148,6 @@ pub(super) const PENALTY: Duration = Duration::from_secs(15 * 60);
 #[derive(Clone, Debug)]
 pub struct Gateway {
     api: Endpoints,
-    login_page: std::sync::Arc<str>,
     region: Region,
     takeover: Takeover,
     expect: Expect,
@@ -161,11 +160,8 @@ impl Gateway {
     /// # Errors
     /// [`UrlError`] where the base's path has characters that no URL may have.
     pub fn new(base: &BaseUrl) -> Result<Self, UrlError> {
-        let api = Endpoints::new(base)?;
-        let login_page = api.login_page().to_string().into();
         Ok(Self {
-            api,
-            login_page,
+            api: Endpoints::new(base)?,
             region: Region::default(),
             takeover: Takeover::default(),
             expect: Expect::default(),

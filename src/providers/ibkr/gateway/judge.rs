@@ -291,7 +291,10 @@ impl Gateway {
         cx.state.because = Some(because);
         let since = *cx.state.asked.get_or_insert(cx.now);
         let pace = if cx.now.since(since) < BROWSER_SOON { BROWSER } else { BROWSER_LATER };
-        Ask::new(NeedKind::Browser, because).url(self.login_page.clone()).poll(GatewayStep::Watch, pace).into()
+        Ask::new(NeedKind::Browser, because)
+            .url(self.api.login_page().to_string().into())
+            .poll(GatewayStep::Watch, pace)
+            .into()
     }
 
     /// Follows an error answer to a step.

@@ -276,7 +276,7 @@ fn the_first_request_calls_a_person_who_may_be_the_wrong_one() {
 #[test]
 fn the_login_page_is_there_for_people() {
     let mut story = story(Settings::default());
-    let request = Request::get(story.api.login_page().clone()).body(Vec::new()).unwrap();
+    let request = Request::get(story.api.login_page()).body(Vec::new()).unwrap();
     assert_eq!(story.send(&request).status, 200);
     assert_eq!(story.at(20).status().standing(), Standing::Establishing);
 }

@@ -84,11 +84,12 @@ api:
     #!/usr/bin/env bash
     set -euo pipefail
     shows() {
-        RUSTDOC=$PWD/tools/foreign_types/rustdoc cargo rustdoc --locked --lib "$1" -- -Z unstable-options --output-format json
-        cargo run --locked --quiet --package foreign_types -- target/doc/sansession.json "${@:2}"
+        export JSON=$PWD/target/doc/$1.json RUSTDOC=$PWD/tools/foreign_types/rustdoc
+        cargo rustdoc --locked --lib --target-dir target "--$1" -- -Z unstable-options --output-format json
+        cargo run --locked --quiet --package foreign_types --target-dir target -- "$JSON" "${@:2}"
     }
-    shows --no-default-features {{ core_may_show }}
-    shows --all-features {{ core_may_show }} {{ features_may_show }}
+    shows no-default-features {{ core_may_show }}
+    shows all-features {{ core_may_show }} {{ features_may_show }}
 
 # Builds the documentation; a warning is an error.
 docs:

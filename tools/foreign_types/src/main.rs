@@ -1,8 +1,9 @@
 //! Finds the crates whose types or traits a library's public interface names, and holds them against a list.
 //!
 //! ```sh
-//! RUSTDOC=tools/foreign_types/rustdoc cargo rustdoc --lib -- -Z unstable-options --output-format json
-//! cargo run -p foreign_types -- target/doc/sansession.json http serde
+//! export JSON=$PWD/target/api.json RUSTDOC=$PWD/tools/foreign_types/rustdoc
+//! cargo rustdoc --lib -- -Z unstable-options --output-format json
+//! cargo run -p foreign_types -- $JSON http serde_core
 //! ```
 //!
 //! A new major version of such a crate is a new major version of the library. It reads rustdoc's JSON as plain

@@ -19,6 +19,7 @@ mod options;
 mod report;
 mod run;
 mod signals;
+mod told;
 mod tour;
 mod wipe;
 mod world;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::line::Line;
 use crate::listen::Listening;
+use crate::told;
 
 /// Prints what happens as it happens.
 #[derive(Clone)]
@@ -49,7 +50,7 @@ impl Report {
 
     pub fn sending(&self, outgoing: &Outgoing) {
         let (method, path) = (outgoing.method().as_str(), outgoing.path());
-        self.line("send", json!({ "method": method, "path": path }), &format!("-> {method} {path}"));
+        self.line("send", told::sent(outgoing), &format!("-> {method} {path}"));
     }
 
     pub fn received(&self, status: u16) {
@@ -73,41 +74,28 @@ impl Report {
                 _ => {}
             }
         }
-        let (fields, words) = match event {
-            Event::PhaseChanged { from, to } => {
-                (json!({ "from": from.code(), "to": to.code() }), format!("{from} -> {to}"))
-            }
+        let words = match event {
+            Event::PhaseChanged { from, to } => format!("{from} -> {to}"),
             Event::Retrying { attempt, at, cause } => {
                 let secs = at.since(now()).as_secs_f32();
-                let fields = json!({ "attempt": attempt, "at": at.as_millis(), "cause": cause.code() });
-                (fields, format!("attempt {attempt} failed ({cause}), the next one in {secs:.1} s"))
+                format!("attempt {attempt} failed ({cause}), the next one in {secs:.1} s")
             }
             Event::Suspect { cause, shape } => {
-                let shape = shape.as_ref().map(ToString::to_string);
-                let words = format!("in doubt: {}", shape.clone().unwrap_or_else(|| cause.to_string()));
-                (json!({ "cause": cause.code(), "shape": shape }), words)
+                format!("in doubt: {}", shape.as_ref().map_or_else(|| cause.to_string(), ToString::to_string))
             }
             Event::ClockSkew { by_millis } => {
-                let words = format!("the server's clock differs by {:.1} s", *by_millis as f64 / 1000.0);
-                (json!({ "by": by_millis }), words)
+                format!("the server's clock differs by {:.1} s", *by_millis as f64 / 1000.0)
             }
             Event::ActionRequired { url, text } => {
-                let (url, text) = (url.as_ref().map(ToString::to_string), text.as_ref().map(ToString::to_string));
-                let words = format!(
-                    "a person must act in a browser: {} {}",
-                    text.as_deref().unwrap_or_default(),
-                    url.as_deref().unwrap_or_default()
-                );
-                (json!({ "url": url, "text": text }), words)
+                let [text, url] = [text, url].map(|words| words.as_ref().map(ToString::to_string).unwrap_or_default());
+                format!("a person must act in a browser: {text} {url}")
             }
-            Event::ServerSays(text) => (json!({ "text": text.to_string() }), format!("the server says: {text}")),
-            Event::Expired { proof } => (json!({ "proof": proof }), format!("ended at the server: {proof}")),
-            Event::Penalty { lasts } => {
-                (json!({ "seconds": lasts.as_secs() }), format!("penalty box for {} s", lasts.as_secs()))
-            }
-            other => (json!({}), other.code().replace('-', " ")),
+            Event::ServerSays(text) => format!("the server says: {text}"),
+            Event::Expired { proof } => format!("ended at the server: {proof}"),
+            Event::Penalty { lasts } => format!("penalty box for {} s", lasts.as_secs()),
+            other => other.code().replace('-', " "),
         };
-        self.line(event.code(), fields, &words);
+        self.line(event.code(), told::event(event), &words);
     }
 
     pub fn need(&self, need: &Need) {
@@ -115,11 +103,7 @@ impl Report {
         if let Some(url) = &need.url {
             words.push_str(&format!(": open {url}"));
         }
-        let fields = json!({
-            "need": need.kind.code(), "because": need.because.code(), "refused": need.refused,
-            "url": need.url.as_deref(),
-        });
-        self.line("need", fields, &words);
+        self.line("need", told::need(need), &words);
     }
 
     pub fn called(&self, path: &str, outcome: &str) {
@@ -162,8 +146,7 @@ impl Report {
     }
 
     pub fn closed(&self, reason: &CloseReason) {
-        let fields = json!({ "reason": reason.code(), "text": reason.to_string() });
-        self.line("closed", fields, &format!("closed: {reason}"));
+        self.line("closed", told::closed(reason), &format!("closed: {reason}"));
     }
 
     /// Says something to people only.
@@ -175,13 +158,9 @@ impl Report {
         }
     }
 
-    fn line(&self, event: &str, mut fields: Value, words: &str) {
+    fn line(&self, event: &str, fields: Value, words: &str) {
         if self.json {
-            let mut line = json!({ "t": now().as_millis(), "event": event });
-            if let (Some(line), Some(fields)) = (line.as_object_mut(), fields.as_object_mut()) {
-                line.append(fields);
-            }
-            self.write(&line);
+            self.write(&told::line(now(), self.name, event, fields));
         } else {
             self.words(words);
         }

@@ -27,6 +27,7 @@ fn a_session_on_the_embedded_server_is_opened_and_ended() {
     let run = tool("cbrain --json").runs().exits(0);
     let story = run.story();
     assert_eq!(story, WHOLE_LIFE);
+    assert!(run.json().iter().all(|line| line["provider"] == "cbrain"), "{run:#?}");
     let times: Vec<u64> = run.json().iter().map(|line| line["t"].as_u64().unwrap()).collect();
     assert!(times.is_sorted(), "{run:#?}");
     assert!(Timestamp::from_millis(times[0]) > Timestamp::from_secs(1_700_000_000));

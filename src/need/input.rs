@@ -1,0 +1,245 @@
+//! What people and secret stores answer, and what can be told of it before anything is sent.
+
+use core::fmt;
+
+use super::NeedKind;
+use crate::{Secret, SecretBytes, Timestamp};
+
+/// An answer to a [`Need`](crate::Need).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Input {
+    /// Login name and password.
+    Credentials(Credentials),
+    /// A code that the provider sent or showed.
+    Code(Secret),
+    /// The code of an authenticator.
+    Totp(Totp),
+    /// The PIN of the account.
+    Pin(Secret),
+    /// A bearer token.
+    Token(Secret),
+    /// The raw bytes of a signature, as long as the key's modulus; base64 is decoded first.
+    Signature(SecretBytes),
+    /// The raw bytes that a ciphertext was made of, without their padding.
+    Decrypted(SecretBytes),
+    /// What had to be done elsewhere is done.
+    Done,
+    /// The other client may be thrown out, once.
+    TakeOver,
+    /// Nobody will answer: the session closes.
+    GiveUp,
+}
+
+impl Input {
+    /// Tells whether this is an answer to a need of that kind.
+    pub(crate) const fn fits(&self, kind: NeedKind) -> bool {
+        matches!(
+            (self, kind),
+            (Self::Credentials(_), NeedKind::Credentials)
+                | (Self::Code(_), NeedKind::AccessCode | NeedKind::Verifier)
+                | (Self::Totp(_), NeedKind::Totp)
+                | (Self::Pin(_), NeedKind::Pin)
+                | (Self::Token(_), NeedKind::GatewayToken)
+                | (Self::Signature(_), NeedKind::Signature)
+                | (Self::Decrypted(_), NeedKind::Decryption)
+                | (Self::Done, NeedKind::Browser)
+                | (Self::TakeOver, NeedKind::Takeover)
+        )
+    }
+
+    /// Checks what can be checked before anything is sent.
+    pub(crate) fn check(&self) -> Result<(), Rejection> {
+        let (name, secret) = match self {
+            Self::Code(code) => ("code", code),
+            Self::Pin(pin) => ("pin", pin),
+            Self::Token(token) => ("token", token),
+            Self::Signature(bytes) => return check_bytes("signature", bytes),
+            Self::Decrypted(bytes) => return check_bytes("decrypted", bytes),
+            _ => return Ok(()),
+        };
+        if secret.is_empty() {
+            return Err(Rejection::Empty(name));
+        }
+        // They travel in headers, too, where a control character would begin a header of its own.
+        if secret.expose().bytes().any(|byte| !(0x21..0x7f).contains(&byte)) || secret.expose().len() > 16 << 10 {
+            return Err(Rejection::Malformed(name));
+        }
+        Ok(())
+    }
+}
+
+fn check_bytes(name: &'static str, bytes: &SecretBytes) -> Result<(), Rejection> {
+    match bytes.expose().len() {
+        0 => Err(Rejection::Empty(name)),
+        // No key in use has a modulus of more than 8192 bits.
+        1..=1024 => Ok(()),
+        _ => Err(Rejection::Malformed(name)),
+    }
+}
+
+/// Who gives an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// A person who read the question and typed the answer.
+    Person,
+    /// A program: an environment variable, a vault, a schedule. Past
+    /// [`Options::max_refused`](crate::Options::max_refused) its answers are not sent.
+    Store,
+}
+
+/// What became of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "a rejected answer leaves the question open"]
+pub enum Answered {
+    /// The answer was taken.
+    Used,
+    /// That question is no longer open; the answer was wiped.
+    Stale,
+    /// The answer cannot be used and the question stays open.
+    Rejected(Rejection),
+}
+
+/// Why an answer cannot be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// The field of this name is empty.
+    Empty(&'static str),
+    /// The field of this name has a wrong length or a character that cannot be sent.
+    Malformed(&'static str),
+    /// The answer is of another kind than the question.
+    WrongKind,
+    /// The code was made before [`fresh_after`](crate::Need::fresh_after), or the answer came after
+    /// [`until`](crate::Need::until).
+    NotFresh,
+    /// Too many answers were refused: a person has to give the next one.
+    Unattended,
+}
+
+impl Rejection {
+    /// Gives a stable name for logs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty(_) => "empty",
+            Self::Malformed(_) => "malformed",
+            Self::WrongKind => "wrong-kind",
+            Self::NotFresh => "not-fresh",
+            Self::Unattended => "unattended",
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty(field) => write!(f, "{field}: must not be empty"),
+            Self::Malformed(field) => write!(f, "{field}: has a wrong length or a character that cannot be sent"),
+            Self::WrongKind => f.write_str("the answer is of another kind than the question"),
+            Self::NotFresh => f.write_str("the answer is too old: wait for the next question or code"),
+            Self::Unattended => f.write_str("the server refused an earlier answer: a person has to give the next one"),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// Login name and password, neither of them empty.
+#[derive(Debug)]
+pub struct Credentials {
+    login: Secret,
+    password: Secret,
+}
+
+impl Credentials {
+    /// Takes login name and password.
+    ///
+    /// # Errors
+    /// [`Rejection::Empty`] names the field that is empty, before anything is sent; servers answer
+    /// a missing password with errors of their own (CBRAIN: 500 "password not set").
+    pub fn new(login: impl Into<Secret>, password: impl Into<Secret>) -> Result<Self, Rejection> {
+        let (login, password) = (login.into(), password.into());
+        match (login.is_empty(), password.is_empty()) {
+            (true, _) => Err(Rejection::Empty("login")),
+            (_, true) => Err(Rejection::Empty("password")),
+            _ => Ok(Self { login, password }),
+        }
+    }
+
+    /// Shows the login name.
+    pub fn login(&self) -> &str {
+        self.login.expose()
+    }
+
+    /// Shows the password.
+    pub fn password(&self) -> &str {
+        self.password.expose()
+    }
+}
+
+/// A one-time code and the time it was made for.
+#[derive(Debug)]
+pub struct Totp {
+    code: Secret,
+    made_at: Timestamp,
+}
+
+impl Totp {
+    /// The life of one code (RFC 6238's default step).
+    pub const STEP: core::time::Duration = core::time::Duration::from_secs(30);
+
+    /// Takes a code and the time at which the authenticator showed it.
+    ///
+    /// # Errors
+    /// [`Rejection`] where the code is empty or not six to eight digits.
+    pub fn new(code: impl Into<Secret>, made_at: Timestamp) -> Result<Self, Rejection> {
+        let code = code.into();
+        if code.is_empty() {
+            return Err(Rejection::Empty("totp"));
+        }
+        if !(6..=8).contains(&code.expose().len()) || !code.expose().bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Rejection::Malformed("totp"));
+        }
+        Ok(Self { code, made_at })
+    }
+
+    /// Shows the code.
+    pub fn code(&self) -> &str {
+        self.code.expose()
+    }
+
+    /// Tells when the code stops being the one that an authenticator shows.
+    pub fn ends(&self) -> Timestamp {
+        step_end(self.made_at)
+    }
+
+    /// Tells when the code was made.
+    pub const fn made_at(&self) -> Timestamp {
+        self.made_at
+    }
+}
+
+/// Gives the first instant of the TOTP step after the one that holds `at`.
+fn step_end(at: Timestamp) -> Timestamp {
+    let step = crate::time::millis(Totp::STEP);
+    Timestamp::from_millis((at.as_millis() / step + 1).saturating_mul(step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_fields_are_named() {
+        assert_eq!(Credentials::new("", "x").unwrap_err(), Rejection::Empty("login"));
+        assert_eq!(Credentials::new("x", "").unwrap_err(), Rejection::Empty("password"));
+    }
+
+    #[test]
+    fn a_code_ends_with_its_step() {
+        let totp = Totp::new("123456", Timestamp::from_secs(61)).unwrap();
+        assert_eq!(totp.ends(), Timestamp::from_secs(90));
+        assert_eq!(Totp::new("12345", Timestamp::from_secs(1)).unwrap_err(), Rejection::Malformed("totp"));
+        assert_eq!(Totp::new("12345a", Timestamp::from_secs(1)).unwrap_err(), Rejection::Malformed("totp"));
+    }
+}

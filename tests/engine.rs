@@ -633,6 +633,7 @@ mod calls {
             "https://localhost:3000/",
             "http://localhost:3001/",
             "http://x@localhost:3000/",
+            "evil.example.org:443",
         ] {
             let error = script.machine.authorize_request(script.now, call(uri)).unwrap_err();
             assert_eq!(error, AuthorizeError::Misuse(Misuse::ForeignHost), "{uri}");
@@ -646,6 +647,20 @@ mod calls {
             script.machine.authorize_request(script.now, call("/groups")),
             Err(AuthorizeError::NotReady { phase: Phase::LoggingIn, .. })
         ));
+    }
+
+    #[test]
+    fn a_call_that_is_told_to_wait_makes_all_calls_wait() {
+        let mut script = active();
+        let (_, ticket) = script.machine.authorize_request(script.now, call("/groups")).unwrap();
+        let refused = http::Response::builder().status(429).header("retry-after", "60").body("").unwrap();
+        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&refused)), Accepted::Used);
+        let until = script.now + MINUTE;
+        assert_eq!(
+            script.machine.authorize_request(until - Duration::from_millis(1), call("/groups")).unwrap_err(),
+            AuthorizeError::NotReady { phase: Phase::Active, tier: None, until: Some(until) }
+        );
+        assert!(script.machine.authorize_request(until, call("/groups")).is_ok());
     }
 
     #[test]

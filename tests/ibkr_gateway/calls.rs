@@ -1,5 +1,7 @@
 //! The user's own calls.
 
+use std::sync::Arc;
+
 use sansession::Accepted;
 
 use super::*;
@@ -30,6 +32,16 @@ fn calls_go_to_the_base_with_what_the_edge_demands() {
     let foreign = http::Request::get("https://example.org/v1/api/tickle").body("").unwrap();
     let error = story.machine.authorize_request(story.now, foreign).unwrap_err();
     assert_eq!(error, sansession::Misuse::ForeignHost.into());
+}
+
+#[test]
+fn a_shared_provider_knows_the_tier_of_a_call() {
+    let mut story = Script::new(Session::new(Arc::new(gateway()), Options::default(), seed())).starts();
+    story = story.sends(STATUS).gets(200, READY).is(Phase::Active);
+    for (path, tier) in [("/iserver/accounts", "brokerage"), ("/portfolio/accounts", "sso")] {
+        let (_, ticket) = story.machine.authorize_request(story.now, call(path)).unwrap();
+        assert_eq!(ticket.tier, Some(tier));
+    }
 }
 
 #[test]

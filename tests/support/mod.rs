@@ -146,6 +146,22 @@ impl<M: Machine> Script<M> {
         self
     }
 
+    /// The machine sends its next request, whenever that is; gives which.
+    #[track_caller]
+    pub fn sends_next(mut self) -> (Self, String) {
+        loop {
+            match self.poll() {
+                Output::Send(outgoing) => {
+                    let sent = format!("{} {}", outgoing.method(), outgoing.path());
+                    self.sent(outgoing, &sent);
+                    return (self, sent);
+                }
+                Output::Wait { until, .. } if !until.is_never() => self.now = until,
+                other => panic!("expected a request, got {other:?}\n{}", self.transcript),
+            }
+        }
+    }
+
     fn sent(&mut self, outgoing: Outgoing, sent: &str) {
         self.note(&format!("-> {sent}"));
         self.in_flight = Some(outgoing.id());

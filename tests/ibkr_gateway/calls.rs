@@ -29,6 +29,10 @@ fn calls_go_to_the_base_with_what_the_edge_demands() {
     let named = http::Request::get("/portfolio/accounts").header("user-agent", "mine").body("").unwrap();
     let (request, ticket) = story.machine.authorize_request(story.now, named).unwrap();
     assert_eq!((request.headers()["user-agent"].to_str().unwrap(), ticket.tier), ("mine", Some("sso")));
+    assert!(!request.headers().contains_key("content-length"));
+    let order = http::Request::post("/iserver/account/DU1/orders").body("{}").unwrap();
+    let (request, _) = story.machine.authorize_request(story.now, order).unwrap();
+    assert!(!request.headers().contains_key("content-length"), "the client counts its own body");
     let foreign = http::Request::get("https://example.org/v1/api/tickle").body("").unwrap();
     let error = story.machine.authorize_request(story.now, foreign).unwrap_err();
     assert_eq!(error, sansession::Misuse::ForeignHost.into());

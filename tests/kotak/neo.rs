@@ -174,3 +174,21 @@ fn a_shared_provider_tells_what_lives_on_and_refuses_foreign_hosts() {
     assert_eq!(world.runs_to_end().code(), "logged-out");
     assert!(!was_told(&world, "may-live-on"));
 }
+
+#[test]
+fn a_dashboard_token_that_a_person_gave_outlives_the_session() {
+    let mut options = Options::default();
+    options.relogin = Relogin::AskAgain { per_day: 1 };
+    let provider = Neo::new(url(NEO), "ABC12", "0000000000");
+    let mut world = World::new(Session::new(provider, options, seed()), neo_server());
+    needs(&mut world, NeedKind::GatewayToken, Because::Opening);
+    gives(&mut world, Input::Token(DASHBOARD.into()));
+    needs(&mut world, NeedKind::Totp, Because::Opening);
+    give_code(&mut world);
+    needs(&mut world, NeedKind::Pin, Because::Opening);
+    let answered = is_given(&mut world, Input::Pin("12ab56".into()), By::Person);
+    assert_eq!(answered, Answered::Rejected(Rejection::Malformed("pin")));
+    gives(&mut world, Input::Pin(MPIN.into()));
+    world.is_active();
+    needs(&mut world, NeedKind::Totp, Because::Expired);
+}

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![expect(clippy::wrong_self_convention, reason = "a script reads as a sentence: `is`, `is_answered`")]
 
+pub mod answers;
 #[cfg(feature = "sim")]
 pub mod world;
 

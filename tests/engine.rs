@@ -31,6 +31,13 @@ mod opening {
     }
 
     #[test]
+    fn a_boxed_machine_is_the_machine() {
+        let boxed: Box<dyn Machine> = Box::new(active().machine);
+        assert_eq!(boxed.limit_group(), active().machine.limit_group());
+        Script::new(boxed).checks().sends("GET /session").gets(200, &info(TOKEN)).is(Phase::Active);
+    }
+
+    #[test]
     fn nothing_happens_before_the_start() {
         let mut script = Script::new(Session::new(cbrain(), Options::default(), seed()));
         assert!(matches!(script.poll(), Output::Wait { until: Timestamp::NEVER, on: WaitingOn::Start }));
@@ -415,6 +422,21 @@ mod time {
         let checked = active().passes(12 * HOUR).sends("GET /session").gets(200, &info(TOKEN)).checks();
         let checked = checked.sends("GET /session").gets(200, &info(TOKEN)).at(START - 6 * HOUR);
         checked.checks().waits(10 * SECOND);
+    }
+
+    #[test]
+    fn a_clock_set_back_moves_an_attempt_with_it() {
+        let script = active().passes(12 * HOUR).sends("GET /session").times_out().is(Phase::Active);
+        let wait = script.machine.deadline().since(script.now);
+        let back = script.now - 6 * HOUR;
+        script.at(back).waits(wait);
+    }
+
+    #[test]
+    fn what_is_to_be_told_is_due_at_once() {
+        let script = session().answers(credentials()).sends("POST /session").gets(200, &info(TOKEN));
+        assert_eq!(script.machine.deadline(), script.now);
+        assert_eq!(script.is(Phase::Active).machine.deadline(), START + 12 * HOUR);
     }
 
     #[test]

@@ -105,6 +105,17 @@ mod plans {
     }
 
     #[test]
+    fn a_clock_set_back_moves_a_renewal_with_it() {
+        let story = open().is(Phase::Active);
+        let back = story.now - 3_600 * SECOND;
+        let (mut story, mut sent) = story.at(back).sends_next();
+        while sent != "GET /Renew" {
+            (story, sent) = story.times_out().sends_next();
+        }
+        assert_eq!(story.now, back + 600 * SECOND);
+    }
+
+    #[test]
     fn a_proof_of_life_makes_another_step_that_failed_needless() {
         let story = open().passes(58 * SECOND).checks().sends("GET /Status").gets(200, "o");
         let (story, sent) = story.sends("GET /Open").gets(200, "r").sends_next();

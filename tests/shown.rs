@@ -37,6 +37,8 @@ fn a_session_and_a_call_of_its_user_show_no_token() {
     let (_, ticket) = script.machine.authorize_request(script.now, call).unwrap();
     assert_eq!(format!("{ticket:?}"), "Ticket { method: GET, path: \"/groups\", tier: None, .. }");
     assert_eq!(format!("{:?}", seed()), "Seed(..)");
+    let entropy = sansession::provider::Entropy { key: &[7; 24], epoch: 1, counter: 3 };
+    assert_eq!(format!("{entropy:?}"), "Entropy { counter: 3, .. }");
     let snapshot = script.machine.snapshot();
     assert_eq!(format!("{snapshot:?}"), format!("Snapshot({} bytes)", snapshot.expose_secrets().len()));
     let mut fleet = Fleet::new(FleetOptions::default(), seed());

@@ -158,3 +158,19 @@ fn a_reason_to_close_says_when_to_come_back() {
         assert_eq!(reason.advice(START), advice, "{reason}");
     }
 }
+
+#[cfg(feature = "ibkr-oauth")]
+#[test]
+fn what_a_provider_refuses_has_a_name_and_a_text() {
+    use sansession::providers::ibkr::keys::{KeyError, PrivateKey, PublicKey};
+    use sansession::providers::ibkr::oauth1a::GrantError;
+    use sansession::providers::ibkr::{Refusal, Region, Standing, oauth1a};
+    use sansession::providers::kotak::host;
+    assert_eq!((Standing::Ready.code(), Refusal::PenaltyBox.code()), ("ready", "penalty-box"));
+    assert_eq!(host::Refusal::Port.code(), "host.port");
+    assert_eq!(PrivateKey::from_pem("no key").unwrap_err().to_string(), "key: not a PEM file");
+    assert_eq!(PublicKey::from_pem("no key").unwrap_err(), KeyError::NotPem);
+    assert_eq!(GrantError::Damaged.to_string(), "the text is no grant");
+    assert!(!oauth1a::Refusal::Signature.to_string().is_empty());
+    assert_eq!("mars".parse::<Region>().unwrap_err().to_string(), "region: must be new-york, zug or hong-kong");
+}

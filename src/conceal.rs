@@ -140,7 +140,36 @@ mod tests {
 
     #[test]
     fn a_short_answer_is_not_looked_for() {
-        assert_eq!(words("pw").blot("no pw for you"), None);
+        assert_eq!(words("pwd").blot("no pwd for you"), None);
+        assert_eq!(words("pswd").blot("no pswd for you").as_deref(), Some("no … for you"));
+    }
+
+    #[test]
+    fn a_quoted_answer_shows_in_no_event_and_no_reason() {
+        let words = words("correct horse");
+        let said = || ServerText::new("wrong: correct horse");
+        let shape = || Shape {
+            content_type: Some(said()),
+            json: Some("{correct horse: null}".into()),
+            ..Shape::unread("login", "not correct horse")
+        };
+        let mut events = [
+            Event::ServerSays(said()),
+            Event::ActionRequired { url: None, text: Some(said()) },
+            Event::ActionRequired { url: Some(said()), text: None },
+            Event::Suspect { cause: crate::event::Cause::Unreadable, shape: Some(Box::new(shape())) },
+        ];
+        for event in &mut events {
+            words.blot_event(event);
+        }
+        let mut reasons =
+            [CloseReason::Denied(Denial::Rejected(Some(said()))), CloseReason::Protocol(Box::new(shape()))];
+        for reason in &mut reasons {
+            words.blot_reason(reason);
+        }
+        let shown = format!("{events:?} {reasons:?}");
+        assert!(!shown.contains("horse"), "{shown}");
+        assert_eq!(shown.matches("wrong: …").count(), 6, "{shown}");
     }
 
     #[test]
@@ -153,6 +182,12 @@ mod tests {
             ("internationalization", false),
             ("ec2-54-123-22-11", false),
             ("2026-07-07", false),
+            // Three digits in twenty characters make a token, and so do forty characters.
+            ("abcdefghijklmnopq123", true),
+            ("abcdefghijklmnop123", false),
+            ("abcdefghijklmnopqr12", false),
+            ("abcdefghijklmnopqrstabcdefghijklmnopqrst", true),
+            ("abcdefghijklmnopqrstabcdefghijklmnopqrs", false),
         ] {
             assert_eq!(is_token(run), token, "{run}");
         }

@@ -161,3 +161,13 @@ impl Because {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_key_is_to_work_on_shows_its_length() {
+        assert_eq!(format!("{:?}", Message::new(b"digest")), "Message(6 bytes)");
+    }
+}

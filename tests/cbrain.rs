@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sansession::providers::cbrain::CbrainLive;
@@ -173,6 +174,52 @@ fn what_a_person_must_do_is_told_and_kills_nothing() {
     }
     assert_eq!(told(400, JSON, r#"{"error":"You don't have permission"}"#), None);
     assert_eq!(told(503, JSON, r#"{"message":null}"#), None);
+}
+
+#[test]
+fn sessions_may_share_one_provider() {
+    let shared = Arc::new(cbrain());
+    let session = Session::new(shared.clone(), Options::default(), seed());
+    let mut script = Script::new(session)
+        .starts()
+        .answers(credentials())
+        .sends("POST /session")
+        .gets(200, &info(TOKEN))
+        .checks()
+        .sends("GET /session")
+        .gets(200, &info(TOKEN))
+        .is(Phase::Active);
+    let call = http::Request::builder().uri("/groups").body("").unwrap();
+    let (request, _) = script.machine.authorize_request(script.now, call).unwrap();
+    assert_eq!(request.headers()["authorization"], format!("Bearer {TOKEN}"));
+    let script = script.logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
+    assert!(!script.machine.snapshot().expose_secrets().contains(TOKEN));
+
+    let adopted = Session::adopt(shared.clone(), Secret::new(TOKEN), Options::default(), seed()).unwrap();
+    let script = Script::new(adopted).starts().sends("GET /session").gets(200, &info(TOKEN)).is(Phase::Active);
+    assert_eq!(script.machine.live().unwrap().token.expose(), TOKEN);
+    assert!(Session::adopt(shared.clone(), Secret::new(""), Options::default(), seed()).is_err());
+
+    let mut options = Options::default();
+    options.relogin = sansession::Relogin::AskAgain { per_day: 1 };
+    let script = Script::new(Session::new(shared, options, seed())).starts().answers(credentials());
+    let script = script.sends("POST /session").gets(200, &info(TOKEN)).sleeps().sends("GET /session").gets(401, "");
+    let script = script.needs(NeedKind::Credentials, Because::Expired);
+    assert!(!script.machine.snapshot().expose_secrets().contains(TOKEN));
+}
+
+#[test]
+fn a_web_page_instead_of_a_judgement_says_nothing_of_the_password() {
+    session()
+        .answers(credentials())
+        .sends("POST /session")
+        .gets_as(500, HTML, "<html>We're sorry, but something went wrong")
+        .needs(NeedKind::Credentials, Because::Lost);
+    session()
+        .answers(credentials())
+        .sends("POST /session")
+        .gets_as(507, HTML, "")
+        .needs(NeedKind::Credentials, Because::Lost);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sansession::{
     Accepted, Answered, Because, By, Failure, FailureKind, Input, Machine, Misuse, NeedId, NeedKind, Options, Output,
-    Phase, Rejection, Relogin, Response, ResumeError, Session, Snapshot, Timestamp, WaitingOn,
+    Phase, Rejection, Relogin, RequestId, Response, ResumeError, Session, Snapshot, Timestamp, WaitingOn,
 };
 use support::*;
 
@@ -28,6 +28,13 @@ mod opening {
         let mut script = session().needs(NeedKind::Credentials, Because::Opening).is(Phase::LoggingIn);
         assert!(matches!(script.poll(), Output::Wait { until: Timestamp::NEVER, .. }));
         script.answers(credentials()).sends("POST /session");
+    }
+
+    #[test]
+    fn a_boxed_machine_is_the_machine() {
+        let boxed: Box<dyn Machine> = Box::new(active().machine);
+        assert_eq!(boxed.limit_group(), active().machine.limit_group());
+        Script::new(boxed).checks().sends("GET /session").gets(200, &info(TOKEN)).is(Phase::Active);
     }
 
     #[test]
@@ -122,6 +129,61 @@ mod opening {
             script.machine.handle_input(script.now, NeedId::UNASKED, credentials(), By::Person),
             Answered::Stale
         );
+    }
+
+    #[test]
+    fn answers_that_get_lost_again_and_again_end_an_opening() {
+        let mut script = session();
+        for _ in 0..7 {
+            script = script.answers(credentials()).sends_next().0.times_out();
+        }
+        script.answers(credentials()).sends_next().0.times_out().closes("retries-exhausted");
+    }
+
+    #[test]
+    fn giving_up_after_an_answer_got_lost_is_no_denial() {
+        session()
+            .answers(credentials())
+            .sends("POST /session")
+            .times_out()
+            .answers(Input::GiveUp)
+            .closes("retries-exhausted");
+    }
+
+    #[test]
+    fn a_check_brings_the_next_attempt_forward() {
+        let adopted = Session::adopt(cbrain(), TOKEN.into(), Options::default(), seed()).unwrap();
+        let mut script = Script::new(adopted).starts();
+        for _ in 0..5 {
+            script = script.sends("GET /session").is_refused_connection().sleeps();
+        }
+        script = script.sends("GET /session").is_refused_connection();
+        let Output::Wait { until, .. } = script.poll() else { panic!() };
+        assert!(until > script.now + 10 * SECOND, "{}", script.transcript);
+        script.checks().sends("GET /session").is_refused_connection().checks().waits(10 * SECOND);
+    }
+
+    #[test]
+    fn an_answer_is_read_up_to_the_largest_size() {
+        let body = info(TOKEN);
+        let sized = |max_body| session_with(options(|o| o.max_body = max_body)).answers(credentials());
+        sized(body.len()).sends("POST /session").gets(200, &body).is(Phase::Active);
+        sized(body.len() - 1).sends("POST /session").gets(200, &body).closes("protocol");
+    }
+
+    #[test]
+    fn an_answer_that_the_server_quotes_is_not_shown() {
+        let quoting = |status, headers: &[(&str, &str)], body: &str| {
+            let script = session().answers(credentials()).sends("POST /session").gets_as(status, headers, body);
+            let code = if status == 500 { "denied.rejected" } else { "protocol" };
+            let script = script.closes(code);
+            assert!(!script.transcript.contains("horse"), "{}", script.transcript);
+            script.transcript
+        };
+        let denied = quoting(500, &[("content-type", "application/json")], r#"{"error":"no correct horse"}"#);
+        assert!(denied.contains("no …"), "{denied}");
+        let puzzled = quoting(200, &[("content-type", "text/correct horse")], "");
+        assert!(puzzled.contains("text/…"), "{puzzled}");
     }
 
     #[test]
@@ -294,9 +356,56 @@ mod life {
         let failure = Failure::maybe_sent(FailureKind::Timeout);
         assert_eq!(script.machine.handle_failure(script.now, id, failure), Ok(Accepted::Used));
         assert_eq!(script.machine.handle_response(script.now, id, Response::from(&response)), Ok(Accepted::Stale));
-        let mut unknown = id;
-        unknown.seq += 1;
-        assert_eq!(script.machine.handle_failure(script.now, unknown, failure), Err(Misuse::UnknownId));
+        let mut told = |change: fn(&mut RequestId)| {
+            let mut other = id;
+            change(&mut other);
+            script.machine.handle_failure(script.now, other, failure)
+        };
+        assert_eq!(told(|id| id.seq += 1), Err(Misuse::UnknownId));
+        assert_eq!(told(|id| id.seq = 0), Err(Misuse::UnknownId));
+        assert_eq!(told(|id| id.epoch += 1), Err(Misuse::UnknownId));
+        // Earlier processes, and others that resumed the same snapshot, had ids of their own.
+        assert_eq!(told(|id| id.epoch -= 1), Ok(Accepted::Stale));
+        assert_eq!(told(|id| id.life ^= 1), Ok(Accepted::Stale));
+        assert_eq!(told(|id| (id.life ^= 1, id.seq += 7).0), Ok(Accepted::Stale));
+    }
+
+    #[test]
+    fn news_of_another_request_leaves_the_one_under_way_alone() {
+        let mut script = active().sleeps();
+        let Output::Send(first) = script.poll() else { panic!() };
+        let failure = Failure::maybe_sent(FailureKind::Timeout);
+        assert_eq!(script.machine.handle_failure(script.now, first.id(), failure), Ok(Accepted::Used));
+        let mut script = script.sleeps();
+        let Output::Send(second) = script.poll() else { panic!() };
+        assert_eq!(script.machine.handle_failure(script.now, first.id(), failure), Ok(Accepted::Stale));
+        let mut others = second.id();
+        others.life ^= 1;
+        assert_eq!(script.machine.handle_failure(script.now, others, failure), Ok(Accepted::Stale));
+        assert!(matches!(script.poll(), Output::Wait { on: WaitingOn::Response(id), .. } if id == second.id()));
+        let answer = http::Response::builder().status(200).header("content-type", "application/json");
+        let answer = answer.body(info(TOKEN)).unwrap();
+        let told = script.machine.handle_response(script.now, second.id(), Response::from(&answer));
+        assert_eq!(told, Ok(Accepted::Used));
+        script.tells("recovered");
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_by_more_than_five_seconds_is_told() {
+        let dated = |date: &str| {
+            active().checks().sends("GET /session").gets_as(
+                200,
+                &[("content-type", "application/json"), ("date", date)],
+                &info(TOKEN),
+            )
+        };
+        dated("Mon, 21 Sep 2026 14:13:26 GMT").tells("clock-skew");
+        dated("Mon, 21 Sep 2026 14:13:14 GMT").tells("clock-skew");
+        for date in ["Mon, 21 Sep 2026 14:13:25 GMT", "Mon, 21 Sep 2026 14:13:15 GMT"] {
+            let mut script = dated(date);
+            assert!(matches!(script.poll(), Output::Wait { .. }));
+            script.tells_nothing_of("clock-skew");
+        }
     }
 }
 
@@ -306,6 +415,28 @@ mod time {
     #[test]
     fn a_clock_set_back_moves_relative_deadlines_with_it() {
         active().at(START - 6 * HOUR).waits(12 * HOUR);
+    }
+
+    #[test]
+    fn a_clock_set_back_moves_the_distance_of_checks_with_it() {
+        let checked = active().passes(12 * HOUR).sends("GET /session").gets(200, &info(TOKEN)).checks();
+        let checked = checked.sends("GET /session").gets(200, &info(TOKEN)).at(START - 6 * HOUR);
+        checked.checks().waits(10 * SECOND);
+    }
+
+    #[test]
+    fn a_clock_set_back_moves_an_attempt_with_it() {
+        let script = active().passes(12 * HOUR).sends("GET /session").times_out().is(Phase::Active);
+        let wait = script.machine.deadline().since(script.now);
+        let back = script.now - 6 * HOUR;
+        script.at(back).waits(wait);
+    }
+
+    #[test]
+    fn what_is_to_be_told_is_due_at_once() {
+        let script = session().answers(credentials()).sends("POST /session").gets(200, &info(TOKEN));
+        assert_eq!(script.machine.deadline(), script.now);
+        assert_eq!(script.is(Phase::Active).machine.deadline(), START + 12 * HOUR);
     }
 
     #[test]
@@ -423,6 +554,32 @@ mod ending {
     #[test]
     fn a_logout_does_not_wait_for_a_keepalive() {
         active().sleeps().sends("GET /session").logs_out().cancels().sends("DELETE /session");
+    }
+
+    #[test]
+    fn a_login_that_may_have_been_judged_may_live_on_after_a_logout() {
+        session()
+            .answers(credentials())
+            .sends("POST /session")
+            .logs_out()
+            .gets(502, "")
+            .tells("may-live-on")
+            .closes("logged-out.unconfirmed");
+    }
+
+    #[test]
+    fn a_logout_that_has_begun_is_not_begun_again() {
+        active().logs_out().sends("DELETE /session").logs_out().gets(200, "").closes("logged-out");
+    }
+
+    #[test]
+    fn a_logout_waits_for_the_end_of_a_short_hold() {
+        let held = |seconds: &str| {
+            active().checks().sends("GET /session").gets_as(503, &[("retry-after", seconds)], "").logs_out()
+        };
+        held("20").waits(20 * SECOND).sleeps().sends("DELETE /session").gets(200, "").closes("logged-out");
+        held("30").waits(30 * SECOND);
+        held("31").closes("logged-out.unconfirmed");
     }
 
     #[test]
@@ -570,6 +727,31 @@ mod snapshots {
     }
 
     #[test]
+    fn a_fence_ends_somewhere() {
+        let text = active().machine.snapshot().expose_secrets().to_owned();
+        let last = Snapshot::from_text(text.replace(r#""epoch":1"#, &format!(r#""epoch":{}"#, u64::MAX)));
+        let resumed = Session::resume(cbrain(), &last, Options::default(), None, [1; 32], START).map(|_| ());
+        assert_eq!(resumed, Err(ResumeError::OlderFence { found: u64::MAX, given: u64::MAX }));
+    }
+
+    #[test]
+    fn a_snapshot_says_only_what_is_not_so_at_first() {
+        let text = active().machine.snapshot().expose_secrets().to_owned();
+        assert!(!text.contains("null") && !text.contains("false") && !text.contains("refused"), "{text}");
+    }
+
+    #[test]
+    fn what_may_have_spent_an_answer_is_saved_and_a_lost_keepalive_is_not() {
+        let durable = || session_with(options(|o| o.durable = true)).answers(credentials()).saves();
+        let lost = durable().sends("POST /session").times_out().saves();
+        lost.needs(NeedKind::Credentials, Because::Lost);
+        let unsent = durable().sends("POST /session").is_refused_connection();
+        unsent.sleeps();
+        let active = durable().sends("POST /session").gets(200, &info(TOKEN)).saves().is(Phase::Active);
+        active.sleeps().sends("GET /session").times_out().sleeps().sends("GET /session");
+    }
+
+    #[test]
     fn what_must_not_be_repeated_is_saved_first() {
         let script = session_with(options(|o| o.durable = true)).answers(credentials()).saves();
         // A crash after the save and before the send: nobody knows, so it is not sent again.
@@ -633,6 +815,7 @@ mod calls {
             "https://localhost:3000/",
             "http://localhost:3001/",
             "http://x@localhost:3000/",
+            "evil.example.org:443",
         ] {
             let error = script.machine.authorize_request(script.now, call(uri)).unwrap_err();
             assert_eq!(error, AuthorizeError::Misuse(Misuse::ForeignHost), "{uri}");
@@ -646,6 +829,34 @@ mod calls {
             script.machine.authorize_request(script.now, call("/groups")),
             Err(AuthorizeError::NotReady { phase: Phase::LoggingIn, .. })
         ));
+    }
+
+    #[test]
+    fn a_call_that_is_told_to_wait_makes_all_calls_wait() {
+        let mut script = active();
+        let (_, ticket) = script.machine.authorize_request(script.now, call("/groups")).unwrap();
+        let refused = http::Response::builder().status(429).header("retry-after", "60").body("").unwrap();
+        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&refused)), Accepted::Used);
+        let until = script.now + MINUTE;
+        assert_eq!(
+            script.machine.authorize_request(until - Duration::from_millis(1), call("/groups")).unwrap_err(),
+            AuthorizeError::NotReady { phase: Phase::Active, tier: None, until: Some(until) }
+        );
+        assert!(script.machine.authorize_request(until, call("/groups")).is_ok());
+        // The same box again is no news, and a longer one is.
+        let (_, ticket) = script.machine.authorize_request(until, call("/groups")).unwrap();
+        let mut boxes = |seconds: &str| {
+            let refused = http::Response::builder().status(429).header("retry-after", seconds).body("").unwrap();
+            script.now = until;
+            assert!(matches!(script.poll(), Output::Wait { .. }));
+            script.told.clear();
+            let _ = script.machine.observe(until, &ticket, Response::from(&refused));
+            assert!(matches!(script.poll(), Output::Wait { .. }));
+            script.told.iter().filter(|event| event.code() == "penalty").count()
+        };
+        assert_eq!([boxes("60"), boxes("60"), boxes("30"), boxes("600")], [1, 0, 0, 1]);
+        let refused = script.machine.authorize_request(until + 599 * SECOND, call("/groups")).unwrap_err();
+        assert!(matches!(refused, AuthorizeError::NotReady { until: Some(end), .. } if end == until + 600 * SECOND));
     }
 
     #[test]

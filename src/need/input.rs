@@ -236,6 +236,36 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_sent_is_refused_beforehand() {
+        let long = |length: usize| "1".repeat(length);
+        for (text, wrong) in [
+            ("1234", None),
+            ("!~", None),
+            ("", Some(Rejection::Empty("pin"))),
+            ("12 34", Some(Rejection::Malformed("pin"))),
+            ("12\r\n34", Some(Rejection::Malformed("pin"))),
+            ("12\u{7f}", Some(Rejection::Malformed("pin"))),
+            ("１２", Some(Rejection::Malformed("pin"))),
+            (&long(16 << 10), None),
+            (&long((16 << 10) + 1), Some(Rejection::Malformed("pin"))),
+        ] {
+            assert_eq!(Input::Pin(text.into()).check().err(), wrong, "{}", text.len());
+        }
+        assert_eq!(Input::Code("".into()).check(), Err(Rejection::Empty("code")));
+        assert_eq!(Input::Token("".into()).check(), Err(Rejection::Empty("token")));
+        for (length, signature, decrypted) in [
+            (0, Some(Rejection::Empty("signature")), Some(Rejection::Empty("decrypted"))),
+            (1, None, None),
+            (1024, None, None),
+            (1025, Some(Rejection::Malformed("signature")), Some(Rejection::Malformed("decrypted"))),
+        ] {
+            let bytes = || SecretBytes::new(vec![1; length]);
+            assert_eq!(Input::Signature(bytes()).check().err(), signature, "{length}");
+            assert_eq!(Input::Decrypted(bytes()).check().err(), decrypted, "{length}");
+        }
+    }
+
+    #[test]
     fn a_code_ends_with_its_step() {
         let totp = Totp::new("123456", Timestamp::from_secs(61)).unwrap();
         assert_eq!(totp.ends(), Timestamp::from_secs(90));

@@ -82,9 +82,9 @@ impl<P: Provider> Session<P> {
         if step.rule().opens {
             self.tell(Event::MayLiveOn);
         }
-        // A rotated token that never arrived leaves us with the one that is dead already.
-        let sure = !step.rule().opens && step.rule().replay == Replay::Safe;
-        self.proceed_logout(now, sure);
+        // It may have opened something, and a rotated token that never arrived leaves us with the one that
+        // is dead already: only such steps are waited for.
+        self.proceed_logout(now, false);
     }
 
     /// Gives the logout up: the session may live on at the server.

@@ -200,9 +200,14 @@ impl Provider for Corners {
     }
 }
 
+/// Gives the protocol.
+pub(crate) fn corners() -> Corners {
+    Corners(BaseUrl::parse("https://corners.example.org").unwrap())
+}
+
 /// Gives the laws for it.
 pub(crate) fn laws() -> Laws<Corners> {
-    Laws::new(|| Corners(BaseUrl::parse("https://corners.example.org").unwrap()))
+    Laws::new(corners)
         .server(|_, _| http::Response::new(b"n".to_vec()))
         .samples(
             ["n", "n", "r", "j", "d", "x", "t", "b", "p", "g", "o", "c", "w", "?"].map(|text| Sample::json(200, text)),

@@ -19,6 +19,19 @@ fn sessions_of_two_providers_live_in_one_loop() {
 }
 
 #[test]
+fn a_fleet_counts_its_sessions() {
+    let mut story = Story::new(at_once());
+    assert!(story.fleet.is_empty() && story.fleet.deadline().is_never());
+    story = story.inserts([1, 2], Place::default());
+    assert_eq!((story.fleet.len(), story.fleet.is_empty()), (2, false));
+    assert!(!story.fleet.deadline().is_never());
+    for key in [1, 2] {
+        story.fleet.remove(&key).map(drop).unwrap();
+    }
+    assert_eq!((story.fleet.len(), story.fleet.is_empty()), (0, true));
+}
+
+#[test]
 fn a_need_is_put_once() {
     let mut story = Story::new(at_once());
     story.fleet.insert(1, cbrain(1), Place::default()).unwrap();

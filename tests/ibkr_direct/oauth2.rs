@@ -14,7 +14,7 @@ const TOKEN: &str = "POST /oauth2/api/v1/token";
 const SESSION: &str = "POST /gw/api/v1/sso-sessions";
 const VALIDATE: &str = "GET /v1/api/sso/validate";
 
-fn provider(user: &str, address: [u8; 4]) -> WebApi {
+pub fn provider(user: &str, address: [u8; 4]) -> WebApi {
     let client = Client::new("client-1", "main").unwrap();
     let oauth = OAuth2::new(client, key(&institution_keys().signature), user, IpAddr::from(address)).unwrap();
     WebApi::new(&base(), oauth).unwrap()

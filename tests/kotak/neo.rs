@@ -1,5 +1,7 @@
 //! Neo: a code that counts once, a host for each user, a logout that is nobody's business.
 
+use std::sync::Arc;
+
 use sansession::sim::kotak::Outcome;
 use sansession::{Rejection, Relogin, ResumeError};
 
@@ -148,4 +150,45 @@ fn an_unattended_program_logs_in_every_day() {
     }
     assert_eq!(world.server.log().count(Outcome::Accepted("validate")), 5);
     assert!(world.now.since(START) > 3 * 24 * HOUR, "midnights apart");
+}
+
+#[test]
+fn a_shared_provider_tells_what_lives_on_and_refuses_foreign_hosts() {
+    let shared = Arc::new(neo_provider());
+    let mut world = World::new(Session::new(shared.clone(), Options::default(), seed()), neo_server());
+    needs(&mut world, NeedKind::Totp, Because::Opening);
+    let code = shown(world.now);
+    gives(&mut world, Input::Totp(code));
+    needs(&mut world, NeedKind::Pin, Because::Opening);
+    gives(&mut world, Input::Pin(MPIN.into()));
+    world.is_active();
+    let text = world.machine.snapshot().expose_secrets().replace(OWN, "https://localhost");
+    let tampered = Session::resume(shared, &Snapshot::from_text(text), Options::default(), None, [9; 32], world.now);
+    assert!(matches!(tampered, Err(ResumeError::NotAdmitted(_))), "{tampered:?}");
+    world.logs_out();
+    assert_eq!(world.runs_to_end().code(), "logged-out");
+    assert!(was_told(&world, "may-live-on"));
+    let mut world = World::new(Session::new(Arc::new(neo_provider()), Options::default(), seed()), neo_server());
+    needs(&mut world, NeedKind::Totp, Because::Opening);
+    world.logs_out();
+    assert_eq!(world.runs_to_end().code(), "logged-out");
+    assert!(!was_told(&world, "may-live-on"));
+}
+
+#[test]
+fn a_dashboard_token_that_a_person_gave_outlives_the_session() {
+    let mut options = Options::default();
+    options.relogin = Relogin::AskAgain { per_day: 1 };
+    let provider = Neo::new(url(NEO), "ABC12", "0000000000");
+    let mut world = World::new(Session::new(provider, options, seed()), neo_server());
+    needs(&mut world, NeedKind::GatewayToken, Because::Opening);
+    gives(&mut world, Input::Token(DASHBOARD.into()));
+    needs(&mut world, NeedKind::Totp, Because::Opening);
+    give_code(&mut world);
+    needs(&mut world, NeedKind::Pin, Because::Opening);
+    let answered = is_given(&mut world, Input::Pin("12ab56".into()), By::Person);
+    assert_eq!(answered, Answered::Rejected(Rejection::Malformed("pin")));
+    gives(&mut world, Input::Pin(MPIN.into()));
+    world.is_active();
+    needs(&mut world, NeedKind::Totp, Because::Expired);
 }

@@ -198,3 +198,22 @@ fn an_outage_ends_an_opening_in_the_end_and_never_a_session() {
     assert!(was_told(&world, "recovered"));
     assert_eq!(status(&mut world, TRADE_CALL), 200);
 }
+
+#[test]
+fn a_bearer_outlives_the_session() {
+    let mut options = Options::default();
+    options.relogin = Relogin::AskAgain { per_day: 1 };
+    let mut world = trade_with(renewing(), user(), options);
+    log_in(&mut world);
+    let renewal = world.machine.deadline();
+    world.server.expire_sessions();
+    assert_eq!(status(&mut world, TRADE_CALL), 401);
+    needs(&mut world, NeedKind::Credentials, Because::Expired);
+    gives(&mut world, password(PASSWORD));
+    needs(&mut world, NeedKind::AccessCode, Because::Expired);
+    let code = access_code(&world);
+    gives(&mut world, code);
+    world.is_active();
+    assert_eq!(sent(&world, "/token"), 1, "{}", world.transcript);
+    assert_eq!((world.machine.deadline(), world.machine.status().on), (renewal, WaitingOn::Renewal));
+}

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![expect(clippy::wrong_self_convention, reason = "a script reads as a sentence: `is`, `is_answered`")]
 
+pub mod answers;
 #[cfg(feature = "sim")]
 pub mod world;
 
@@ -144,6 +145,22 @@ impl<M: Machine> Script<M> {
             other => panic!("expected {expected}, got {other:?}\n{}", self.transcript),
         }
         self
+    }
+
+    /// The machine sends its next request, whenever that is; gives which.
+    #[track_caller]
+    pub fn sends_next(mut self) -> (Self, String) {
+        loop {
+            match self.poll() {
+                Output::Send(outgoing) => {
+                    let sent = format!("{} {}", outgoing.method(), outgoing.path());
+                    self.sent(outgoing, &sent);
+                    return (self, sent);
+                }
+                Output::Wait { until, .. } if !until.is_never() => self.now = until,
+                other => panic!("expected a request, got {other:?}\n{}", self.transcript),
+            }
+        }
     }
 
     fn sent(&mut self, outgoing: Outgoing, sent: &str) {

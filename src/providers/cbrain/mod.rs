@@ -290,15 +290,12 @@ impl Provider for Cbrain {
                 Verdict::unavailable()
             }
             (StatusCode::TOO_MANY_REQUESTS, _) => Verdict::unavailable(),
-            (StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT, _) => {
-                // A proxy speaks: the portal may have acted on the request.
-                Verdict::Retry { after: None, answer: Spent::Judged }
-            }
             (StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR, Login) if response.is_json() => {
                 // The portal could not use the login at all ("password not set"), and will not the next time.
                 let text = refusal(response).error.map(|text| ServerText::new(&text));
                 Verdict::Close(CloseReason::Denied(Denial::Rejected(text)))
             }
+            // A proxy may speak, or the portal's own failure: it may have acted on the request.
             (status, _) if status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Judged },
             (status, _) if status.is_redirection() => {
                 Verdict::Unreadable("a redirect: a proxy, or the call was taken for one of a browser")

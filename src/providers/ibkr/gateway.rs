@@ -323,8 +323,6 @@ impl Provider for Gateway {
                 cx.tell(Fact::Penalty(PENALTY));
                 Observed::Nothing
             }
-            // As 500 it was seen as the first sign of a lost session.
-            Some(Refusal::AccountsFirst) if response.status.is_server_error() => Observed::Doubt,
             Some(refusal) if refusal.doubts().is_some() => Observed::Doubt,
             _ => Observed::Nothing,
         }

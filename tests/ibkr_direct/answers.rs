@@ -1,0 +1,78 @@
+//! What each answer of the Web API leads to, at each step of a direct session: a table to read.
+
+use sansession::providers::ibkr::direct::WebApiToken;
+use sansession::providers::ibkr::oauth1a::LiveSessionToken;
+use sansession::providers::ibkr::oauth2::Bearer;
+use sansession::{Machine, Rejection, Session};
+
+use crate::oauth2::provider;
+use crate::support::Script;
+use crate::support::answers::{answers_to_calls, table};
+use crate::*;
+
+type Story = Script<Session<WebApi>>;
+
+const VALIDATE: &str = "GET /v1/api/sso/validate";
+const READY: &str = r#"{"authenticated":true,"established":true,"competing":false,"connected":true,"message":""}"#;
+const TIMED_OUT: &str = r#"{"authenticated":false,"competing":false,"connected":true}"#;
+const LOGGED_OUT: &str = r#"{"authenticated":false,"competing":false,"connected":false}"#;
+
+/// A session of somebody's token, which is looked at first.
+fn adopted() -> Story {
+    let token = WebApiToken::Bearer(Bearer::new("second", None).unwrap());
+    let api = provider("tester", [127, 0, 0, 1]);
+    Script::new(Session::adopt(api, token, Options::default(), seed()).unwrap()).starts()
+}
+
+/// Nobody seems to be logged in: the outer tier is asked.
+fn asks_the_outer_tier() -> Story {
+    adopted().sends(STATUS).gets(200, LOGGED_OUT).sends(VALIDATE)
+}
+
+fn open() -> Story {
+    let mut story = adopted().sends(STATUS).gets(200, READY).is(sansession::Phase::Active);
+    story.told.clear();
+    story
+}
+
+#[test]
+fn what_each_answer_leads_to() {
+    let mut tables = table("the first look at a token", || adopted().sends(STATUS));
+    tables += &table("a validation", asks_the_outer_tier);
+    tables += &table("an init", || adopted().sends(STATUS).gets(200, TIMED_OUT).sends(INIT));
+    tables += &table("a tickle of an open session", || {
+        let (story, sent) = open().sends_next();
+        assert_eq!(sent, TICKLE);
+        story
+    });
+    tables += &table("a check of an open session", || open().passes(MINUTE / 2).checks().sends(STATUS));
+    let call = || http::Request::get("/iserver/accounts").body(Vec::new()).unwrap();
+    tables += &answers_to_calls(open, call);
+    tables += &table("a logout", || open().logs_out().sends(LOGOUT));
+    insta::assert_snapshot!(tables);
+}
+
+#[test]
+fn a_token_is_adopted_by_its_own_kind_of_session() {
+    let ends = START + DAY;
+    let live = || WebApiToken::Live(LiveSessionToken::from_base64("YBWbLw+9RYP2nWrPQHxHZkBb1aM=", ends).unwrap());
+    let bearer = || WebApiToken::Bearer(Bearer::new("second", Some(ends)).unwrap());
+    let (_, issued) = server(START);
+    let first = || WebApi::new(&base(), oauth1a(&issued)).unwrap();
+    let second = || provider("tester", [127, 0, 0, 1]);
+    let adopt = |api, token| Session::adopt(api, token, Options::default(), seed());
+    assert_eq!(adopt(first(), bearer()).unwrap_err(), Rejection::WrongKind);
+    assert_eq!(adopt(second(), live()).unwrap_err(), Rejection::WrongKind);
+    for session in [adopt(first().expect_paper(true), live()), adopt(second().expect_paper(false), bearer())] {
+        let session = session.unwrap();
+        let story = Script::new(session).starts();
+        let (mut story, sent) = story.sends(STATUS).gets(200, READY).sends_next();
+        assert!(sent.ends_with("/iserver/accounts") || sent == TICKLE, "{sent}");
+        assert_eq!(story.machine.live().map(|live| live.expires), story.machine.live().map(|_| Some(ends)));
+        let call = http::Request::get("/iserver/accounts").body(Vec::new()).unwrap();
+        if story.machine.phase() == sansession::Phase::Active {
+            let (_, ticket) = story.machine.authorize_request(story.now, call).unwrap();
+            assert_eq!(ticket.tier, Some("brokerage"));
+        }
+    }
+}

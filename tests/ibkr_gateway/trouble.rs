@@ -238,3 +238,20 @@ fn a_logout_while_a_rival_holds_the_inner_tier_ends_the_outer_one() {
     let story = opening().sends(STATUS).gets(200, TIMED_OUT).asks_politely().gets(200, REFUSED);
     story.logs_out().sends(LOGOUT).gets(200, r#"{"status":true}"#).closes("logged-out");
 }
+
+#[test]
+fn a_session_that_was_found_open_is_open_for_the_next_process_too() {
+    let durable = || {
+        let mut options = Options::default();
+        options.durable = true;
+        options
+    };
+    // No init was needed, so nothing has left that would have had to be saved.
+    let found = opens_with(gateway(), durable()).sends(STATUS).gets(200, READY).saves();
+    let (snapshot, later) = (found.machine.snapshot(), found.now + Duration::from_secs(5 * 3600));
+    let mut next = Script::new(Session::resume(gateway(), &snapshot, durable(), None, seed(), later).unwrap());
+    next.now = later;
+    let sent = lives(&mut next, Duration::from_secs(3600), |_, _| (500, "Internal Server Error".to_owned()));
+    assert!(sent.len() > 20, "{sent:?}");
+    assert_eq!(next.machine.phase(), Phase::Active);
+}

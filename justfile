@@ -32,7 +32,7 @@ ci *STEPS=steps:
     #!/usr/bin/env bash
     set -euo pipefail
     for step in {{ STEPS }}; do
-        [[ " {{ steps }} oldest deny advisories " == *" $step "* ]] || { echo "error: there is no step $step; there are: {{ steps }}" >&2; exit 1; }
+        [[ " {{ steps }} oldest deny advisories " == *" $step "* ]] || { echo "error: there is no step $step; there are: {{ steps }}, and oldest deny advisories" >&2; exit 1; }
     done
     for step in {{ STEPS }}; do
         printf '\n==> %s\n' "$step"

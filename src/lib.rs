@@ -114,7 +114,7 @@
 //! | `blocking` | sockets, clock, threads and randomness, on ureq |
 //! | `sim` | the servers, simulated, and a loopback server for them |
 //! | `testing` | for those who write a provider: the laws that each must keep (`Laws`), and a walk through all its states that draws them (`Walk`) |
-//! | `guide` | how to write a provider, test a program offline, run unattended, drive from async code |
+//! | `guide` | how to write a provider, test a program offline, run unattended, drive from async code; what other programs do |
 //!
 //! # Features
 //!

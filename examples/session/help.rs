@@ -70,8 +70,9 @@ KOTAK takes these besides, in the same ways:
 SANSESSION_CODE is kotak-trade's access code, SANSESSION_PIN is kotak-neo's MPIN. Nothing keeps these
 sessions alive, so --keepalive does nothing for them.
 
-JSON LINES have \"t\" (milliseconds since the Unix epoch) and \"event\": send, response, failure, phase,
-retrying, need, saved, call, closed and the codes of the library's events.
+JSON LINES have \"t\" (milliseconds since the Unix epoch), \"provider\" and \"event\": send, response,
+failure, phase, retrying, need, saved, call, left, listening, started, ended, closed and the codes of the
+library's events.
 
 A COMMAND (--exec) is started once the session is usable, with these in its environment and none of
 the secrets above:

@@ -39,7 +39,7 @@
 //! | `denied.token-regenerated` | the server knows no secret of the request token any more | begin again |
 //! | `denied.signature-refused` | another key was registered than the one that signs | upload the public part again, or give the right file |
 //! | `denied.clock-wrong` | the signed time is refused | set this machine's clock |
-//! | `denied.ip-not-allowed` | the edge lets this address in nowhere | another address; those of data centres may be refused |
+//! | `denied.ip-not-allowed` | the edge refuses this address altogether | another address; those of data centres may be refused |
 //! | `retries-exhausted` | an outage, or nobody gave the next verifier after one whose fate is unknown | later |
 //! | `protocol` | an answer that is not IBKR's | the shape shows what it was |
 //!

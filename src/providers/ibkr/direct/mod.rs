@@ -80,7 +80,7 @@
 //! | `denied.server-unproven` | 1.0a: the server's proof does not fit | are the Diffie-Hellman parameters and the token's secret those of the portal? Does somebody sit in between? |
 //! | `denied.rejected` | 2.0: client, key id, user or address are not those that were registered | as the text says |
 //! | `denied.wrong-account` | another kind of account than [`WebApi::expect_paper`] wants; nothing was done with it | change the keys or the wish |
-//! | `denied.ip-not-allowed` | the edge lets this address in nowhere | another address; those of data centres may be refused |
+//! | `denied.ip-not-allowed` | the edge refuses this address altogether | another address; those of data centres may be refused |
 //! | `denied.unanswered` | nobody signed or decrypted | look at the vault |
 //! | `rival` | another client holds the brokerage session, and may not be thrown out or nobody wanted to say so | ask its owner, or allow a takeover |
 //! | `retries-exhausted` | an outage at the opening | later |

@@ -38,6 +38,9 @@ use certificate::Identity;
 
 /// The longest that one read or write may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a server that stops waits for the answers that are under way.
+const GRACE: Duration = Duration::from_secs(1);
 /// The most connections at a time; further ones are closed at once.
 const CONNECTIONS: usize = 256;
 /// The most entries that the log keeps.
@@ -60,6 +63,8 @@ struct Shared<S> {
     open: Mutex<BTreeMap<u64, TcpStream>>,
     stopped: Mutex<bool>,
     stopping: Condvar,
+    /// Tells that a connection has ended.
+    ended: Condvar,
 }
 
 /// One request that was answered, or was to be.
@@ -141,6 +146,7 @@ impl<S: Simulator + 'static> Server<S> {
             open: Mutex::default(),
             stopped: Mutex::new(false),
             stopping: Condvar::new(),
+            ended: Condvar::new(),
         });
         let tls = identity.as_ref().map(Identity::config);
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -194,13 +200,9 @@ impl<S> Drop for Server<S> {
         self.shared.stopping.notify_all();
         // The acceptor blocks until somebody connects. It notices the order to stop then.
         let woken = TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_ok();
-        for stream in lock(&self.shared.open).values() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-        if let Some(acceptor) = self.acceptor.take()
-            && woken
-        {
-            let _ = acceptor.join();
+        match self.acceptor.take() {
+            Some(acceptor) if woken => drop(acceptor.join()),
+            _ => self.shared.hang_up(),
         }
     }
 }
@@ -225,6 +227,18 @@ impl<S> Shared<S> {
         let stopped = lock(&self.stopped);
         let waited = self.stopping.wait_timeout_while(stopped, time, |stopped| !*stopped);
         !*waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Ends all connections; an answer that is under way is still given, if it comes soon.
+    fn hang_up(&self) {
+        let open = lock(&self.open);
+        for stream in open.values() {
+            let _ = stream.shutdown(Shutdown::Read);
+        }
+        let waited = self.ended.wait_timeout_while(open, GRACE, |open| !open.is_empty());
+        for stream in waited.unwrap_or_else(PoisonError::into_inner).0.values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 
     fn record(&self, served: Served) {
@@ -261,9 +275,7 @@ fn accept<S: Simulator + 'static>(
             threads.push(thread);
         }
     }
-    for stream in lock(&shared.open).values() {
-        let _ = stream.shutdown(Shutdown::Both);
-    }
+    shared.hang_up();
     for thread in threads {
         let _ = thread.join();
     }
@@ -296,6 +308,7 @@ struct Registered<S> {
 impl<S> Drop for Registered<S> {
     fn drop(&mut self) {
         lock(&self.shared.open).remove(&self.id);
+        self.shared.ended.notify_all();
     }
 }
 

@@ -54,11 +54,16 @@ pub struct Judge<C: Case> {
     /// The answers that a person gave and no server has judged yet.
     unspent: BTreeMap<&'static str, u32>,
     memory: Memory,
+    /// When the present process began with what another one had stored.
+    begun: Option<Timestamp>,
     /// What was known before the last answer.
     before: Memory,
     hour: VecDeque<Timestamp>,
     pub busiest: usize,
 }
+
+/// The widest pace that a server demands of a step.
+const PACE: Duration = Duration::from_secs(60);
 
 impl<C: Case> Judge<C> {
     pub fn new(case: C, network: Network<C::Server>) -> Self {
@@ -73,6 +78,7 @@ impl<C: Case> Judge<C> {
             requests: 0,
             unspent: BTreeMap::new(),
             memory: Memory::default(),
+            begun: None,
             before: Memory::default(),
             hour: VecDeque::new(),
             busiest: 0,
@@ -89,8 +95,9 @@ impl<C: Case> Judge<C> {
         if with_the_last_answer { self.memory.clone() } else { self.before.clone() }
     }
 
-    /// Another process goes on with this.
-    pub fn remembers(&mut self, memory: Memory) {
+    /// Another process goes on with this, from then on.
+    pub fn remembers(&mut self, memory: Memory, begun: Timestamp) {
+        self.begun = Some(begun);
         self.before = memory.clone();
         self.memory = memory;
     }
@@ -156,6 +163,9 @@ impl<C: Case> Simulator for Judge<C> {
                 }
                 Word::Boxed(until) if delivered => self.memory.boxed = self.memory.boxed.max(until),
                 Word::Boxed(_) => {}
+                // What left in the last moment before a death was stored nowhere, and nothing waits a minute with its
+                // opening because there might have been such.
+                Word::TooFast if self.begun.is_some_and(|begun| now.since(begun) < PACE) => {}
                 Word::TooFast => self.breaks(now, request, "the pace itself led into the penalty box"),
                 Word::Ended => self.ended = true,
             }

@@ -292,7 +292,7 @@ impl<C: Case> Year<C> {
             self.was_served = false;
         }
         let memory = stored.as_ref().map(|(_, memory)| memory.clone()).unwrap_or_default();
-        self.world.server.remembers(memory);
+        self.world.server.remembers(memory, self.world.now + down);
         self.pauses(down);
         self.world.notes("another process");
         self.begins(stored.map(|(snapshot, _)| snapshot));

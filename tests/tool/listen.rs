@@ -204,7 +204,8 @@ fn before_the_login_it_says_when_to_come_again_and_after_an_outage_that_it_is_on
     assert!(proxy.asks("GET /groups", "", "").starts_with("http/1.1 502"));
     // The answer is observed: a 401 makes the session look whether it lives.
     portal.with(Cbrain::expire_sessions);
-    assert!(proxy.asks("GET /groups", "", "").starts_with("http/1.1 401"));
+    let answer = proxy.asks("GET /groups", "", "");
+    assert!(answer.starts_with("http/1.1 401"), "{answer}");
     run.ends().exits(6).tells("closed: expired");
     assert!(asked(&portal).ends_with(&["GET /groups".to_owned(), "GET /session".to_owned()]));
 }

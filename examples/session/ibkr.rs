@@ -11,7 +11,7 @@ use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::oauth2::Client;
 use sansession::providers::ibkr::{OAuth, OAuth1a, OAuth2, WebApi};
 use sansession::sim::Server;
-use sansession::sim::ibkr::oauth::{Issued, OAuthServer, Upload};
+use sansession::sim::ibkr::oauth::{Issued, OAuthServer};
 use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::sim::ibkr::oauth2::OAuth2Server;
 use sansession::sim::ibkr::{self as sim, Settings, TickleBody};
@@ -137,8 +137,7 @@ fn session(
 fn oauth1a_simulator() -> Result<(sim::WebApi, Keys, Issued), Usage> {
     let keys = keys(2_048)?;
     let mut server = OAuthServer::new(random()?);
-    let upload =
-        Upload { signature: &keys.signature_public, encryption: &keys.encryption_public, dh_params: &keys.dh_params };
+    let upload = keys.upload();
     server.register(CONSUMER, &upload, Timestamp::from_secs(0))?;
     let issued = server.issue(CONSUMER).ok_or_else(|| Usage("the simulator gives no access token".into()))?;
     Ok((sim::WebApi::oauth1a(server, settings(TickleBody::OAuth)), keys, issued))

@@ -108,14 +108,12 @@ impl<P: Provider> Session<P> {
         }
         let until = self.core.need.as_ref().and_then(|open| open.need.until);
         let mut facts = Vec::new();
-        let verdict = match self.provider.answered(&mut cx!(self, now, facts), kind, &input) {
-            Ok(verdict) => verdict,
-            Err(rejection) => {
-                self.absorb(now, facts);
-                return Answered::Rejected(rejection);
-            }
-        };
+        let answered = self.provider.answered(&mut cx!(self, now, facts), kind, &input);
         self.absorb(now, facts);
+        let verdict = match answered {
+            Ok(verdict) => verdict,
+            Err(rejection) => return Answered::Rejected(rejection),
+        };
         // What the look would find is told by the answer, and it must not undo what follows from that.
         if let Some(look) = self.core.need.as_ref().and_then(|open| open.poll.as_ref()).map(|poll| poll.step)
             && let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.step == look)

@@ -8,7 +8,7 @@ use sansession::providers::ibkr::keys::PrivateKey;
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::oauth2::Client;
 use sansession::providers::ibkr::{OAuth1a, OAuth2, WebApi};
-use sansession::sim::ibkr::oauth::{Issued, OAuthServer, Upload};
+use sansession::sim::ibkr::oauth::{Issued, OAuthServer};
 use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::{BaseUrl, Secret, Timestamp};
 
@@ -63,11 +63,7 @@ pub fn oauth2_at(base: &BaseUrl) -> WebApi {
 
 /// The same server at every request, but that it has seen no nonce: all runs begin with one seed.
 fn server() -> (OAuthServer, Issued) {
-    let upload = Upload {
-        signature: &keys().signature_public,
-        encryption: &keys().encryption_public,
-        dh_params: &keys().dh_params,
-    };
+    let upload = keys().upload();
     let mut server = OAuthServer::new([6; 32]);
     server.register(CONSUMER, &upload, Timestamp::from_secs(0)).unwrap();
     let issued = server.issue(CONSUMER).unwrap();

@@ -10,7 +10,7 @@ use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::oauth2::Client;
 use sansession::providers::ibkr::{Gateway, OAuth1a, OAuth2, OrElse, Region, Takeover, WebApi};
 use sansession::sim::Reply;
-use sansession::sim::ibkr::oauth::{OAuthServer, Upload};
+use sansession::sim::ibkr::oauth::OAuthServer;
 use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::sim::ibkr::oauth2::OAuth2Server;
 use sansession::sim::ibkr::{
@@ -274,11 +274,7 @@ impl<const V: u8> Case for Direct<V> {
         let brokerage = Brokerage::new(dice);
         let settings = brokerage.settings(sim::WebApi::settings(), dice);
         let (provider, server) = if V == 1 {
-            let upload = Upload {
-                signature: &short_keys().signature_public,
-                encryption: &short_keys().encryption_public,
-                dh_params: &short_keys().dh_params,
-            };
+            let upload = short_keys().upload();
             let mut server = OAuthServer::new([6; 32]);
             server.register("ABCDEFGHI", &upload, Timestamp::from_secs(0)).unwrap();
             server.stamps_creation = dice.once_in(3);

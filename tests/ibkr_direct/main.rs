@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::{OAuth1a, WebApi};
-use sansession::sim::ibkr::oauth::{Issued, OAuthServer, Upload};
+use sansession::sim::ibkr::oauth::{Issued, OAuthServer};
 use sansession::sim::ibkr::{self as sim, Call, Door, Happening};
 use sansession::sim::{Reply, Simulator};
 use sansession::{BaseUrl, Options, Session, Timestamp};
@@ -82,8 +82,7 @@ pub fn base() -> BaseUrl {
 pub fn server(live_from: Timestamp) -> (OAuthServer, Issued) {
     let keys = client_keys();
     let mut server = OAuthServer::new([6; 32]);
-    let upload =
-        Upload { signature: &keys.signature_public, encryption: &keys.encryption_public, dh_params: &keys.dh_params };
+    let upload = keys.upload();
     server.register(CONSUMER, &upload, live_from).unwrap();
     let issued = server.issue(CONSUMER).unwrap();
     (server, issued)

@@ -10,7 +10,7 @@ use sansession::providers::ibkr::keys::{PrivateKey, PublicKey};
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant, LiveSessionToken};
 use sansession::providers::ibkr::oauth2::{Bearer, Client};
 use sansession::providers::ibkr::{Consent, OAuth1a, OAuth2, WebApi};
-use sansession::sim::ibkr::oauth::{Issued, OAuthServer, Upload};
+use sansession::sim::ibkr::oauth::{Issued, OAuthServer};
 use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::testing::{Laws, Sample};
 use sansession::{BaseUrl, Input, Need, NeedKind, Options, SecretBytes, Timestamp};
@@ -37,11 +37,7 @@ fn key(pem: &sansession::Secret) -> PrivateKey {
 
 /// The same server at every request, but that it has seen no nonce: runs begin at one time and from one seed.
 fn server() -> (OAuthServer, Issued) {
-    let upload = Upload {
-        signature: &keys().signature_public,
-        encryption: &keys().encryption_public,
-        dh_params: &keys().dh_params,
-    };
+    let upload = keys().upload();
     let mut server = OAuthServer::new([6; 32]);
     server.register(CONSUMER, &upload, Timestamp::from_secs(0)).unwrap();
     let issued = server.issue(CONSUMER).unwrap();

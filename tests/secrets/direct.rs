@@ -9,12 +9,12 @@ use sansession::providers::ibkr::keys::PrivateKey;
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant, LiveSessionToken};
 use sansession::providers::ibkr::oauth2::Client;
 use sansession::providers::ibkr::{Consent, OAuth1a, OAuth2, WebApi};
-use sansession::sim::ibkr::oauth::{OAuthServer, Upload};
+use sansession::sim::ibkr::oauth::OAuthServer;
 use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::testing::{Sample, Walk};
 use sansession::{BaseUrl, Input, NeedKind, Options, Secret, Session, Timestamp};
 
-use super::ignored::DIRECT;
+use super::ignored::{BROKERAGE, DIRECT};
 use super::keeps_to_itself;
 
 const FIRST: &str = "f1rst-bearer-8642aZbYcXdWeV0987654321";
@@ -46,18 +46,18 @@ fn good(request: &Request<Vec<u8>>) -> Vec<Sample> {
 fn walk(provider: Arc<WebApi>) -> Walk<Arc<WebApi>> {
     let mut options = Options::default();
     options.egress = Some("fibre".into());
-    Walk::new(move || provider.clone()).options(options).path("/portfolio/accounts?a=1").ignoring(DIRECT).ignoring(&[
-        "doubted",
-        "opened",
-        "keepalive",
-    ])
+    Walk::new(move || provider.clone())
+        .options(options)
+        .path("/portfolio/accounts?a=1")
+        .ignoring(BROKERAGE)
+        .ignoring(DIRECT)
+        .ignoring(&["doubted", "opened", "keepalive"])
 }
 
 #[test]
 fn of_oauth1a() {
     let keys = Keys::generate([5; 32], 2_048).unwrap();
-    let upload =
-        Upload { signature: &keys.signature_public, encryption: &keys.encryption_public, dh_params: &keys.dh_params };
+    let upload = keys.upload();
     let mut server = OAuthServer::new([6; 32]);
     server.register("ABCDEFGHI", &upload, Timestamp::from_secs(0)).unwrap();
     let issued = server.issue("ABCDEFGHI").unwrap();

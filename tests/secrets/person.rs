@@ -6,7 +6,7 @@ use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::testing::{Sample, Walk};
 use sansession::{BaseUrl, Credentials, Input, NeedKind, Options, Timestamp, Totp};
 
-use super::ignored::GATEWAY as IGNORED;
+use super::ignored::{self, BROKERAGE};
 use super::keeps_to_itself;
 
 const PASSWORD: &str = "tr0ub 4dor&3";
@@ -64,7 +64,8 @@ fn of_the_gateway() {
         })
         .path("/portfolio/accounts")
         .most(20_000)
-        .ignoring(IGNORED);
+        .ignoring(BROKERAGE)
+        .ignoring(ignored::GATEWAY);
     let good = move |request: &http::Request<Vec<u8>>| {
         let flags = r#"{"authenticated":true,"established":true,"competing":false,"connected":true}"#;
         vec![match request.uri().path().rsplit('/').next() {

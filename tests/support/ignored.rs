@@ -1,14 +1,11 @@
 //! Fields of a snapshot that walks leave out of the states they tell apart: they make no other state of it.
 
-/// Those of the gateway.
-pub const GATEWAY: &[&str] = &[
+/// Those of a brokerage session, whatever leads to it.
+pub const BROKERAGE: &[&str] = &[
     "paces",
-    "denied",
     "expires",
     "validated",
-    "done",
     "because",
-    "relogins",
     "check_at",
     "granted",
     "disconnected",
@@ -26,48 +23,13 @@ pub const GATEWAY: &[&str] = &[
     "lost_at",
     "thrown_out",
     "midnight",
-    "reset_at",
-    "admitted",
-    "met",
-    "nameless",
-    "user_id",
-    "user",
-    "paper",
     "renewal",
 ];
+
+/// What the gateway has beside them.
+pub const GATEWAY: &[&str] =
+    &["denied", "done", "relogins", "reset_at", "admitted", "met", "nameless", "user_id", "user", "paper"];
 
-/// Those of direct sessions.
-pub const DIRECT: &[&str] = &[
-    "paces",
-    "lost",
-    "because",
-    "check_at",
-    "granted",
-    "live",
-    "tries",
-    "tried",
-    "wait",
-    "inits",
-    "took",
-    "same",
-    "takeovers",
-    "establishing",
-    "lost_at",
-    "thrown_out",
-    "midnight",
-    "renewal",
-    "renew_at",
-    "expires",
-    "validated",
-    "moves",
-    "host",
-    "rival",
-    "token",
-    "bearer",
-    "usable",
-    "suspect",
-    "refused",
-    "penalty",
-    "disconnected",
-    "shown",
-];
+/// What direct sessions have beside them.
+pub const DIRECT: &[&str] =
+    &["renew_at", "moves", "host", "rival", "token", "bearer", "usable", "suspect", "refused", "penalty"];

@@ -9,13 +9,13 @@ use sansession::providers::ibkr::keys::PrivateKey;
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::oauth2::Client;
 use sansession::providers::ibkr::{Consent, OAuth1a, OAuth2, WebApi};
-use sansession::sim::ibkr::oauth::{Issued, OAuthServer, Upload};
+use sansession::sim::ibkr::oauth::{Issued, OAuthServer};
 use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::testing::{Sample, Walk};
 use sansession::{BaseUrl, Input, NeedKind, Options, Relogin, Timestamp};
 
 use super::{anywhere, ibkr, is_drawn_in, leads_on, name};
-use crate::ignored::DIRECT;
+use crate::ignored::{BROKERAGE, DIRECT};
 
 const CONSUMER: &str = "ABCDEFGHI";
 
@@ -35,8 +35,7 @@ fn key(pem: &sansession::Secret) -> PrivateKey {
 
 fn server() -> (OAuthServer, Issued) {
     let keys = keys();
-    let upload =
-        Upload { signature: &keys.signature_public, encryption: &keys.encryption_public, dh_params: &keys.dh_params };
+    let upload = keys.upload();
     let mut server = OAuthServer::new([6; 32]);
     server.register(CONSUMER, &upload, Timestamp::from_secs(0)).unwrap();
     let issued = server.issue(CONSUMER).unwrap();
@@ -87,6 +86,7 @@ fn walk(provider: Arc<WebApi>) -> Walk<Arc<WebApi>> {
             _ => vec![],
         })
         .path("/iserver/accounts")
+        .ignoring(BROKERAGE)
         .ignoring(DIRECT)
         .ignoring(&["relogins"])
 }

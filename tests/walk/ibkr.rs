@@ -71,6 +71,7 @@ fn walk() -> Walk<Gateway> {
         })
         .replies(|request| replies(&name(request)))
         .path("/iserver/accounts")
+        .ignoring(crate::ignored::BROKERAGE)
         .ignoring(crate::ignored::GATEWAY)
 }
 

@@ -9,6 +9,7 @@ use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};
 
+use super::oauth::Upload;
 use crate::Secret;
 
 /// Throw-away keys of one client, as PEM texts. Never use them for a real account.
@@ -27,6 +28,11 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// Gives what a consumer uploads of them, for [`OAuthServer::register`](super::oauth::OAuthServer::register).
+    pub fn upload(&self) -> Upload<'_> {
+        Upload { signature: &self.signature_public, encryption: &self.encryption_public, dh_params: &self.dh_params }
+    }
+
     /// Makes keys of so many bits from 32 random bytes; it takes about a second without optimization.
     ///
     /// Gives `None` where no key of that length can be made.

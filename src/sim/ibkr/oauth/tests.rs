@@ -32,11 +32,7 @@ impl World {
     fn new() -> Self {
         let keys = keys();
         let mut server = OAuthServer::new([6; 32]);
-        let upload = Upload {
-            signature: &keys.signature_public,
-            encryption: &keys.encryption_public,
-            dh_params: &keys.dh_params,
-        };
+        let upload = keys.upload();
         server.register("ABCDEFGHI", &upload, NOW).unwrap();
         Self {
             server,

@@ -22,7 +22,7 @@ use sansession::{
     Answered, BaseUrl, Because, By, Credentials, Event, Input, Machine, Need, NeedKind, Options, Phase, Provider,
     Secret, Session, Snapshot, Timestamp, Totp, WaitingOn, totp,
 };
-use support::world::World;
+use support::world::{Dies, World};
 use support::{START, seed};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -81,6 +81,60 @@ fn a_bearer_that_is_known_to_be_dead_is_not_tried_by_looks() {
     assert_eq!(status(&mut world, TRADE_CALL), 200);
 }
 
+/// A process that dies as soon as it has been told, and before its next bearer is there.
+#[test]
+fn the_next_process_does_not_try_a_dead_bearer_again() {
+    let mut world = trade_with(renewing(), user(), durable());
+    world.latency = Duration::from_millis(40);
+    log_in(&mut world);
+    world.server.expire_bearers();
+    assert_eq!(status(&mut world, TRADE_CALL), 401);
+    world.runs_to(world.now + MINUTE, |world| refused_bearers(world) == 2);
+    world.dies = Some(Dies::AfterSend);
+    world.runs_for(MINUTE);
+    assert!(world.dies.is_none(), "it died with the request for a bearer under way\n{}", world.transcript);
+
+    goes_on(&mut world);
+    world.runs_for(MINUTE);
+    assert_eq!(refused_bearers(&world), 2, "{}", world.transcript);
+    assert_eq!(status(&mut world, TRADE_CALL), 200);
+    assert_eq!(sent(&world, "/login/userid"), 1);
+}
+
+/// A process that dies between a renewal and the first call with the new bearer, which nobody knows to have worked.
+#[test]
+fn a_fetched_bearer_that_is_refused_to_an_open_session_is_tried_once() {
+    let mut world = trade_with(renewing(), user(), durable());
+    log_in(&mut world);
+    world.dies = Some(Dies::AfterSave);
+    world.runs_for(HOUR);
+    assert!(world.dies.is_none(), "it died with the new bearer stored\n{}", world.transcript);
+    world.server.expire_bearers();
+
+    goes_on(&mut world);
+    world.runs_for(MINUTE);
+    assert_eq!(refused_bearers(&world), 1, "{}", world.transcript);
+    assert_eq!(status(&mut world, TRADE_CALL), 200);
+    assert_eq!(sent(&world, "/login/userid"), 1);
+}
+
+fn durable() -> Options {
+    let mut options = Options::default();
+    options.durable = true;
+    options
+}
+
+fn refused_bearers(world: &Trade) -> usize {
+    world.server.log().count(Outcome::Refused("bearer"))
+}
+
+/// Another process goes on with what was stored.
+fn goes_on(world: &mut Trade) {
+    let stored = world.saved.take().unwrap();
+    let next = Session::resume(renewing(), &stored, durable(), None, seed(), world.now).unwrap();
+    world.notes("another process").replaces(next);
+}
+
 #[test]
 fn nothing_keeps_it_alive_and_nothing_is_due() {
     let world = trade_active();

@@ -227,20 +227,19 @@ impl TradeApi {
             cx.state.because = Some(Because::Stale);
         }
         let over = cx.state.bearer_ends.is_some_and(|ends| ends <= cx.now);
-        if cx.state.bearer_worked || over {
-            cx.state.bearer_refused = true;
-            return self.want_bearer(Because::Expired);
-        }
-        // It never worked: expired, of another host's gateway, or of an application without this API.
-        match (cx.state.bearer_fetched, live) {
-            (false, _) => {
-                cx.state.bearer_refused = true;
-                Ask::new(NeedKind::GatewayToken, Because::Refused).into()
-            }
+        // One that never worked is expired, of another host's gateway, or of an application without this API.
+        let worked = cx.state.bearer_worked || over;
+        if !worked && cx.state.bearer_fetched && !live {
             // Nobody gave this one, and the next one that is fetched would be no better.
-            (true, false) => refused(),
-            (true, true) => Verdict::Retry { after: None, answer: Spent::Judged },
+            return refused();
         }
+        cx.state.bearer_refused = true;
+        // The next process, too, must not find it out by using it.
+        cx.tell(Fact::TokensRefused);
+        if !worked && !cx.state.bearer_fetched {
+            return Ask::new(NeedKind::GatewayToken, Because::Refused).into();
+        }
+        self.want_bearer(Because::Expired)
     }
 
     fn wrong_host(

@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Step for TradeStep {
     fn rule(self) -> &'static Rule {
-        const TOKEN: Rule = Rule::new("token");
+        const TOKEN: Rule = Rule::new("token").escalates();
         const INIT: Rule = Rule::new("init").phase(Phase::Opening);
         const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials).timeout(PATIENCE);
         // A second one would send a second SMS.

@@ -48,6 +48,8 @@
 //! 19. *Bounded pace*: however fast and whatever the server answers, an hour has no more than
 //!     [`Laws::per_hour`] requests.
 //! 20. *Foreign hosts*: a call to another origin is never authorized.
+//! 21. *Gets in*: some run makes the session active. Where none does, the provider takes no good answer, or no sample is
+//!     one, and the other laws have seen only how a session is not opened.
 
 mod bytes;
 mod calls;
@@ -58,6 +60,7 @@ mod walk;
 mod watch;
 mod world;
 
+use core::cell::Cell;
 use core::fmt;
 
 use http::{Request, Response};
@@ -131,7 +134,7 @@ impl<P: Provider + Send> Laws<P> {
         }
     }
 
-    /// Adds an answer of the server; without good ones the laws see only how a session is not opened.
+    /// Adds an answer of the server; without good ones no session is opened, which breaks a law.
     #[must_use]
     pub fn sample(mut self, sample: Sample) -> Self {
         self.samples.push(sample);
@@ -212,7 +215,7 @@ impl<P: Provider + Send> Laws<P> {
     /// Checks all laws.
     ///
     /// # Panics
-    /// With the shortest run found that breaks one, its transcript and the law.
+    /// With the shortest run found that breaks one, its transcript and the law; or if no run has got in.
     pub fn check(&self) {
         self.check_runs();
         self.check_pace();
@@ -240,18 +243,24 @@ impl<P: Provider + Send> Laws<P> {
         }
     }
 
-    /// Gives the shortest run found that breaks a law.
+    /// Gives the shortest run found that breaks a law, or says that no run has got in.
     pub fn broken(&self) -> Option<String> {
         let run = (
             proptest::arbitrary::any::<(bool, bool, bool)>(),
             proptest::collection::vec(calls::call(), 1..=self.calls),
         );
+        let got_in = Cell::new(false);
         let outcome = self.runner().run(&run, |((durable, relogin, adopt), calls)| {
             let mut world = self.world(durable, relogin, adopt);
             let end = world.run(&calls);
+            got_in.set(got_in.get() || world.got_in);
             world.verdict(end)
         });
-        self.report(outcome)
+        self.report(outcome).or_else(|| {
+            let runs = self.cases;
+            (!got_in.get())
+                .then(|| format!("a law is broken: 21. gets in: none of {runs} runs made the session active"))
+        })
     }
 
     fn world(&self, durable: bool, relogin: bool, adopt: bool) -> World<'_, P> {

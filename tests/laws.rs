@@ -8,7 +8,7 @@ use lawful::direct::{consent, oauth1a, oauth2, remote};
 use lawful::ibkr::{gateway, strict_gateway, waiting_gateway};
 use lawful::kotak::{neo, trade_api};
 use sansession::Provider;
-use sansession::testing::Laws;
+use sansession::testing::{Laws, Sample};
 
 /// Reads how far a longer search goes: `SANSESSION_LAWS="seed cases calls"`.
 fn longer<P: Provider + Send>(laws: Laws<P>) -> Laws<P> {
@@ -36,6 +36,19 @@ fn a_protocol_of_corners_keeps_the_laws() {
 #[test]
 fn a_protocol_of_corners_keeps_a_bounded_pace() {
     longer(corners::laws()).check_pace();
+}
+
+#[test]
+fn a_protocol_that_lets_nobody_in_breaks_a_law() {
+    let broken = Laws::new(corners::corners).samples(["?", "n"].map(|text| Sample::json(500, text)));
+    let broken = broken.server(|_, _| http::Response::new(b"x".to_vec())).cases(20).calls(1).broken();
+    assert!(broken.is_some_and(|broken| broken.contains("21. gets in")));
+}
+
+#[test]
+fn a_protocol_that_does_not_store_its_token_breaks_a_law() {
+    let broken = Laws::new(corners::forgetful).sample(Sample::json(200, "n")).broken();
+    assert!(broken.is_some_and(|broken| broken.contains("15. snapshots")));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use http::request::Parts;
 use super::{Ask, Cx, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket};
 
+#[deny(clippy::missing_trait_methods, reason = "a default here would hide what the provider says")]
 impl<P: Provider> Provider for Arc<P> {
     type Step = P::Step;
     type State = P::State;

@@ -413,6 +413,10 @@ impl<P: Provider + Send> World<'_, P> {
         if masked(&here, flying) != masked(&there, flying) {
             broken!("15. snapshots", "{there}\nwas resumed from {text},\nwhich has become {here}");
         }
+        let (live, live_there) = (self.session.live().is_some(), resumed.live().is_some());
+        if live != live_there {
+            broken!("15. snapshots", "live() is there: {live}; after a resume: {live_there}");
+        }
         Ok(())
     }
 

@@ -202,6 +202,7 @@ impl<P: Provider + Send> World<'_, P> {
         match what {
             What::Active => {
                 self.known.alive = !matches!(self.session.phase(), Phase::LoggingOut | Phase::Closed);
+                self.got_in |= self.known.alive;
                 self.known.excused &= !self.known.alive;
                 self.known.refused = 0;
                 self.unattended = 0;

@@ -7,7 +7,7 @@ use http::Request;
 use http::request::Parts;
 
 use crate::provider::{
-    Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict, When,
+    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict, When,
 };
 use crate::{BaseUrl, Because, CloseReason, Input, NeedKind, Rejection, Response, Ticket, Timestamp};
 
@@ -152,6 +152,7 @@ fn longest(rule: &Rule) -> Duration {
     rule.backoff.cap.max(rule.min_interval).max(rule.timeout.saturating_add(Duration::from_secs(5)))
 }
 
+#[deny(clippy::missing_trait_methods, reason = "the laws are checked on the provider inside, not on defaults")]
 impl<P: Provider> Provider for Watched<P> {
     type Step = P::Step;
     type State = P::State;
@@ -188,6 +189,10 @@ impl<P: Provider> Provider for Watched<P> {
         self.inner.forget(state);
     }
 
+    fn retire(&self, state: &mut P::State) {
+        self.inner.retire(state);
+    }
+
     fn answered(
         &self,
         cx: &mut Cx<'_, P::State>,
@@ -197,6 +202,12 @@ impl<P: Provider> Provider for Watched<P> {
         let verdict = self.facts(cx, |cx| self.inner.answered(cx, kind, input))?;
         self.said(From::Other, &verdict);
         Ok(verdict)
+    }
+
+    fn question(&self, cx: &mut Cx<'_, P::State>, step: P::Step, kind: NeedKind) -> Result<Ask<P::Step>, Unbuildable> {
+        let ask = self.facts(cx, |cx| self.inner.question(cx, step, kind))?;
+        self.note(Note::Waits(ask.poll.as_ref().map_or(Duration::ZERO, |(_, every)| *every)));
+        Ok(ask)
     }
 
     #[expect(clippy::panic, reason = "an engine that spins never comes back to be asked")]
@@ -235,6 +246,10 @@ impl<P: Provider> Provider for Watched<P> {
 
     fn logout(&self, state: &P::State) -> Option<P::Step> {
         self.inner.logout(state)
+    }
+
+    fn leaves_behind(&self, state: &P::State) -> bool {
+        self.inner.leaves_behind(state)
     }
 
     fn authorize(&self, cx: &mut Cx<'_, P::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {

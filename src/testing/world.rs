@@ -101,6 +101,8 @@ pub(super) struct World<'a, P: Provider> {
     /// Unattended answers since the last success that were refused or may have been.
     pub(super) unattended: u32,
     pub(super) known: Known,
+    /// The session was active at some time.
+    pub(super) got_in: bool,
     pub(super) disk: Option<Stored>,
     pub(super) kept: Vec<Stored>,
     /// The last output was `Save`.
@@ -147,6 +149,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
             unknown: Vec::new(),
             unattended: 0,
             known: Known::default(),
+            got_in: false,
             disk: None,
             kept: Vec::new(),
             saved: false,

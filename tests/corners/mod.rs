@@ -12,7 +12,14 @@ use sansession::testing::{Laws, Sample};
 use sansession::{Backoff, BaseUrl, Because, Cause, CloseReason, Input, NeedKind, Phase, Rejection, Response, Ticket};
 use serde::{Deserialize, Serialize};
 
-pub(crate) struct Corners(BaseUrl);
+pub(crate) struct Corners {
+    base: BaseUrl,
+    /// What a login gives.
+    token: u32,
+}
+
+/// A token that is left out of snapshots, as by a mistake in a provider.
+const SLIPS: u32 = 99;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Go {
@@ -30,7 +37,12 @@ pub(crate) enum Go {
 
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct State {
+    #[serde(default, skip_serializing_if = "slips")]
     token: Option<u32>,
+}
+
+fn slips(token: &Option<u32>) -> bool {
+    *token == Some(SLIPS)
 }
 
 impl Step for Go {
@@ -76,11 +88,11 @@ impl Provider for Corners {
     type Tokens = u32;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "corners", server: &self.0, account: None, key: None, binds_ip: false }
+        Identity { provider: "corners", server: &self.base, account: None, key: None, binds_ip: false }
     }
 
     fn base<'a>(&'a self, _: &'a State) -> &'a BaseUrl {
-        &self.0
+        &self.base
     }
 
     fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Go> {
@@ -123,7 +135,7 @@ impl Provider for Corners {
             _ => "",
         };
         let mut request = Request::new(body.as_bytes().to_vec());
-        *request.uri_mut() = self.0.join(&format!("/{step:?}")).map_err(|_| Unbuildable("path"))?;
+        *request.uri_mut() = self.base.join(&format!("/{step:?}")).map_err(|_| Unbuildable("path"))?;
         Ok(request)
     }
 
@@ -131,7 +143,7 @@ impl Provider for Corners {
         match (response.body.first(), step) {
             (Some(b'n'), Go::Init) => Verdict::next(Go::Login),
             (Some(b'n'), Go::Login) => {
-                cx.state.token = Some(1);
+                cx.state.token = Some(self.token);
                 Ask::new(NeedKind::Totp, Because::Opening).into()
             }
             (Some(b'n'), Go::Code) => Verdict::Next { step: Go::Open, after: Duration::from_secs(1) },
@@ -202,7 +214,12 @@ impl Provider for Corners {
 
 /// Gives the protocol.
 pub(crate) fn corners() -> Corners {
-    Corners(BaseUrl::parse("https://corners.example.org").unwrap())
+    Corners { base: BaseUrl::parse("https://corners.example.org").unwrap(), token: 1 }
+}
+
+/// Gives the protocol with a mistake: it does not store its token.
+pub(crate) fn forgetful() -> Corners {
+    Corners { token: SLIPS, ..corners() }
 }
 
 /// Gives the laws for it.

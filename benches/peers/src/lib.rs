@@ -20,17 +20,23 @@ pub struct Task {
     pub sessions: u32,
     /// How many tickles it sends in each.
     pub tickles: u32,
+    /// Whether the server is known to be on this machine, so that no name is looked up.
+    pub no_look_up: bool,
 }
 
 impl Task {
-    /// Reads `URL SESSIONS TICKLES` from the command line.
+    /// Reads `[--no-look-up] URL SESSIONS TICKLES` from the command line.
     pub fn from_arguments() -> Self {
         let arguments: Vec<String> = env::args().skip(1).collect();
-        let [url, sessions, tickles] = &arguments[..] else { panic!("usage: URL SESSIONS TICKLES") };
+        let no_look_up = arguments.first().is_some_and(|first| first == "--no-look-up");
+        let [url, sessions, tickles] = &arguments[usize::from(no_look_up)..] else {
+            panic!("usage: [--no-look-up] URL SESSIONS TICKLES")
+        };
         Self {
             url: url.clone(),
             sessions: sessions.parse().expect("a number of sessions"),
             tickles: tickles.parse().expect("a number of tickles"),
+            no_look_up,
         }
     }
 }

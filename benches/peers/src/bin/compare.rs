@@ -86,12 +86,15 @@ struct Client {
 fn clients(bins: &Path, python: Option<&Path>, server: &Server) -> Vec<Client> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ibind_tickles.py");
     let bin = |name: &str| Some(vec![bins.join(name)]);
+    let no_look_up = || Some(vec![bins.join("tickles_ureq"), "--no-look-up".into()]);
     let ibind = python.map(|python| vec![python.to_owned(), script]);
     let all = [
         ("bare ureq", "http", bin("tickles_ureq")),
+        ("bare ureq, no look-ups", "http", no_look_up()),
         ("sansession", "http", bin("tickles_sansession")),
         ("ibind", "http", ibind.clone()),
         ("bare ureq", "https", bin("tickles_ureq")),
+        ("bare ureq, no look-ups", "https", no_look_up()),
         ("sansession", "https", bin("tickles_sansession")),
         ("ibkr", "https", bin("tickles_ibkr")),
         ("ibind", "https", ibind),
@@ -164,35 +167,35 @@ fn table(clients: &[Client], server: &Server) -> Result<()> {
 
 /// What the adapter costs beside a bare loop, in pairs.
 fn overhead(clients: &[Client], server: &Server) -> Result<()> {
-    println!("\n| sansession / bare ureq | over | CPU | wall |\n|---|---|---:|---:|");
-    for (what, sessions) in [("one session of 1,000 tickles, start and all", 1), ("ten sessions of 1,000 tickles", 10)]
-    {
+    println!("\n| sansession beside | over | sessions of 1,000 tickles | CPU | wall |\n|---|---|---:|---:|---:|");
+    for (bare, sessions) in [("bare ureq", 1), ("bare ureq, no look-ups", 1), ("bare ureq, no look-ups", 10)] {
         for scheme in ["http", "https"] {
             let find = |name| clients.iter().find(|client| client.name == name && client.scheme == scheme);
-            let (Some(ours), Some(bare)) = (find("sansession"), find("bare ureq")) else { continue };
-            let mut pairs = Vec::new();
-            for round in 0..PAIRS {
-                let mut order = [ours, bare];
-                order.rotate_left(round % 2);
-                let mut costs = Vec::new();
-                let mut sent = Vec::new();
-                for client in order {
-                    server.seen()?;
-                    costs.push(client.run(sessions, TICKLES)?);
-                    sent.push(server.seen()?);
-                }
-                if sent[0] != sent[1] {
-                    return Err(format!("the two do not send the same: {sent:?}").into());
-                }
-                costs.rotate_left(round % 2);
-                pairs.push((costs[0], costs[1]));
-            }
-            let cpu = middle(&pairs, |(ours, bare)| ours.cpu.as_secs_f64() / bare.cpu.as_secs_f64());
-            let wall = middle(&pairs, |(ours, bare)| ours.wall.as_secs_f64() / bare.wall.as_secs_f64());
-            println!("| {what} | {scheme} | {cpu:.3} | {wall:.3} |");
+            let (Some(ours), Some(bare)) = (find("sansession"), find(bare)) else { continue };
+            let pairs = (0..PAIRS).map(|round| pair([ours, bare], round, sessions, server));
+            let pairs = pairs.collect::<Result<Vec<_>>>()?;
+            let cpu = middle(&pairs, |[ours, bare]| ours.cpu.as_secs_f64() / bare.cpu.as_secs_f64());
+            let wall = middle(&pairs, |[ours, bare]| ours.wall.as_secs_f64() / bare.wall.as_secs_f64());
+            println!("| {} | {scheme} | {sessions} | {cpu:.3} | {wall:.3} |", bare.name);
         }
     }
     Ok(())
+}
+
+/// Runs two clients one after the other, and checks that they send the same.
+fn pair(mut clients: [&Client; 2], round: usize, sessions: u32, server: &Server) -> Result<[Cost; 2]> {
+    clients.rotate_left(round % 2);
+    let run = |client: &Client| -> Result<_> {
+        server.seen()?;
+        Ok((client.run(sessions, TICKLES)?, server.seen()?))
+    };
+    let ((first, seen), (second, seen_then)) = (run(clients[0])?, run(clients[1])?);
+    if seen != seen_then {
+        return Err(format!("the two do not send the same: {seen:?}, {seen_then:?}").into());
+    }
+    let mut costs = [first, second];
+    costs.rotate_left(round % 2);
+    Ok(costs)
 }
 
 fn millis(time: Duration) -> f64 {

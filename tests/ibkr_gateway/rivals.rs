@@ -214,6 +214,22 @@ fn a_word_that_nobody_asked_for_grants_one_takeover() {
     story.takes_over().gets(200, READY).is(Phase::Active);
 }
 
+/// The rival leaves while the owner gives consent; days later another one comes.
+#[test]
+fn a_consent_that_was_not_needed_is_none_for_the_next_rival() {
+    let mut story = refused(Takeover::Ask).sleeps().sends(STATUS);
+    assert_eq!(story.grant(), Answered::Used);
+    let story = story
+        .gets(200, READY)
+        .begins()
+        .is(Phase::Active)
+        .sleeps()
+        .tickles(COMPETING)
+        .asks_politely()
+        .gets(200, REFUSED);
+    story.needs(NeedKind::Takeover, Because::Rival);
+}
+
 #[test]
 fn a_word_given_before_the_login_is_kept() {
     let mut story = opens(gateway().takeover(WAIT)).sends(STATUS).finds_nobody().needs_browser(Because::Opening);

@@ -110,6 +110,10 @@ impl Brokerage {
                     tell(Event::SettingsLost);
                 }
                 self.same = true;
+                if !self.ready {
+                    // A consent that was not needed is none for the next rival.
+                    self.granted = 0;
+                }
                 self.ready = true;
                 self.rival = false;
                 self.shown = false;
@@ -184,6 +188,7 @@ impl Brokerage {
     pub(super) fn end(&mut self) {
         self.ready = false;
         self.same = false;
+        self.granted = 0;
         self.rival = false;
         self.shown = false;
         self.lost_at = None;

@@ -40,7 +40,8 @@
 //! - [`NeedKind::Takeover`], under [`Takeover::Ask`]: another client holds the inner tier, or the server wants the compete
 //!   flag although nobody is known to hold it. [`Input::TakeOver`] throws it out, once; without an answer the session
 //!   goes on when the other client has left. The same word may be given at any time under
-//!   [`NeedId::UNASKED`](crate::NeedId::UNASKED): it is kept until it is needed.
+//!   [`NeedId::UNASKED`](crate::NeedId::UNASKED): it is kept until it is used, the login ends, or the inner tier, once lost,
+//!   is usable again without it.
 //!
 //! # Deadlines
 //!

@@ -159,3 +159,18 @@ fn hosts_that_are_all_gone_are_asked_once_each() {
     assert_eq!(life.runs_to_end().code(), "retries-exhausted");
     assert_eq!(life.sent.len(), 8 + 7);
 }
+
+/// The server has dropped the token, and while it gives no other the owner wants the session ended: what the token had
+/// opened cannot be ended with it.
+#[test]
+fn a_logout_with_a_token_that_is_known_to_be_refused_confirms_nothing() {
+    let mut life = life();
+    life.is_active();
+    life.server.oauth().end_sessions();
+    let trouble = Trouble::Answer { status: 503, content_type: "", body: String::new() };
+    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 9, path: "_token", trouble });
+    life.runs_for(2 * MINUTE);
+    life.logs_out();
+    assert_eq!(life.runs_to_end().code(), "logged-out.unconfirmed", "{}", life.transcript);
+    assert!(life.told.iter().any(|event| event.code() == "may-live-on"), "{}", life.transcript);
+}

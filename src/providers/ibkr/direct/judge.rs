@@ -237,9 +237,11 @@ impl WebApi {
     }
 
     fn logged_out(&self, cx: &mut Cx<'_, WebApiState>, response: Response<'_>) -> Verdict<WebApiStep> {
-        let done = || Verdict::Close(CloseReason::LoggedOut { confirmed: true });
+        let done = |confirmed| Verdict::Close(CloseReason::LoggedOut { confirmed });
+        // That a token is refused says nothing new where it was known: what it had opened may live on.
+        let tells = !cx.state.doubted;
         match Refusal::of(response) {
-            Some(Refusal::LoginRedirect | Refusal::NoSession) => return done(),
+            Some(Refusal::LoginRedirect | Refusal::NoSession) => return done(tells),
             Some(Refusal::PenaltyBox) => {
                 cx.tell(Fact::Penalty(PENALTY));
                 return Verdict::unavailable();
@@ -248,14 +250,14 @@ impl WebApi {
             Some(_) => {
                 let reason = oauth1a::refusal(cx.now, response);
                 if reason.is_some_and(|reason| !matches!(reason, oauth1a::Refusal::Clock { .. })) {
-                    return done();
+                    return done(tells);
                 }
                 return Verdict::Retry { after: None, answer: Spent::Judged };
             }
             None => {}
         }
         match crate::wire::json::<Logout<'_>>(response.body).and_then(|logout| logout.outcome()) {
-            Some(LogoutOutcome::Ended) => done(),
+            Some(LogoutOutcome::Ended) => done(true),
             Some(LogoutOutcome::LivesOn) => Verdict::unavailable(),
             None => Verdict::Unreadable("a logout answers with status"),
         }

@@ -29,9 +29,21 @@ const MAINTENANCE: Duration = Duration::from_secs(8 * 60);
 /// a minute is allowed.
 const POLL: Duration = Duration::from_secs(60 + 65);
 
-/// No flag says truly that a rival has left, so the session is asked for: each half-hour at the latest, since inits at
-/// a pace of one a minute made a gateway refuse logins.
-const BACK: Duration = Duration::from_secs(30 * 60);
+/// How long a penalty box lasts.
+const BOX: Duration = Duration::from_secs(15 * 60);
+
+/// The longest wait of any retry, and the first wait between two inits.
+const BACK: Duration = Duration::from_secs(2 * 60);
+
+/// The longest wait between two requests for a token.
+const RENEWAL: Duration = Duration::from_secs(5 * 60);
+
+/// The longest wait between two inits, since inits at a pace of one a minute made a gateway refuse logins. No flag says
+/// truly that a rival has left, so where one was the wait may be that long.
+const SLOWEST: Duration = Duration::from_secs(30 * 60);
+
+/// Who has sent about so many inits since midnight goes on slowly.
+const INITS: u32 = 90;
 
 /// What both ways in have in common: the brokerage session and what happens to it.
 struct Brokerage {
@@ -44,6 +56,11 @@ struct Brokerage {
     /// Whether a test has put the client into the penalty box, which is not the client's doing.
     boxes: u32,
     says_yes: bool,
+    /// Whether a rival has had the session since it was last the client's.
+    had_rival: bool,
+    /// How many inits left since then, and since midnight.
+    inits: u32,
+    inits_today: u32,
 }
 
 impl Brokerage {
@@ -52,7 +69,18 @@ impl Brokerage {
         let takeover = dice.one_of(&[Takeover::Never { then: OrElse::Wait }, Takeover::Ask, Takeover::ALWAYS]);
         let region = dice.one_of(&Region::ALL);
         let says_yes = dice.once_in(2);
-        Self { region, takeover, out_until: never, boxed_until: never, unread: Vec::new(), boxes: 0, says_yes }
+        Self {
+            region,
+            takeover,
+            out_until: never,
+            boxed_until: never,
+            unread: Vec::new(),
+            boxes: 0,
+            says_yes,
+            had_rival: false,
+            inits: 0,
+            inits_today: 0,
+        }
     }
 
     fn settings(&self, settings: Settings, dice: &mut Dice) -> Settings {
@@ -74,7 +102,7 @@ impl Brokerage {
                 server.pull(now, Lever::Outage { lasts, outage });
             }
             1 if dice.once_in(3) => {
-                self.boxed_until = now + MINUTE * 15;
+                self.boxed_until = now + BOX;
                 self.boxes += 1;
                 server.pull(now, Lever::Penalty);
             }
@@ -97,7 +125,36 @@ impl Brokerage {
 
     fn passes(&mut self, server: &mut sim::Gateway, now: Timestamp) {
         server.advance(now);
-        self.unread.extend(server.take_log());
+        self.reads(server);
+        self.had_rival |= server.holder() == Holder::Rival;
+    }
+
+    /// Reads what the server wrote down.
+    fn reads(&mut self, server: &mut sim::Gateway) {
+        for logged in server.take_log() {
+            match logged.what {
+                Happening::RivalTook => self.had_rival = true,
+                Happening::Midnight => self.inits_today = 0,
+                _ => {}
+            }
+            self.unread.push(logged);
+        }
+    }
+
+    fn back(&self) -> Duration {
+        if self.had_rival || self.inits_today > INITS {
+            SLOWEST
+        } else {
+            (BACK * (1 << self.inits.min(5))).min(SLOWEST)
+        }
+    }
+
+    /// Takes note of whether the server took a call of the client's.
+    fn serves(&mut self, served: bool) -> bool {
+        if served {
+            (self.had_rival, self.inits) = (false, 0);
+        }
+        served
     }
 
     fn allows(&self, server: &sim::Gateway, now: Timestamp) -> bool {
@@ -107,8 +164,18 @@ impl Brokerage {
             && server.holder() != Holder::Rival
     }
 
-    fn words(&mut self, server: &mut sim::Gateway, now: Timestamp, token: u64) -> Vec<Word> {
-        self.unread.extend(server.take_log());
+    fn words(
+        &mut self,
+        server: &mut sim::Gateway,
+        now: Timestamp,
+        request: &Request<Vec<u8>>,
+        token: u64,
+    ) -> Vec<Word> {
+        if request.uri().path().ends_with("/ssodh/init") {
+            self.inits += 1;
+            self.inits_today += 1;
+        }
+        self.reads(server);
         let mut words = Vec::new();
         for logged in self.unread.drain(..) {
             match logged.what {
@@ -118,6 +185,8 @@ impl Brokerage {
                 Happening::Boxed => words.push(Word::TooFast),
                 Happening::Answered { status: 429, .. } if logged.at == now => {
                     words.push(Word::Boxed(self.boxed_until));
+                    // Nobody is told how much of it is over.
+                    self.boxed_until = self.boxed_until.max(now + BOX);
                 }
                 Happening::Answered { status: 401, call } if call != Call::Token && token > 0 => {
                     words.push(Word::Dead(token));
@@ -154,7 +223,8 @@ fn has_accounts(answer: Option<http::Response<Vec<u8>>>) -> bool {
     answer.is_some_and(|answer| answer.status() == 200 && answer.body().starts_with(br#"{"accounts":["#))
 }
 
-pub struct AtGateway(Brokerage);
+/// At a gateway, and whether an answer has come since a person logged in there: before that nobody can tell.
+pub struct AtGateway(Brokerage, bool);
 
 impl Case for AtGateway {
     type Provider = Gateway;
@@ -176,7 +246,7 @@ impl Case for AtGateway {
             ..Settings::default()
         };
         let settings = brokerage.settings(settings, dice);
-        (Self(brokerage), sim::Gateway::new(settings))
+        (Self(brokerage, false), sim::Gateway::new(settings))
     }
 
     fn provider(&self) -> Gateway {
@@ -196,6 +266,10 @@ impl Case for AtGateway {
         self.0.allows(server, now) && server.person().is_some()
     }
 
+    fn back(&self) -> Duration {
+        self.0.back()
+    }
+
     fn stands(&self, server: &sim::Gateway, need: &Need) -> bool {
         match need.kind {
             NeedKind::Browser => server.person().is_none(),
@@ -204,18 +278,26 @@ impl Case for AtGateway {
     }
 
     fn serves(&mut self, server: &mut sim::Gateway, session: &mut Session<Gateway>, now: Timestamp) -> bool {
-        self.0.unread.extend(server.take_log());
+        self.0.reads(server);
         let answer = asks(server, session, now, "/iserver/accounts");
         server.take_log();
-        has_accounts(answer)
+        self.0.serves(has_accounts(answer))
     }
 
     fn sessions(&self, server: &sim::Gateway, _: Timestamp) -> usize {
-        usize::from(server.person().is_some())
+        usize::from(self.1 && server.person().is_some())
     }
 
-    fn words(&mut self, server: &mut sim::Gateway, now: Timestamp, _: &Request<Vec<u8>>, _: &Reply) -> Vec<Word> {
-        self.0.words(server, now, 0)
+    fn words(
+        &mut self,
+        server: &mut sim::Gateway,
+        now: Timestamp,
+        request: &Request<Vec<u8>>,
+        reply: &Reply,
+    ) -> Vec<Word> {
+        self.1 |= reply.fault.is_none() && reply.response.status() == 200;
+        self.1 &= server.person().is_some();
+        self.0.words(server, now, request, 0)
     }
 
     fn answers(&mut self, server: &mut sim::Gateway, need: &Need, now: Timestamp, wrongly: bool) -> Option<Input> {
@@ -323,15 +405,19 @@ impl<const V: u8> Case for Direct<V> {
         self.brokerage.allows(&server.gateway, now)
     }
 
+    fn back(&self) -> Duration {
+        self.brokerage.back().max(RENEWAL)
+    }
+
     fn stands(&self, server: &sim::WebApi, _: &Need) -> bool {
         server.gateway.holder() == Holder::Rival
     }
 
     fn serves(&mut self, server: &mut sim::WebApi, session: &mut Session<Arc<WebApi>>, now: Timestamp) -> bool {
-        self.brokerage.unread.extend(server.gateway.take_log());
+        self.brokerage.reads(&mut server.gateway);
         let answer = asks(server, session, now, "/iserver/accounts");
         server.gateway.take_log();
-        has_accounts(answer)
+        self.brokerage.serves(has_accounts(answer))
     }
 
     fn sessions(&self, server: &sim::WebApi, _: Timestamp) -> usize {
@@ -350,11 +436,11 @@ impl<const V: u8> Case for Direct<V> {
         if opens && reply.fault.is_none() && reply.response.status() == 200 {
             self.tokens += 1;
         }
-        self.brokerage.unread.extend(server.gateway.take_log());
+        self.brokerage.reads(&mut server.gateway);
         let granted = Happening::Answered { call: Call::Token, status: 200 };
         self.open |= opens && self.brokerage.unread.iter().any(|logged| logged.what == granted);
         self.open &= server.gateway.person().is_some();
-        self.brokerage.words(&mut server.gateway, now, self.tokens)
+        self.brokerage.words(&mut server.gateway, now, request, self.tokens)
     }
 
     fn answers(&mut self, server: &mut sim::WebApi, _: &Need, _: Timestamp, _: bool) -> Option<Input> {

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, StatusCode};
 use sansession::sim::{Network, Reply, Simulator};
 use sansession::{NeedKind, Timestamp};
 
@@ -33,8 +33,8 @@ pub enum Word {
 pub struct Memory {
     /// The tokens whose death was told.
     dead: Vec<u64>,
-    /// The end of the penalty box that was told of.
-    boxed: Timestamp,
+    /// When a penalty box was told of, and its end.
+    boxes: Vec<(Timestamp, Timestamp)>,
 }
 
 pub struct Judge<C: Case> {
@@ -61,6 +61,9 @@ pub struct Judge<C: Case> {
     hour: VecDeque<Timestamp>,
     pub busiest: usize,
 }
+
+/// How long an answer travels at least.
+pub const LATENCY: Duration = Duration::from_millis(40);
 
 /// The widest pace that a server demands of a step.
 const PACE: Duration = Duration::from_secs(60);
@@ -129,7 +132,8 @@ impl<C: Case> Simulator for Judge<C> {
         if !self.own {
             self.counts(now, request);
         }
-        if now < self.memory.boxed {
+        let left = if self.own { now } else { now - LATENCY };
+        if self.memory.boxes.iter().any(|(told, ends)| *told <= left && now < *ends) {
             self.breaks(now, request, "a penalty box was not respected");
         }
         self.case.before(&mut self.network.server);
@@ -137,8 +141,9 @@ impl<C: Case> Simulator for Judge<C> {
         // One of the user's own calls, too, may be the one that would have told an end.
         self.troubles += u64::from(is_trouble(&reply));
         // What is late, cut off or not the server's own may teach nothing.
-        let delivered = !is_trouble(&reply) || reply.response.status() == http::StatusCode::TOO_MANY_REQUESTS;
-        let delivered = delivered && reply.fault.is_none() && reply.delay < Duration::from_secs(9);
+        let status = reply.response.status();
+        let arrives = reply.fault.is_none() && reply.delay < Duration::from_secs(9);
+        let delivered = arrives && (!is_trouble(&reply) || status == StatusCode::TOO_MANY_REQUESTS);
         self.before = self.memory.clone();
         let words = self.case.words(&mut self.network.server, now, request, &reply);
         for word in words {
@@ -161,7 +166,11 @@ impl<C: Case> Simulator for Judge<C> {
                         self.memory.dead.push(token);
                     }
                 }
-                Word::Boxed(until) if delivered => self.memory.boxed = self.memory.boxed.max(until),
+                Word::Boxed(until) if delivered => {
+                    let told = if self.own { now } else { now + LATENCY + reply.delay };
+                    self.memory.boxes.retain(|(_, ends)| now < *ends);
+                    self.memory.boxes.push((told, until));
+                }
                 Word::Boxed(_) => {}
                 // What left in the last moment before a death was stored nowhere, and nothing waits a minute with its
                 // opening because there might have been such.
@@ -170,7 +179,9 @@ impl<C: Case> Simulator for Judge<C> {
                 Word::Ended => self.ended = true,
             }
         }
-        if delivered && !self.own && std::mem::take(&mut self.ended) {
+        // Some gateways tell it with a page or with a word that is no JSON.
+        let tells = delivered || arrives && (status == StatusCode::UNAUTHORIZED || status.is_redirection());
+        if tells && !self.own && std::mem::take(&mut self.ended) {
             self.ends += 1;
         }
         reply
@@ -185,7 +196,7 @@ fn is_trouble(reply: &Reply) -> bool {
     reply.fault.is_some()
         || reply.delay > Duration::from_secs(9)
         || reply.response.status().is_server_error()
-        || reply.response.status() == http::StatusCode::TOO_MANY_REQUESTS
+        || reply.response.status() == StatusCode::TOO_MANY_REQUESTS
         || !body.is_empty() && (!json || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err())
 }
 

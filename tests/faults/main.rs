@@ -29,7 +29,8 @@
 //! SANSESSION_FAULT_SEED=100 SANSESSION_FAULT_SEEDS=50 cargo test --release --test faults cbrain_years -- --ignored --nocapture
 //! ```
 //!
-//! and `SANSESSION_FAULT_DAYS` sets how long a life is.
+//! and `SANSESSION_FAULT_DAYS` sets how long a life is. `SANSESSION_FAULT_LINES` sets how much of a transcript is shown,
+//! and with `SANSESSION_FAULT_BODIES` it has the bodies of answers.
 
 mod cbrain;
 mod ibkr;

@@ -14,7 +14,7 @@ use sansession::{
     WaitingOn,
 };
 
-use crate::judge::{Judge, Memory, Word};
+use crate::judge::{Judge, LATENCY, Memory, Word};
 use crate::support::world::{Dies, World};
 
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ pub trait Case: Sized + Send + 'static {
     type Server: Simulator;
     /// How long the end of a session may go unnoticed.
     const POLL: Duration;
-    /// The longest step back.
+    /// The longest step back, where [`Case::back`] does not know better.
     const BACK: Duration;
     const PER_HOUR: usize;
     /// Whether all that lives at the server is the client's own, to be ended or told of however a session closes.
@@ -47,6 +47,10 @@ pub trait Case: Sized + Send + 'static {
     fn allows(&self, server: &Self::Server, now: Timestamp) -> bool;
     /// A request is about to leave.
     fn before(&mut self, _: &mut Self::Server) {}
+    /// Gives the longest step back for what has happened since the server last took a call.
+    fn back(&self) -> Duration {
+        Self::BACK
+    }
     /// Tells whether a question still stands at the server.
     fn stands(&self, _: &Self::Server, _: &Need) -> bool {
         true
@@ -161,9 +165,10 @@ impl<C: Case> Year<C> {
             called.set(true);
             None
         });
-        world.latency = Duration::from_millis(40);
+        world.latency = LATENCY;
         world.longest = 2_000_000;
         world.echoes = 5;
+        world.shows_bodies = std::env::var_os("SANSESSION_FAULT_BODIES").is_some();
         let last_glance = world.now;
         Self {
             seed,
@@ -437,7 +442,7 @@ impl<C: Case> Year<C> {
         self.story.allowed += time;
         let (began, before) = *self.gap.get_or_insert((since, faults));
         let steps = u32::try_from(faults - before).unwrap().saturating_add(1);
-        let longest = C::POLL / 2 + (C::POLL + C::BACK) * steps;
+        let longest = C::POLL / 2 + (C::POLL + case.back()) * steps;
         if now.since(began) > longest {
             let law = format!("not active although the server allows it, for {:?}", now.since(began));
             self.fails(&law);

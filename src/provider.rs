@@ -113,6 +113,12 @@ pub trait Provider {
     /// Says how to go on where nobody knows whether a step with [`Replay::Never`] arrived.
     fn lost(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step) -> Verdict<Self::Step>;
 
+    /// Takes note of a step that an earlier process may have sent: it had stored the session before
+    /// [`Provider::request`] was asked, so what that notes in the state is not there.
+    fn may_have_left(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step) {
+        let _ = (cx, step);
+    }
+
     /// Names the step that finds out whether the session lives, if there is something to find out.
     fn probe(&self, state: &Self::State) -> Option<Self::Step>;
 

@@ -82,6 +82,10 @@ impl<P: Provider> Provider for Arc<P> {
         (**self).lost(cx, step)
     }
 
+    fn may_have_left(&self, cx: &mut Cx<'_, P::State>, step: P::Step) {
+        (**self).may_have_left(cx, step);
+    }
+
     fn probe(&self, state: &Self::State) -> Option<Self::Step> {
         (**self).probe(state)
     }

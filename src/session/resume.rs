@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::Session;
 use super::core::Core;
 use super::plan::{AT_ONCE, FLOW};
+use super::{Session, cx};
 use crate::exchange::{Failure, FailureKind};
 use crate::provider::{Identity, Provider};
 use crate::{Event, Options, Phase, ResumeError, Seed, Snapshot, Timestamp};
@@ -31,6 +31,9 @@ struct Written<'a, S, T> {
     /// The step that has left, or may leave as soon as this text is stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     in_flight: Option<S>,
+    /// It may leave as soon as this text is stored, and the state does not know yet.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    unbuilt: bool,
     /// Nobody has been told yet that something may live on: a process that dies now must not keep it to itself.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     may_live_on: bool,
@@ -56,6 +59,8 @@ struct Read<S, C> {
     epoch: u64,
     #[serde(default = "none")]
     in_flight: Option<S>,
+    #[serde(default)]
+    unbuilt: bool,
     #[serde(default)]
     may_live_on: bool,
     #[serde(default = "none")]
@@ -120,6 +125,11 @@ impl<P: Provider> Session<P> {
         {
             // The plans in the text may be those from before it left.
             session.core.clear_due_plans_of(step);
+            if read.unbuilt {
+                let mut facts = Vec::new();
+                session.provider.may_have_left(&mut cx!(session, now, facts), step);
+                session.absorb(now, facts);
+            }
             session.failed(now, step, Failure::maybe_sent(FailureKind::Interrupted));
         }
         Ok(session)
@@ -136,6 +146,7 @@ impl<P: Provider> Session<P> {
             egress: self.options.egress.as_deref(),
             epoch: self.epoch,
             in_flight: self.in_flight.as_ref().map(|in_flight| in_flight.step).or(self.saving),
+            unbuilt: self.in_flight.is_none() && self.saving.is_some(),
             may_live_on: self.events.holds(&Event::MayLiveOn),
             session: &self.core,
         };

@@ -240,6 +240,10 @@ impl<P: Provider> Provider for Watched<P> {
         verdict
     }
 
+    fn may_have_left(&self, cx: &mut Cx<'_, P::State>, step: P::Step) {
+        self.facts(cx, |cx| self.inner.may_have_left(cx, step));
+    }
+
     fn probe(&self, state: &P::State) -> Option<P::Step> {
         self.inner.probe(state)
     }

@@ -259,6 +259,32 @@ fn a_takeover_of_unknown_fate_is_looked_at_and_not_repeated() {
     story.takes_over();
 }
 
+/// The process dies after it has stored that the takeover may leave, before or after it has left.
+#[test]
+fn a_consent_is_used_once_whenever_the_process_dies() {
+    let provider = || gateway().takeover(Takeover::Ask);
+    let durable = || {
+        let mut options = Options::default();
+        options.durable = true;
+        options
+    };
+    let asked = || {
+        let story = opens_with(provider(), durable()).sends(STATUS).gets(200, TIMED_OUT).saves().asks_politely();
+        let story = story.gets(200, REFUSED).saves().needs(NeedKind::Takeover, Because::Rival);
+        story.answers(Input::TakeOver).saves()
+    };
+    for left in [false, true] {
+        let story = asked();
+        let stored = story.machine.snapshot();
+        let story = if left { story.takes_over() } else { story };
+        let next = Session::resume(provider(), &stored, durable(), None, seed(), story.now).unwrap();
+        let mut next = Script::new(next);
+        next.now = story.now;
+        let next = next.starts().saves().sleeps().sends(STATUS).gets(200, TIMED_OUT);
+        next.needs(NeedKind::Takeover, Because::Rival);
+    }
+}
+
 trait Grant {
     fn grant(&mut self) -> Answered;
 }

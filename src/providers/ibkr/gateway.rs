@@ -35,13 +35,14 @@
 //!
 //! - [`NeedKind::Browser`]: nobody is logged in, because of `Opening`, of the nightly `Reset` or, with
 //!   [`Options::relogin`](crate::Options::relogin), because the login `Expired`. Show a person [`Need::url`](crate::Need::url); the browser must run on the
-//!   gateway's own machine. The session goes on by itself. [`Input::Done`] makes it ask `sso/validate`, which helps
-//!   where the flags stay false although somebody has logged in.
+//!   gateway's own machine. The session goes on by itself. Where the flags stay false although somebody has logged in, it
+//!   finds out within five minutes, by `sso/validate`, or as soon as [`Input::Done`] says so.
 //! - [`NeedKind::Takeover`], under [`Takeover::Ask`]: another client holds the inner tier, or the server wants the compete
 //!   flag although nobody is known to hold it. [`Input::TakeOver`] throws it out, once; without an answer the session
 //!   goes on when the other client has left. The same word may be given at any time under
 //!   [`NeedId::UNASKED`](crate::NeedId::UNASKED): it is kept until it is used, the login ends, or the inner tier, once lost,
-//!   is usable again without it.
+//!   is usable again without it. Snapshots have it; with [`Options::durable`](crate::Options::durable) it is used once,
+//!   whenever the process dies.
 //!
 //! # Deadlines
 //!
@@ -270,9 +271,8 @@ impl Provider for Gateway {
             GatewayStep::Validate => self.api.validate(),
             GatewayStep::Accounts => self.api.accounts(),
             GatewayStep::Init | GatewayStep::TakeOver => {
-                let takes_over = step == GatewayStep::TakeOver;
-                cx.state.brokerage.note_init(cx.now, takes_over, cx.entropy);
-                self.api.init(if takes_over { Init::TAKE_OVER } else { Init::POLITE })
+                self.may_have_left(cx, step);
+                self.api.init(if step == GatewayStep::TakeOver { Init::TAKE_OVER } else { Init::POLITE })
             }
             GatewayStep::Tickle => self.api.tickle(),
             GatewayStep::Logout => self.api.logout(),
@@ -290,6 +290,12 @@ impl Provider for Gateway {
 
     fn lost(&self, _: &mut Cx<'_, GatewayState>, _: GatewayStep) -> Verdict<GatewayStep> {
         Verdict::next(GatewayStep::Look)
+    }
+
+    fn may_have_left(&self, cx: &mut Cx<'_, GatewayState>, step: GatewayStep) {
+        if matches!(step, GatewayStep::Init | GatewayStep::TakeOver) {
+            cx.state.brokerage.note_init(cx.now, step == GatewayStep::TakeOver, cx.entropy);
+        }
     }
 
     fn probe(&self, state: &GatewayState) -> Option<GatewayStep> {

@@ -354,9 +354,7 @@ impl Provider for WebApi {
         if step.is_login() {
             return self.login_request(cx, step, answer).map_err(|error| Unbuildable(what(error)));
         }
-        if step.is_init() {
-            cx.state.brokerage.note_init(now, step == S::TakeOver, entropy);
-        }
+        self.may_have_left(cx, step);
         let api = self.api(cx.state);
         let request = match step {
             S::Validate => api.validate(),
@@ -386,6 +384,12 @@ impl Provider for WebApi {
             Some(_) if step.renews() || !step.is_login() => WebApiStep::Look,
             _ => self.place(WebApiStep::Token),
         })
+    }
+
+    fn may_have_left(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) {
+        if step.is_init() {
+            cx.state.brokerage.note_init(cx.now, step == WebApiStep::TakeOver, cx.entropy);
+        }
     }
 
     fn probe(&self, state: &WebApiState) -> Option<WebApiStep> {

@@ -142,8 +142,8 @@ impl Gateway {
         match next {
             Move::Use => self.admit(cx),
             Move::Look(after) => Verdict::Next { step: GatewayStep::Look, after },
-            // While a person logs in, the status alone is looked at: sso/validate has its limit.
-            Move::CheckSso if cx.state.asked.is_some() => self.watch(cx, false),
+            // Flags may stay as they are after the login, too.
+            Move::CheckSso if cx.state.asked.is_some() => self.watch(cx, true),
             Move::CheckSso if cx.state.is_denied(cx.now) => self.sso_is_dead(cx),
             Move::CheckSso => Verdict::next(GatewayStep::Validate),
             Move::Init => Verdict::next(GatewayStep::Init),

@@ -38,6 +38,9 @@ const BACK: Duration = Duration::from_secs(2 * 60);
 /// The longest wait between two requests for a token.
 const RENEWAL: Duration = Duration::from_secs(5 * 60);
 
+/// How late a login is seen where all flags stay false.
+const HINT: Duration = Duration::from_secs(5 * 60);
+
 /// The longest wait between two inits, since inits at a pace of one a minute made a gateway refuse logins. No flag says
 /// truly that a rival has left, so where one was the wait may be that long.
 const SLOWEST: Duration = Duration::from_secs(30 * 60);
@@ -267,7 +270,7 @@ impl Case for AtGateway {
     }
 
     fn back(&self) -> Duration {
-        self.0.back()
+        self.0.back().max(HINT)
     }
 
     fn stands(&self, server: &sim::Gateway, need: &Need) -> bool {

@@ -35,6 +35,8 @@ pub struct Memory {
     dead: Vec<u64>,
     /// When a penalty box was told of, and its end.
     boxes: Vec<(Timestamp, Timestamp)>,
+    /// Whether a consent to a takeover is in hand; a process without `durable` may come back to that.
+    pub consent: bool,
 }
 
 pub struct Judge<C: Case> {
@@ -91,6 +93,7 @@ impl<C: Case> Judge<C> {
     /// A person gave an answer, which stands for all earlier ones of its kind.
     pub fn given(&mut self, kind: NeedKind) {
         self.unspent.insert(kind.code(), 1);
+        self.memory.consent |= kind == NeedKind::Takeover;
     }
 
     /// What a process that stores itself now remembers; the last answer may not have come, or not be in its store.
@@ -101,6 +104,9 @@ impl<C: Case> Judge<C> {
     /// Another process goes on with this, from then on.
     pub fn remembers(&mut self, memory: Memory, begun: Timestamp) {
         self.begun = Some(begun);
+        if memory.consent {
+            self.unspent.insert(NeedKind::Takeover.code(), 1);
+        }
         self.before = memory.clone();
         self.memory = memory;
     }
@@ -149,7 +155,10 @@ impl<C: Case> Simulator for Judge<C> {
         for word in words {
             match word {
                 Word::Judged(kind) => match self.unspent.get_mut(kind.code()).filter(|left| **left > 0) {
-                    Some(left) => *left -= 1,
+                    Some(left) => {
+                        *left -= 1;
+                        self.memory.consent &= kind != NeedKind::Takeover;
+                    }
                     None => self.breaks(now, request, "an answer was used twice, or none was given"),
                 },
                 Word::Dead(token) => {

@@ -296,7 +296,9 @@ impl<C: Case> Year<C> {
             self.excused = case.sessions(&network.server, self.world.now);
             self.was_served = false;
         }
-        let memory = stored.as_ref().map(|(_, memory)| memory.clone()).unwrap_or_default();
+        let mut memory = stored.as_ref().map(|(_, memory)| memory.clone()).unwrap_or_default();
+        // What was stored before it left is not used again.
+        memory.consent &= !self.options.durable;
         self.world.server.remembers(memory, self.world.now + down);
         self.pauses(down);
         self.world.notes("another process");

@@ -275,6 +275,16 @@ mod answers {
         let story = story.sleeps().sends("GET /Tickle").gets(200, "b");
         story.saves().needs(NeedKind::Browser, Because::Expired);
     }
+
+    /// Otherwise a process that dies would leave a session that the next one takes for not opened, and ends nothing.
+    #[test]
+    fn a_session_that_is_usable_again_is_saved() {
+        let mut story = open_with(|options| options.durable = true);
+        story.auto_save = false;
+        let story = story.sleeps().sends("GET /Tickle").gets(200, "b").saves();
+        let story = story.needs(NeedKind::Browser, Because::Expired).sleeps().sends("GET /Look").gets(200, "n");
+        story.saves().is(Phase::Active);
+    }
 }
 
 mod endings {

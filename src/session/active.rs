@@ -23,8 +23,8 @@ impl<P: Provider> Session<P> {
     ) {
         let core = &mut self.core;
         let first = core.opened.is_none();
-        // A process that takes this up must know that no outage may close the session.
-        self.unsaved |= first;
+        // A process that takes this up must know that there is a session to end, and that no outage may close it.
+        self.unsaved |= first || core.phase != Phase::Active;
         core.opened.get_or_insert(now);
         core.usable = true;
         core.alive = Some(now);

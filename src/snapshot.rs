@@ -2,18 +2,27 @@
 
 use core::fmt;
 
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 /// A session in any phase, as JSON text that is wiped on drop.
 ///
 /// It holds tokens, but never a password, PIN, one-time code, key or seed. It is not `Serialize`:
 /// [`Snapshot::expose_secrets`] is the one door. Store it where only the session's owner can read it.
-pub struct Snapshot(Zeroizing<String>);
+pub struct Snapshot {
+    text: String,
+    /// Whether what is allocated beyond the text has never held anything: wiping it takes longer than writing the text.
+    spare_is_clean: bool,
+}
 
 impl Snapshot {
     /// Takes a stored text back; [`Session::resume`](crate::Session::resume) checks it.
     pub fn from_text(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
+        Self { text: text.into(), spare_is_clean: false }
+    }
+
+    /// Takes a text that was written at one go, into a buffer of its own.
+    pub(crate) const fn written(text: String) -> Self {
+        Self { text, spare_is_clean: true }
     }
 
     /// Tells why the session has ended, if it has; a text that is no snapshot tells nothing.
@@ -27,18 +36,28 @@ impl Snapshot {
             #[serde(default)]
             closed: Option<crate::CloseReason>,
         }
-        serde_json::from_str::<Text>(&self.0).ok()?.session.closed
+        serde_json::from_str::<Text>(&self.text).ok()?.session.closed
     }
 
     /// Shows the whole text, tokens included.
     pub fn expose_secrets(&self) -> &str {
-        &self.0
+        &self.text
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if self.spare_is_clean {
+            self.text.as_mut_str().zeroize();
+        } else {
+            self.text.zeroize();
+        }
     }
 }
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Snapshot({} bytes)", self.0.len())
+        write!(f, "Snapshot({} bytes)", self.text.len())
     }
 }
 

@@ -151,10 +151,10 @@ impl<P: Provider> Session<P> {
             session: &self.core,
         };
         // Growing would leave unwiped copies behind, so the buffer starts larger than any session
-        // that is known of; a larger one still is taken over and wiped.
+        // that is known of.
         let mut text = Vec::with_capacity(4096);
         match serde_json::to_writer(&mut text, &written) {
-            Ok(()) => Snapshot::from_text(String::from_utf8(text).unwrap_or_default()),
+            Ok(()) => Snapshot::written(String::from_utf8(text).unwrap_or_default()),
             // A state whose maps have keys that are no strings cannot be written; an empty text is
             // refused by `resume` with an error of its own.
             Err(_) => Snapshot::from_text(String::new()),

@@ -41,6 +41,7 @@ pub use stream::{StreamOpening, Streams};
 use zeroize::Zeroizing;
 
 use self::core::Core;
+use self::plan::Next;
 use self::queue::Queue;
 use crate::conceal::Words;
 use crate::provider::{Fact, Provider, Verdict};
@@ -79,6 +80,8 @@ pub struct Session<P: Provider> {
     /// The request whose answer is no longer wanted.
     cancel: Option<u32>,
     events: Queue,
+    /// What the last poll waited for; only a poll leaves it as it is.
+    quiet: Option<(Timestamp, Next<P::Step>)>,
 }
 
 /// An answer that waits for its step.
@@ -160,6 +163,7 @@ impl<P: Provider> Session<P> {
             unsaved: false,
             cancel: None,
             events: Queue::default(),
+            quiet: None,
         }
     }
 
@@ -273,7 +277,11 @@ impl<P: Provider + Send> Machine for Session<P> {
     }
 
     fn poll(&mut self, now: Timestamp) -> Output {
-        self.poll_output(now)
+        // Most polls come too early for anything.
+        match self.still_waits(now) {
+            Some((until, next)) => Output::Wait { until, on: self.waiting_on(next) },
+            None => self.poll_output(now),
+        }
     }
 
     fn handle_response(&mut self, now: Timestamp, id: RequestId, response: Response<'_>) -> Result<Accepted, Misuse> {

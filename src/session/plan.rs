@@ -1,4 +1,4 @@
-//! What is due when: derived from what is known at every call, never stored.
+//! What is due when: derived from what is known, anew after every call but a poll that waits.
 
 use core::time::Duration;
 
@@ -47,8 +47,9 @@ pub(super) enum Why {
 }
 
 impl<P: Provider> Session<P> {
-    /// Takes the caller's time and gives the time that counts.
+    /// Takes the caller's time and gives the time that counts. All that may change a session begins with it.
     pub(super) fn tick(&mut self, now: Timestamp) -> Timestamp {
+        self.quiet = None;
         let now = now.min(Timestamp::LATEST);
         let clock = self.core.clock;
         if now < clock {
@@ -137,6 +138,7 @@ impl<P: Provider> Session<P> {
     }
 
     /// Tells what the driver waits for while this is due next.
+    #[inline]
     pub(super) fn waiting_on(&self, next: Next<P::Step>) -> WaitingOn {
         if let Some(in_flight) = &self.in_flight {
             return WaitingOn::Response(RequestId { epoch: self.epoch, life: self.life, seq: in_flight.seq });

@@ -14,6 +14,18 @@ use crate::{CloseReason, Input, NeedKind, Output, Shape, Timestamp};
 const GRACE: Duration = Duration::from_secs(5);
 
 impl<P: Provider> Session<P> {
+    /// Gives what the last poll waits for, where nothing has happened since and this one comes too early again.
+    #[inline]
+    pub(super) fn still_waits(&mut self, now: Timestamp) -> Option<(Timestamp, Next<P::Step>)> {
+        let quiet = self.quiet.filter(|(until, _)| now < *until)?;
+        if now < self.core.clock || now > Timestamp::LATEST {
+            return None;
+        }
+        self.core.clock = now;
+        Some(quiet)
+    }
+
+    #[inline(never)]
     pub(super) fn poll_output(&mut self, now: Timestamp) -> Output {
         let now = self.tick(now);
         loop {
@@ -24,6 +36,7 @@ impl<P: Provider> Session<P> {
             }
             let (at, next) = self.next();
             if at > now {
+                self.quiet = Some((at, next));
                 return Output::Wait { until: at, on: self.waiting_on(next) };
             }
             match next {

@@ -32,6 +32,7 @@ where
             unsaved: self.unsaved,
             cancel: self.cancel,
             events: self.events.clone(),
+            quiet: self.quiet,
         }
     }
 }

@@ -235,6 +235,11 @@ fn a_word_given_before_the_login_is_kept() {
     let mut story = opens(gateway().takeover(WAIT)).sends(STATUS).finds_nobody().needs_browser(Because::Opening);
     assert_eq!(story.grant(), Answered::Used);
     story.sends(STATUS).finds_nobody().sleeps().sends(STATUS).gets(200, COMPETING).takes_over();
+    // That nobody has logged in yet ends no login that it was given for.
+    let mut story = opens(gateway().takeover(WAIT)).sends(STATUS).finds_nobody().needs_browser(Because::Opening);
+    assert_eq!(story.grant(), Answered::Used);
+    let story = story.sends(STATUS).gets(200, GONE).sends(VALIDATE).gets(200, r#"{"RESULT":false}"#).sleeps();
+    story.sends(STATUS).gets(200, COMPETING).takes_over();
 }
 
 #[test]
@@ -275,8 +280,8 @@ fn a_consent_is_used_once_whenever_the_process_dies() {
     };
     for left in [false, true] {
         let story = asked();
-        let stored = story.machine.snapshot();
         let story = if left { story.takes_over() } else { story };
+        let stored = story.machine.snapshot();
         let next = Session::resume(provider(), &stored, durable(), None, seed(), story.now).unwrap();
         let mut next = Script::new(next);
         next.now = story.now;

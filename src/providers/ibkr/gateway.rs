@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | look | `POST iserver/auth/status` | at the opening, and each minute while the inner tier is not there; each 2 s while it is being established, each 10 s after thirty of these |
 //! | watch | the same | while a person logs in: each 3 s for five minutes, each 15 s later |
-//! | validate | `GET sso/validate` | before anything is opened where [`Expect`] has a wish; against a doubt; to learn the user's name a minute after the opening. At least 65 s apart: one a minute is allowed |
+//! | validate | `GET sso/validate` | before anything is opened where [`Expect`] has a wish; against a doubt; to learn the user's name a minute after the opening; each five minutes while a person logs in and the flags leave open whether that has happened. At least 65 s apart: one a minute is allowed |
 //! | accounts | `GET iserver/accounts` | where a kind of account is expected and the login does not tell its own |
 //! | init | `POST iserver/auth/ssodh/init`, `compete:false` | where the login lives and the inner tier does not: at most each minute, slowing down to each half hour, and no faster than that after a hundred times a day; the pace starts anew when `connected` comes back |
 //! | take-over | the same, `compete:true` | by [`Takeover`], or by the owner's word |
@@ -40,8 +40,8 @@
 //! - [`NeedKind::Takeover`], under [`Takeover::Ask`]: another client holds the inner tier, or the server wants the compete
 //!   flag although nobody is known to hold it. [`Input::TakeOver`] throws it out, once; without an answer the session
 //!   goes on when the other client has left. The same word may be given at any time under
-//!   [`NeedId::UNASKED`](crate::NeedId::UNASKED): it is kept until it is used, the login ends, or the inner tier, once lost,
-//!   is usable again without it. Snapshots have it; with [`Options::durable`](crate::Options::durable) it is used once,
+//!   [`NeedId::UNASKED`](crate::NeedId::UNASKED): it is kept until it is used, the login ends, or the inner tier becomes
+//!   usable without it. Snapshots have it; with [`Options::durable`](crate::Options::durable) it is used once,
 //!   whenever the process dies.
 //!
 //! # Deadlines

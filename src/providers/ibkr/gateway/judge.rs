@@ -23,7 +23,7 @@ const BROWSER_SOON: Duration = Duration::from_secs(5 * 60);
 /// and how often later, when the person is asleep rather than typing.
 const BROWSER_LATER: Duration = Duration::from_secs(15);
 
-/// How seldom `sso/validate` is asked while a person logs in, and only where an answer hints that it has happened.
+/// How seldom `sso/validate` is asked while a person logs in, and only where an answer leaves open that it has happened.
 const HINT: Duration = Duration::from_secs(5 * 60);
 
 /// How long after midnight the session is looked at.
@@ -245,8 +245,11 @@ impl Gateway {
         self.sso_is_dead(cx)
     }
 
-    /// Goes on without an answer of `sso/validate`, where none is needed.
+    /// Goes on without an answer of `sso/validate`, where none is needed, or a person is awaited.
     fn not_validated(&self, cx: &mut Context<'_>, otherwise: Judged) -> Judged {
+        if cx.state.asked.is_some() {
+            return self.ask_for_browser(cx, Because::Opening);
+        }
         if !cx.state.brokerage.ready || !cx.state.identified {
             return otherwise;
         }
@@ -274,11 +277,13 @@ impl Gateway {
         self.ask_for_browser(cx, because)
     }
 
-    /// Goes on waiting for the person in the browser; `hint` tells whether the login seems to have happened.
+    /// Goes on waiting for the person in the browser; `hint` tells whether the login may have happened.
     fn watch(&self, cx: &mut Context<'_>, hint: bool) -> Judged {
-        let hint = hint && cx.state.denied.is_none_or(|at| cx.now.since(at) >= HINT);
+        let last = cx.state.denied.max(cx.state.hinted);
+        let hint = hint && last.is_none_or(|at| cx.now.since(at) >= HINT);
         if hint || cx.state.done && !cx.state.is_denied(cx.now) {
             cx.state.done = false;
+            cx.state.hinted = Some(cx.now);
             return Verdict::next(GatewayStep::Validate);
         }
         self.ask_for_browser(cx, Because::Opening)

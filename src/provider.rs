@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::rule::{Replay, Rule, Step};
 pub use self::verdict::{Ask, Spent, Verdict, When};
-use crate::{BaseUrl, Because, Event, Input, NeedKind, Rejection, Response, ServerText, Ticket, Timestamp};
+use crate::{BaseUrl, Because, Cause, Event, Input, NeedKind, Rejection, Response, ServerText, Ticket, Timestamp};
 
 /// A protocol: how a session of one provider is opened, kept alive and ended.
 pub trait Provider {
@@ -204,6 +204,8 @@ pub enum Fact {
     /// The server refuses the present tokens: no keepalive, no renewal and no look that was asked for leaves
     /// before the session is active again.
     TokensRefused,
+    /// Something speaks against an open session, which goes on: it is in doubt, and in trouble, until it is active again.
+    Doubt(Cause),
     /// Whether calls of the user's own may be authorized although the session is not active (an outer tier).
     Usable(bool),
     /// The question of this kind has answered itself, although the session is not usable yet.

@@ -1,7 +1,7 @@
 //! The one engine: it drives every provider's steps through time, failures and questions.
 //!
 //! - `core`: what is known of a session, which is also what a snapshot holds
-//! - `plan`: what is due when, derived from the core at every call
+//! - `plan`: what is due when, derived from the core anew after every call but a poll that waits
 //! - `poll`: what the driver is told to do
 //! - `queue`: what waits to be told
 //! - `judge`: what follows from responses, failures and verdicts
@@ -230,6 +230,13 @@ impl<P: Provider> Session<P> {
                 Fact::NewTokens => {
                     self.core.generation = self.core.generation.wrapping_add(1);
                     self.unsaved = true;
+                }
+                Fact::Doubt(cause) => {
+                    if self.core.opened.is_some() {
+                        self.doubt(cause, None);
+                        self.core.cause = Some(cause);
+                        self.core.trouble.get_or_insert(now);
+                    }
                 }
                 Fact::TokensRefused => {
                     // The next process must not call with them either.

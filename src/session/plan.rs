@@ -205,7 +205,7 @@ impl<P: Provider> Session<P> {
         }
         let Some(pace) = self.core.paces.iter().find(|pace| pace.step == step) else { return at };
         let escalated = match pace.tries {
-            tries if rule.escalates && tries > 0 => rule.backoff.delay(self.jitter, tries),
+            tries if rule.escalates && tries > 0 && !self.core.leaving => rule.backoff.delay(self.jitter, tries),
             _ => Duration::ZERO,
         };
         at.max(pace.last + escalated.max(rule.min_interval))

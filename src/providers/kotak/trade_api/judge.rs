@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use http::StatusCode;
+
 use super::{Bearer, TradeApi, TradeLive, TradeState, TradeStep, take_bearer};
 use crate::event::Event;
 use crate::provider::{Ask, Cx, Fact, Spent, Step, Verdict, When};
@@ -11,7 +13,7 @@ use crate::providers::kotak::wire::fault::{At, Class, Fault, trade_api as find_f
 use crate::providers::kotak::wire::gateway::Token;
 use crate::providers::kotak::wire::trade_api::{Init, Login, Logout, SecondFactor};
 use crate::providers::kotak::{pass_on, sendable, server_text, wait_for_the_minute};
-use crate::{Because, CloseReason, Denial, NeedKind, Response, ServerText, Shape};
+use crate::{Because, Cause, CloseReason, Denial, NeedKind, Response, ServerText, Shape};
 
 /// How long before its end a bearer is renewed.
 const AHEAD: Duration = Duration::from_secs(60);
@@ -150,7 +152,7 @@ impl TradeApi {
             pass_on(cx, fault);
         }
         match &fault.class {
-            Class::BearerInvalid => self.bearer_refused(cx, step),
+            Class::BearerInvalid => self.bearer_refused(cx, step, response.status),
             Class::Quota => wait_for_the_minute(cx),
             // Only 503 says that nobody has looked; behind 502 and 504 somebody may have.
             Class::Unavailable if response.status == http::StatusCode::SERVICE_UNAVAILABLE => Verdict::unavailable(),
@@ -210,7 +212,7 @@ impl TradeApi {
         }
     }
 
-    fn bearer_refused(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep) -> Verdict<TradeStep> {
+    fn bearer_refused(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep, status: StatusCode) -> Verdict<TradeStep> {
         let live = cx.state.live.is_some();
         let refused = || Verdict::Close(CloseReason::Denied(Denial::Refused { kind: NeedKind::GatewayToken }));
         if step == TradeStep::Token {
@@ -238,6 +240,10 @@ impl TradeApi {
         cx.tell(Fact::TokensRefused);
         if !worked && !cx.state.bearer_fetched {
             return Ask::new(NeedKind::GatewayToken, Because::Refused).into();
+        }
+        if !worked {
+            // The next one may be no better, and then the session is of no use.
+            cx.tell(Fact::Doubt(Cause::Status(status.as_u16())));
         }
         self.want_bearer(Because::Expired)
     }

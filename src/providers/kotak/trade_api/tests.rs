@@ -273,7 +273,7 @@ fn a_bearer_that_key_and_secret_get_is_not_asked_for() {
     run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"access_token":"elsewhere","expires_in":60}"#));
     run.sim.next(1, &Lever::json(StatusCode::UNAUTHORIZED, refusal));
     run.is_active();
-    assert!(!run.was_told("refused"));
+    assert!(run.was_told("suspect") && run.was_told("recovered") && !run.was_told("refused"));
     assert_eq!(run.sent.iter().filter(|sent| sent.ends_with("/token")).count(), 3, "{:?}", run.sent);
     assert_eq!(run.calls("/reports/1.0/orders").unwrap(), 200);
 }

@@ -276,6 +276,25 @@ mod answers {
         story.saves().needs(NeedKind::Browser, Because::Expired);
     }
 
+    /// A store gives the same code for thirty seconds.
+    #[test]
+    fn a_code_that_an_earlier_process_may_have_sent_is_not_taken_again() {
+        let mut story = half_with(|options| options.durable = true);
+        story.auto_save = false;
+        let now = story.now;
+        let story = story.answers(code_at(now)).saves();
+        let stored = story.machine.snapshot();
+        let _ = story.sends("GET /Code");
+        let mut options = Options::default();
+        options.durable = true;
+        let next = Session::resume(corners::corners(), &stored, options, None, seed(), now).unwrap();
+        let mut next = Script::new(next);
+        (next.now, next.auto_save) = (now, true);
+        let mut next = next.starts().needs(NeedKind::Totp, Because::Lost);
+        let after = next.need().fresh_after;
+        assert!(after.is_some_and(|after| after >= CODE_ENDS), "{after:?}");
+    }
+
     /// Otherwise a process that dies would leave a session that the next one takes for not opened, and ends nothing.
     #[test]
     fn a_session_that_is_usable_again_is_saved() {

@@ -9,8 +9,8 @@ use super::core::Core;
 use super::plan::{AT_ONCE, FLOW};
 use super::{Session, cx};
 use crate::exchange::{Failure, FailureKind};
-use crate::provider::{Identity, Provider};
-use crate::{Event, Options, Phase, ResumeError, Seed, Snapshot, Timestamp};
+use crate::provider::{Identity, Provider, Step};
+use crate::{Event, NeedKind, Options, Phase, ResumeError, Seed, Snapshot, Timestamp, Totp};
 
 /// The format that is written; older ones are read for ever.
 const FORMAT: u32 = 1;
@@ -108,6 +108,7 @@ impl<P: Provider> Session<P> {
             return Err(ResumeError::Damaged);
         }
         provider.admits(&core.state).map_err(ResumeError::NotAdmitted)?;
+        let stored_at = core.clock;
         let mut session = Self::with_core(provider, options, &seed.into(), epoch, core);
         let now = session.tick(now);
         // No request leaves that would put this further ahead, but for those of a logout, whom it does not delay.
@@ -126,6 +127,10 @@ impl<P: Provider> Session<P> {
             // The plans in the text may be those from before it left.
             session.core.clear_due_plans_of(step);
             if read.unbuilt {
+                if step.rule().spends == Some(NeedKind::Totp) {
+                    // Which code it was is not stored: none of the steps that were possible then is taken again.
+                    session.core.code_spent = session.core.code_spent.max(Some(stored_at + Totp::STEP));
+                }
                 let mut facts = Vec::new();
                 session.provider.may_have_left(&mut cx!(session, now, facts), step);
                 session.absorb(now, facts);

@@ -341,7 +341,7 @@ pub struct Options {
     /// How many refused answers end the use of unattended ones. Default: 1, since accounts lock after three.
     pub max_refused: u8,
     /// Whether [`Output::Save`] comes before every request whose replay would do harm, after what it brought, and when
-    /// the session opens, expires or is refused.
+    /// the session opens, is usable again, expires or is refused.
     pub durable: bool,
     /// How long a logout is tried. Default: 30 s, since a program that ends has no longer.
     pub logout_patience: Duration,

@@ -112,6 +112,13 @@ pub fn idle_poll_dyn() -> Case {
     Case::new(move || black_box(&mut session).poll(black_box(START)), wait())
 }
 
+/// Asked after a poll, as a driver does.
+pub fn deadline() -> Case {
+    let mut session = gateway();
+    assert!(matches!(session.poll(START), Output::Wait { .. }), "it is idle");
+    Case::new(move || black_box(&session).deadline(), wait())
+}
+
 pub fn snapshot() -> Case {
     let session = gateway();
     let text = session.snapshot().expose_secrets().to_owned();

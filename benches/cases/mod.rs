@@ -35,6 +35,7 @@ pub const CASES: &[(&str, Make)] = &[
     ("login", life::login),
     ("idle-poll", life::idle_poll),
     ("idle-poll-dyn", life::idle_poll_dyn),
+    ("deadline", life::deadline),
     ("snapshot", life::snapshot),
     ("resume", life::resume),
     ("authorize-bearer", calls::bearer),

@@ -196,6 +196,13 @@ impl<P: Provider> Session<P> {
         Ok((http::Request::from_parts(parts, body), ticket))
     }
 
+    /// Works out when something is to be done next.
+    fn due_at(&self) -> Timestamp {
+        // A closed session says so for ever, and nothing changes by asking.
+        let news = !self.events.is_empty() || self.cancel.is_some() || self.unsaved && self.options.durable;
+        if news { self.core.clock } else { self.next().0 }
+    }
+
     fn tell(&mut self, event: Event) {
         self.events.push(event);
     }
@@ -332,9 +339,7 @@ impl<P: Provider + Send> Machine for Session<P> {
     }
 
     fn deadline(&self) -> Timestamp {
-        // A closed session says so for ever, and nothing changes by asking.
-        let news = !self.events.is_empty() || self.cancel.is_some() || self.unsaved && self.options.durable;
-        if news { self.core.clock } else { self.next().0 }
+        self.quiet.map_or_else(|| self.due_at(), |(until, _)| until)
     }
 
     fn upcoming(&mut self, now: Timestamp) -> Option<Upcoming> {
@@ -358,7 +363,8 @@ impl<P: Provider + Send> Machine for Session<P> {
             since: self.core.since,
             suspect: self.core.suspect,
             last_alive: self.core.alive,
-            deadline: self.deadline(),
+            // Not what the last poll said: so the two can be held against each other.
+            deadline: self.due_at(),
             on: self.waiting_on(due),
         }
     }

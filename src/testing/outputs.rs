@@ -108,9 +108,10 @@ impl<P: Provider + Send> World<'_, P> {
     }
 
     fn waits(&mut self, until: Timestamp, on: &WaitingOn) -> Lawful {
-        let deadline = self.session.deadline();
-        if deadline != until {
-            broken!("4. deadlines", "`until` is {until:?} and deadline() {deadline:?}");
+        // The status works it out anew, whatever the last poll has left behind.
+        let (deadline, anew) = (self.session.deadline(), self.session.status().deadline);
+        if deadline != until || anew != until {
+            broken!("4. deadlines", "`until` is {until:?}, deadline() {deadline:?} and that of the status {anew:?}");
         }
         if until <= self.now || until <= self.clock {
             broken!("4. deadlines", "`until` is {until:?} and it is {:?}", self.now);

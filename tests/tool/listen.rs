@@ -134,7 +134,8 @@ fn nobody_without_the_secret_gets_through() {
     let (server, calls) = echo();
     let (_run, proxy) = listening(&server);
     let other = |secret: &str| Proxy { secret: secret.to_owned(), ..proxy.clone() };
-    let wrong = format!("{}0", &proxy.secret[..63]);
+    let (most, last) = proxy.secret.split_at(63);
+    let wrong = format!("{most}{}", if last == "0" { 1 } else { 0 });
     for proxy in [other(""), other("x"), other(&wrong), other(&format!("{}0", proxy.secret))] {
         for path in ["GET /echo", "GET /_session", "OPTIONS /echo"] {
             let answer =

@@ -263,6 +263,7 @@ impl Case for AtGateway {
 
     fn passes(&mut self, server: &mut sim::Gateway, now: Timestamp) {
         self.0.passes(server, now);
+        self.1 &= server.person().is_some();
     }
 
     fn allows(&self, server: &sim::Gateway, now: Timestamp) -> bool {

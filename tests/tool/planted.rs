@@ -68,27 +68,33 @@ fn plant(provider: &str) {
 /// The command writes down what it was given, which is what must be nowhere else.
 #[test]
 fn what_is_right_is_not_shown_either() {
+    std::thread::scope(|scope| {
+        for provider in PROVIDERS {
+            scope.spawn(|| hides_what_is_right(provider));
+        }
+    });
+}
+
+fn hides_what_is_right(provider: &str) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("given");
     let script = r#"env | grep ^SANSESSION_ | grep -v HEADERS > "$GIVEN"; printf '%s\n' "$SANSESSION_HEADERS" >> "$GIVEN"
         curl -s -o /dev/null -H "X-Sansession-Secret: $SANSESSION_PROXY_SECRET" $SANSESSION_PROXY/no/such/path
         curl -s -o /dev/null -H "X-Sansession-Secret: $SANSESSION_PROXY_SECRET" $SANSESSION_PROXY/_session"#;
-    for provider in PROVIDERS {
-        for json in ["", " --json"] {
-            let args = format!("{provider}{json} --patience 20 --listen 127.0.0.1:0");
-            let run = tool(&args).env("GIVEN", &file).exec(script).runs();
-            let given = fs::read_to_string(&file).unwrap();
-            assert!(given.contains("SANSESSION_PROXY_SECRET="), "{provider}: {run:#?}");
-            let open = ["user-agent:", "accept:", "SANSESSION_BASE_URL=", "SANSESSION_PROXY="];
-            for line in given.lines().filter(|line| !open.iter().any(|open| line.starts_with(open))) {
-                let value = line.split_once('=').or_else(|| line.split_once(": ")).map_or("", |(_, value)| value);
-                if value.len() >= 8 {
-                    hides(&run, value.trim_start_matches("Bearer "));
-                }
+    for json in ["", " --json"] {
+        let args = format!("{provider}{json} --patience 20 --listen 127.0.0.1:0");
+        let run = tool(&args).env("GIVEN", &file).exec(script).runs();
+        let given = fs::read_to_string(&file).unwrap();
+        assert!(given.contains("SANSESSION_PROXY_SECRET="), "{provider}: {run:#?}");
+        let open = ["user-agent:", "accept:", "SANSESSION_BASE_URL=", "SANSESSION_PROXY="];
+        for line in given.lines().filter(|line| !open.iter().any(|open| line.starts_with(open))) {
+            let value = line.split_once('=').or_else(|| line.split_once(": ")).map_or("", |(_, value)| value);
+            if value.len() >= 8 {
+                hides(&run, value.trim_start_matches("Bearer "));
             }
-            for secret in ["wonderland", "simulated-secret", "simulated-dashboard-token", "GEZDGNBVGY3TQOJQ"] {
-                hides(&run, secret);
-            }
+        }
+        for secret in ["wonderland", "simulated-secret", "simulated-dashboard-token", "GEZDGNBVGY3TQOJQ"] {
+            hides(&run, secret);
         }
     }
 }

@@ -54,9 +54,11 @@ fn every_mistake_is_explained() {
 
 #[test]
 fn every_provider_lives_on_its_own_simulator() {
-    for provider in ["ibkr-gateway", "ibkr-oauth1a", "ibkr-oauth2", "kotak-trade", "kotak-neo"] {
-        tool(provider).arg("--patience", "20").runs().exits(0);
-    }
+    std::thread::scope(|scope| {
+        for provider in ["ibkr-gateway", "ibkr-oauth1a", "ibkr-oauth2", "kotak-trade", "kotak-neo"] {
+            scope.spawn(move || tool(provider).arg("--patience", "20").runs().exits(0));
+        }
+    });
 }
 
 #[test]

@@ -54,6 +54,7 @@
 mod bytes;
 mod calls;
 mod laws;
+mod lives;
 mod outputs;
 mod storm;
 mod walk;

@@ -199,8 +199,7 @@ impl<P: Provider> Session<P> {
     /// Works out when something is to be done next.
     fn due_at(&self) -> Timestamp {
         // A closed session says so for ever, and nothing changes by asking.
-        let news = !self.events.is_empty() || self.cancel.is_some() || self.unsaved && self.options.durable;
-        if news { self.core.clock } else { self.next().0 }
+        if self.has_news() { self.core.clock } else { self.next().0 }
     }
 
     fn tell(&mut self, event: Event) {

@@ -74,12 +74,14 @@ impl<P: Provider> Session<P> {
         }
     }
 
-    /// Tells whether something waits to be told.
+    /// Tells whether something waits to be told, be it that the session is closed.
     pub(super) fn has_output(&self) -> bool {
-        !self.events.is_empty()
-            || self.cancel.is_some()
-            || self.core.closed.is_some()
-            || self.unsaved && self.options.durable
+        self.has_news() || self.core.closed.is_some()
+    }
+
+    /// Tells whether something waits to be told once.
+    pub(super) fn has_news(&self) -> bool {
+        !self.events.is_empty() || self.cancel.is_some() || self.unsaved && self.options.durable
     }
 
     fn pop_output(&mut self) -> Option<Output> {

@@ -4,11 +4,11 @@ use core::time::Duration;
 
 use super::calls::{Call, Reply};
 use super::outputs::SLACK;
-use super::watch::{self, Log, What};
+use super::watch::{self, What};
 use super::world::{Broken, Fate, Flying, Given, Lawful, World, broken};
 use crate::{
     Accepted, Answered, AuthorizeError, Because, By, Delivery, Failure, FailureKind, Input, Machine, Misuse, NeedId,
-    NeedKind, Output, Phase, Provider, RequestId, Response, Timestamp,
+    NeedKind, Output, Provider, RequestId, Response, Timestamp,
 };
 
 /// How many outputs one instant may have.
@@ -345,81 +345,6 @@ impl<P: Provider + Send> World<'_, P> {
         self.note(None).map(drop)
     }
 
-    /// The process dies; what was stored last is resumed, or anything that was, without write-ahead.
-    fn crash(&mut self, which: usize, twice: bool) -> Lawful {
-        let stored =
-            if self.options.durable { self.disk.as_ref() } else { self.kept.get(which % self.kept.len().max(1)) };
-        let Some(stored) = stored.cloned() else { return Ok(()) };
-        if let Some(flying) = self.flying.take() {
-            self.fate_unknown(&flying);
-            self.land(flying, Fate::Over);
-        }
-        for given in &mut self.answers {
-            given.fate = Fate::Over;
-        }
-        if twice {
-            let mut other = self.life(&stored.text, &Log::new())?;
-            for _ in 0..20 {
-                if let Output::Send(outgoing) = other.poll(self.now)
-                    && !self.ids.insert(outgoing.id())
-                {
-                    broken!("3. ids", "{:?} is issued by two lives", outgoing.id());
-                }
-            }
-        }
-        self.session = self.life(&stored.text, &self.log.clone())?;
-        self.clock = stored.clock;
-        self.tick();
-        self.known = stored.known;
-        self.not_before = Timestamp::from_millis(0);
-        self.generation += 1;
-        self.need = None;
-        self.saved = false;
-        self.built = None;
-        self.tickets.clear();
-        if !self.options.durable {
-            self.unknown.clear();
-        }
-        self.note(None).map(drop)
-    }
-
-    /// Writes, resumes and writes again.
-    fn round_trip(&mut self) -> Lawful {
-        // A step that may leave as soon as the text is stored counts as one of unknown fate.
-        if self.flying.is_some() {
-            self.drain()?;
-        }
-        if self.saved {
-            return Ok(());
-        }
-        let now = self.tick();
-        let nobody = RequestId { epoch: 0, life: 0, seq: 1 };
-        let _ = self.session.handle_failure(now, nobody, Failure::not_sent(FailureKind::Other));
-        if self.clock > self.now {
-            return Ok(());
-        }
-        let text = self.store().text;
-        self.shows_nothing("a snapshot", &text)?;
-        let resumed = self.life(&text, &Log::new())?;
-        let (flying, ending) = (self.flying.is_some(), self.session.phase() == Phase::LoggingOut);
-        if flying {
-            self.fail(Failure::maybe_sent(FailureKind::Interrupted))?;
-        }
-        // The patience of a logout begins anew at a resume.
-        if ending && self.session.phase() == Phase::Closed && resumed.phase() == Phase::LoggingOut {
-            return self.note(None).map(drop);
-        }
-        let (here, there) = (self.store().text, resumed.snapshot().expose_secrets().to_owned());
-        if masked(&here, flying) != masked(&there, flying) {
-            broken!("15. snapshots", "{there}\nwas resumed from {text},\nwhich has become {here}");
-        }
-        let (live, live_there) = (self.session.live().is_some(), resumed.live().is_some());
-        if live != live_there {
-            broken!("15. snapshots", "live() is there: {live}; after a resume: {live_there}");
-        }
-        Ok(())
-    }
-
     /// Ends the session: whatever its state, it closes in bounded time.
     pub(super) fn end(&mut self) -> Lawful {
         self.say("-- end".to_owned());
@@ -448,26 +373,4 @@ impl<P: Provider + Send> World<'_, P> {
         }
         broken!("16. logout", "200 turns and no end")
     }
-}
-
-/// Removes what may differ between a session and its resumed copy.
-fn masked(text: &str, flying: bool) -> serde_json::Value {
-    let mut value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    // The spread of waits is drawn anew in each life, and a step that comes again counts from the resume.
-    let drawn: &[(&str, &[&str])] = &[
-        ("/session", &["check_at"]),
-        ("/session/due", &["at"]),
-        ("/session/keepalive", &["from", "retry"]),
-        ("/session/need/poll", &["from", "retry"]),
-    ];
-    // Patience begins anew at a resume: nobody was there to try anything.
-    let renewed: [(&str, &[&str]); 2] = [("", &["epoch"]), ("/session", &["trouble", "ending"])];
-    for (path, fields) in renewed.iter().chain(drawn.iter().filter(|_| flying)) {
-        if let Some(map) = value.pointer_mut(path).and_then(serde_json::Value::as_object_mut) {
-            for field in *fields {
-                map.remove(*field);
-            }
-        }
-    }
-    value
 }

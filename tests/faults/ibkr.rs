@@ -226,8 +226,11 @@ fn has_accounts(answer: Option<http::Response<Vec<u8>>>) -> bool {
     answer.is_some_and(|answer| answer.status() == 200 && answer.body().starts_with(br#"{"accounts":["#))
 }
 
-/// At a gateway, and whether an answer has come since a person logged in there: before that nobody can tell.
-pub struct AtGateway(Brokerage, bool);
+pub struct AtGateway {
+    brokerage: Brokerage,
+    /// Whether an answer has come since a person logged in there: before that nobody can tell.
+    seen: bool,
+}
 
 impl Case for AtGateway {
     type Provider = Gateway;
@@ -249,29 +252,29 @@ impl Case for AtGateway {
             ..Settings::default()
         };
         let settings = brokerage.settings(settings, dice);
-        (Self(brokerage, false), sim::Gateway::new(settings))
+        (Self { brokerage, seen: false }, sim::Gateway::new(settings))
     }
 
     fn provider(&self) -> Gateway {
         let base = BaseUrl::parse("https://localhost:5000/v1/api").unwrap();
-        Gateway::new(&base).unwrap().region(self.0.region).takeover(self.0.takeover)
+        Gateway::new(&base).unwrap().region(self.brokerage.region).takeover(self.brokerage.takeover)
     }
 
     fn happens(&mut self, server: &mut sim::Gateway, now: Timestamp, dice: &mut Dice) {
-        self.0.happens(server, now, dice);
+        self.brokerage.happens(server, now, dice);
     }
 
     fn passes(&mut self, server: &mut sim::Gateway, now: Timestamp) {
-        self.0.passes(server, now);
-        self.1 &= server.person().is_some();
+        self.brokerage.passes(server, now);
+        self.seen &= server.person().is_some();
     }
 
     fn allows(&self, server: &sim::Gateway, now: Timestamp) -> bool {
-        self.0.allows(server, now) && server.person().is_some()
+        self.brokerage.allows(server, now) && server.person().is_some()
     }
 
     fn back(&self) -> Duration {
-        self.0.back().max(HINT)
+        self.brokerage.back().max(HINT)
     }
 
     fn stands(&self, server: &sim::Gateway, need: &Need) -> bool {
@@ -282,14 +285,14 @@ impl Case for AtGateway {
     }
 
     fn serves(&mut self, server: &mut sim::Gateway, session: &mut Session<Gateway>, now: Timestamp) -> bool {
-        self.0.reads(server);
+        self.brokerage.reads(server);
         let answer = asks(server, session, now, "/iserver/accounts");
         server.take_log();
-        self.0.serves(has_accounts(answer))
+        self.brokerage.serves(has_accounts(answer))
     }
 
     fn sessions(&self, server: &sim::Gateway, _: Timestamp) -> usize {
-        usize::from(self.1 && server.person().is_some())
+        usize::from(self.seen && server.person().is_some())
     }
 
     fn words(
@@ -299,14 +302,14 @@ impl Case for AtGateway {
         request: &Request<Vec<u8>>,
         reply: &Reply,
     ) -> Vec<Word> {
-        self.1 |= reply.fault.is_none() && reply.response.status() == 200;
-        self.1 &= server.person().is_some();
-        self.0.words(server, now, request, 0)
+        self.seen |= reply.fault.is_none() && reply.response.status() == 200;
+        self.seen &= server.person().is_some();
+        self.brokerage.words(server, now, request, 0)
     }
 
     fn answers(&mut self, server: &mut sim::Gateway, need: &Need, now: Timestamp, wrongly: bool) -> Option<Input> {
         if need.kind == NeedKind::Takeover {
-            return self.0.answers(server);
+            return self.brokerage.answers(server);
         }
         if !wrongly {
             server.pull(now, Lever::LogIn(Person::default()));

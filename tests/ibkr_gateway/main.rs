@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use sansession::providers::ibkr::{Expect, Gateway, Takeover};
 use sansession::{BaseUrl, Because, Machine, NeedKind, Options, Output, Phase, Response, Session, Timestamp};
-use support::{Script, seed};
+use support::{Script, durable, seed};
 
 pub const STATUS: &str = "POST /v1/api/iserver/auth/status";
 pub const INIT: &str = "POST /v1/api/iserver/auth/ssodh/init";

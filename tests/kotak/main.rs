@@ -23,7 +23,7 @@ use sansession::{
     Secret, Session, Snapshot, Timestamp, Totp, WaitingOn, totp,
 };
 use support::world::{Dies, World};
-use support::{START, seed};
+use support::{START, durable, seed};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);

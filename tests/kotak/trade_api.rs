@@ -118,12 +118,6 @@ fn a_fetched_bearer_that_is_refused_to_an_open_session_is_tried_once() {
     assert_eq!(sent(&world, "/login/userid"), 1);
 }
 
-fn durable() -> Options {
-    let mut options = Options::default();
-    options.durable = true;
-    options
-}
-
 fn refused_bearers(world: &Trade) -> usize {
     world.server.log().count(Outcome::Refused("bearer"))
 }

@@ -37,7 +37,8 @@
 //!
 //! Each answer has 10 s. The bearer ends after 3600 s unless its application says otherwise, the session lasts all day. These are
 //! two lives: a dead bearer is renewed a minute before its end with key and secret, or asked for, and the
-//! session token stays. This is the "logged out after 60 minutes" that users of other clients complain of.
+//! session token stays. One that was fetched and is refused before it has worked puts the session in
+//! [doubt](crate::Event::Suspect): another one is fetched, each minute at last. This is the "logged out after 60 minutes" that users of other clients complain of.
 //! No life of the session is published, so none is assumed; there is no keepalive. `Wait` says `Renewal`
 //! (of the bearer) or `Nothing`. A quota is counted by the minute, so the next request leaves in the next one.
 //!

@@ -111,7 +111,9 @@
 //! | [`fleet`] | many sessions in one loop: buckets, penalty boxes of addresses, leases |
 //! | [`wire`] | reading what servers really send: the field that proves success alone decides |
 //! | [`secret`] | text that is wiped and never shows itself |
+//! | `drive` | a session in the hands of several, and the one loop that takes it through its life |
 //! | `blocking` | sockets, clock, threads and randomness, on ureq |
+//! | `asynchronous` | the loop as a future for any runtime; a client for tokio |
 //! | `sim` | the servers, simulated, and a loopback server for them |
 //! | `testing` | for those who write a provider: the laws that each must keep (`Laws`), and a walk through all its states that draws them (`Walk`) |
 //! | `guide` | how to write a provider, test a program offline, run unattended, drive from async code; what other programs do |
@@ -122,6 +124,10 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `async` | `asynchronous`, for any runtime; no dependency |
+//! | `tokio` | `asynchronous::open`, and a client on hyper |
+//! | `reqwest` | `asynchronous::Reqwest`, for programs that have that client already |
+//! | `tracing` | a span for each session, an event for each of its own |
 //! | `ureq` | `blocking`, the adapter on ureq 3 and rustls |
 //! | `sim` | `sim`, the simulators and the loopback server |
 //! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0: `providers::ibkr::oauth1a`, `providers::ibkr::oauth2` and the direct machines |
@@ -156,7 +162,7 @@
 //!   dropped at every await; a value that is polled needs neither, and an async driver is a loop around it.
 //! - **No clock, no timers.** [`Timestamp`]s are wall time, since monotonic clocks stop in suspend and
 //!   mean nothing in a snapshot.
-//! - **No locks.** Sharing is the adapter's: `blocking::Handle` is one way.
+//! - **No locks.** Sharing is the adapters': `drive::Handle` is one way.
 //! - **No redirects, no cookie jar, no proxy of the environment.** A redirect never carries a token
 //!   anywhere, and a cookie of another session can answer for a dead token.
 //! - **No XML for CBRAIN.** The portal calls its own XML not fully supported, and JSON says the same.
@@ -191,6 +197,7 @@ pub use close::{Advice, CloseReason, Denial};
 pub use event::{Cause, Event, ServerText};
 pub use exchange::{Delivery, Failure, FailureKind, Outgoing, RequestId, Response, SendPolicy};
 pub use fleet::Fleet;
+pub use http;
 pub use machine::{
     Accepted, AuthorizeError, Errand, Machine, Misuse, Options, Output, Phase, Relogin, Seed, Status, Ticket, Upcoming,
     WaitingOn,
@@ -205,20 +212,21 @@ pub use shape::Shape;
 pub use snapshot::{ResumeError, Snapshot};
 pub use time::Timestamp;
 
+#[cfg(feature = "async")]
+pub mod asynchronous;
 #[cfg(feature = "ureq")]
 pub mod blocking;
+#[cfg(feature = "async")]
+pub mod drive;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "totp")]
 pub mod totp;
+#[cfg(feature = "tls")]
+mod trust;
 
 // What the guides show needs all features, and no program needs the guides.
 #[cfg(all(any(doc, doctest), feature = "ureq", feature = "sim", feature = "ibkr-oauth", feature = "testing"))]
 pub mod guide;
-
-/// Compiles the examples of the README.
-#[cfg(all(doctest, feature = "ureq"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

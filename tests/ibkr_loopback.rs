@@ -176,7 +176,7 @@ fn another_certificate_is_not_trusted_and_nothing_is_sent() {
     let ended = drive(&handle, &transport, &mut |_: &Need| Answer::GiveUp).unwrap();
     match ended {
         Ended::Closed(reason) => assert_eq!(reason.to_string(), "gave up after many attempts: tls"),
-        Ended::Left => panic!("left"),
+        other => panic!("{other}"),
     }
     assert!(server.log().is_empty());
 }

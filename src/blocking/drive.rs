@@ -1,16 +1,15 @@
-//! The loop that takes a session through its life.
+//! The loop in a thread.
 
-use core::fmt;
-use core::time::Duration;
+use core::cell::RefCell;
+use core::future::{Future, ready};
 use std::io;
 
-use http::StatusCode;
+use http::{Request, Response, StatusCode};
 
-use super::ask::Asking;
-use super::{Handle, SendError, Transport};
-use crate::{
-    By, CloseReason, Event, Input, Machine, Misuse, Need, Outgoing, Output, Rejection, RequestId, Snapshot, WaitingOn,
-};
+use super::park::Parker;
+use super::{Answer, DriveError, Ended, Handle, SendError, Transport};
+use crate::drive::{Client, Program, Seat, run};
+use crate::{Event, Machine, Need, Outgoing, Rejection, RequestId, SendPolicy, Snapshot};
 
 /// Takes a session through its life in this thread, until it has closed or somebody [stops](super::Stop) it.
 ///
@@ -26,25 +25,17 @@ pub fn drive<M: Machine + ?Sized>(
     transport: &Transport,
     driver: &mut (impl Driver + ?Sized),
 ) -> Result<Ended, DriveError> {
-    let _seat = handle.seat().ok_or(DriveError::Driven)?;
-    let mut asking = Asking::default();
-    handle.start();
-    while !handle.leaves() {
-        match handle.poll() {
-            Output::Send(outgoing) => send(handle, transport, driver, outgoing)?,
-            Output::Save => {
-                driver.save(&handle.snapshot()).map_err(DriveError::Save)?;
-                handle.saved();
-            }
-            Output::Wait { until, on: WaitingOn::Need(need) } => handle.wait(asking.ask(handle, driver, need, until)),
-            Output::Wait { until, .. } => handle.wait(until),
-            Output::Event(event) => driver.event(&event),
-            // Requests are sent in this thread, so none is under way here.
-            Output::Cancel(_) => {}
-            Output::Closed(reason) => return Ok(Ended::Closed(reason)),
-        }
-    }
-    Ok(Ended::Left)
+    sit(&handle.seat().ok_or(DriveError::Driven)?, transport, driver)
+}
+
+/// Drives in a seat that was taken before.
+pub(super) fn sit<M: Machine + ?Sized>(
+    seat: &Seat<M>,
+    transport: &Transport,
+    driver: &mut (impl Driver + ?Sized),
+) -> Result<Ended, DriveError> {
+    let parker = Parker::default();
+    parker.block_on(run(seat.handle(), &Blocking(transport), &parker, &Callbacks(RefCell::new(driver))))
 }
 
 /// What a session wants of the program around it.
@@ -99,75 +90,44 @@ impl<F: FnMut(&Need) -> Answer> Driver for F {
     }
 }
 
-/// What a driver says to a need.
-#[derive(Debug)]
-pub enum Answer {
-    /// The answer, and who gives it.
-    Now(Input, By),
-    /// Ask again after this time, 100 ms at least; go on meanwhile.
-    Later(Duration),
-    /// Nobody will answer: the session closes.
-    GiveUp,
-}
+/// A client whose futures are done when they are first polled.
+struct Blocking<'a>(&'a Transport);
 
-/// How driving ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[must_use = "why a session has closed tells what to do next"]
-pub enum Ended {
-    /// The session has closed.
-    Closed(CloseReason),
-    /// [`Stop::Leave`](super::Stop::Leave) was asked for; the session is open and in the handle.
-    Left,
-}
-
-/// Why driving failed; the session is unharmed and in the handle.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum DriveError {
-    /// A snapshot could not be stored.
-    Save(io::Error),
-    /// Another thread is driving this session.
-    Driven,
-    /// The machine does not know its own request: its provider is wrong.
-    Misuse(Misuse),
-}
-
-impl fmt::Display for DriveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Save(error) => write!(f, "the snapshot could not be stored: {error}"),
-            Self::Driven => f.write_str("another thread is driving this session"),
-            Self::Misuse(misuse) => misuse.fmt(f),
-        }
+impl Client for Blocking<'_> {
+    async fn send(&self, request: Request<Vec<u8>>, policy: SendPolicy) -> Result<Response<Vec<u8>>, SendError> {
+        self.0.send_with(request, policy)
     }
 }
 
-impl std::error::Error for DriveError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Save(error) => Some(error),
-            Self::Driven | Self::Misuse(_) => None,
-        }
-    }
-}
+/// A driver as the loop sees it. What it is asked is done at once, so no two calls meet.
+struct Callbacks<'a, D: ?Sized>(RefCell<&'a mut D>);
 
-fn send<M: Machine + ?Sized>(
-    handle: &Handle<M>,
-    transport: &Transport,
-    driver: &mut (impl Driver + ?Sized),
-    outgoing: Outgoing,
-) -> Result<(), DriveError> {
-    let id = outgoing.id();
-    driver.sending(&outgoing);
-    let accepted = match transport.send(outgoing) {
-        Ok(response) => {
-            driver.received(id, response.status());
-            handle.responded(id, &response)
-        }
-        Err(error) => {
-            driver.failed(id, &error);
-            handle.failed(id, error.failure)
-        }
-    };
-    accepted.map(drop).map_err(DriveError::Misuse)
+impl<D: Driver + ?Sized> Program for Callbacks<'_, D> {
+    fn answer(&self, need: Need) -> impl Future<Output = Answer> + Send {
+        ready(self.0.borrow_mut().answer(&need))
+    }
+
+    fn rejected(&self, need: &Need, rejection: Rejection) {
+        self.0.borrow_mut().rejected(need, rejection);
+    }
+
+    fn event(&self, event: &Event) {
+        self.0.borrow_mut().event(event);
+    }
+
+    fn save(&self, snapshot: Snapshot) -> impl Future<Output = io::Result<()>> + Send {
+        ready(self.0.borrow_mut().save(&snapshot))
+    }
+
+    fn sending(&self, outgoing: &Outgoing) {
+        self.0.borrow_mut().sending(outgoing);
+    }
+
+    fn received(&self, id: RequestId, status: StatusCode) {
+        self.0.borrow_mut().received(id, status);
+    }
+
+    fn failed(&self, id: RequestId, error: &SendError) {
+        self.0.borrow_mut().failed(id, error);
+    }
 }

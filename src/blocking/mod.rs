@@ -73,23 +73,25 @@
 //! rustls and ureq, through which secrets pass, are not wiped. Where many sessions share one process,
 //! each has its thread; an async runtime carries more of them.
 
-mod ask;
-mod clock;
+mod call;
 mod drive;
 mod error;
-mod handle;
+mod keeper;
+mod park;
 mod resolve;
 mod tls;
 mod transport;
-mod trust;
 mod watch;
 
-pub use clock::{now, seed};
-pub use drive::{Answer, DriveError, Driver, Ended, drive};
-pub use error::{Reason, SendError, TransportError};
-pub use handle::{CallError, Handle, Stop};
+pub use call::NotActive;
+pub use drive::{Driver, drive};
+pub use keeper::{Keeper, OpenError, open};
 pub use transport::{Transport, TransportBuilder};
-pub use trust::{Pin, Trust};
+
+pub use crate::drive::{
+    Answer, CallError, DriveError, Ended, Handle, Pin, Reason, SendError, Stop, TransportError, now, seed,
+};
+pub use crate::trust::Trust;
 
 #[cfg(test)]
 mod tests;

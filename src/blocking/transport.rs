@@ -13,9 +13,9 @@ use ureq::{Agent, AsSendBody, Proxy, ProxyProtocol};
 
 use super::resolve::Known;
 use super::tls::{LoopbackOnly, OwnTls};
-use super::trust::{Trust, Trusted};
 use super::watch::{self, Connected, Watch};
-use super::{SendError, TransportError};
+use super::{SendError, TransportError, Trust};
+use crate::trust::Trusted;
 use crate::{Outgoing, SendPolicy};
 
 /// The longest that a name look-up may take, and after it the connecting with the TLS handshake, whatever

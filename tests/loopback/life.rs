@@ -132,7 +132,7 @@ impl Life {
     pub fn closes(&mut self, code: &str) {
         match self.ends() {
             Ended::Closed(reason) => assert_eq!(reason.code(), code),
-            Ended::Left => panic!("left"),
+            other => panic!("{other}"),
         }
     }
 

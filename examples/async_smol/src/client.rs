@@ -4,9 +4,9 @@ use std::io;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST};
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use sansession::{Failure, FailureKind, Outgoing};
+use sansession::{Failure, FailureKind, SendPolicy};
 use smol::future::FutureExt;
 use smol::net::TcpStream;
 use smol_hyper::rt::FuturesIo;
@@ -18,18 +18,17 @@ pub type Answer = Result<Response<Vec<u8>>, Failure>;
 ///
 /// # Errors
 /// [`Failure`] where no whole answer came.
-pub async fn send(outgoing: Outgoing) -> Answer {
-    let timeout = outgoing.policy().timeout;
+pub async fn send(request: Request<Vec<u8>>, policy: SendPolicy) -> Answer {
+    let timeout = policy.timeout;
     let late = async {
         smol::Timer::after(timeout).await;
         Err(Failure::maybe_sent(FailureKind::Timeout))
     };
-    exchange(outgoing).or(late).await
+    exchange(request, policy.max_body).or(late).await
 }
 
-async fn exchange(outgoing: Outgoing) -> Answer {
-    let max_body = outgoing.policy().max_body;
-    let mut request = outgoing.into_request().map(|body| Full::new(Bytes::from(body)));
+async fn exchange(request: Request<Vec<u8>>, max_body: usize) -> Answer {
+    let mut request = request.map(|body| Full::new(Bytes::from(body)));
     let not_sent = |_: io::Error| Failure::not_sent(FailureKind::Connect);
     let broken = |_: hyper::Error| Failure::maybe_sent(FailureKind::Interrupted);
     if request.uri().scheme_str() != Some("http") {

@@ -7,12 +7,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use async_tokio::client::Client;
-use async_tokio::driver::{Driver, Program};
-use async_tokio::session::now;
+use sansession::asynchronous::{Answer, Program, Transport, now, seed, spawn};
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Server};
-use sansession::{BaseUrl, Credentials, Event, Input, Need, Options, Session, Snapshot};
+use sansession::{BaseUrl, Credentials, Event, Need, Options, Session, Snapshot};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
@@ -23,34 +21,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let provider = Cbrain::new(BaseUrl::parse(&url)?)?;
     let mut options = Options::default();
     options.durable = true; // a crash loses nothing
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed)?;
-    let session = match fs::read_to_string(&file) {
-        Ok(text) => Session::resume(provider, &Snapshot::from_text(text), options, None, seed, now())?,
-        Err(_) => Session::new(provider, options, seed),
+    let machine = match fs::read_to_string(&file) {
+        Ok(text) => Session::resume(provider, &Snapshot::from_text(text), options, None, seed()?, now())?,
+        Err(_) => Session::new(provider, options, seed()?),
     };
-
-    let mut driver = Driver::new(session, Client::new()?);
-    let mut bot = Bot { file };
+    let session = spawn(machine, Transport::new()?, Bot { file: file.clone() })?;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     println!("driving the session of {url}");
-    loop {
-        // The driver is dropped when a signal comes, wherever it is, and made anew.
-        tokio::select! {
-            reason = driver.run(&mut bot) => {
-                println!("{}", reason?);
-                return Ok(fs::remove_file(&bot.file)?);
-            }
-            _ = interrupt.recv() => driver.session.with(|machine, now| machine.logout(now)),
-            _ = terminate.recv() => {
-                driver.settle().await;
-                let snapshot = driver.session.with(|machine, _| machine.snapshot());
-                bot.save(&snapshot).await?;
-                println!("left open, saved in {}", bot.file.display());
-                return Ok(());
-            }
+    tokio::select! {
+        ended = session.ended() => println!("{ended}"),
+        _ = interrupt.recv() => println!("{}", session.logout().await),
+        _ = terminate.recv() => {
+            replace(&file, &session.leave().await)?;
+            return Ok(println!("left open, saved in {}", file.display()));
         }
     }
+    Ok(fs::remove_file(&file)?)
 }
 
 struct Bot {
@@ -58,18 +44,18 @@ struct Bot {
 }
 
 impl Program for Bot {
-    fn answer(&mut self, _: &Need) -> Option<Input> {
+    async fn answer(&self, _: Need) -> Answer {
         let text = |name, otherwise: &str| env::var(name).unwrap_or_else(|_| otherwise.to_owned());
-        Credentials::new(text("LOGIN", "alice"), text("PASSWORD", "wonderland")).ok().map(Input::Credentials)
+        Credentials::new(text("LOGIN", "alice"), text("PASSWORD", "wonderland")).into()
     }
 
-    fn event(&mut self, event: &Event) {
+    fn event(&self, event: &Event) {
         println!("{event:?}");
     }
 
-    async fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        let (file, text) = (self.file.clone(), Snapshot::from_text(snapshot.expose_secrets()));
-        tokio::task::spawn_blocking(move || replace(&file, &text)).await?
+    async fn save(&self, snapshot: Snapshot) -> io::Result<()> {
+        let file = self.file.clone();
+        tokio::task::spawn_blocking(move || replace(&file, &snapshot)).await?
     }
 }
 

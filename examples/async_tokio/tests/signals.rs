@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use async_tokio::session::now;
+use sansession::asynchronous::now;
+use sansession::http::Method;
 use sansession::sim::{self, Server};
 
 #[test]
@@ -26,7 +27,7 @@ fn a_session_outlives_a_sigterm_and_ends_with_ctrl_c() {
     assert!(told.ends_with("logged out\n"), "{told}");
     assert!(!file.exists());
     let asked: Vec<_> = server.log().iter().map(|served| served.method.clone()).collect();
-    assert_eq!(asked, [http::Method::POST, http::Method::DELETE]);
+    assert_eq!(asked, [Method::POST, Method::DELETE]);
 }
 
 fn starts(server: &Server<sim::Cbrain>, file: &Path) -> Child {

@@ -1,15 +1,20 @@
 //! Which certificates a transport trusts.
 
-use core::fmt;
-use core::str::FromStr;
+mod verify;
+
 use std::path::Path;
 
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use sha2::{Digest, Sha256};
 
-use super::TransportError;
+#[cfg(any(feature = "reqwest", feature = "tokio"))]
+pub(crate) use verify::client_config;
+pub(crate) use verify::reason;
+#[cfg(feature = "ureq")]
+pub(crate) use verify::verifier;
+
+use crate::drive::{Pin, TransportError};
 
 /// Which certificates a transport trusts.
 ///
@@ -18,10 +23,10 @@ use super::TransportError;
 /// `openssl req -x509` makes is marked as an authority and has often no subject alternative name, and
 /// both are refused as a server's certificate however much it is trusted as a root.
 #[derive(Clone, Debug, Default)]
-pub struct Trust(pub(super) Trusted);
+pub struct Trust(pub(crate) Trusted);
 
 #[derive(Clone, Debug, Default)]
-pub(super) enum Trusted {
+pub(crate) enum Trusted {
     #[default]
     Mozilla,
     System,
@@ -31,6 +36,12 @@ pub(super) enum Trusted {
 }
 
 impl Trust {
+    /// Tells whether certificates go unverified, on this machine only.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn is_loopback_only(&self) -> bool {
+        matches!(self.0, Trusted::AnythingOnLoopback)
+    }
+
     /// Trusts Mozilla's bundle of roots as it was when this program was built; the default.
     pub fn mozilla() -> Self {
         Self(Trusted::Mozilla)
@@ -98,70 +109,10 @@ impl Trust {
 
     /// Trusts any certificate, on loopback hosts only: whoever has a local port gets the passwords.
     ///
-    /// Requests over TLS to other hosts fail with [`Reason::NotLoopback`](super::Reason::NotLoopback),
+    /// Requests over TLS to other hosts fail with `Reason::NotLoopback`,
     /// nothing sent. Prefer a pin.
     pub fn danger_anything_on_loopback() -> Self {
         Self(Trusted::AnythingOnLoopback)
-    }
-}
-
-/// The SHA-256 of a server's certificate in DER form.
-///
-/// `openssl x509 -noout -fingerprint -sha256` prints it; colons, blanks and case do not matter.
-///
-/// ```
-/// use sansession::blocking::Pin;
-///
-/// let pin: Pin = "E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55".parse()?;
-/// assert_eq!(pin, Pin::of(b""));
-/// # Ok::<(), sansession::blocking::TransportError>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Pin([u8; 32]);
-
-impl Pin {
-    /// Takes a SHA-256.
-    pub const fn new(sha256: [u8; 32]) -> Self {
-        Self(sha256)
-    }
-
-    /// Makes the pin of a certificate in DER form.
-    pub fn of(der: &[u8]) -> Self {
-        Self(Sha256::digest(der).into())
-    }
-
-    /// Gives the SHA-256.
-    pub const fn sha256(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl FromStr for Pin {
-    type Err = TransportError;
-
-    fn from_str(text: &str) -> Result<Self, TransportError> {
-        let text = text.rsplit_once('=').map_or(text, |(_, after)| after);
-        let mut digits = text.bytes().filter(|byte| *byte != b':' && !byte.is_ascii_whitespace());
-        let mut half =
-            || digits.next().and_then(|byte| char::from(byte).to_digit(16)).and_then(|n| u8::try_from(n).ok());
-        let mut sha256 = [0; 32];
-        for byte in &mut sha256 {
-            let (Some(high), Some(low)) = (half(), half()) else { return Err(TransportError::BadPin) };
-            *byte = high << 4 | low;
-        }
-        if digits.next().is_some() { Err(TransportError::BadPin) } else { Ok(Self(sha256)) }
-    }
-}
-
-impl fmt::Display for Pin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Pin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pin({self})")
     }
 }
 
@@ -169,7 +120,7 @@ impl fmt::Debug for Pin {
 ///
 /// Version 3 is written as `[0] { INTEGER 2 }` at the start of the inner sequence; version 1 leaves
 /// it out. What is no certificate at all is not old.
-pub(super) fn is_old(der: &[u8]) -> bool {
+fn is_old(der: &[u8]) -> bool {
     let Some(inner) = contents(der).and_then(contents) else { return false };
     !inner.starts_with(&[0xa0, 3, 2, 1, 2])
 }
@@ -198,18 +149,6 @@ fn read(path: &Path) -> Result<Vec<u8>, TransportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_pin_is_read_as_openssl_writes_it() {
-        let plain = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        let openssl = "sha256 Fingerprint=E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55\n";
-        assert_eq!(plain.parse::<Pin>().unwrap(), openssl.parse::<Pin>().unwrap());
-        assert_eq!(plain.parse::<Pin>().unwrap().to_string(), plain);
-        for wrong in ["", "e3", &plain[1..], &format!("{plain}0"), &plain.replace('e', "x"), &plain.replace('e', "é")]
-        {
-            assert_eq!(wrong.parse::<Pin>(), Err(TransportError::BadPin), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_text_without_certificates_is_refused() {

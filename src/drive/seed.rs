@@ -1,20 +1,10 @@
-//! The time and the randomness of this machine.
+//! The randomness of this machine.
 
 use std::io;
-use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
-use crate::{Seed, Timestamp};
-
-/// Gives the wall time of this machine.
-///
-/// It follows corrections, a time server's or a person's, and goes on while this machine is suspended,
-/// which monotonic clocks do not (Linux and macOS stop theirs). It may jump either way; sessions bear that.
-#[expect(clippy::disallowed_methods, reason = "this is the one place where time enters")]
-pub fn now() -> Timestamp {
-    Timestamp::from(SystemTime::now())
-}
+use crate::Seed;
 
 /// Draws the seed of a new or resumed session from the system's randomness.
 ///
@@ -30,11 +20,6 @@ pub fn seed() -> io::Result<Seed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_wall_clock_is_past_2025() {
-        assert!(now() > Timestamp::from_secs(1_735_689_600));
-    }
 
     #[test]
     fn seeds_differ() {

@@ -1,0 +1,31 @@
+//! One session in the hands of several threads or tasks, and the one loop that takes it through its life.
+//!
+//! [`asynchronous`](crate::asynchronous) and `blocking` stand on it and show what is here: a session is shared by
+//! [`Handle`]s whatever drives it.
+
+mod ask;
+mod clock;
+mod ended;
+mod error;
+mod handle;
+mod pin;
+mod run;
+#[cfg(feature = "seed")]
+mod seed;
+mod trace;
+mod traits;
+
+pub(crate) use clock::Clock;
+pub use clock::now;
+pub use ended::Ended;
+#[cfg(feature = "tls")]
+pub(crate) use error::find;
+pub use error::{Reason, SendError, TransportError};
+pub(crate) use handle::Seat;
+pub use handle::{CallError, Handle, Stop};
+pub use pin::Pin;
+pub use run::DriveError;
+pub(crate) use run::run;
+#[cfg(feature = "seed")]
+pub use seed::seed;
+pub use traits::{Answer, Client, Program, Timer};

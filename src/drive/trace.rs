@@ -1,0 +1,92 @@
+//! What is told to `tracing`: a span for each session, an event for each of its own, one for each request and answer.
+//!
+//! Codes, paths, statuses and shapes, never a body, a header, a query or an account. Without the feature there is nothing.
+
+#[cfg(feature = "tracing")]
+pub(super) use on::*;
+
+#[cfg(not(feature = "tracing"))]
+pub(super) use off::*;
+
+#[cfg(feature = "tracing")]
+mod on {
+    use tracing::{Instrument, Level, Span};
+
+    use crate::drive::{Ended, Handle, SendError};
+    use crate::{Event, Machine, Need, Outgoing, RequestId};
+
+    pub(in crate::drive) fn in_span<M: Machine + ?Sized, F: Future>(
+        handle: &Handle<M>,
+        future: F,
+    ) -> impl Future<Output = F::Output> + use<M, F> {
+        let group = handle.limit_group();
+        // What follows the server is the account.
+        let server = group.split('|').next().unwrap_or_default();
+        let span: Span = tracing::info_span!(target: "sansession", "session", server);
+        future.instrument(span)
+    }
+
+    pub(in crate::drive) fn event(event: &Event) {
+        let code = event.code();
+        macro_rules! tell {
+            ($level:ident $(, $($field:tt)+)?) => {
+                tracing::event!(target: "sansession", Level::$level, code, $($($field)+)?)
+            };
+        }
+        match event {
+            Event::KeptAlive => tell!(DEBUG),
+            Event::PhaseChanged { from, to } => tell!(INFO, from = from.code(), to = to.code()),
+            Event::Retrying { attempt, cause, .. } => tell!(INFO, attempt, %cause),
+            Event::Suspect { cause, shape: Some(shape) } => tell!(WARN, %cause, %shape),
+            Event::Suspect { cause, shape: None } => tell!(WARN, %cause),
+            Event::Expired { proof } => tell!(WARN, proof),
+            Event::ClockSkew { by_millis } => tell!(WARN, by_millis),
+            Event::Penalty { lasts } => tell!(WARN, ?lasts),
+            Event::ActionRequired { text: Some(text), .. } | Event::ServerSays(text) => tell!(WARN, %text),
+            Event::Recovered | Event::Reset => tell!(INFO),
+            _ => tell!(WARN),
+        }
+    }
+
+    pub(in crate::drive) fn sending(outgoing: &Outgoing) {
+        let (id, method, path) = (outgoing.id(), outgoing.method(), outgoing.path());
+        tracing::debug!(target: "sansession", code = "sending", ?id, %method, path);
+    }
+
+    pub(in crate::drive) fn received(id: RequestId, status: http::StatusCode) {
+        tracing::debug!(target: "sansession", code = "received", ?id, status = status.as_u16());
+    }
+
+    pub(in crate::drive) fn failed(id: RequestId, error: &SendError) {
+        tracing::info!(target: "sansession", code = "failed", ?id, %error);
+    }
+
+    pub(in crate::drive) fn asking(need: &Need) {
+        let (kind, because) = (need.kind.code(), need.because.code());
+        tracing::info!(target: "sansession", code = "need", kind, because, refused = need.refused);
+    }
+
+    pub(in crate::drive) fn ended(ended: &Ended) {
+        match ended {
+            Ended::Closed(reason) => tracing::info!(target: "sansession", code = "closed", reason = reason.code()),
+            ended => tracing::info!(target: "sansession", code = "left", %ended),
+        }
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+mod off {
+    use crate::drive::{Ended, Handle, SendError};
+    use crate::{Event, Machine, Need, Outgoing, RequestId};
+
+    pub(in crate::drive) fn in_span<M: Machine + ?Sized, F: Future>(_: &Handle<M>, future: F) -> F {
+        future
+    }
+
+    pub(in crate::drive) fn event(_: &Event) {}
+    pub(in crate::drive) fn sending(_: &Outgoing) {}
+    pub(in crate::drive) fn received(_: RequestId, _: http::StatusCode) {}
+    pub(in crate::drive) fn failed(_: RequestId, _: &SendError) {}
+    pub(in crate::drive) fn asking(_: &Need) {}
+    pub(in crate::drive) fn ended(_: &Ended) {}
+}

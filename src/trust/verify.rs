@@ -1,0 +1,160 @@
+//! Verifiers of one's own: certificates that are pinned, and any certificate on loopback.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::{Trust, Trusted, is_old};
+use crate::drive::{Pin, Reason, TransportError};
+
+/// Gives a configuration with a verifier of its own, where roots are not what is trusted.
+pub(crate) fn verifier(trust: &Trust) -> Result<Option<Arc<ClientConfig>>, TransportError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let algorithms = provider.signature_verification_algorithms;
+    let verifier: Arc<dyn ServerCertVerifier> = match &trust.0 {
+        Trusted::Mozilla | Trusted::System | Trusted::Roots(_) => return Ok(None),
+        Trusted::Pins(pins) => Arc::new(Pinned { pins: pins.clone(), algorithms }),
+        Trusted::AnythingOnLoopback => Arc::new(Anything { algorithms }),
+    };
+    own_config(provider, verifier).map(Some)
+}
+
+/// Gives a configuration for whatever is trusted.
+#[cfg(any(feature = "reqwest", feature = "tokio"))]
+pub(crate) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TransportError> {
+    if let Some(config) = verifier(trust)? {
+        return Ok(config);
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    match &trust.0 {
+        Trusted::Roots(given) => {
+            for root in given {
+                roots.add(root.clone()).map_err(|_| TransportError::BadCertificate)?;
+            }
+        }
+        // The sketch has no verifier of the system's.
+        Trusted::System => return Err(TransportError::Tls),
+        _ => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| TransportError::Tls)?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// Takes a certificate for what it is, not for what it says.
+#[derive(Debug)]
+struct Pinned {
+    pins: Vec<Pin>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let found = Pin::of(end_entity);
+        if !self.pins.contains(&found) {
+            return Err(refuse(Reason::OtherCertificate(found)));
+        }
+        if is_old(end_entity) {
+            return Err(refuse(Reason::OldCertificate));
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Takes any certificate, X.509 version 1 included, whose signatures rustls cannot verify.
+#[derive(Debug)]
+struct Anything {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for Anything {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+fn own_config(
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<Arc<ClientConfig>, TransportError> {
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| TransportError::Tls)?;
+    Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
+}
+
+fn refuse(reason: Reason) -> rustls::Error {
+    rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(reason))))
+}
+
+/// Gives what a verifier of this crate said, or rustls' own words, which quote names and dates only.
+pub(crate) fn reason(error: &rustls::Error) -> Reason {
+    if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) = error
+        && let Some(reason) = other.0.downcast_ref::<Reason>()
+    {
+        return reason.clone();
+    }
+    Reason::Text(error.to_string().into())
+}

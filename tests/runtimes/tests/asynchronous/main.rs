@@ -1,0 +1,11 @@
+//! Sessions in the hands of tasks, against simulators over loopback.
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "these tests are about sockets and time")]
+
+mod cancel;
+mod client;
+mod dropped;
+mod gateway;
+mod runtimes;
+mod sharing;
+mod stops;
+mod virtual_time;

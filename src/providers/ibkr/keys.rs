@@ -1,18 +1,21 @@
 //! RSA private keys: signing with RSA-SHA256 and decrypting, both PKCS#1 v1.5.
 //!
 //! # Why the `rsa` crate
-//! It is pure Rust and kept by RustCrypto. Its release 0.9 has a timing leak (the Marvin attack,
-//! RUSTSEC-2023-0071); 0.10 computes in constant time on `crypto-bigint` and is past it, so the
-//! release candidate is pinned exactly. aws-lc-rs would bring C and cmake and has no modular
-//! exponentiation for the Diffie-Hellman part, openssl a system library.
+//! It is pure Rust and kept by RustCrypto. Release 0.9 has a timing leak (the Marvin attack,
+//! RUSTSEC-2023-0071). Release 0.10 computes in constant time on `crypto-bigint`, and its authors call
+//! the leak mended; the advisory may name no patched release yet, see `deny.toml`. aws-lc-rs would
+//! bring C and cmake and has no modular exponentiation for the Diffie-Hellman part, openssl a system
+//! library.
 //!
 //! Marvin and its kin need somebody far away who sends one altered ciphertext after the other and
 //! measures the answers. Here one fixed ciphertext is decrypted, the access token secret of the
 //! account itself: it comes from the owner's configuration or from IBKR's answer to the owner's
 //! consent, nobody else chooses it, and no server waits for what became of it. That is also why a
 //! ciphertext that does not fit the key may be an error of its own here
-//! ([`KeyError::DoesNotFit`]), where a server must pretend that all went well: the owner learns
-//! that the encryption key is not the one whose public half was uploaded, before anything is sent.
+//! ([`KeyError::DoesNotFit`]), where a server must pretend that all went well, as `rsa`'s own
+//! decryption does since 0.10 (it gives made-up bytes): the owner learns that the encryption key is
+//! not the one whose public half was uploaded, before anything is sent. So the padding is taken off
+//! here, of what the crate's raw operation gives.
 //!
 //! # Randomness
 //! Neither operation needs any for its result: PKCS#1 v1.5 signatures are deterministic. Both are
@@ -28,7 +31,7 @@ use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::der::Decode;
 use rsa::pkcs8::{EncodePublicKey, LineEnding, ObjectIdentifier, PrivateKeyInfoRef};
 use rsa::traits::PublicKeyParts;
-use rsa::{BoxedUint, Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
+use rsa::{BoxedUint, Pkcs1v15Sign, PrivateKey as RsaPrivateKey, PublicKey as RsaPublicKey};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -110,7 +113,7 @@ impl PrivateKey {
 
     /// Gives the length of the modulus in bits.
     pub fn bits(&self) -> u32 {
-        self.key.n().bits()
+        self.key.n().bit_width()
     }
 
     /// Signs a SHA-256 digest (RSASSA-PKCS1-v1_5). `entropy` serves the blinding only.

@@ -18,7 +18,7 @@ use http::{Method, Request, Response};
 use rsa::pkcs8::DecodePublicKey;
 use rsa::pkcs8::der::asn1::UintRef;
 use rsa::pkcs8::der::{Reader, SliceReader};
-use rsa::{Pkcs1v15Encrypt, Pkcs1v15Sign, RsaPublicKey};
+use rsa::{Pkcs1v15Encrypt, Pkcs1v15Sign, PublicKey as RsaPublicKey};
 use serde_json::json;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};

@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use rsa::RsaPrivateKey;
+use rsa::PrivateKey as RsaPrivateKey;
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};

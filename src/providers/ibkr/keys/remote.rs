@@ -5,7 +5,7 @@ use core::fmt;
 use rsa::pkcs1::DecodeRsaPublicKey;
 use rsa::pkcs8::{DecodePublicKey, SubjectPublicKeyInfoRef, der::Decode};
 use rsa::traits::PublicKeyParts;
-use rsa::{Pkcs1v15Sign, RsaPublicKey};
+use rsa::{Pkcs1v15Sign, PublicKey as RsaPublicKey};
 use sha2::Sha256;
 
 use super::{KeyError, PrivateKey, RSA_ENCRYPTION, SHORTEST, enough, fingerprint, pem};
@@ -51,7 +51,7 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::TooShort`] where it has not.
     pub fn at_least(&self, needed: u32) -> Result<(), KeyError> {
-        enough(self.key.n().bits(), needed)
+        enough(self.key.n().bit_width(), needed)
     }
 
     /// Gives the same 32 hexadecimal digits as [`PrivateKey::fingerprint`].

@@ -75,7 +75,7 @@ impl DhParams {
     }
 
     fn new(prime: BoxedUint, generator: &BoxedUint) -> Result<Self, DhError> {
-        if prime.bits_vartime() < SHORTEST {
+        if prime.bit_width_vartime() < SHORTEST {
             return Err(DhError::PrimeSize);
         }
         let modulus = Odd::new(prime.clone()).into_option().ok_or(DhError::PrimeEven)?;
@@ -120,7 +120,9 @@ impl DhParams {
 
 impl fmt::Debug for DhParams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DhParams").field("bits", &self.prime.modulus().as_ref().bits_vartime()).finish_non_exhaustive()
+        f.debug_struct("DhParams")
+            .field("bits", &self.prime.modulus().as_ref().bit_width_vartime())
+            .finish_non_exhaustive()
     }
 }
 
@@ -177,7 +179,7 @@ impl SharedSecret {
         for (target, digit) in bytes.iter_mut().rev().zip(digits.iter().rev()) {
             *target = *digit;
         }
-        let length = usize::try_from(number.bits() / 8 + 1).unwrap_or(bytes.len());
+        let length = usize::try_from(number.bit_width() / 8 + 1).unwrap_or(bytes.len());
         let start = bytes.len().saturating_sub(length);
         Self(bytes, start)
     }

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::Request;
 use num_bigint::{BigInt, BigUint};
 use rsa::pkcs8::DecodePublicKey;
-use rsa::{Pkcs1v15Sign, RsaPublicKey};
+use rsa::{Pkcs1v15Sign, PublicKey as RsaPublicKey};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 

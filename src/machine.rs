@@ -338,7 +338,8 @@ pub struct Options {
     /// How long trouble may last before the session closes. Default: none; an opening gives up by
     /// the number of its attempts, an open session never does.
     pub patience: Option<Duration>,
-    /// How many refused answers end the use of unattended ones. Default: 1, since accounts lock after three.
+    /// How many refused answers end the use of unattended ones. Default: 1, since accounts lock after three
+    /// at some providers (Kotak; not CBRAIN).
     pub max_refused: u8,
     /// Whether [`Output::Save`] comes before every request whose replay would do harm, after what it brought, and when
     /// the session opens, is usable again, expires or is refused.

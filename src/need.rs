@@ -31,7 +31,7 @@ pub struct Need {
     pub kind: NeedKind,
     /// Why it is needed (again).
     pub because: Because,
-    /// How many answers of this login the server has refused; accounts lock after about three.
+    /// How many answers of this login the server has refused; at most providers, accounts lock after about three.
     pub refused: u8,
     /// A one-time code must be made at this time or later, since an earlier one may have been used up.
     pub fresh_after: Option<Timestamp>,

@@ -88,12 +88,50 @@ fn a_redirected_login_is_no_login() {
 
 #[test]
 fn rejected_input_says_what_the_portal_says() {
-    let mut script = session()
-        .answers(credentials())
-        .sends("POST /session")
-        .gets(500, r#"{"error":"no implicit conversion of Integer into String"}"#);
+    let mut script =
+        session().answers(credentials()).sends("POST /session").gets(400, r#"{"status":400,"error":"Bad Request"}"#);
     script = script.closes("denied.rejected");
-    assert!(script.transcript.contains("no implicit conversion of Integer into String"), "{}", script.transcript);
+    assert!(script.transcript.contains("Bad Request"), "{}", script.transcript);
+}
+
+#[test]
+fn a_portal_whose_database_is_down_judges_no_password() {
+    for body in [
+        r#"{"status":500,"error":"Internal Server Error"}"#,
+        r#"{"error":"Mysql2::Error: Lost connection to MySQL server during query"}"#,
+        r#"{"message":null}"#,
+        "",
+    ] {
+        let mut script = session()
+            .by(By::Store)
+            .answers(credentials())
+            .sends("POST /session")
+            .gets(500, body)
+            .tells("may-live-on")
+            .needs(NeedKind::Credentials, Because::Lost);
+        assert_eq!(script.need().refused, 0, "{body}");
+        let told = script.transcript.clone();
+        assert_eq!(told.contains("server says"), body.contains("error"), "{told}");
+        assert!(!told.contains("refused"), "{told}");
+        // Nobody answers any more: that is trouble too, and no denial that a saved session would keep.
+        script.answers(sansession::Input::GiveUp).closes("retries-exhausted");
+    }
+}
+
+#[test]
+fn no_call_says_where_it_comes_from() {
+    let mut script = active();
+    let call = http::Request::builder()
+        .uri("/groups")
+        .header("X-Forwarded-For", "192.0.2.7")
+        .header("X-Real-IP", "192.0.2.7")
+        .header("Client-IP", "192.0.2.7")
+        .header("X-Request-Id", "7")
+        .body("");
+    let (request, _) = script.machine.authorize_request(script.now, call.unwrap()).unwrap();
+    let mut headers: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
+    headers.sort_unstable();
+    assert_eq!(headers, ["accept", "authorization", "user-agent", "x-request-id"], "the rest is the caller's affair");
 }
 
 #[test]

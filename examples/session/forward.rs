@@ -19,6 +19,13 @@ const OF_THE_CONNECTION: [HeaderName; 6] = [CONNECTION, TE, TRAILER, TRANSFER_EN
 /// are to be readable for it, and where a page comes from is nobody's business.
 const OF_THE_CLIENT: [HeaderName; 8] = [HOST, EXPECT, AUTHORIZATION, COOKIE, ACCEPT_ENCODING, ORIGIN, REFERER, SECRET];
 
+/// Headers with which a proxy before this one tells where a client comes from. A provider that believes them sees
+/// another address than at the login, and some end the session for that.
+fn tells_the_address(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("x-forwarded-") || ["forwarded", "x-real-ip", "client-ip", "x-client-ip"].contains(&name)
+}
+
 /// Makes a call of the session's own out of what a client has sent; the path loses `base` if it has it.
 pub fn outgoing(request: &Request<Vec<u8>>, base: &str) -> Option<Request<Vec<u8>>> {
     let path = request.uri().path_and_query()?.as_str();
@@ -27,7 +34,8 @@ pub fn outgoing(request: &Request<Vec<u8>>, base: &str) -> Option<Request<Vec<u8
     uri.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
     let mut headers = request.headers().clone();
     strip(&mut headers);
-    for name in OF_THE_CLIENT {
+    let told: Vec<_> = headers.keys().filter(|name| tells_the_address(name)).cloned().collect();
+    for name in told.into_iter().chain(OF_THE_CLIENT) {
         headers.remove(name);
     }
     let mut call = Request::new(request.body().clone());

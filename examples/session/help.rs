@@ -91,7 +91,8 @@ cannot be started, or is not there; where that can be seen before, nobody logs i
 
 The PROXY (--listen) sends what it gets to the provider with tokens or signature, and gives the answer
 back; redirects are not followed. A path may begin with the base URL's or not: both
-/v1/api/iserver/accounts and /iserver/accounts are right. Each call needs the header
+/v1/api/iserver/accounts and /iserver/accounts are right. Headers that tell where a client comes from (X-Forwarded-*, X-Real-IP,
+Client-IP, Forwarded) stay here, since CBRAIN ends a session for them. Each call needs the header
   X-Sansession-Secret        from SANSESSION_PROXY_SECRET (16 characters at least), or made anew at each
                              start and shown once
 `GET /_session` shows the session's status. What the proxy says itself, and not the provider, is JSON with

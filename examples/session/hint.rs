@@ -195,7 +195,14 @@ impl Trouble {
             }
             _ => return None,
         };
-        Some(format!("check {fields}, {}; accounts lock after about three refusals", self.again()))
+        let why = match self.provider {
+            // No count locks there.
+            Provider::Cbrain => {
+                "the portal refuses a locked account, and an address outside the account's list, in the same way: a login in a browser tells which"
+            }
+            _ => "accounts lock after about three refusals",
+        };
+        Some(format!("check {fields}, {}; {why}", self.again()))
     }
 
     /// Names what the server had been told when it did not take a request.

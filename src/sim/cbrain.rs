@@ -9,7 +9,8 @@
 //! - A 401 has an empty body, and so has the 200 of a logout.
 //! - A wrong password is answered after 3 s. A login that carries a live token answers for that token's
 //!   user, whatever the credentials.
-//! - A token dies after a day without use, and for good when it comes from another address. Only an
+//! - A token dies after a day without use, and for good when it comes from another address. `X-Real-IP`,
+//!   `X-Forwarded-For` and `Client-IP` are believed to tell that address. Only an
 //!   action that ran to its end counts as use, and it is noted at most once a minute.
 //! - Three parameters too many on a login ban the client's address for two weeks. Loopback is exempt.
 //!

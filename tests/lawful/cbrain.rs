@@ -18,7 +18,7 @@ pub fn cbrain() -> Laws<Cbrain> {
         .samples([
             Sample::json(401, ""),
             Sample::json(503, r#"{"message": "maintenance"}"#),
-            Sample::json(500, r#"{"error": "password not set"}"#),
+            Sample::json(500, r#"{"status": 500, "error": "Internal Server Error"}"#),
             Sample::json(200, r#"{"user_id": "2", "cbrain_api_token": "another"}"#),
             Sample::json(403, r#"{"error": "sign the licence"}"#),
             Sample::new(302, "text/html", "").header("location", "http://localhost:3000/users/2/change_password"),

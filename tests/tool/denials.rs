@@ -1,5 +1,7 @@
 //! Passwords that are wrong, missing or empty.
 
+use sansession::sim::cbrain::Mishap;
+
 use crate::process::{asked, portal, tool};
 
 #[test]
@@ -11,6 +13,9 @@ fn a_wrong_password_is_sent_once() {
     run.tells("refused");
     run.tells("closed: denied.credentials");
     assert!(run.err.contains("--again"), "{run:#?}");
+    // No count of refusals locks an account there; an administrator and the list of addresses do.
+    assert!(run.err.contains("locked account") && run.err.contains("in a browser"), "{run:#?}");
+    assert!(!run.err.contains("about three"), "{run:#?}");
     assert_eq!(asked(&portal), ["POST /session"]);
 }
 
@@ -38,6 +43,21 @@ fn a_saved_denial_keeps_the_next_run_from_asking_again() {
     assert_eq!(asked(&portal).len(), 2);
     run("cbrain --json --again").exits(0).tells("closed: logged-out");
     run("cbrain --json").exits(0).tells("closed: logged-out");
+}
+
+#[test]
+fn a_portal_in_trouble_denies_nobody() {
+    let portal = portal();
+    let down = r#"{"status":500,"error":"Internal Server Error"}"#;
+    let down = http::Response::builder().status(500).header("content-type", "application/json").body(down.into());
+    let down = Mishap::Instead(Box::new(down.unwrap()));
+    portal.with(|portal| portal.disturb(100, &down));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    let run = |more: &str| tool(more).at(&portal).arg("--save", &file).norm().runs();
+    let first = run("cbrain --json --patience 5").exits(4);
+    first.tells("closed: retries-exhausted");
+    assert!(!first.story().iter().any(|line| line == "refused" || line.contains("denied")), "{first:#?}");
 }
 
 /// The refusal is in the file before anybody hears of it.

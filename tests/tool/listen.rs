@@ -67,7 +67,9 @@ fn a_call_leaves_with_the_sessions_token_and_comes_back_whole() {
     let (server, calls) = echo();
     let (run, proxy) = listening(&server);
     let more = "Authorization: Bearer mine\r\nCookie: c=d\r\nAccept-Encoding: br\r\nX-Kept: yes\r\n\
-                Keep-Alive: timeout=5\r\nProxy-Authorization: Basic eA==\r\nTE: trailers\r\n";
+                Keep-Alive: timeout=5\r\nProxy-Authorization: Basic eA==\r\nTE: trailers\r\n\
+                X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 192.0.2.7\r\n\
+                Client-IP: 192.0.2.7\r\nX-Client-IP: 192.0.2.7\r\nForwarded: for=192.0.2.7\r\n";
     let answer = proxy.asks("POST /echo/a%20b?q=1&q=%2F", more, "the body");
     assert!(answer.starts_with("http/1.1 200") && answer.ends_with("\r\n\r\necho"), "{answer}");
     assert!(answer.contains("x-own: kept"), "{answer}");
@@ -84,6 +86,8 @@ fn a_call_leaves_with_the_sessions_token_and_comes_back_whole() {
     for gone in ["cookie", "accept-encoding", "keep-alive", "proxy-authorization", "te", "x-sansession-secret"] {
         assert!(!call.headers().contains_key(gone), "{gone}");
     }
+    let shown = format!("{:?}", call.headers());
+    assert!(!shown.contains("192.0.2.7") && !shown.contains("forwarded"), "{shown}");
     run.gets("INT");
     run.ends().exits(0).tells("closed: logged-out");
 }

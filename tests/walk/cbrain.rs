@@ -23,7 +23,7 @@ fn walk() -> Walk<Cbrain> {
                     ("a session", Sample::json(200, TOKEN)),
                     ("401", Sample::json(401, "")),
                     ("400", Sample::json(400, r#"{"status": 400, "error": "Bad Request"}"#)),
-                    ("password not set", Sample::json(500, r#"{"error": "password not set"}"#)),
+                    ("500", Sample::json(500, r#"{"status": 500, "error": "Internal Server Error"}"#)),
                 ],
             };
             if request.starts_with("GET") {

@@ -12,7 +12,7 @@
 //!
 //! | need | why it comes (again) |
 //! |---|---|
-//! | [`NeedKind::Credentials`], not where a token is adopted that lives | `Opening`. `Refused`: wrong, or one of the reasons under `denied.credentials`. `Lost`: the answer did not come, so there may be a session that nobody knows of; it idles out in a day. `Expired`, with [`Options::relogin`](crate::Options::relogin) |
+//! | [`NeedKind::Credentials`], not where a token is adopted that lives | `Opening`. `Refused`: wrong, or one of the reasons under `denied.credentials`. `Lost`: no answer came, or one of a portal in trouble (500, 502), so there may be a session that nobody knows of; it idles out in a day. `Expired`, with [`Options::relogin`](crate::Options::relogin) |
 //!
 //! # Deadlines
 //!
@@ -27,9 +27,9 @@
 //! | `logged-out.unconfirmed` | the portal was locked or out of reach for [`logout_patience`](crate::Options::logout_patience) | nothing: it ends there 24 hours after its last use. Its token is in the snapshot still, for whoever wants to end it sooner |
 //! | `denied.credentials` | 401 to a login, and no other answer came | check login and password, then log in in a browser, where the portal says more: a locked account, an address outside the account's list and an account that logs in by OpenID only get the same 401 |
 //! | `denied.unanswered` | nobody gave login and password | give them |
-//! | `denied.rejected` | 400 or 500 to a login: the portal could not use it | read its text; the same login gets the same answer |
+//! | `denied.rejected` | 400 to a login: the portal could not read it | read its text; the same login gets the same answer |
 //! | `expired` | 401 to a check: 24 hours without use, ended elsewhere, another address, purged or locked by an admin | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
-//! | `retries-exhausted` | the portal was locked or out of reach while the session was being opened, or the answer to a login was lost and nobody gave the password again | try again later |
+//! | `retries-exhausted` | the portal was locked, in trouble or out of reach while the session was being opened, or the answer to a login was lost and nobody gave the password again | try again later |
 //! | `protocol` | a login or a first look got something else than the portal's answer | look at the shape: a wrong URL, a redirect, a page of a proxy, or a banned address (401 as HTML) |
 //!
 //! # Moving a session
@@ -38,6 +38,15 @@
 //! portal's account page gave out, to that of its first use. Its first use from another one ends it for good, for
 //! the first address too, and the portal does not say why. So a snapshot is resumed only under the same
 //! [`Options::egress`](crate::Options::egress) label.
+//!
+//! <div class="warning">
+//!
+//! **The headers `X-Forwarded-For`, `X-Real-IP` and `Client-IP` end a session.** The portal believes them: it sees
+//! another address than at the login and deactivates the token for good. Put none of them on a call, and let no
+//! proxy on the way add one that changes. [`Machine::authorize`](crate::Machine::authorize) takes them off a call,
+//! and so does the tool's proxy (`--listen`), which gets them from whatever stands before it.
+//!
+//! </div>
 //!
 //! # Traps
 //!
@@ -62,9 +71,12 @@
 //!   a browser first: [`Event::ActionRequired`]. `/session` itself works meanwhile, logout included.
 //! - **503 is maintenance.** It comes before anything is looked at and without `Retry-After`, to a logout
 //!   too; sessions outlive it. The answer to a need stays in hand, the token is kept, the step is tried again.
-//! - **A wrong password is held back for 3 s**, longer where several wait. Nothing locks the account, but a
-//!   refused login is not repeated by itself all the same.
-//! - **The portal trips over a missing password** (500), so [`Credentials`](crate::Credentials) refuses one.
+//! - **A wrong password is held back for 3 s**, longer where several wait. No count of refusals locks the account, but
+//!   a refused login is not repeated by itself all the same. A 401 that comes at once is another: the password was
+//!   right, and an administrator has locked the account, or the address is outside the account's list.
+//! - **A 500 is the portal's trouble**, as JSON too: with its database stopped Rails answers the login with
+//!   `{"status":500,"error":"Internal Server Error"}`. It judges no password. The one login that made a 500 by itself
+//!   has no password, and [`Credentials`](crate::Credentials) refuses that before anything is sent.
 //! - **A cookie beside the token** answers for its own session once the token is dead, with another token.
 //!   None is sent, and an answer with another token or user than ours is not taken.
 //! - **`user_id` may be a string**, where an administrator made the session.
@@ -290,13 +302,19 @@ impl Provider for Cbrain {
                 Verdict::unavailable()
             }
             (StatusCode::TOO_MANY_REQUESTS, _) => Verdict::unavailable(),
-            (StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR, Login) if response.is_json() => {
-                // The portal could not use the login at all ("password not set"), and will not the next time.
+            (StatusCode::BAD_REQUEST, Login) if response.is_json() => {
+                // Rails could not read the login at all, and will not the next time.
                 let text = refusal(response).error.map(|text| ServerText::new(&text));
                 Verdict::Close(CloseReason::Denied(Denial::Rejected(text)))
             }
-            // A proxy may speak, or the portal's own failure: it may have acted on the request.
-            (status, _) if status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Judged },
+            // A proxy may speak, or the portal's own failure, whose database is down: it may have acted on the
+            // request, and says nothing of the password.
+            (status, _) if status.is_server_error() => {
+                if let Some(text) = refusal(response).error {
+                    cx.tell(Fact::server_says(&text));
+                }
+                Verdict::Retry { after: None, answer: Spent::Judged }
+            }
             (status, _) if status.is_redirection() => {
                 Verdict::Unreadable("a redirect: a proxy, or the call was taken for one of a browser")
             }
@@ -325,6 +343,10 @@ impl Provider for Cbrain {
         parts.headers.insert(AUTHORIZATION, bearer);
         // A cookie beside the token could answer for another session once the token is dead.
         parts.headers.remove(COOKIE);
+        // The portal takes the client's address from these, and another one ends the session for good.
+        for name in wire::ADDRESS {
+            parts.headers.remove(name);
+        }
         // With `*/*` in the list the portal answers as to a browser. Other types are the caller's choice.
         if parts.headers.get(ACCEPT).is_none_or(|accept| accept.to_str().is_ok_and(|list| list.contains("*/*"))) {
             parts.headers.insert(ACCEPT, wire::JSON);

@@ -1,5 +1,6 @@
 //! A request as Rails sees it: method, path, parameters, token and the format of the answer.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use http::header::{ACCEPT, AUTHORIZATION};
@@ -59,6 +60,15 @@ impl<'a> Call<'a> {
         };
         let cookie = web::cookie(headers, COOKIE);
         Self { method, path, token, cookie, format, wanted, params, headers, uri: request.uri() }
+    }
+
+    /// Gives the client's address where headers of a proxy tell one; the portal believes them.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        let told = |name: &&str| {
+            let list = self.headers.get(*name)?.to_str().ok()?;
+            list.rsplit(',').find_map(|address| address.trim().parse().ok())
+        };
+        ["x-real-ip", "x-forwarded-for", "client-ip"].iter().find_map(told)
     }
 
     /// Tells whether the portal takes the request for one of its API, not of a browser.

@@ -42,6 +42,7 @@ pub(super) struct Origin {
 impl Cbrain {
     pub(super) fn serve(&mut self, now: Timestamp, address: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         let call = Call::read(request);
+        let address = call.address().unwrap_or(address);
         let reply = self.filter(Origin { now, address }, &call);
         Reply { response: answers::finish(reply.response, &call), ..reply }
     }

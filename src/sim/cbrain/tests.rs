@@ -347,3 +347,21 @@ fn three_parameters_too_many_ban_an_address() {
     assert_eq!(world.status(&form("POST /session", "login=alice&password=wonderland")), 200);
     assert_eq!(world.portal.count(Deed::Banned), 1);
 }
+
+#[test]
+fn headers_that_tell_another_address_end_a_session() {
+    for name in ["x-forwarded-for", "x-real-ip", "client-ip"] {
+        let mut world = world();
+        let token = world.alice();
+        let told = |address: &str| {
+            let mut request = api("GET /session", &token);
+            request.headers_mut().insert(name, address.parse().unwrap());
+            request
+        };
+        // Its own address changes nothing, nor does what is no address.
+        assert_eq!(world.status(&told("203.0.113.7")), 200, "{name}");
+        assert_eq!(world.status(&told("unknown")), 200, "{name}");
+        assert_eq!(world.status(&told("10.0.0.1, 198.51.100.9")), 401, "{name}");
+        assert_eq!(world.status(&api("GET /session", &token)), 401, "{name}: for good");
+    }
+}

@@ -43,6 +43,7 @@ fn sort(stage: Stage, error: ureq::Error) -> (FailureKind, Reason) {
         Error::Tls(_) | Error::TlsRequired | Error::Pem(_) => (FailureKind::Tls, text(&error)),
         Error::Timeout(_) => (FailureKind::Timeout, text(&error)),
         Error::BodyExceedsLimit(_) => (FailureKind::BodyTooLarge, text(&error)),
+        Error::BodyStalled => (by_stage, Reason::Text("the connection ended within the answer".into())),
         Error::HostNotFound | Error::ConnectionFailed | Error::ConnectProxyFailed(_) => {
             (FailureKind::Connect, text(&error))
         }

@@ -2,10 +2,11 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Version};
 use ureq::config::{AutoHeaderValue, Config};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector, TcpConnector};
@@ -258,10 +259,26 @@ fn run(agent: &Agent, request: Request<impl AsSendBody>, policy: SendPolicy) -> 
     // ureq calls a body too large as soon as the limit is reached, not when it is passed.
     let limit = u64::try_from(policy.max_body).unwrap_or(u64::MAX).saturating_add(1);
     let body = body.into_with_config().limit(limit).read_to_vec()?;
-    Ok(Response::from_parts(parts, body))
+    let answer = Response::from_parts(parts, body);
+    match watch::broken() {
+        Some(kind) if !has_an_end(&answer) => Err(io::Error::new(kind, cut_off(kind)).into()),
+        _ => Ok(answer),
+    }
 }
 
 /// Tells whether an answer says where it ends, so that one that was cut off can be told from a whole one.
+///
+/// It reads headers as ureq does: HTTP/1.0 has no chunks, and another coding than those has no end.
 fn has_an_end(answer: &Response<Vec<u8>>) -> bool {
-    answer.headers().contains_key(CONTENT_LENGTH) || answer.headers().contains_key(TRANSFER_ENCODING)
+    let codings = answer.headers().get_all(TRANSFER_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let chunked = codings.flat_map(|list| list.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("chunked"));
+    answer.headers().contains_key(CONTENT_LENGTH) || (chunked && answer.version() != Version::HTTP_10)
+}
+
+/// Says why an answer without a length is not taken for a whole one.
+const fn cut_off(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::UnexpectedEof => "the answer has no length and TLS ended without close_notify",
+        _ => "the answer has no length and its connection broke",
+    }
 }

@@ -1,6 +1,7 @@
-//! How far a request got: what ureq's errors cannot tell.
+//! How far a request got and how its connection ended: what ureq's errors cannot tell.
 
 use core::cell::Cell;
+use std::io::ErrorKind;
 
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
@@ -20,16 +21,26 @@ thread_local! {
     // ureq does all the work of a request in the thread that asked for it, and its pool hands the
     // same transport to many requests: the thread knows whose bytes they are, the transport does not.
     static STAGE: Cell<Stage> = const { Cell::new(Stage::Began) };
+    // What broke the connection while an answer was read over it.
+    static BROKEN: Cell<Option<ErrorKind>> = const { Cell::new(None) };
 }
 
 /// Notes that this thread begins a request.
 pub(super) fn begin() {
     STAGE.set(Stage::Began);
+    BROKEN.set(None);
 }
 
 /// Tells how far the present request of this thread got.
 pub(super) fn stage() -> Stage {
     STAGE.get()
+}
+
+/// Tells how the connection broke while the present answer of this thread was read.
+///
+/// ureq takes a reset, and an end of TLS without `close_notify`, for the end of an answer that has no length.
+pub(super) fn broken() -> Option<ErrorKind> {
+    BROKEN.get()
 }
 
 /// The link after the one that opens sockets: notes that there is a connection.
@@ -84,7 +95,11 @@ impl<T: Transport> Transport for Watched<T> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.inner.await_input(timeout)
+        let awaited = self.inner.await_input(timeout);
+        if let Err(Error::Io(error)) = &awaited {
+            BROKEN.set(Some(error.kind()));
+        }
+        awaited
     }
 
     fn is_open(&mut self) -> bool {

@@ -5,6 +5,7 @@
 //! same holds with sockets, threads and a wall clock. So each test is as short as it can be.
 
 mod bad_answers;
+mod cut_answers;
 mod life;
 mod sharing;
 

@@ -3,6 +3,7 @@
 
 mod cancel;
 mod client;
+mod cut_answers;
 mod dropped;
 mod gateway;
 mod runtimes;

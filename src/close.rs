@@ -1,6 +1,7 @@
 //! Why a session ended and what its owner should do about it.
 
 use core::fmt;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +28,14 @@ pub enum CloseReason {
     Expired,
     /// Another client holds the session and may not be thrown out. Ask its owner.
     Rival,
-    /// The opening gave up after many attempts, or `Options::patience` ran out. Try again later.
+    /// The opening gave up after many attempts, or [`Options::patience`](crate::Options::patience) ran out. Try again
+    /// later; with [`Cause::Stuck`] log in anew first, or restart the program that holds the login.
     RetriesExhausted(Cause),
+    /// [`Options::open_patience`](crate::Options::open_patience) ran out for a session that was open and may live on.
+    /// Its [snapshot](crate::Machine::snapshot) is that of an open session: [resume](crate::Session::resume) it, and it
+    /// looks first whether it lives. With [`Cause::Stuck`] log in anew first, or restart the program that holds the
+    /// login.
+    GivenUp(Cause),
     /// The opening met an answer that is not the provider's. Look at the shape: a wrong URL, a proxy,
     /// a login page of the network, or a new version of the server.
     Protocol(Box<Shape>),
@@ -120,6 +127,11 @@ pub enum Advice {
         /// The earliest time.
         not_before: Timestamp,
     },
+    /// The session may live: resume its snapshot, not before this time. Without one, log in again.
+    Resume {
+        /// The earliest time.
+        not_before: Timestamp,
+    },
     /// Mend something first: the same login will fail again and may lock the account.
     FixFirst,
     /// Ask the account's owner: somebody else is using it.
@@ -127,6 +139,9 @@ pub enum Advice {
     /// Look at the answer's shape: the server is not what the program takes it for.
     Inspect,
 }
+
+/// How long to wait before the next try, where the last one ended in trouble.
+const LATER: Duration = Duration::from_secs(60);
 
 impl CloseReason {
     /// Gives a stable name for logs.
@@ -137,7 +152,7 @@ impl CloseReason {
             Self::Denied(denial) => denial.code(),
             Self::Expired => "expired",
             Self::Rival => "rival",
-            Self::RetriesExhausted(_) => "retries-exhausted",
+            Self::RetriesExhausted(_) | Self::GivenUp(_) => "retries-exhausted",
             Self::Protocol(_) => "protocol",
         }
     }
@@ -150,9 +165,8 @@ impl CloseReason {
             Self::Denied(_) => Advice::FixFirst,
             Self::Expired => Advice::LogInAgain { not_before: closed_at },
             Self::Rival => Advice::AskTheOwner,
-            Self::RetriesExhausted(_) => {
-                Advice::LogInAgain { not_before: closed_at + core::time::Duration::from_secs(60) }
-            }
+            Self::RetriesExhausted(_) => Advice::LogInAgain { not_before: closed_at + LATER },
+            Self::GivenUp(_) => Advice::Resume { not_before: closed_at + LATER },
             Self::Protocol(_) => Advice::Inspect,
         }
     }
@@ -191,6 +205,7 @@ impl fmt::Display for CloseReason {
             Self::Expired => f.write_str("the session ended at the server"),
             Self::Rival => f.write_str("another client holds the session"),
             Self::RetriesExhausted(cause) => write!(f, "gave up after many attempts: {cause}"),
+            Self::GivenUp(cause) => write!(f, "gave up on a session that was open and may live on: {cause}"),
             Self::Protocol(shape) => write!(f, "not the provider's answer: {shape}"),
         }
     }

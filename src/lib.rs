@@ -91,7 +91,7 @@
 //! ```
 //!
 //! An active session ends only by logout, by a proof of its death that the provider recognises, by a
-//! rival client, or when [`Options::patience`] runs out (there is none unless given). An outage, the
+//! rival client, or when [`Options::open_patience`] runs out (there is none unless given). An outage, the
 //! passing of a known expiry and an answer that cannot be read put it in doubt: it is looked after at
 //! a capped pace, its tokens are kept and `authorize` goes on. The diagrams of single providers are in
 //! their modules.

@@ -229,6 +229,8 @@ pub struct Status {
     pub since: Timestamp,
     /// Whether the session was usable and its life is in doubt now.
     pub suspect: bool,
+    /// Whether the login lives and no usable session comes of it, see [`Event::Stuck`].
+    pub stuck: bool,
     /// The last time the server proved that the session lives.
     pub last_alive: Option<Timestamp>,
     /// When something is due next.
@@ -335,9 +337,14 @@ impl fmt::Debug for Ticket {
 pub struct Options {
     /// What follows a proven expiry. Default: [`Relogin::Never`], since a login may throw somebody out.
     pub relogin: Relogin,
-    /// How long trouble may last before the session closes. Default: none; an opening gives up by
-    /// the number of its attempts, an open session never does.
+    /// How long trouble may last before an opening is given up. Default: none; an opening gives up by
+    /// the number of its attempts.
     pub patience: Option<Duration>,
+    /// How long trouble may last before a session that has been open is given up, be it that nothing answers or that
+    /// the login lives and no usable session comes of it. Default: none, since an outage ends no session. The
+    /// [snapshot](Machine::snapshot) of one that was given up stays that of an open session:
+    /// [`CloseReason::GivenUp`](crate::CloseReason::GivenUp).
+    pub open_patience: Option<Duration>,
     /// How many refused answers end the use of unattended ones. Default: 1, since accounts lock after three
     /// at some providers (Kotak; not CBRAIN).
     pub max_refused: u8,
@@ -357,6 +364,7 @@ impl Default for Options {
         Self {
             relogin: Relogin::Never,
             patience: None,
+            open_patience: None,
             max_refused: 1,
             durable: false,
             logout_patience: Duration::from_secs(30),

@@ -210,6 +210,9 @@ pub enum Fact {
     Usable(bool),
     /// The question of this kind has answered itself, although the session is not usable yet.
     Settled(NeedKind),
+    /// Whether the login lives and no usable session comes of it, whatever was tried: [`Event::Stuck`] tells it once.
+    /// It is over when the session is active or asks for a login.
+    Stuck(bool),
     /// The server made way: steps that [escalate](Rule::escalates) start at their first wait again.
     Progress,
 }

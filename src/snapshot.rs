@@ -26,6 +26,9 @@ impl Snapshot {
     }
 
     /// Tells why the session has ended, if it has; a text that is no snapshot tells nothing.
+    ///
+    /// One that was given up while it may live on ([`CloseReason::GivenUp`](crate::CloseReason::GivenUp)) has not ended
+    /// for whoever resumes it.
     pub fn closed(&self) -> Option<crate::CloseReason> {
         #[derive(serde::Deserialize)]
         struct Text {

@@ -644,7 +644,7 @@ mod snapshots {
 
     #[test]
     fn patience_begins_anew_where_nobody_tried_meanwhile() {
-        let patient = || options(|options| options.patience = Some(60 * SECOND));
+        let patient = || options(|options| options.open_patience = Some(60 * SECOND));
         let suspect = active_with(patient()).checks().sends("GET /session").times_out().tells("suspect");
         let text = suspect.machine.snapshot();
         let later = START + 24 * HOUR;

@@ -63,7 +63,10 @@ pub struct Args {
     pub save: Option<PathBuf>,
     pub resume: Option<PathBuf>,
     pub relogin: bool,
+    /// How long an opening may be in trouble.
     pub patience: Duration,
+    /// How long a session that has been open may be, where somebody wants that to have an end.
+    pub open_patience: Option<Duration>,
     pub ca_file: Option<PathBuf>,
     pub pin: Option<Pin>,
     pub takeover: Takeover,
@@ -105,6 +108,7 @@ impl Args {
             resume: None,
             relogin: false,
             patience: Duration::from_secs(60),
+            open_patience: None,
             ca_file: None,
             pin: None,
             takeover: Takeover::Never { then: OrElse::Close },
@@ -122,6 +126,7 @@ impl Args {
     fn parse_from(mut parser: lexopt::Parser) -> Result<Command, Usage> {
         let mut args = Self::new(Provider::Cbrain);
         let (mut provider, mut serve, mut port, mut options) = (None, None, None, Vec::new());
+        let mut open_patience = None;
         while let Some(arg) = parser.next()? {
             if let Long(name) = arg {
                 options.push(format!("--{name}"));
@@ -149,10 +154,15 @@ impl Args {
                 Long("resume") => args.resume = Some(parser.value()?.into()),
                 Long("relogin") => args.relogin = true,
                 Long("patience") => {
-                    args.patience = seconds("--patience", &parser.value()?.string()?)?;
-                    if args.patience.is_zero() {
-                        return Err(Usage("--patience: more than 0 seconds, or nothing could be tried".into()));
-                    }
+                    args.patience = patience("--patience", &parser.value()?.string()?)?;
+                    args.open_patience = Some(args.patience);
+                }
+                Long("open-patience") => {
+                    let text = parser.value()?.string()?;
+                    open_patience = Some(match text.as_str() {
+                        "none" => None,
+                        text => Some(patience("--open-patience", text)?),
+                    });
                 }
                 Long("ca-file") => args.ca_file = Some(parser.value()?.into()),
                 Long("pin") => {
@@ -200,6 +210,7 @@ impl Args {
                 other => return Err(other.unexpected().into()),
             }
         }
+        args.open_patience = open_patience.unwrap_or(args.open_patience);
         let misplaced = options.iter().find(|option| !["--serve", "--port"].contains(&option.as_str()));
         match (provider, serve) {
             (Some(_), Some(_)) => Err(Usage("--serve runs the simulator alone: leave the other provider out".into())),
@@ -261,6 +272,14 @@ fn seconds(option: &str, text: &str) -> Result<Duration, Usage> {
         .ok_or_else(|| Usage(format!("{option}: {text:?} is no number of seconds")))
 }
 
+fn patience(option: &str, text: &str) -> Result<Duration, Usage> {
+    let patience = seconds(option, text)?;
+    if patience.is_zero() {
+        return Err(Usage(format!("{option}: more than 0 seconds, or nothing could be tried")));
+    }
+    Ok(patience)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +299,8 @@ mod tests {
             (&["cbrain", "--keepalive", "0"], "--keepalive"),
             (&["cbrain", "--patience", "nan"], "nan"),
             (&["cbrain", "--patience", "0"], "--patience"),
+            (&["cbrain", "--open-patience", "0"], "--open-patience"),
+            (&["cbrain", "--open-patience", "never"], "--open-patience"),
             (&["cbrain", "--save", "x"], "--url"),
             (&["cbrain", "--resume", "x"], "--url"),
             (&["cbrain", "kotak-neo"], "kotak-neo"),
@@ -312,6 +333,21 @@ mod tests {
             let Ok(Command::Run(args)) = parse(args) else { panic!("{args:?}") };
             assert_eq!(args.exec, ["curl", "--json", "-s"]);
             assert!(!args.json);
+        }
+    }
+
+    #[test]
+    fn an_open_session_has_the_patience_that_was_given_by_name_and_none_else() {
+        let minute = Duration::from_secs(60);
+        for (args, opening, open) in [
+            (&["cbrain"][..], minute, None),
+            (&["cbrain", "--patience", "5"], minute / 12, Some(minute / 12)),
+            (&["cbrain", "--open-patience", "60"], minute, Some(minute)),
+            (&["cbrain", "--open-patience", "none", "--patience", "5"], minute / 12, None),
+            (&["cbrain", "--patience", "5", "--open-patience", "60"], minute / 12, Some(minute)),
+        ] {
+            let Ok(Command::Run(parsed)) = parse(args) else { panic!("{args:?}") };
+            assert_eq!((parsed.patience, parsed.open_patience), (opening, open), "{args:?}");
         }
     }
 

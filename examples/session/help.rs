@@ -25,7 +25,10 @@ OPTIONS
                         with --for the session is left open at the server in the end
   --resume FILE         go on with the session in FILE; asks for no password while that one lives
   --relogin             log in again after a proven expiry, at most 3 times a day
-  --patience SECONDS    give up after so long in trouble (default 60); a logout after 30 at the latest
+  --patience SECONDS    give an opening up after so long in trouble (default 60), a logout after 30 at the
+                        latest; given by name, a session that has been open, too, which otherwise never is
+  --open-patience SECONDS  the same for a session that has been open alone; none: never. With --save its
+                        FILE stays good for --resume, which looks first whether it lives
   --ca-file PEM         trust these roots instead of Mozilla's; ibkr-gateway: its own certificate
   --pin SHA256          trust the certificate with this fingerprint, whatever its names and dates
   --allow-plain-http    let passwords and tokens go to another machine in clear

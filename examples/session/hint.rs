@@ -14,6 +14,8 @@ pub struct Trouble {
     ca_file: bool,
     /// Whether a refusal is in a file, so that the next run has to be told to try again.
     remembers: bool,
+    /// Whether the session is in a file.
+    saves: bool,
     /// Whether the file of `--resume` stays what it is.
     reads_only: bool,
     /// Whether somebody gave a token in the place of a login.
@@ -33,6 +35,7 @@ impl Trouble {
             provider: args.provider,
             url,
             ca_file: args.ca_file.is_some(),
+            saves: args.save.is_some(),
             remembers: args.save.is_some() || args.resume.is_some(),
             reads_only: args.resume.is_some() && args.resume != args.save,
             adopted: ["SANSESSION_TOKEN", "SANSESSION_TOKEN_FILE"].iter().any(|name| std::env::var_os(name).is_some()),
@@ -74,6 +77,8 @@ impl Trouble {
             CloseReason::Rival => Some(
                 "end the other client first (a browser, an app, another program of this user), or choose --compete wait or always".into(),
             ),
+            CloseReason::RetriesExhausted(Cause::Stuck) | CloseReason::GivenUp(Cause::Stuck) => Some(self.stuck().into()),
+            CloseReason::GivenUp(_) => Some(self.lives_on().into()),
             CloseReason::RetriesExhausted(Cause::Failure(_)) => Some(self.unreachable()),
             CloseReason::RetriesExhausted(Cause::Status(status)) => Some(format!(
                 "the server answers with {status} and no session; try later, or check --url, which may lead to another server ({})",
@@ -82,6 +87,28 @@ impl Trouble {
             CloseReason::RetriesExhausted(_) => Some("--patience SECONDS waits longer".into()),
             CloseReason::Protocol(shape) if shape.status >= 300 || !self.was_active => Some(self.stranger(shape.status)),
             _ => None,
+        }
+    }
+
+    /// The login lives and gives no session that can be used.
+    const fn stuck(&self) -> &'static str {
+        match self.provider {
+            Provider::IbkrGateway => {
+                "the login lives and no brokerage session can be had: log in anew in the browser, or restart the gateway"
+            }
+            Provider::IbkrOauth1a | Provider::IbkrOauth2 => {
+                "the login lives and no brokerage session can be had: run it again, which logs in anew, without --resume"
+            }
+            _ => "the login lives and no usable session can be had: log in anew",
+        }
+    }
+
+    /// The session was open when it was given up.
+    const fn lives_on(&self) -> &'static str {
+        if self.saves {
+            "the session was open and may live: run it again with --resume and its file, which looks first"
+        } else {
+            "the session was open and may live on at the server; --save FILE keeps one for --resume"
         }
     }
 

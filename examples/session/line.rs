@@ -102,6 +102,9 @@ fn text(status: &Status, state: &State, now: Timestamp) -> String {
     if status.suspect {
         text.push_str(", in doubt");
     }
+    if status.stuck {
+        text.push_str(", stuck");
+    }
     let on = match &status.on {
         // Without a deadline nobody looks whether it has answered itself.
         WaitingOn::Need(need) if status.deadline == Timestamp::NEVER => need.kind.code().to_owned(),

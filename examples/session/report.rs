@@ -91,6 +91,7 @@ impl Report {
                 format!("a person must act in a browser: {text} {url}")
             }
             Event::ServerSays(text) => format!("the server says: {text}"),
+            Event::Stuck => "stuck: the login lives, and no usable session comes of it".into(),
             Event::Expired { proof } => format!("ended at the server: {proof}"),
             Event::Penalty { lasts } => format!("penalty box for {} s", lasts.as_secs()),
             other => other.code().replace('-', " "),

@@ -171,7 +171,9 @@ impl Tool {
         }
         match reason {
             CloseReason::LoggedOut { confirmed: true } => 0,
-            CloseReason::LoggedOut { confirmed: false } | CloseReason::RetriesExhausted(_) => UNAVAILABLE,
+            CloseReason::LoggedOut { confirmed: false }
+            | CloseReason::RetriesExhausted(_)
+            | CloseReason::GivenUp(_) => UNAVAILABLE,
             CloseReason::Denied(_) => DENIED,
             CloseReason::Expired => EXPIRED,
             CloseReason::Rival => RIVAL,

@@ -49,5 +49,6 @@ pub fn need(need: &Need) -> Value {
 
 /// What is told of the end, as `closed`.
 pub fn closed(reason: &CloseReason) -> Value {
-    json!({ "reason": reason.code(), "text": reason.to_string() })
+    let resumable = matches!(reason, CloseReason::GivenUp(_));
+    json!({ "reason": reason.code(), "text": reason.to_string(), "resumable": resumable })
 }

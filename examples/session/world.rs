@@ -212,6 +212,7 @@ pub fn options(args: &Args) -> Options {
     let mut options = Options::default();
     options.durable = args.save.is_some();
     options.patience = Some(args.patience);
+    options.open_patience = args.open_patience;
     options.logout_patience = options.logout_patience.min(args.patience);
     if args.relogin {
         options.relogin = Relogin::AskAgain { per_day: 3 };

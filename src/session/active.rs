@@ -56,11 +56,12 @@ impl<P: Provider> Session<P> {
         });
         core.expires = expires.map(|when| Moment::new(now, when)).filter(|moment| moment.at > now);
         let suspect = core::mem::take(&mut core.suspect);
+        let stuck = core::mem::take(&mut core.stuck);
         if core.due.is_none() {
             self.answer = None;
         }
         self.set_phase(now, Phase::Active);
-        if suspect {
+        if suspect || stuck {
             self.tell(Event::Recovered);
         }
         if !first {
@@ -72,6 +73,7 @@ impl<P: Provider> Session<P> {
     pub(super) fn expired(&mut self, now: Timestamp, proof: &'static str) {
         self.tell(Event::Expired { proof });
         self.core.clear_plans();
+        self.core.adopted = false;
         self.core.generation = self.core.generation.wrapping_add(1);
         self.core.trouble = None;
         self.core.attempt = 0;

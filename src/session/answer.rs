@@ -64,6 +64,7 @@ impl<P: Provider> Session<P> {
         match kind {
             NeedKind::Credentials | NeedKind::Browser => {
                 self.core.usable = false;
+                self.core.stuck = false;
                 self.set_phase(now, Phase::LoggingIn);
             }
             NeedKind::AccessCode | NeedKind::Totp | NeedKind::Pin if self.core.opened.is_none() => {
@@ -91,7 +92,7 @@ impl<P: Provider> Session<P> {
 
     pub(super) fn take_input(&mut self, now: Timestamp, id: NeedId, input: Input, by: By) -> Answered {
         let now = self.tick(now);
-        if self.core.closed.is_some() || self.core.ending.is_some() {
+        if self.is_over() || self.core.ending.is_some() {
             return Answered::Stale;
         }
         let kind = match &self.core.need {

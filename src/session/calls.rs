@@ -14,9 +14,9 @@ impl<P: Provider> Session<P> {
         body: &[u8],
     ) -> Result<Ticket, AuthorizeError> {
         let now = self.tick(now);
-        let phase = self.core.phase;
+        let phase = self.phase_now();
         let not_ready = |tier, until| AuthorizeError::NotReady { phase, tier, until };
-        if !self.core.usable {
+        if !self.core.usable || self.is_over() {
             return Err(not_ready(None, None));
         }
         if self.core.penalty > now {
@@ -70,7 +70,7 @@ impl<P: Provider> Session<P> {
 
     /// Tells whether a call was authorized with the tokens that the session has now.
     pub(super) fn is_current(&self, ticket: &Ticket) -> bool {
-        self.core.closed.is_none()
+        !self.is_over()
             && (ticket.epoch, ticket.life, ticket.generation) == (self.epoch, self.life, self.core.generation)
     }
 }

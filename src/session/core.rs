@@ -31,7 +31,7 @@ pub(super) struct Core<S, T> {
     pub(super) phase: Phase,
     pub(super) since: Timestamp,
     pub(super) state: T,
-    /// Started from somebody's tokens: look first whether they live.
+    /// Started from somebody's tokens, which are not known to have ended: look first whether they live.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) adopted: bool,
     /// When this login became usable; from then on no outage closes the session.
@@ -45,6 +45,9 @@ pub(super) struct Core<S, T> {
     pub(super) alive: Option<Timestamp>,
     #[serde(skip_serializing_if = "is_default")]
     pub(super) suspect: bool,
+    /// Whether the login lives and no usable session comes of it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) stuck: bool,
     /// The next step of the protocol.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) due: Option<Due<S>>,
@@ -312,6 +315,7 @@ impl<S: PartialEq, T> Core<S, T> {
         self.opened = None;
         self.usable = false;
         self.suspect = false;
+        self.stuck = false;
     }
 }
 
@@ -328,6 +332,7 @@ impl<S, T: Default> Default for Core<S, T> {
             usable: false,
             alive: None,
             suspect: false,
+            stuck: false,
             due: None,
             keepalive: None,
             renewal: None,

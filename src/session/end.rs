@@ -9,7 +9,7 @@ use crate::{CloseReason, Event, Phase, Timestamp};
 
 impl<P: Provider> Session<P> {
     pub(super) fn begin_logout(&mut self, now: Timestamp) {
-        if self.core.closed.is_some() || self.core.ending.is_some() {
+        if self.is_over() || self.core.ending.is_some() {
             return;
         }
         self.core.clear_plans();
@@ -110,7 +110,7 @@ impl<P: Provider> Session<P> {
     }
 
     pub(super) fn close(&mut self, now: Timestamp, reason: CloseReason) {
-        if self.core.closed.is_some() {
+        if self.is_over() {
             return;
         }
         let reason = match reason {

@@ -174,6 +174,14 @@ impl<P: Provider> Session<P> {
         self.repeat(now, step, Cause::Unreadable, Duration::ZERO);
     }
 
+    /// Takes note that the login lives and no usable session comes of it.
+    pub(super) fn stick(&mut self, now: Timestamp) {
+        if !self.is_over() && self.core.ending.is_none() && !core::mem::replace(&mut self.core.stuck, true) {
+            self.core.trouble.get_or_insert(now);
+            self.tell(Event::Stuck);
+        }
+    }
+
     /// Raises the doubt about an open session.
     pub(super) fn doubt(&mut self, cause: Cause, shape: Option<Shape>) {
         if self.core.opened.is_some() && !self.core.suspect {
@@ -260,7 +268,7 @@ impl<P: Provider> Session<P> {
         self.core.trouble.get_or_insert(now);
         let looking = self.core.need.as_ref().is_some_and(|open| open.poll.is_some());
         if self.core.opened.is_none() && !looking && self.core.attempt >= attempts {
-            self.close(now, CloseReason::RetriesExhausted(cause));
+            self.abandon(now, cause);
             return false;
         }
         self.doubt(cause, None);

@@ -9,6 +9,7 @@
 //! - `active`: usable, and found dead
 //! - `answer`: needs and their answers
 //! - `end`: logout and closing
+//! - `aside`: a life that ends while the session lives on
 //! - `ahead`: what the next poll would send, for those who drive many sessions
 //! - `calls`: the user's own calls
 //! - `resume`: snapshots
@@ -18,6 +19,7 @@
 mod active;
 mod ahead;
 mod answer;
+mod aside;
 mod calls;
 mod core;
 mod end;
@@ -40,6 +42,7 @@ pub(crate) use plan::STANDS_STILL;
 pub use stream::{StreamOpening, Streams};
 use zeroize::Zeroizing;
 
+use self::aside::Aside;
 use self::core::Core;
 use self::plan::Next;
 use self::queue::Queue;
@@ -64,6 +67,8 @@ pub struct Session<P: Provider> {
     /// Counts what was given to the provider with entropy.
     counter: u64,
     core: Core<P::Step, P::State>,
+    /// How this life ended, where the session lives on.
+    aside: Option<Box<Aside>>,
     in_flight: Option<InFlight<P::Step>>,
     /// The answer to the last need, until the step that spends it has been judged.
     answer: Option<Box<InHand>>,
@@ -154,6 +159,7 @@ impl<P: Provider> Session<P> {
             seq: 0,
             counter: 0,
             core,
+            aside: None,
             in_flight: None,
             answer: None,
             code_before: None,
@@ -169,7 +175,7 @@ impl<P: Provider> Session<P> {
 
     /// Shows what is known of the session while it is usable: user id, base URLs, expiry, tokens.
     pub fn live(&self) -> Option<&P::Live> {
-        if self.core.usable { self.provider.live(&self.core.state) } else { None }
+        if self.core.usable && !self.is_over() { self.provider.live(&self.core.state) } else { None }
     }
 
     /// Shows the provider.
@@ -211,6 +217,10 @@ impl<P: Provider> Session<P> {
         if from != to {
             self.core.phase = to;
             self.core.since = now;
+            // What was usable and is not, without anybody being asked, is in trouble.
+            if from == Phase::Active && self.core.opened.is_some() {
+                self.core.trouble.get_or_insert(now);
+            }
             self.tell(Event::PhaseChanged { from, to });
         }
     }
@@ -262,6 +272,8 @@ impl<P: Provider> Session<P> {
                         self.core.trouble = self.core.trouble.map(|_| now);
                     }
                 }
+                Fact::Stuck(true) => self.stick(now),
+                Fact::Stuck(false) => self.core.stuck = false,
                 Fact::Progress => {
                     self.core.attempt = 0;
                     self.core.ease();
@@ -352,15 +364,16 @@ impl<P: Provider + Send> Machine for Session<P> {
     }
 
     fn phase(&self) -> Phase {
-        self.core.phase
+        self.phase_now()
     }
 
     fn status(&self) -> Status {
         let due = self.next().1;
         Status {
-            phase: self.core.phase,
-            since: self.core.since,
-            suspect: self.core.suspect,
+            phase: self.phase_now(),
+            since: self.aside.as_ref().map_or(self.core.since, |aside| aside.at),
+            suspect: self.core.suspect && self.aside.is_none(),
+            stuck: self.core.stuck && self.aside.is_none(),
             last_alive: self.core.alive,
             // Not what the last poll said: so the two can be held against each other.
             deadline: self.due_at(),
@@ -378,7 +391,7 @@ impl<P: Provider> std::fmt::Debug for Session<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
             .field("provider", &self.provider.identity().provider)
-            .field("phase", &self.core.phase)
+            .field("phase", &self.phase_now())
             .field("since", &self.core.since)
             .finish_non_exhaustive()
     }

@@ -74,7 +74,7 @@ impl<P: Provider> Session<P> {
     /// Tells what is due next, and when.
     pub(super) fn next(&self) -> (Timestamp, Next<P::Step>) {
         let core = &self.core;
-        if core.closed.is_some() || core.phase == Phase::Idle {
+        if self.is_over() || core.phase == Phase::Idle {
             return (Timestamp::NEVER, Next::Nothing);
         }
         let mut first = (Timestamp::NEVER, Next::Nothing);
@@ -143,7 +143,7 @@ impl<P: Provider> Session<P> {
         if let Some(in_flight) = &self.in_flight {
             return WaitingOn::Response(RequestId { epoch: self.epoch, life: self.life, seq: in_flight.seq });
         }
-        if let Some(open) = &self.core.need {
+        if let Some(open) = self.core.need.as_ref().filter(|_| self.aside.is_none()) {
             return WaitingOn::Need(open.need.clone());
         }
         if self.core.phase == Phase::Idle {
@@ -163,7 +163,7 @@ impl<P: Provider> Session<P> {
 
     /// Asks for a look at the session, or brings the next attempt to open it forward.
     pub(super) fn want_check(&mut self, now: Timestamp) {
-        if self.core.closed.is_some() || self.core.ending.is_some() || self.core.phase == Phase::Idle {
+        if self.is_over() || self.core.ending.is_some() || self.core.phase == Phase::Idle {
             return;
         }
         let at = now.max(self.checked_at + CHECK_INTERVAL);
@@ -219,6 +219,8 @@ impl<P: Provider> Session<P> {
         if self.core.need.is_some() {
             return None;
         }
-        Some(self.core.trouble? + self.options.patience?)
+        let opened = self.core.opened.is_some();
+        let patience = if opened { self.options.open_patience } else { self.options.patience };
+        Some(self.core.trouble? + patience?)
     }
 }

@@ -8,7 +8,7 @@ use super::{InFlight, InHand, Session, cx};
 use crate::event::Cause;
 use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
 use crate::provider::{Fact, Provider, Replay, Step, Unbuildable};
-use crate::{CloseReason, Input, NeedKind, Output, Shape, Timestamp};
+use crate::{Input, NeedKind, Output, Shape, Timestamp};
 
 /// How much longer than its timeout a request is waited for, so that the driver's verdict comes first.
 const GRACE: Duration = Duration::from_secs(5);
@@ -76,7 +76,7 @@ impl<P: Provider> Session<P> {
 
     /// Tells whether something waits to be told, be it that the session is closed.
     pub(super) fn has_output(&self) -> bool {
-        self.has_news() || self.core.closed.is_some()
+        self.has_news() || self.is_over()
     }
 
     /// Tells whether something waits to be told once.
@@ -96,7 +96,8 @@ impl<P: Provider> Session<P> {
         if let Some(event) = self.events.pop() {
             return Some(Output::Event(event));
         }
-        self.core.closed.as_deref().cloned().map(Output::Closed)
+        let aside = self.aside.as_deref().map(|aside| &aside.reason);
+        self.core.closed.as_deref().or(aside).cloned().map(Output::Closed)
     }
 
     /// Tells whether a step may leave; what it spends is asked for where it is not in hand.
@@ -184,7 +185,7 @@ impl<P: Provider> Session<P> {
         if self.core.ending.is_some() {
             self.end_unconfirmed(now);
         } else {
-            self.close(now, CloseReason::RetriesExhausted(self.core.cause.unwrap_or(Cause::Waiting)));
+            self.abandon(now, self.core.cause.unwrap_or(Cause::Waiting));
         }
     }
 

@@ -57,9 +57,9 @@ impl<P: Streams> Session<P> {
     /// has given the key that a stream is opened with.
     pub fn authorize_stream(&mut self, now: Timestamp) -> Result<StreamOpening, AuthorizeError> {
         let now = self.tick(now);
-        let phase = self.core.phase;
+        let phase = self.phase_now();
         let not_ready = |tier, until| AuthorizeError::NotReady { phase, tier, until };
-        if !self.core.usable {
+        if !self.core.usable || self.is_over() {
             return Err(not_ready(None, None));
         }
         if self.core.penalty > now {

@@ -153,8 +153,9 @@ impl<P: Provider + Send> World<'_, P> {
             Some(_) => return Ok(()),
             None => {}
         }
-        let outage = matches!(reason, CloseReason::RetriesExhausted(_) | CloseReason::Protocol(_));
-        let patient = self.options.patience.is_none() || !matches!(reason, CloseReason::RetriesExhausted(_));
+        let given_up = matches!(reason, CloseReason::GivenUp(_));
+        let outage = given_up || matches!(reason, CloseReason::RetriesExhausted(_) | CloseReason::Protocol(_));
+        let patient = self.options.open_patience.is_none() || !given_up;
         if self.known.alive && patient && (outage || !self.known.excused) {
             broken!("12. outages close nothing", "an active session closed with {reason:?}");
         }

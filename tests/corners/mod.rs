@@ -18,6 +18,9 @@ pub(crate) struct Corners {
     token: u32,
 }
 
+/// How soon what is stuck is tried again.
+const LATER: Duration = Duration::from_secs(4);
+
 /// A token that is left out of snapshots, as by a mistake in a provider.
 const SLIPS: u32 = 99;
 
@@ -172,6 +175,10 @@ impl Provider for Corners {
                 Ask::new(NeedKind::GatewayToken, Because::Expired).lasting().into()
             }
             (Some(b'o'), _) if cx.state.token.is_some() => Verdict::next(Go::Open),
+            (Some(b's'), _) => {
+                cx.tell(Fact::Stuck(true));
+                Verdict::Next { step: if cx.state.token.is_some() { Go::Open } else { Go::Init }, after: LATER }
+            }
             (Some(b'c'), _) => Verdict::Close(CloseReason::RetriesExhausted(Cause::Waiting)),
             (Some(b'w'), _) => {
                 cx.tell(Fact::Penalty(Duration::from_secs(600)));
@@ -227,7 +234,8 @@ pub(crate) fn laws() -> Laws<Corners> {
     Laws::new(corners)
         .server(|_, _| http::Response::new(b"n".to_vec()))
         .samples(
-            ["n", "n", "r", "j", "d", "x", "t", "b", "p", "g", "o", "c", "w", "?"].map(|text| Sample::json(200, text)),
+            ["n", "n", "r", "j", "d", "x", "t", "b", "p", "g", "o", "s", "c", "w", "?"]
+                .map(|text| Sample::json(200, text)),
         )
         .sample(Sample::json(429, "r"))
         .sample(Sample::json(401, ""))

@@ -13,6 +13,7 @@ mod ibkr;
 mod kotak;
 mod listen;
 mod lives;
+mod patience;
 mod planted;
 mod process;
 mod terminal;

@@ -203,6 +203,7 @@ impl Machine for Fake {
             phase: self.phase(),
             since: Timestamp::from_millis(0),
             suspect: false,
+            stuck: false,
             last_alive: None,
             deadline: self.deadline(),
             on: WaitingOn::Nothing,

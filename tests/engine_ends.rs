@@ -1,0 +1,156 @@
+//! What a session that has been open is spared, and what becomes of one that ends while it lives on at the server.
+
+#[expect(dead_code, reason = "the laws are kept elsewhere")]
+mod corners;
+mod support;
+
+use std::time::Duration;
+
+use corners::Corners;
+use sansession::{
+    Advice, Because, Cause, CloseReason, Credentials, Failure, FailureKind, Input, Machine, NeedKind, Options, Output,
+    Phase, Provider, Session, Timestamp, Totp,
+};
+use support::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn options(set: impl FnOnce(&mut Options)) -> Options {
+    let mut options = Options::default();
+    set(&mut options);
+    options
+}
+
+/// Another process takes the session up.
+fn resumes(
+    script: &Script<Session<sansession::providers::cbrain::Cbrain>>,
+    options: Options,
+) -> Script<Session<sansession::providers::cbrain::Cbrain>> {
+    resumes_as(cbrain(), script, options)
+}
+
+fn resumes_as<P: Provider + Send>(provider: P, script: &Script<Session<P>>, options: Options) -> Script<Session<P>> {
+    let text = script.machine.snapshot();
+    assert_eq!(text.closed(), None);
+    let machine = Session::resume(provider, &text, options, None, [9; 32], script.now).unwrap();
+    Script::new(machine).at(script.now)
+}
+
+#[test]
+fn patience_is_for_openings_and_an_open_session_has_none_unless_it_is_given_one() {
+    let mut script = active_with(options(|options| options.patience = Some(5 * SECOND))).sleeps();
+    for _ in 0..20 {
+        script = script.sends("GET /session").times_out().sleeps();
+    }
+    assert!(script.now > START + 10 * MINUTE);
+    script.sends("GET /session").gets(200, &info(TOKEN)).tells("recovered").is(Phase::Active);
+}
+
+#[test]
+fn an_open_session_that_was_given_up_is_taken_up_again_with_a_look_first() {
+    let patient = || options(|options| options.open_patience = Some(20 * SECOND));
+    let mut script = active_with(patient()).sleeps().sends("GET /session").times_out();
+    while script.now.since(START) < 12 * HOUR + 20 * SECOND {
+        script = script.sleeps();
+        if let Output::Send(outgoing) = script.poll() {
+            let unsent = Failure::not_sent(FailureKind::Connect);
+            script.machine.handle_failure(script.now, outgoing.id(), unsent).unwrap();
+        }
+    }
+    let Output::Closed(reason) = script.poll() else { panic!("not closed\n{}", script.transcript) };
+    insta::assert_snapshot!(reason, @"gave up on a session that was open and may live on: connect");
+    let closed_at = script.now;
+    assert_eq!(reason.advice(closed_at), Advice::Resume { not_before: closed_at + MINUTE });
+    assert!(script.told.iter().any(|event| event.code() == "may-live-on"), "{}", script.transcript);
+    let status = script.machine.status();
+    assert_eq!((status.phase, status.since, status.deadline), (Phase::Closed, closed_at, Timestamp::NEVER));
+    assert!(script.machine.live().is_none());
+    let mut parts = http::Request::get("/groups").body(()).unwrap().into_parts().0;
+    script.machine.authorize(script.now, &mut parts, b"").unwrap_err();
+    script = script.checks().logs_out().closes("retries-exhausted");
+
+    let text = script.machine.snapshot();
+    assert_eq!(text.closed(), None);
+    let later = script.now + HOUR;
+    let machine = Session::resume(cbrain(), &text, patient(), None, [9; 32], later).unwrap();
+    assert_eq!(machine.phase(), Phase::Active);
+    let script = Script::new(machine).at(later).sends("GET /session").gets(200, &info(TOKEN)).tells("recovered");
+    script.is(Phase::Active).logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
+}
+
+#[test]
+fn tokens_of_somebodys_that_nobody_could_look_at_are_not_thrown_away() {
+    let adopted = Session::adopt(cbrain(), TOKEN.into(), Options::default(), seed()).unwrap();
+    let mut script = Script::new(adopted).starts();
+    for _ in 0..7 {
+        script = script.sends("GET /session").times_out().sleeps();
+    }
+    script = script.sends("GET /session").times_out().closes("retries-exhausted");
+    let resumed = resumes(&script, Options::default()).sends("GET /session").gets(200, &info(TOKEN)).is(Phase::Active);
+    resumed.checks().sends("GET /session").gets(401, "").closes("expired");
+}
+
+/// A session of the protocol of nothing but corners that is usable.
+fn corner(set: impl FnOnce(&mut Options)) -> Script<Session<Corners>> {
+    let story = Script::new(Session::new(corners::corners(), options(set), seed())).starts();
+    let story = story.answers(Input::Credentials(Credentials::new("norm", "correct horse").unwrap()));
+    let story = story.sends("GET /Init").gets(200, "n").sends("GET /Login").gets(200, "n");
+    let story = story.needs(NeedKind::Totp, Because::Opening);
+    let code = Input::Totp(Totp::new("123456", story.now).unwrap());
+    let story = story.answers(code).sends("GET /Code").gets(200, "n").waits(SECOND).sleeps();
+    story.sends("GET /Open").gets(200, "n").is(Phase::Active)
+}
+
+#[test]
+fn a_login_that_lives_and_gives_no_session_is_told_once_and_in_words() {
+    let mut story = corner(|_| {}).checks().sends("GET /Status").gets(200, "s");
+    assert!(story.machine.status().stuck);
+    story = story.tells("stuck").sends_next().0.gets(200, "s").tells_nothing_of("stuck");
+    story = story.sends_next().0.gets(200, "n").is(Phase::Active).tells("recovered");
+    assert!(!story.machine.status().stuck);
+}
+
+#[test]
+fn patience_by_name_ends_a_login_that_gives_no_session_in_the_middle_of_a_life() {
+    let patient = |options: &mut Options| options.open_patience = Some(90 * SECOND);
+    let mut story = corner(patient).checks().sends("GET /Status").gets(200, "s");
+    let since = story.now;
+    let reason = loop {
+        match story.poll() {
+            Output::Wait { until, .. } => story.now = until,
+            Output::Send(outgoing) => {
+                let id = outgoing.id();
+                let response = http::Response::new(b"s".to_vec());
+                story.machine.handle_response(story.now, id, (&response).into()).unwrap();
+            }
+            Output::Closed(reason) => break reason,
+            other => panic!("{other:?}\n{}", story.transcript),
+        }
+    };
+    assert_eq!(reason, CloseReason::GivenUp(Cause::Stuck));
+    insta::assert_snapshot!(reason, @"gave up on a session that was open and may live on: the login lives, but no usable session comes of it; log in anew, or restart what holds the login");
+    assert!((90 * SECOND..100 * SECOND).contains(&story.now.since(since)), "{}", story.transcript);
+    resumes_as(corners::corners(), &story, Options::default()).sends_next().0.gets(200, "n").is(Phase::Active);
+}
+
+#[test]
+fn an_opening_that_is_stuck_says_so_when_it_is_given_up() {
+    let patient = options(|options| options.patience = Some(90 * SECOND));
+    let story = Script::new(Session::new(corners::corners(), patient, seed())).starts();
+    let mut story = story.answers(Input::Credentials(Credentials::new("norm", "correct horse").unwrap()));
+    story = story.sends("GET /Init").gets(200, "s").tells("stuck");
+    let reason = loop {
+        match story.poll() {
+            Output::Wait { until, .. } => story.now = until,
+            Output::Send(outgoing) => {
+                let unsent = Failure::not_sent(FailureKind::Connect);
+                story.machine.handle_failure(story.now, outgoing.id(), unsent).unwrap();
+            }
+            Output::Closed(reason) => break reason,
+            other => panic!("{other:?}\n{}", story.transcript),
+        }
+    };
+    assert_eq!(reason, CloseReason::RetriesExhausted(Cause::Stuck));
+}

@@ -17,7 +17,7 @@ core_never := 'async.*|chrono|curl.*|fastrand|futures.*|getrandom|gettimeofday|h
 # The crates whose types or traits the public interface may show: of the core, and what all features add. `serde_core` is
 # where serde's own traits live.
 core_may_show := 'http serde_core'
-features_may_show := 'zeroize' # two functions of `ibkr-oauth` take and give `Zeroizing` bytes
+features_may_show := 'reqwest zeroize' # `Reqwest::build` lends a builder; two functions of `ibkr-oauth` take and give `Zeroizing` bytes
 
 # Lists the recipes.
 default:
@@ -64,10 +64,18 @@ core:
     count=$(wc -l <<<"$crates")
     printf '%s crates: %s\n' "$count" "$(tr '\n' ' ' <<<"$crates")"
     if grep -Evx '{{ core_may_name }}' <<<"$named"; then fail "the core must not depend on these by itself"; fi
-    # What the members bring must not reach the library's own features, let alone its default.
-    if cargo tree --locked --all-features --edges normal,build --prefix none | grep -E '^(async_|hyper|smol|tokio)'; then
-        fail "these belong to workspace members"
+    # A runtime comes with the features that say so, and with no other.
+    if cargo tree --locked --no-default-features --features async,ibkr-oauth,sim,testing,totp,tracing,ureq --edges normal,build --prefix none | grep -E '^(async-|hyper|reqwest|smol|tokio)'; then
+        fail "these belong to the features tokio and reqwest"
     fi
+    # The table of the docs says how many crates each feature comes to.
+    counted=0
+    while IFS='|' read -r _ feature _ said _; do
+        found=$(cargo tree --locked --no-default-features --features "$feature" --edges normal,build --prefix none | awk '{ print $1, $2 }' | sort -u | grep -vc '^sansession ')
+        ((found == said)) || fail "src/lib.rs says that $feature comes to $said crates; it is $found"
+        counted=$((counted + 1))
+    done < <(sed -n 's/^\/\/! | `\([a-z-]*\)` | \([^|]*\) | \([0-9]*\) |$/|\1|\2|\3|/p' src/lib.rs)
+    ((counted > 8)) || fail "the table of features in src/lib.rs was not read"
     if grep -Ex '{{ core_never }}' <<<"$crates"; then fail "these bring I/O, a clock or randomness into the core"; fi
     ((count <= {{ core_at_most }})) || fail "the core has $count crates, at most {{ core_at_most }} are allowed"
 

@@ -5,6 +5,41 @@
 //! runtime, and a day of its life is tested in a millisecond. What it knows is one value: a
 //! [`Snapshot`] of it is resumed by another process, on another day, without a login.
 //!
+//! # In ten lines
+//!
+//! A program that blocks; the session has a thread of its own (`blocking`, feature `ureq`):
+//!
+//! ```no_run
+//! use sansession::{BaseUrl, Credentials, Need, blocking, http::Request, providers::cbrain::Cbrain};
+//! use std::{env, error::Error};
+//!
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let (portal, password) = (Cbrain::new(BaseUrl::parse(&env::var("PORTAL")?)?)?, env::var("PASSWORD")?);
+//!     let session = blocking::open(portal, move |_: &Need| Credentials::new("alice", &*password).into())?;
+//!     println!("{}", session.call(Request::get("/groups").body(vec![])?)?.status());
+//!     Ok(session.logout()?)
+//! }
+//! ```
+//!
+//! The same on tokio (`asynchronous`, feature `tokio`; feature `async` serves any other runtime):
+//!
+//! ```ignore
+//! use sansession::asynchronous::{self, Answer};
+//! use sansession::{BaseUrl, Credentials, http::Request, providers::cbrain::Cbrain};
+//! use std::{env, error::Error};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn Error>> {
+//!     let (portal, password) = (Cbrain::new(BaseUrl::parse(&env::var("PORTAL")?)?)?, env::var("PASSWORD")?);
+//!     let session = asynchronous::open(portal, move |_| Answer::from(Credentials::new("alice", &*password)))?;
+//!     session.ready().await?;
+//!     println!("{}", session.call(Request::get("/groups").body(vec![])?).await?.status());
+//!     Ok(session.logout().await.into_result()?)
+//! }
+//! ```
+//!
+//! Both stand on one loop (`drive`) around a [`Machine`], which a loop of your own can drive as well.
+//!
 //! # The contract
 //!
 //! 1. Call [`poll(now)`](Machine::poll) until it says [`Wait`](Output::Wait) or [`Closed`](Output::Closed).
@@ -18,7 +53,7 @@
 //!    further away than its own length.
 //!
 //! There is no rule of draining, since outputs wait in the machine, and no call for a timeout, since
-//! `poll` is it. A driver that keeps to this is about 20 lines:
+//! `poll` is it. A loop of your own that keeps to this is about 20 lines:
 //!
 //! ```
 //! use sansession::providers::cbrain::Cbrain;
@@ -111,31 +146,32 @@
 //! | [`fleet`] | many sessions in one loop: buckets, penalty boxes of addresses, leases |
 //! | [`wire`] | reading what servers really send: the field that proves success alone decides |
 //! | [`secret`] | text that is wiped and never shows itself |
-//! | `drive` | a session in the hands of several, and the one loop that takes it through its life |
-//! | `blocking` | sockets, clock, threads and randomness, on ureq |
-//! | `asynchronous` | the loop as a future for any runtime; a client for tokio |
+//! | `drive` | the one loop that takes a session through its life, and the handle that threads and tasks share |
+//! | `blocking` | the loop in a thread, with sockets, clock and randomness, on ureq |
+//! | `asynchronous` | the loop as a future for any runtime, with clients on hyper and reqwest |
 //! | `sim` | the servers, simulated, and a loopback server for them |
 //! | `testing` | for those who write a provider: the laws that each must keep (`Laws`), and a walk through all its states that draws them (`Walk`) |
 //! | `guide` | how to write a provider, test a program offline, run unattended, drive from async code; what other programs do |
 //!
 //! # Features
 //!
-//! None is on by default. A feature adds and changes nothing that is there without it.
+//! None is on by default. A feature adds and changes nothing that is there without it. The last column counts the crates
+//! that a build with this feature alone compiles, build dependencies included (`cargo tree -e normal,build`).
 //!
-//! | feature | what it adds |
-//! |---|---|
-//! | `async` | `asynchronous`, for any runtime; no dependency |
-//! | `tokio` | `asynchronous::open`, and a client on hyper |
-//! | `reqwest` | `asynchronous::Reqwest`, for programs that have that client already |
-//! | `tracing` | a span for each session, an event for each of its own |
-//! | `ureq` | `blocking`, the adapter on ureq 3 and rustls |
-//! | `sim` | `sim`, the simulators and the loopback server |
-//! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0: `providers::ibkr::oauth1a`, `providers::ibkr::oauth2` and the direct machines |
-//! | `totp` | `totp`, the codes of an authenticator from its secret |
-//! | `testing` | `testing`, the laws that each provider must keep, as a property-test harness |
+//! | feature | what it adds | crates |
+//! |---|---|---|
+//! | `async` | `asynchronous`: a handle and a driver for any runtime | 19 |
+//! | `tokio` | `asynchronous::open`, `asynchronous::spawn`, and `asynchronous::Transport`, a client on hyper and rustls | 69 |
+//! | `reqwest` | `asynchronous::Reqwest`, for programs that have reqwest already | 102 |
+//! | `tracing` | a span for each session, an event for each of its events, requests and answers | 23 |
+//! | `ureq` | `blocking`, the adapter on ureq 3 and rustls | 50 |
+//! | `sim` | `sim`, the simulators and the loopback server | 43 |
+//! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0: `providers::ibkr::oauth1a`, `providers::ibkr::oauth2` and the direct machines | 46 |
+//! | `totp` | `totp`, the codes of an authenticator from its secret | 36 |
+//! | `testing` | `testing`, the laws that each provider must keep, as a property-test harness | 34 |
 //!
-//! Without any, it depends on `http`, `serde`, `serde_json`, `serde_urlencoded`, `zeroize` and `base64`,
-//! 19 crates with all that these bring and their build needs; none of them does I/O or reads a clock.
+//! Without any there are 19: `http`, `serde`, `serde_json`, `serde_urlencoded`, `zeroize` and `base64` with all that these
+//! bring and their build needs; none of them does I/O or reads a clock.
 //!
 //! # Panics, errors and secrets
 //!
@@ -158,8 +194,8 @@
 //!
 //! # Intentional omissions
 //!
-//! - **No async in the core.** A future that owns a session must be polled by some runtime and can be
-//!   dropped at every await; a value that is polled needs neither, and an async driver is a loop around it.
+//! - **No async in the core.** A machine is a value that is polled, so that no runtime and no dropped future
+//!   can harm it; `drive` is the future around it.
 //! - **No clock, no timers.** [`Timestamp`]s are wall time, since monotonic clocks stop in suspend and
 //!   mean nothing in a snapshot.
 //! - **No locks.** Sharing is the adapters': `drive::Handle` is one way.
@@ -224,7 +260,7 @@ pub mod sim;
 pub mod testing;
 #[cfg(feature = "totp")]
 pub mod totp;
-#[cfg(feature = "tls")]
+#[cfg(feature = "_tls")]
 mod trust;
 
 // What the guides show needs all features, and no program needs the guides.

@@ -82,6 +82,9 @@ pub trait Machine: Send {
     /// Gives what a health check wants to know.
     fn status(&self) -> Status;
 
+    /// Returns the name of the provider, as it stands in snapshots.
+    fn provider(&self) -> &'static str;
+
     /// Names the group of sessions that share the server's rate limits: its host and the account.
     fn limit_group(&self) -> String;
 }

@@ -8,7 +8,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-#[cfg(any(feature = "reqwest", feature = "tokio"))]
+#[cfg(feature = "_clients")]
 pub(crate) use verify::client_config;
 pub(crate) use verify::reason;
 #[cfg(feature = "ureq")]

@@ -36,7 +36,7 @@
 
 mod driver;
 mod handle;
-#[cfg(any(feature = "reqwest", feature = "tokio"))]
+#[cfg(feature = "_clients")]
 mod length;
 #[cfg(feature = "tokio")]
 mod open;
@@ -44,6 +44,8 @@ mod open;
 mod reqwest;
 #[cfg(feature = "tokio")]
 mod transport;
+#[cfg(feature = "tokio")]
+mod way;
 
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::Reqwest;
@@ -52,12 +54,13 @@ pub use handle::Handle;
 #[cfg(feature = "tokio")]
 pub use open::{OpenError, open, spawn};
 #[cfg(feature = "tokio")]
-pub use transport::Transport;
+pub use transport::{Transport, TransportBuilder};
 
-#[cfg(feature = "seed")]
+#[cfg(feature = "_seed")]
 pub use crate::drive::seed;
 pub use crate::drive::{
-    Answer, CallError, Client, DriveError, Ended, Pin, Program, Reason, SendError, Stop, Timer, TransportError, now,
+    Answer, CallError, Client, DriveError, Ended, Events, Pin, Program, Reason, SendError, Stop, Timer, TransportError,
+    now,
 };
-#[cfg(feature = "tls")]
+#[cfg(feature = "_tls")]
 pub use crate::trust::Trust;

@@ -2,24 +2,26 @@
 
 use core::fmt;
 use core::future::ready;
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::error::Error as StdError;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::client::legacy::{self, Client as Pool};
+use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_service::Service;
 
 use super::length::with_length;
+use super::way::{self, Known, Way};
 use super::{Client, Reason, SendError};
 use crate::drive::{TransportError, find};
 use crate::trust::{self, Trust};
@@ -29,37 +31,80 @@ use crate::{Failure, FailureKind, SendPolicy};
 /// for so long is not there, and a login may wait for minutes.
 const CONNECT: Duration = Duration::from_secs(10);
 
-type BoxError = Box<dyn StdError + Send + Sync>;
+pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// An HTTP client on tokio that does what a session needs and nothing by itself.
 ///
 /// It follows no redirect, keeps no cookies, asks no proxy, wants no compression and adds no header but `Host` and
 /// `Content-Length`. Clones share one pool of connections. It makes its connections in the runtime in which it is used.
 #[derive(Clone)]
-pub struct Transport(Pool<Connector, Full<Bytes>>);
+pub struct Transport(Arc<Pool<Connector, Full<Bytes>>>);
 
 impl Transport {
-    /// Makes a transport that trusts Mozilla's roots.
+    /// Creates a transport that trusts Mozilla's roots.
     ///
     /// # Errors
     /// [`TransportError::Tls`] where TLS cannot be set up.
     pub fn new() -> Result<Self, TransportError> {
-        Self::trusting(&Trust::mozilla())
+        Self::builder().build()
     }
 
-    /// Makes a transport that trusts these certificates.
+    /// Begins to make a transport.
+    pub fn builder() -> TransportBuilder {
+        TransportBuilder { trust: Trust::default(), proxy: None }
+    }
+}
+
+/// What a [`Transport`] is made of.
+#[derive(Clone)]
+#[must_use = "nothing is made before `build`"]
+pub struct TransportBuilder {
+    trust: Trust,
+    proxy: Option<Intercept>,
+}
+
+impl TransportBuilder {
+    /// Sets which certificates are trusted. Default: [`Trust::mozilla`].
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// Sends everything through this proxy, `http://host:port` or `http://user:password@host:port`.
+    ///
+    /// It is asked to open tunnels (`CONNECT`) and to look names up. Over plain http it sees all.
     ///
     /// # Errors
-    /// [`TransportError::Tls`] where TLS cannot be set up.
-    pub fn trusting(trust: &Trust) -> Result<Self, TransportError> {
+    /// [`TransportError::BadProxy`] for anything but such a URL.
+    pub fn proxy(mut self, url: &str) -> Result<Self, TransportError> {
+        self.proxy = Some(way::proxy(url).ok_or(TransportError::BadProxy)?);
+        Ok(self)
+    }
+
+    /// Creates the transport; nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`TransportError::LoopbackByProxy`], or [`TransportError::Tls`] where TLS cannot be set up.
+    pub fn build(self) -> Result<Transport, TransportError> {
+        let loopback_only = self.trust.is_loopback_only();
+        if self.proxy.is_some() && loopback_only {
+            return Err(TransportError::LoopbackByProxy);
+        }
         let mut http = HttpConnector::new_with_resolver(Known(GaiResolver::new()));
         http.enforce_http(false);
         http.set_nodelay(true);
-        let tls = trust::client_config(trust)?;
+        let way = Way::new(self.proxy.as_ref(), http);
+        let tls = trust::client_config(&self.trust)?;
         let https = HttpsConnectorBuilder::new().with_tls_config((*tls).clone()).https_or_http().enable_http1();
-        let connector = Connector { https: https.wrap_connector(http), loopback_only: trust.is_loopback_only() };
+        let connector = Connector { https: https.wrap_connector(way), loopback_only };
         let mut builder = Pool::builder(TokioExecutor::new());
-        Ok(Self(builder.pool_timer(TokioTimer::new()).build(connector)))
+        Ok(Transport(Arc::new(builder.pool_timer(TokioTimer::new()).build(connector))))
+    }
+}
+
+impl fmt::Debug for TransportBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportBuilder").field("trust", &self.trust).field("proxy", &self.proxy.is_some()).finish()
     }
 }
 
@@ -123,12 +168,12 @@ fn last<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static)
 /// Connects within [`CONNECT`], and where certificates go unverified, to this machine only.
 #[derive(Clone)]
 struct Connector {
-    https: HttpsConnector<HttpConnector<Known>>,
+    https: HttpsConnector<Way>,
     loopback_only: bool,
 }
 
 impl Service<Uri> for Connector {
-    type Response = <HttpsConnector<HttpConnector<Known>> as Service<Uri>>::Response;
+    type Response = <HttpsConnector<Way> as Service<Uri>>::Response;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -146,30 +191,5 @@ impl Service<Uri> for Connector {
             let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
             tokio::time::timeout(CONNECT, connected).await.unwrap_or_else(late)
         })
-    }
-}
-
-/// Looks names up as the system does; `localhost` is known: plain http with a password goes there, so it is this
-/// machine itself whatever a name server says.
-#[derive(Clone)]
-struct Known(GaiResolver);
-
-impl Service<Name> for Known {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        if name.as_str().eq_ignore_ascii_case("localhost") {
-            let hosts = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-            let found = hosts.map(|host| SocketAddr::new(host, 0)).to_vec();
-            return Box::pin(ready(Ok(found.into_iter())));
-        }
-        let found = self.0.call(name);
-        Box::pin(async move { Ok(found.await?.collect::<Vec<_>>().into_iter()) })
     }
 }

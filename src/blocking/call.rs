@@ -6,8 +6,8 @@ use core::time::Duration;
 use http::{Request, Response};
 
 use super::park::Parker;
-use super::{CallError, Ended, Handle, Transport};
-use crate::Machine;
+use super::{CallError, Ended, Events, Handle, Transport};
+use crate::{Event, Machine};
 
 impl<M: Machine + ?Sized> Handle<M> {
     /// Makes a call of the user's own, authorized: [`Handle::authorize`], [`Transport::call`] and
@@ -46,6 +46,13 @@ impl<M: Machine + ?Sized> Handle<M> {
     /// Waits until driving has ended, for so long at most.
     pub fn wait_ended(&self, limit: Duration) -> Option<Ended> {
         Parker::default().block_on_for(limit, self.until_ended())
+    }
+}
+
+impl<M: Machine + ?Sized> Events<M> {
+    /// Waits for the next event, for `limit` at most; `None` where none came, or where [`Events::next`] returns it.
+    pub fn wait(&mut self, limit: Duration) -> Option<Event> {
+        Parker::default().block_on_for(limit, self.next()).flatten()
     }
 }
 

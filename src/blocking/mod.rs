@@ -89,7 +89,7 @@ pub use keeper::{Keeper, OpenError, open};
 pub use transport::{Transport, TransportBuilder};
 
 pub use crate::drive::{
-    Answer, CallError, DriveError, Ended, Handle, Pin, Reason, SendError, Stop, TransportError, now, seed,
+    Answer, CallError, DriveError, Ended, Events, Handle, Pin, Reason, SendError, Stop, TransportError, now, seed,
 };
 pub use crate::trust::Trust;
 

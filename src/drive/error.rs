@@ -112,7 +112,7 @@ impl From<SendError> for Failure {
 }
 
 /// Looks for an error of one type in an error, its sources and what an `io::Error` holds.
-#[cfg(feature = "tls")]
+#[cfg(feature = "_tls")]
 pub(crate) fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -10,7 +10,8 @@ use http::Response;
 use http::request::Parts;
 
 use super::clock::{Clock, now};
-use super::{Ended, SendError};
+use super::events::Listener;
+use super::{Ended, Events, SendError, trace};
 use crate::{
     Accepted, Answered, AuthorizeError, By, Event, Failure, Input, Machine, Misuse, NeedId, Output, Phase, RequestId,
     Snapshot, Status, Ticket, Timestamp,
@@ -58,7 +59,16 @@ struct News {
     driver: Option<Waker>,
     /// The tasks that wait for the session to get somewhere, each under a number of its own.
     waiting: Vec<(u64, Waker)>,
+    /// Those who listen to its events, likewise.
+    listeners: Vec<Listener>,
     numbers: u64,
+}
+
+impl News {
+    fn number(&mut self) -> u64 {
+        self.numbers = self.numbers.wrapping_add(1);
+        self.numbers
+    }
 }
 
 /// How to stop a session from another thread, or from a callback.
@@ -154,6 +164,20 @@ impl<M: Machine + ?Sized> Handle<M> {
         self.machine().status()
     }
 
+    /// Returns the name of the provider.
+    pub fn provider(&self) -> &'static str {
+        self.machine().provider()
+    }
+
+    /// Listens to what the session tells from now on, beside the program that drives it.
+    pub fn events(&self) -> Events<M> {
+        let mut news = self.news();
+        let number = news.number();
+        news.listeners.push(Listener::new(number));
+        drop(news);
+        Events::new(self.clone(), number)
+    }
+
     /// Names the group of sessions that share the server's rate limits.
     pub fn limit_group(&self) -> String {
         self.machine().limit_group()
@@ -245,7 +269,7 @@ impl<M: Machine + ?Sized> Handle<M> {
         let output = self.quietly(|machine, now| machine.poll(now));
         match &output {
             Output::Save => self.news().unsaved = true,
-            Output::Event(Event::PhaseChanged { .. }) => self.announce(self.news()),
+            Output::Event(event) => self.tell(event),
             Output::Closed(reason) => self.note_end(Ended::Closed(reason.clone())),
             _ => {}
         }
@@ -362,6 +386,35 @@ impl<M: Machine + ?Sized> Handle<M> {
         Some(Seat(self.clone()))
     }
 
+    /// Tells an event to those who listen, and wakes those who wait where it may concern them.
+    fn tell(&self, event: &Event) {
+        let mut news = self.news();
+        for listener in &mut news.listeners {
+            listener.tell(event.clone());
+        }
+        if !news.listeners.is_empty() || matches!(event, Event::PhaseChanged { .. }) {
+            self.announce(news);
+        }
+    }
+
+    /// Does something with what waits for a listener.
+    pub(super) fn hear<T>(&self, number: u64, act: impl FnOnce(&mut Listener) -> T) -> Option<T> {
+        self.news().listeners.iter_mut().find(|listener| listener.number == number).map(act)
+    }
+
+    pub(super) fn unlisten(&self, number: u64) {
+        self.news().listeners.retain(|listener| listener.number != number);
+    }
+
+    /// Waits for the next event, or for the end of driving.
+    pub(super) async fn until_told(&self, number: u64) -> Option<Event> {
+        self.until(|| match self.hear(number, Listener::take).flatten() {
+            Some(event) => Some(Some(event)),
+            None => self.news().ended.is_some().then_some(None),
+        })
+        .await
+    }
+
     /// Waits until the session is usable.
     pub(crate) async fn until_active(&self) -> Result<(), Ended> {
         self.until(|| match self.phase() {
@@ -423,6 +476,7 @@ impl<M: Machine + ?Sized> Drop for Seat<M> {
         news.driven = false;
         news.driver = None;
         if news.ended.is_none() {
+            trace::ended(&Ended::Abandoned);
             news.ended = Some(Ended::Abandoned);
         }
         self.0.announce(news);
@@ -438,10 +492,7 @@ struct Place<'a, M: Machine + ?Sized> {
 impl<M: Machine + ?Sized> Place<'_, M> {
     fn take(&mut self, waker: &Waker) {
         let mut news = self.handle.news();
-        let number = *self.number.get_or_insert_with(|| {
-            news.numbers = news.numbers.wrapping_add(1);
-            news.numbers
-        });
+        let number = *self.number.get_or_insert_with(|| news.number());
         match news.waiting.iter_mut().find(|(held, _)| *held == number) {
             Some((_, held)) => held.clone_from(waker),
             None => news.waiting.push((number, waker.clone())),

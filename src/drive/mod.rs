@@ -7,10 +7,11 @@ mod ask;
 mod clock;
 mod ended;
 mod error;
+mod events;
 mod handle;
 mod pin;
 mod run;
-#[cfg(feature = "seed")]
+#[cfg(feature = "_seed")]
 mod seed;
 mod trace;
 mod traits;
@@ -18,14 +19,15 @@ mod traits;
 pub(crate) use clock::Clock;
 pub use clock::now;
 pub use ended::Ended;
-#[cfg(feature = "tls")]
+#[cfg(feature = "_tls")]
 pub(crate) use error::find;
 pub use error::{Reason, SendError, TransportError};
+pub use events::Events;
 pub(crate) use handle::Seat;
 pub use handle::{CallError, Handle, Stop};
 pub use pin::Pin;
 pub use run::DriveError;
 pub(crate) use run::run;
-#[cfg(feature = "seed")]
+#[cfg(feature = "_seed")]
 pub use seed::seed;
 pub use traits::{Answer, Client, Program, Timer};

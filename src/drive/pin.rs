@@ -26,7 +26,7 @@ impl Pin {
     }
 
     /// Makes the pin of a certificate in DER form.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "_tls")]
     pub fn of(der: &[u8]) -> Self {
         Self(<sha2::Sha256 as sha2::Digest>::digest(der).into())
     }

@@ -35,7 +35,8 @@ where
 {
     let life = async {
         let ended = run_within(handle, client, timer, program).await;
-        ended.inspect(trace::ended)
+        trace::outcome(&ended);
+        ended
     };
     trace::in_span(handle, life).await
 }

@@ -1,4 +1,16 @@
-//! What is told to `tracing`: a span for each session, an event for each of its own, one for each request and answer.
+//! What is told to `tracing`, all under the target `sansession`.
+//!
+//! A span `session` for each session, with the `provider` and the `server` (the limit group without the account), and in
+//! it an event for each event of the session, each need, each request, each answer and the end. `code` says which one;
+//! fields of requests and answers have the names of OpenTelemetry's conventions for HTTP clients, so that counters and
+//! durations can be made of them.
+//!
+//! | level | what |
+//! |---|---|
+//! | ERROR | driving ended, and not by a confirmed logout or because somebody had it leave: a person is wanted |
+//! | WARN | the session is not as usable as it was, or its owner should know or do something |
+//! | INFO | the session moved on in its life, was asked for something, or tries again |
+//! | DEBUG | what happens in every healthy minute: requests, answers, keepalives |
 //!
 //! Codes, paths, statuses and shapes, never a body, a header, a query or an account. Without the feature there is nothing.
 
@@ -12,7 +24,7 @@ pub(super) use off::*;
 mod on {
     use tracing::{Instrument, Level, Span};
 
-    use crate::drive::{Ended, Handle, SendError};
+    use crate::drive::{DriveError, Ended, Handle, SendError};
     use crate::{Event, Machine, Need, Outgoing, RequestId};
 
     pub(in crate::drive) fn in_span<M: Machine + ?Sized, F: Future>(
@@ -22,7 +34,7 @@ mod on {
         let group = handle.limit_group();
         // What follows the server is the account.
         let server = group.split('|').next().unwrap_or_default();
-        let span: Span = tracing::info_span!(target: "sansession", "session", server);
+        let span: Span = tracing::error_span!(target: "sansession", "session", provider = handle.provider(), server);
         future.instrument(span)
     }
 
@@ -49,16 +61,21 @@ mod on {
     }
 
     pub(in crate::drive) fn sending(outgoing: &Outgoing) {
-        let (id, method, path) = (outgoing.id(), outgoing.method(), outgoing.path());
-        tracing::debug!(target: "sansession", code = "sending", ?id, %method, path);
+        tracing::debug!(
+            target: "sansession",
+            code = "sending",
+            id = ?outgoing.id(),
+            http.request.method = %outgoing.method(),
+            url.path = outgoing.path(),
+        );
     }
 
     pub(in crate::drive) fn received(id: RequestId, status: http::StatusCode) {
-        tracing::debug!(target: "sansession", code = "received", ?id, status = status.as_u16());
+        tracing::debug!(target: "sansession", code = "received", ?id, http.response.status_code = status.as_u16());
     }
 
     pub(in crate::drive) fn failed(id: RequestId, error: &SendError) {
-        tracing::info!(target: "sansession", code = "failed", ?id, %error);
+        tracing::info!(target: "sansession", code = "failed", ?id, error.type = error.failure.kind.code(), %error);
     }
 
     pub(in crate::drive) fn asking(need: &Need) {
@@ -66,17 +83,30 @@ mod on {
         tracing::info!(target: "sansession", code = "need", kind, because, refused = need.refused);
     }
 
+    pub(in crate::drive) fn outcome(outcome: &Result<Ended, DriveError>) {
+        match outcome {
+            Ok(end) => ended(end),
+            Err(error) => tracing::error!(target: "sansession", code = "undriven", %error),
+        }
+    }
+
     pub(in crate::drive) fn ended(ended: &Ended) {
-        match ended {
-            Ended::Closed(reason) => tracing::info!(target: "sansession", code = "closed", reason = reason.code()),
-            ended => tracing::info!(target: "sansession", code = "left", %ended),
+        match (ended, ended.clone().into_result()) {
+            (Ended::Closed(reason), Ok(())) => {
+                tracing::info!(target: "sansession", code = "closed", reason = reason.code());
+            }
+            (Ended::Closed(reason), Err(_)) => {
+                tracing::error!(target: "sansession", code = "closed", reason = reason.code(), %ended);
+            }
+            (_, Ok(())) => tracing::info!(target: "sansession", code = "left"),
+            (_, Err(_)) => tracing::error!(target: "sansession", code = "undriven", %ended),
         }
     }
 }
 
 #[cfg(not(feature = "tracing"))]
 mod off {
-    use crate::drive::{Ended, Handle, SendError};
+    use crate::drive::{DriveError, Ended, Handle, SendError};
     use crate::{Event, Machine, Need, Outgoing, RequestId};
 
     pub(in crate::drive) fn in_span<M: Machine + ?Sized, F: Future>(_: &Handle<M>, future: F) -> F {
@@ -88,5 +118,6 @@ mod off {
     pub(in crate::drive) fn received(_: RequestId, _: http::StatusCode) {}
     pub(in crate::drive) fn failed(_: RequestId, _: &SendError) {}
     pub(in crate::drive) fn asking(_: &Need) {}
+    pub(in crate::drive) fn outcome(_: &Result<Ended, DriveError>) {}
     pub(in crate::drive) fn ended(_: &Ended) {}
 }

@@ -74,6 +74,10 @@ impl<M: Machine + ?Sized> Machine for Box<M> {
         (**self).status()
     }
 
+    fn provider(&self) -> &'static str {
+        (**self).provider()
+    }
+
     fn limit_group(&self) -> String {
         (**self).limit_group()
     }

@@ -381,6 +381,10 @@ impl<P: Provider + Send> Machine for Session<P> {
         }
     }
 
+    fn provider(&self) -> &'static str {
+        self.provider.identity().provider
+    }
+
     fn limit_group(&self) -> String {
         let identity = self.provider.identity();
         format!("{}|{}", identity.server.authority(), identity.account.unwrap_or_default())

@@ -22,12 +22,13 @@ pub(crate) fn verifier(trust: &Trust) -> Result<Option<Arc<ClientConfig>>, Trans
     own_config(provider, verifier).map(Some)
 }
 
-/// Gives a configuration for whatever is trusted.
-#[cfg(any(feature = "reqwest", feature = "tokio"))]
+/// Returns a configuration for whatever is trusted.
+#[cfg(feature = "_clients")]
 pub(crate) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TransportError> {
     if let Some(config) = verifier(trust)? {
         return Ok(config);
     }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     match &trust.0 {
         Trusted::Roots(given) => {
@@ -35,11 +36,13 @@ pub(crate) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, Transpor
                 roots.add(root.clone()).map_err(|_| TransportError::BadCertificate)?;
             }
         }
-        // The sketch has no verifier of the system's.
-        Trusted::System => return Err(TransportError::Tls),
+        Trusted::System => {
+            let system = rustls_platform_verifier::Verifier::new(Arc::clone(&provider));
+            return own_config(provider, Arc::new(system.map_err(|_| TransportError::Tls)?));
+        }
         _ => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|_| TransportError::Tls)?;
     Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))

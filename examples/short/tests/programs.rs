@@ -6,12 +6,16 @@ use std::process::{Command, Output};
 use sansession::blocking::now;
 use sansession::sim::{Cbrain, Server};
 
-/// Checks that the README shows the program, counts the lines that say something, and runs it.
-fn plays(name: &str, binary: &str, lines: usize, says: &str, asks: &[&str]) {
+/// Checks that these pages show the program, counts the lines that say something, and runs it.
+fn plays(name: &str, pages: &[&str], binary: &str, lines: usize, says: &str, asks: &[&str]) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = std::fs::read_to_string(here.join(format!("src/bin/{name}.rs"))).unwrap();
-    let readme = std::fs::read_to_string(here.join("../../README.md")).unwrap();
-    assert!(readme.contains(&program), "the README shows another {name}");
+    for page in pages {
+        let text = std::fs::read_to_string(here.join("../..").join(page)).unwrap();
+        let shown: Vec<_> = text.lines().map(|line| line.strip_prefix("//!").unwrap_or(line).trim_start()).collect();
+        let program: Vec<_> = program.lines().map(str::trim_start).collect();
+        assert!(shown.windows(program.len()).any(|lines| lines == program), "{page} shows another {name}");
+    }
     assert!(program.lines().filter(|line| !line.trim().is_empty()).count() <= lines);
 
     let mut portal = Cbrain::new(1);
@@ -36,17 +40,31 @@ fn plays(name: &str, binary: &str, lines: usize, says: &str, asks: &[&str]) {
 #[test]
 fn the_shortest_blocking_program() {
     let asks = ["POST /session", "GET /groups", "DELETE /session"];
-    plays("short_blocking", env!("CARGO_BIN_EXE_short_blocking"), 9, "200 OK\n", &asks);
+    plays("short_blocking", &["README.md", "src/lib.rs"], env!("CARGO_BIN_EXE_short_blocking"), 9, "200 OK\n", &asks);
 }
 
 #[test]
 fn the_shortest_async_program() {
     let asks = ["POST /session", "GET /groups", "DELETE /session"];
-    plays("short_async", env!("CARGO_BIN_EXE_short_async"), 12, "200 OK\n", &asks);
+    plays(
+        "short_async",
+        &["README.md", "src/lib.rs", "src/guide/asynchronous.md"],
+        env!("CARGO_BIN_EXE_short_async"),
+        12,
+        "200 OK\n",
+        &asks,
+    );
 }
 
 #[test]
 fn one_that_brings_its_own_client_and_spawns_for_itself() {
     let asks = ["POST /session", "GET /groups", "GET /groups", "DELETE /session"];
-    plays("short_reqwest", env!("CARGO_BIN_EXE_short_reqwest"), 18, "200 OK 200 OK\n", &asks);
+    plays(
+        "short_reqwest",
+        &["README.md", "src/guide/asynchronous.md"],
+        env!("CARGO_BIN_EXE_short_reqwest"),
+        18,
+        "200 OK 200 OK\n",
+        &asks,
+    );
 }

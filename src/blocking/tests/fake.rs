@@ -210,6 +210,10 @@ impl Machine for Fake {
         }
     }
 
+    fn provider(&self) -> &'static str {
+        "fake"
+    }
+
     fn limit_group(&self) -> String {
         "fake".into()
     }

@@ -3,12 +3,15 @@
 //! A program of its own: with one subscriber in one thread, `tracing` may take what other threads meet first for unwanted.
 
 use std::fmt::{Debug, Write};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use http::Request;
+use http::{Request, Response};
 use runtimes::{LOGGED_OUT, alice, portal, session};
-use sansession::asynchronous::{self, Transport};
+use sansession::Timestamp;
+use sansession::asynchronous::{self, Transport, now};
+use sansession::sim::{Reply, Server, Simulator};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -92,6 +95,44 @@ fn a_life_is_told_by_codes_in_a_span_and_shows_no_secret() {
         ["phase", "phase", "need", "sending", "received", "phase", "phase", "sending", "received", "phase", "closed"],
         "{told:#?}"
     );
-    assert!(told[0].starts_with("span session server=\"127.0.0.1:"), "{}", told[0]);
+    assert!(told[0].starts_with("span session provider=\"cbrain\" server=\"127.0.0.1:"), "{}", told[0]);
     assert!(told[1..].iter().all(|line| line.starts_with("1 ")), "{told:#?}");
+    // Nothing of a healthy minute is louder than DEBUG, nothing of a life as wanted louder than INFO.
+    let loud = |line: &&String| line.starts_with("1 WARN") || line.starts_with("1 ERROR");
+    assert_eq!(told.iter().find(loud), None);
+    assert!(
+        told.iter()
+            .any(|line| line.contains("1 DEBUG code=\"received\"") && line.contains("http.response.status_code="))
+    );
+}
+
+/// A server that quotes what it was sent, head and body, and refuses all of it.
+struct Echo;
+
+impl Simulator for Echo {
+    fn handle(&mut self, _: Timestamp, _: IpAddr, request: &Request<Vec<u8>>) -> Reply {
+        let sent = format!("{:?} {}", request.headers(), String::from_utf8_lossy(request.body()));
+        let body = serde_json::to_vec(&serde_json::json!({ "error": sent, "message": sent })).unwrap();
+        Reply::new(Response::builder().status(401).header("content-type", "application/json").body(body).unwrap())
+    }
+}
+
+#[test]
+fn a_server_that_quotes_the_password_gets_it_into_no_trace_and_the_end_is_an_error() {
+    let server = Server::start(Echo, now).unwrap();
+    let lines = Lines::default();
+    tracing::subscriber::with_default(lines.clone(), || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let transport = Transport::new().unwrap();
+            let (session, driver) =
+                asynchronous::new(session(server.url(), false), transport, tokio::time::sleep, alice);
+            tokio::spawn(driver);
+            assert!(session.ready().await.is_err());
+        });
+    });
+    let told = lines.lines.lock().unwrap();
+    assert!(!told.join("\n").contains("wonderland"), "{told:#?}");
+    let last = told.last().unwrap();
+    assert!(last.starts_with("1 ERROR code=\"closed\" reason=\"denied."), "{last}");
 }

@@ -323,7 +323,7 @@ async fn a_pinned_certificate_is_taken_and_another_is_named() {
     let pin = |server: &Server<sim::Cbrain>| Pin::of(server.certificate_der().unwrap());
     let trust = Trust::pin(pin(&pinned));
     let clients = [
-        Either::Hyper(Transport::trusting(&trust).unwrap()),
+        Either::Hyper(Transport::builder().trust(trust.clone()).build().unwrap()),
         Either::Reqwest(Reqwest::build(&trust, |builder| builder).unwrap()),
     ];
     for client in clients {
@@ -343,7 +343,7 @@ async fn a_pinned_certificate_is_taken_and_another_is_named() {
 #[tokio::test]
 async fn unverified_certificates_are_taken_on_loopback_only() {
     let server = Server::start_tls(Certificate::NoNames, sim::Cbrain::new(1), now).unwrap();
-    let client = Transport::trusting(&Trust::danger_anything_on_loopback()).unwrap();
+    let client = Transport::builder().trust(Trust::danger_anything_on_loopback()).build().unwrap();
     client.send(request(Method::GET, &format!("{}/", server.url()), ""), ROOMY).await.unwrap();
     let error = client.send(request(Method::GET, "https://name.invalid/", ""), POLICY).await.unwrap_err();
     assert_eq!((error.failure, error.reason), (Failure::not_sent(FailureKind::Connect), Reason::NotLoopback));

@@ -80,7 +80,7 @@ impl<C: Client + Clone + Send + Sync + 'static> Boxed for C {
 
 #[tokio::test]
 async fn is_noticed_and_the_question_is_withdrawn() {
-    a_login_in_a_browser(|trust| Box::new(Transport::trusting(trust).unwrap())).await;
+    a_login_in_a_browser(|trust| Box::new(Transport::builder().trust(trust.clone()).build().unwrap())).await;
 }
 
 #[tokio::test]

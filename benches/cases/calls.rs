@@ -58,6 +58,7 @@ pub fn gateway() -> Case {
         let uri: Uri = format!("https://localhost:5000/v1/api{}", request.uri().path()).parse().unwrap();
         *request.uri_mut() = uri;
         request.headers_mut().insert(USER_AGENT, AGENT);
+        request.headers_mut().insert(ACCEPT, JSON);
         request
     };
     Case::new(ours, floor)
@@ -149,6 +150,7 @@ pub fn hmac() -> Case {
         request.headers_mut().insert(AUTHORIZATION, secret(&header));
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
         request.headers_mut().insert(USER_AGENT, AGENT);
+        request.headers_mut().insert(ACCEPT, JSON);
         request
     };
     Case::new(ours, floor)

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::{Gateway, wire};
@@ -46,11 +46,12 @@ pub fn keepalive_cycle() -> Case {
     };
     let uri: Uri = "https://localhost:5000/v1/api/tickle".parse().unwrap();
     let floor = move || {
-        let mut request = Request::new(b"{}".to_vec());
+        let mut request = Request::new(Vec::<u8>::new());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
         request.headers_mut().insert(USER_AGENT, const { HeaderValue::from_static(wire::USER_AGENT) });
-        request.headers_mut().insert(CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
+        request.headers_mut().insert(ACCEPT, const { HeaderValue::from_static("application/json") });
+        request.headers_mut().insert(CONTENT_LENGTH, const { HeaderValue::from_static("0") });
         black_box(&request);
         let tickle: Tickle<'_> = serde_json::from_slice(floor_response.body()).unwrap();
         tickle.is_alive_for("bb665d0f55b6289d70bc7380089fc96f", 123_456_789)

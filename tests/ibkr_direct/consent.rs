@@ -11,7 +11,7 @@ use crate::*;
 
 /// The server's half, which the account's owner visits in a browser, too.
 #[derive(Clone)]
-struct Portal(Arc<Mutex<OAuthServer>>);
+pub struct Portal(pub Arc<Mutex<OAuthServer>>);
 
 impl Simulator for Portal {
     fn handle(&mut self, now: Timestamp, _: IpAddr, request: &http::Request<Vec<u8>>) -> Reply {
@@ -21,7 +21,7 @@ impl Simulator for Portal {
 
 impl Portal {
     /// The owner opens the page and consents.
-    fn consents(&self, need: &Need) -> String {
+    pub fn consents(&self, need: &Need) -> String {
         let (page, token) = need.url.as_deref().unwrap().split_once("?oauth_token=").unwrap();
         assert_eq!(page, "https://www.interactivebrokers.com/authorize");
         self.0.lock().unwrap().consent(token).unwrap()

@@ -14,6 +14,7 @@ mod oauth2;
 mod refusals;
 mod remote;
 mod renewal;
+mod specification;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -31,7 +31,7 @@ fn life_of(user: &str, address: [u8; 4]) -> Life {
     World::new(Session::new(provider(user, address), Options::default(), seed()), ibkr())
 }
 
-fn life() -> Life {
+pub fn life() -> Life {
     life_of("tester", [127, 0, 0, 1])
 }
 

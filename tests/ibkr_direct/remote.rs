@@ -19,17 +19,17 @@ use crate::*;
 const ENTROPY: Entropy<'static> = Entropy { key: &[1; 24], epoch: 1, counter: 1 };
 
 /// The vault: it gives no key away, only what they make.
-struct Vault {
+pub struct Vault {
     signature: PrivateKey,
     encryption: PrivateKey,
 }
 
 impl Vault {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { signature: key(&client_keys().signature), encryption: key(&client_keys().encryption) }
     }
 
-    fn answers(&self, need: &Need) -> Input {
+    pub fn answers(&self, need: &Need) -> Input {
         let message = need.message.as_ref().unwrap().as_bytes();
         match need.kind {
             NeedKind::Signature => {
@@ -58,7 +58,7 @@ fn provider(issued: &Issued) -> WebApi {
 }
 
 /// A session whose keys are elsewhere, and nobody who asks there.
-fn unanswered() -> Life {
+pub fn unanswered() -> Life {
     let (server, issued) = server(START);
     let mut sim = sim::WebApi::oauth1a(server, sim::WebApi::settings());
     sim.gateway.settings().maintenance = None;

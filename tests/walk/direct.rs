@@ -14,7 +14,7 @@ use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::testing::{Sample, Walk};
 use sansession::{BaseUrl, Input, NeedKind, Options, Relogin, Timestamp};
 
-use super::{anywhere, ibkr, is_drawn_in, leads_on, name};
+use super::{anywhere, ibkr, is_drawn_in, leads_on, specified};
 use crate::ignored::{BROKERAGE, DIRECT};
 
 const CONSUMER: &str = "ABCDEFGHI";
@@ -109,7 +109,7 @@ fn every_state_of_a_direct_session_leads_on() {
     let oauth = OAuth1a::new(consumer, &grant, key(&keys().signature), &key(&keys().encryption), params).unwrap();
     let seen = RefCell::new(None::<(Vec<u8>, Option<Sample>)>);
     let map = walk(Arc::new(WebApi::new(&base(), oauth).unwrap()))
-        .replies(move |request| match request.uri().path().ends_with("live_session_token") {
+        .replies(move |request| match specified(request).ends_with("live_session_token") {
             true => {
                 let header = request.headers().get("authorization").map(|value| value.as_bytes().to_vec());
                 let header = header.unwrap_or_default();
@@ -119,7 +119,7 @@ fn every_state_of_a_direct_session_leads_on() {
                 *seen.borrow_mut() = Some((header, granted.clone()));
                 login(granted)
             }
-            false => calls(&name(request)),
+            false => calls(&specified(request)),
         })
         .run();
     leads_on(&map);
@@ -132,16 +132,16 @@ fn every_state_of_an_oauth2_session_leads_on() {
     let client = Client::new("client-1", "main").unwrap();
     let oauth = OAuth2::new(client, key(&long_keys().signature), "u", IpAddr::from([192, 0, 2, 1])).unwrap();
     let map = walk(Arc::new(WebApi::new(&base(), oauth).unwrap()))
-        .replies(|request| match request.uri().path() {
-            "/oauth2/api/v1/token" => {
+        .replies(|request| match &*specified(request) {
+            "POST /oauth2/api/v1/token" => {
                 let body = r#"{"access_token":"first","token_type":"Bearer","expires_in":86399}"#;
                 login(Some(Sample::json(200, body)))
             }
-            "/gw/api/v1/sso-sessions" => {
+            "POST /gw/api/v1/sso-sessions" => {
                 let body = r#"{"active":true,"access_token":"second","token_type":"Bearer"}"#;
                 login(Some(Sample::json(200, body)))
             }
-            _ => calls(&name(request)),
+            name => calls(name),
         })
         .run();
     leads_on(&map);
@@ -160,7 +160,7 @@ fn every_state_of_a_consent_leads_on() {
             _ => vec![],
         })
         .replies(|request| {
-            let body = match request.uri().path().ends_with("request_token") {
+            let body = match specified(request).ends_with("request_token") {
                 true => r#"{"oauth_token":"0123456789"}"#,
                 false => r#"{"is_paper":true,"oauth_token":"9876543210","oauth_token_secret":"QUJDREVGRw=="}"#,
             };

@@ -4,7 +4,7 @@ use sansession::providers::ibkr::Gateway;
 use sansession::testing::{Sample, Walk};
 use sansession::{BaseUrl, Input, NeedKind, Options, Relogin};
 
-use super::{anywhere, is_drawn_in, leads_on, name};
+use super::{anywhere, is_drawn_in, leads_on, specified};
 
 /// The flags of a brokerage session: authenticated, established, competing, connected.
 fn flags(authenticated: bool, established: bool, competing: bool, connected: bool) -> String {
@@ -69,7 +69,7 @@ fn walk() -> Walk<Gateway> {
             NeedKind::Takeover => vec![("take over", Input::TakeOver)],
             _ => vec![],
         })
-        .replies(|request| replies(&name(request)))
+        .replies(|request| replies(&specified(request)))
         .path("/iserver/accounts")
         .ignoring(crate::ignored::BROKERAGE)
         .ignoring(crate::ignored::GATEWAY)

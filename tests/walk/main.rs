@@ -10,6 +10,8 @@ mod ibkr;
 #[path = "../support/ignored.rs"]
 mod ignored;
 mod kotak;
+#[path = "../support/specification.rs"]
+mod specification;
 
 use std::{env, fs};
 
@@ -19,6 +21,12 @@ use sansession::testing::{Map, Sample};
 /// Names a request: `POST /session`.
 fn name(request: &Request<Vec<u8>>) -> String {
     format!("{} {}", request.method(), request.uri().path())
+}
+
+/// Names a request of one of IBKR's machines, which must be one that the official specifications have.
+fn specified(request: &Request<Vec<u8>>) -> String {
+    specification::validate(request).unwrap();
+    name(request)
 }
 
 /// What stands between a client and any server may answer, whatever was asked.

@@ -93,7 +93,10 @@
 //! - An init each minute for hours made a gateway refuse fresh logins.
 //! - A program that is started twice within a minute and has expectations asks `sso/validate` twice: resume it from its
 //!   snapshot, which remembers when it was asked.
-//! - The edge answers 403 without a `User-Agent` and 411 to a POST without a length; both are put on the user's calls.
+//! - The edge answers 403 without a `User-Agent` and 411 to a POST without a length; both are put on the user's calls,
+//!   and so is `Accept: application/json`, which the specification has for every operation.
+//! - The official specification has no body for status, tickle, reauthenticate and logout, and a server that validates
+//!   by it answers 415 to a `{}`: these leave with `Content-Length: 0` and no type, as public clients send them.
 //! - A call with another `Origin` than the gateway's own is refused with 401, as is one with cookies that it does
 //!   not know (a client's source): send neither. A redirect to `/sso/Login` means that nobody is logged in.
 //! - The stream needs a word of the client's own once a minute, `tic`, which keeps the stream open and not the session;
@@ -120,7 +123,7 @@ mod stream;
 
 use core::time::Duration;
 
-use http::header::{CONTENT_LENGTH, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_LENGTH, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request};
 
@@ -344,6 +347,7 @@ impl Provider for Gateway {
 pub(super) fn complete(parts: &mut Parts, body: &[u8]) {
     let agent = const { HeaderValue::from_static(wire::USER_AGENT) };
     parts.headers.entry(USER_AGENT).or_insert(agent);
+    parts.headers.entry(ACCEPT).or_insert(wire::JSON);
     // A POST without a length is answered with 411.
     if body.is_empty() && matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) {
         parts.headers.entry(CONTENT_LENGTH).or_insert(const { HeaderValue::from_static("0") });

@@ -14,6 +14,11 @@ use sansession::{BaseUrl, Need, NeedKind, Options, Phase, Session};
 
 use runtimes::LOGGED_OUT;
 
+use self::specification::Validating;
+
+#[path = "../../../support/specification.rs"]
+mod specification;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A prompt on a screen: how many were put up, and how many were taken down.
@@ -34,7 +39,8 @@ impl Drop for Prompt {
 async fn a_login_in_a_browser(make: impl FnOnce(&Trust) -> Box<dyn Boxed>) {
     let login = Login::After { delay: SECOND, person: Person::default() };
     let settings = Settings { login, establish: SECOND / 2, maintenance: None, ..Settings::default() };
-    let server = Server::start_tls(Certificate::NoNames, ibkr::Gateway::new(settings), now).unwrap();
+    let gateway = Validating::new(ibkr::Gateway::new(settings));
+    let server = Server::start_tls(Certificate::NoNames, gateway, now).unwrap();
     let trust = Trust::pin(Pin::of(server.certificate_der().unwrap()));
     let base = BaseUrl::parse(&format!("{}/v1/api", server.url())).unwrap();
     let machine = Session::new(Gateway::new(&base).unwrap(), Options::default(), [7; 32]);
@@ -61,6 +67,9 @@ async fn a_login_in_a_browser(make: impl FnOnce(&Trust) -> Box<dyn Boxed>) {
     assert_eq!(session.call(request).await.unwrap().status(), 200);
     assert_eq!(session.logout().await, LOGGED_OUT);
     assert_eq!(session.phase(), Phase::Closed);
+    // What has arrived is what the specification has, lengths of empty bodies included.
+    let arrived = server.with(|mock| mock.operations());
+    assert!(arrived.contains("POST /iserver/auth/status") && arrived.contains("POST /logout"), "{arrived:?}");
 }
 
 type Answered =

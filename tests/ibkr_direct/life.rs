@@ -140,7 +140,7 @@ fn a_snapshot_holds_tokens_but_no_keys() {
     assert_eq!(refused, ResumeError::WrongAccount);
     // A host that IBKR does not have.
     let (_, issued) = server(START);
-    let text = text.replace("\"host\":0", "\"host\":8");
+    let text = text.replace("\"host\":0", "\"host\":9");
     let tampered = sansession::Snapshot::from_text(text);
     let provider = WebApi::new(&base(), oauth1a(&issued)).unwrap();
     let refused = Session::resume(provider, &tampered, Options::default(), None, seed(), life.now).unwrap_err();

@@ -7,6 +7,7 @@ mod answers;
 mod bad_input;
 mod consent;
 mod golden;
+mod hosts;
 mod keys;
 mod life;
 mod loopback;

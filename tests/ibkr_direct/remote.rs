@@ -318,3 +318,38 @@ fn what_a_vault_gives_shows_itself_nowhere() {
     }
     assert_eq!(given.iter().map(Vec::len).collect::<Vec<_>>(), [32, 256]);
 }
+
+/// The host is part of what is signed: each host of the way has a signature of its own.
+#[test]
+fn another_host_wants_another_signature() {
+    let (mut life, asked) = answered();
+    life.server.sim.gone = vec!["api.ibkr.com".into()];
+    life.is_active();
+    let signed =
+        |asked: &Mutex<Vec<Need>>| asked.lock().unwrap().iter().filter(|need| need.kind == NeedKind::Signature).count();
+    assert_eq!((signed(&asked), tokens(&life)), (2, 2), "{}", life.transcript);
+    // A renewal that was asked about before the session moved goes where its text says, and is followed by another.
+    let vault = Vault::new();
+    let mut life = unanswered();
+    for _ in 0..2 {
+        let need = open(&mut life);
+        assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), By::Store), Answered::Used);
+    }
+    life.is_active();
+    life.runs_until(|life| matches!(life.machine.status().on, sansession::WaitingOn::Need(_)));
+    life.server.sim.gone = vec!["api.ibkr.com".into()];
+    life.checks();
+    life.runs_until(|life| life.sent.last().is_some_and(|sent| sent == STATUS) && !life.awaits_answer());
+    let need = open(&mut life);
+    assert_eq!((need.kind, need.because), (NeedKind::Signature, Because::Renewing), "{}", life.transcript);
+    let before = tokens(&life);
+    assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), By::Store), Answered::Used);
+    life.runs_for(Duration::from_secs(10));
+    assert_eq!(life.machine.phase(), Phase::Active, "{}", life.transcript);
+    assert_eq!(tokens(&life), before + 1);
+    let refused = life.server.statuses(Call::Token).iter().filter(|status| **status == 401).count();
+    assert_eq!(refused, 0, "{}", life.transcript);
+    let mut life = life.answering(move |need| Some((vault.answers(need), By::Store)));
+    life.runs_for(12 * HOUR);
+    assert_eq!(life.machine.phase(), Phase::Active, "{}", life.transcript);
+}

@@ -151,15 +151,6 @@ fn a_410_moves_to_the_next_host() {
     assert_eq!(own.uri().host(), Some("3.api.ibkr.com"));
 }
 
-#[test]
-fn hosts_that_are_all_gone_are_asked_once_each() {
-    let mut life = life();
-    life.server.sim.gone =
-        (0..8).map(|n| if n == 0 { "api.ibkr.com".into() } else { format!("{n}.api.ibkr.com") }).collect();
-    assert_eq!(life.runs_to_end().code(), "retries-exhausted");
-    assert_eq!(life.sent.len(), 8 + 7);
-}
-
 /// The server has dropped the token, and while it gives no other the owner wants the session ended: what the token had
 /// opened cannot be ended with it.
 #[test]

@@ -133,7 +133,7 @@ impl Consent {
                 return Verdict::unavailable();
             }
             Some(refusal) if refusal.is_passing() => return Verdict::Retry { after: None, answer: Spent::Unjudged },
-            Some(Refusal::EdgeDenied | Refusal::Forbidden) => {
+            Some(Refusal::EdgeDenied | Refusal::Forbidden | Refusal::IpNotAuthorized) => {
                 return Verdict::Close(CloseReason::Denied(Denial::IpNotAllowed));
             }
             _ => {}
@@ -263,7 +263,7 @@ impl Provider for Consent {
         let (at, counter) = (cx.now, cx.entropy.counter);
         let unsigned = self.unsigned(cx.state, step, cx.state.verifier.as_ref(), at, &cx.entropy);
         let digest = unsigned.map_err(|error| Unbuildable(what(error)))?.digest();
-        cx.state.asked = Some(Box::new(Asked { step, at, counter, digest: Some(digest) }));
+        cx.state.asked = Some(Box::new(Asked { step, host: 0, at, counter, digest: Some(digest) }));
         Ok(Ask::new(kind, Because::Opening).about(Message::new(&digest), Some(VALID)))
     }
 

@@ -1,4 +1,4 @@
-//! The hosts of the Web API: a 410 says that one is done with, and the next one may serve.
+//! The hosts of the Web API: the configured one, and those that may take its place.
 //!
 //! The state of a session holds a number and no name, so neither an answer nor a snapshot that
 //! somebody has tampered with can send a token to a foreign host.
@@ -6,10 +6,10 @@
 use super::super::wire::Endpoints;
 use crate::{BaseUrl, UrlError};
 
-/// The host whose numbered siblings were seen to serve the same interface.
+/// The plain host, whose numbered siblings serve the same interface.
 const HOST: &str = "api.ibkr.com";
-/// `1.api.ibkr.com` up to this number were seen.
-const SIBLINGS: u8 = 7;
+/// `1.api.ibkr.com` up to this number are known: two each in New Jersey, Chicago, Hong Kong and Zug.
+const SIBLINGS: u8 = 8;
 
 /// The configured host, number 0, and those that may take its place.
 #[derive(Debug)]
@@ -23,8 +23,9 @@ impl Hosts {
     pub(super) fn new(base: &BaseUrl) -> Result<Self, UrlError> {
         let mut siblings = Vec::new();
         if base.scheme() == "https" && base.port() == 443 && is_ibkr(base.host()) {
-            for number in 1..=SIBLINGS {
-                let host = format!("{number}.{HOST}");
+            // The plain one first: it takes addresses that a numbered one refuses.
+            let numbered = (1..=SIBLINGS).map(|number| format!("{number}.{HOST}"));
+            for host in std::iter::once(HOST.to_owned()).chain(numbered) {
                 if host != base.host() {
                     siblings.push(Endpoints::new(&BaseUrl::parse(&format!("https://{host}{}", base.path()))?)?);
                 }
@@ -44,6 +45,11 @@ impl Hosts {
         sibling.unwrap_or(&self.configured)
     }
 
+    /// Tells whether a host is one of the numbered ones, whose refusals judge nothing.
+    pub(super) fn is_numbered(&self, number: usize) -> bool {
+        !self.siblings.is_empty() && self.of(number).base().host() != HOST
+    }
+
     /// Tells how many hosts there are.
     pub(super) const fn count(&self) -> usize {
         self.siblings.len() + 1
@@ -52,7 +58,7 @@ impl Hosts {
 
 fn is_ibkr(host: &str) -> bool {
     let number = host.strip_suffix(HOST).and_then(|rest| rest.strip_suffix('.'));
-    host == HOST || number.is_some_and(|number| number.len() == 1 && ("1"..="7").contains(&number))
+    host == HOST || number.is_some_and(|number| number.len() == 1 && ("1"..="8").contains(&number))
 }
 
 /// Gives the server's root, below which the endpoints of OAuth 2.0 lie.
@@ -72,11 +78,16 @@ mod tests {
     #[test]
     fn ibkr_has_siblings_and_nobody_else() {
         let siblings = names("https://api.ibkr.com/v1/api");
-        assert_eq!((siblings.len(), siblings[7].as_str()), (8, "https://7.api.ibkr.com/v1/api"));
-        assert_eq!(
-            names("https://3.api.ibkr.com/v1/api")[..3],
-            ["3", "1", "2"].map(|n| format!("https://{n}.api.ibkr.com/v1/api"))
-        );
+        assert_eq!((siblings.len(), siblings[8].as_str()), (9, "https://8.api.ibkr.com/v1/api"));
+        let siblings = names("https://3.api.ibkr.com/v1/api");
+        assert_eq!(siblings.len(), 9);
+        assert_eq!(siblings[..4], ["3.", "", "1.", "2."].map(|n| format!("https://{n}api.ibkr.com/v1/api")));
+        for (base, numbered) in
+            [("https://api.ibkr.com/v1/api", [false, true]), ("https://8.api.ibkr.com", [true, false])]
+        {
+            let hosts = Hosts::new(&BaseUrl::parse(base).unwrap()).unwrap();
+            assert_eq!([0, 1].map(|number| hosts.is_numbered(number)), numbered, "{base}");
+        }
         for alone in [
             "https://api.ibkr.com:8443/v1/api",
             "https://9.api.ibkr.com/v1/api",
@@ -87,6 +98,7 @@ mod tests {
             "http://127.0.0.1:5000/v1/api",
         ] {
             assert_eq!(names(alone), [alone]);
+            assert!(!Hosts::new(&BaseUrl::parse(alone).unwrap()).unwrap().is_numbered(0));
         }
     }
 

@@ -97,7 +97,7 @@ impl WebApi {
         let expires = live.expires;
         cx.state.opened = true;
         cx.state.refused = 0;
-        cx.state.moves = 0;
+        cx.state.settle();
         // An adopted token may have told no end.
         let ends = expires.unwrap_or(cx.now + LIFE / 2);
         let renew_at = cx.state.renew_at.unwrap_or_else(|| renewal(cx.now, ends, &cx.entropy, self.account()));
@@ -156,10 +156,10 @@ impl WebApi {
                 Verdict::unavailable()
             }
             Refusal::Gone => self.moved(cx, step),
-            Refusal::EdgeDenied | Refusal::Forbidden if !cx.state.opened => {
+            Refusal::EdgeDenied | Refusal::Forbidden | Refusal::IpNotAuthorized if !cx.state.opened => {
                 Verdict::Close(CloseReason::Denied(Denial::IpNotAllowed))
             }
-            Refusal::EdgeDenied | Refusal::Forbidden => Verdict::Retry { after: None, answer: Spent::Unjudged },
+            Refusal::EdgeDenied | Refusal::Forbidden | Refusal::IpNotAuthorized => Verdict::unavailable(),
             Refusal::LoginRedirect if !step.is_login() => self.token_refused(cx, oauth1a::Refusal::Signature),
             // What an init did is seen by looking; the init itself waits its turn.
             _ if step.is_init() => Verdict::Next { step: WebApiStep::Look, after: LOOK },
@@ -177,23 +177,6 @@ impl WebApi {
             Refusal::Foreign => Verdict::Unreadable("a web page, or a redirect that is not IBKR's"),
             _ => Verdict::Unreadable("an error that IBKR's Web API is not known to answer with"),
         }
-    }
-
-    /// The host is done with: the next one may serve, each once until the session is usable again.
-    fn moved(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) -> Verdict<WebApiStep> {
-        let hosts = self.hosts.count();
-        if cx.state.moves + 1 >= hosts {
-            return if step.is_init() {
-                // It was seen right after a logout, too.
-                Verdict::Next { step: WebApiStep::Look, after: LOOK }
-            } else {
-                Verdict::unavailable()
-            };
-        }
-        cx.state.moves += 1;
-        cx.state.host = (cx.state.host + 1) % hosts;
-        let step = if step.is_init() { WebApiStep::Look } else { self.place(step) };
-        Verdict::Next { step, after: Duration::from_secs(1) }
     }
 
     fn tickled(&self, cx: &mut Cx<'_, WebApiState>, response: Response<'_>) -> Verdict<WebApiStep> {
@@ -242,6 +225,7 @@ impl WebApi {
         let tells = !cx.state.doubted;
         match Refusal::of(response) {
             Some(Refusal::LoginRedirect | Refusal::NoSession) => return done(tells),
+            Some(Refusal::Gone) => return self.moved(cx, WebApiStep::Logout),
             Some(Refusal::PenaltyBox) => {
                 cx.tell(Fact::Penalty(PENALTY));
                 return Verdict::unavailable();

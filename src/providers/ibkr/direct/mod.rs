@@ -19,8 +19,13 @@
 //!   a [signature](crate::Denial::SignatureRefused), a [clock](crate::Denial::ClockWrong). An access token
 //!   that was made anew closes an open session, too, as soon as its last token is dead.
 //! - The brokerage session, its rivals and its pace are the gateway's: [`Takeover`], [`Region`].
-//! - A 410 moves the session to the next of IBKR's numbered hosts, at most once around between two
-//!   proofs of life. Only these hosts, over https, ever get a token.
+//! - A 410 moves the session to the next of IBKR's hosts: the plain one, `api.ibkr.com`, and `1.api.ibkr.com` to
+//!   `8.api.ibkr.com`. So does what a numbered host refuses, since it may refuse an address that the plain one takes: it
+//!   judges neither keys nor address. A numbered host that is configured is left for the plain one first. After one
+//!   round the configured host is tried again, and at least every 5 minutes from then on; the others once more
+//!   after a minute, then after four times as long each time, at last every 4 hours. An opening makes one round. A host
+//!   that leaves three requests in a row without an answer is left, too, but for the plain one where that is configured.
+//!   Only these hosts, over https, ever get a token, and only where one of them is configured.
 //! - Each request is signed when it leaves, with the time and randomness of that moment, retries included.
 //! - OAuth 1.0a has no `sso/validate`: an answer to a signed call proves that the outer tier lives.
 //!
@@ -80,10 +85,10 @@
 //! | `denied.server-unproven` | 1.0a: the server's proof does not fit | are the Diffie-Hellman parameters and the token's secret those of the portal? Does somebody sit in between? |
 //! | `denied.rejected` | 2.0: client, key id, user or address are not those that were registered | as the text says |
 //! | `denied.wrong-account` | another kind of account than [`WebApi::expect_paper`] wants; nothing was done with it | change the keys or the wish |
-//! | `denied.ip-not-allowed` | the edge refuses this address altogether | another address; those of data centres may be refused |
+//! | `denied.ip-not-allowed` | the plain host, or its edge, refuses this address altogether | another address; those of data centres may be refused |
 //! | `denied.unanswered` | nobody signed or decrypted | look at the vault |
 //! | `rival` | another client holds the brokerage session, and may not be thrown out or nobody wanted to say so | ask its owner, or allow a takeover |
-//! | `retries-exhausted` | an outage at the opening | later |
+//! | `retries-exhausted` | an outage at the opening, or hosts that are all done with or refuse | later; with a numbered host configured, configure `https://api.ibkr.com` |
 //! | `protocol` | an answer at the opening that is not IBKR's | the shape shows what it was: a wrong base URL, a page of a proxy |
 //!
 //! It never closes with `expired`: a dead token is followed by another one. An outage ends no open session.
@@ -93,6 +98,9 @@
 //! **may move** to another address; no rule against it is known. With OAuth 2.0 it **may not**: the session
 //! names the address it was asked for, so a snapshot is resumed only under the same
 //! [`Options::egress`](crate::Options::egress).
+//!
+//! A session that was moved to another host goes on there. Where that one does not take the new address, it moves on, as
+//! above.
 //!
 //! # Traps
 //!
@@ -151,6 +159,7 @@
 pub mod consent;
 mod host;
 mod judge;
+mod moves;
 mod oauth;
 mod remote;
 mod state;
@@ -354,6 +363,7 @@ impl Provider for WebApi {
         if step.is_login() {
             return self.login_request(cx, step, answer).map_err(|error| Unbuildable(what(error)));
         }
+        self.counts_request(cx.state, step);
         self.may_have_left(cx, step);
         let api = self.api(cx.state);
         let request = match step {
@@ -374,7 +384,11 @@ impl Provider for WebApi {
     }
 
     fn interpret(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, response: Response<'_>) -> Verdict<WebApiStep> {
-        if step.is_login() { self.judge_login(cx, step, response) } else { self.judge(cx, step, response) }
+        match self.leaves(cx, step, response) {
+            Some(verdict) => verdict,
+            None if step.is_login() => self.judge_login(cx, step, response),
+            None => self.judge(cx, step, response),
+        }
     }
 
     fn lost(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) -> Verdict<WebApiStep> {
@@ -420,7 +434,11 @@ impl Provider for WebApi {
                 cx.tell(Fact::Penalty(PENALTY));
                 Observed::Nothing
             }
-            Some(Refusal::ConsumerInvalid | Refusal::TokenRegenerated | Refusal::Gone) => Observed::Doubt,
+            Some(Refusal::ConsumerInvalid | Refusal::TokenRegenerated | Refusal::Gone | Refusal::IpNotAuthorized) => {
+                Observed::Doubt
+            }
+            // What the call lacks elsewhere may be what the host refuses here.
+            Some(Refusal::EdgeDenied | Refusal::Forbidden) if self.hosts.is_numbered(cx.state.host) => Observed::Doubt,
             Some(refusal) if refusal.doubts().is_some() => Observed::Doubt,
             _ => Observed::Nothing,
         }

@@ -26,6 +26,8 @@ pub(super) const VALID: Duration = Duration::from_secs(15);
 pub(super) struct Asked<S> {
     /// The step that waits for the answer.
     pub(super) step: S,
+    /// Which of the provider's hosts it goes to.
+    pub(super) host: usize,
     /// The time in the text.
     pub(super) at: Timestamp,
     /// The counter of the text's entropy.
@@ -69,7 +71,8 @@ impl WebApi {
         cx: &mut Cx<'_, WebApiState>,
         step: WebApiStep,
     ) -> Result<Ask<WebApiStep>, Unbuildable> {
-        let (at, counter) = (cx.now, cx.entropy.counter);
+        self.counts_request(cx.state, step);
+        let (host, at, counter) = (cx.state.host, cx.now, cx.entropy.counter);
         let because = if step.renews() { Because::Renewing } else { Because::Opening };
         let (ask, digest) = match self.oauth.sealed(cx.state) {
             Some(sealed) => (Ask::new(NeedKind::Decryption, because).about(sealed.clone(), None), None),
@@ -80,7 +83,7 @@ impl WebApi {
                 (ask, Some(digest))
             }
         };
-        cx.state.asked = Some(Box::new(Asked { step, at, counter, digest }));
+        cx.state.asked = Some(Box::new(Asked { step, host, at, counter, digest }));
         // A renewal is no reason to stop keeping alive what works.
         Ok(if step.renews() { ask.lasting() } else { ask })
     }

@@ -33,6 +33,18 @@ pub struct WebApiState {
     pub(super) host: usize,
     /// How often the host was changed since the session was last usable.
     pub(super) moves: usize,
+    /// How many rounds of all hosts were begun since then.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) rounds: u8,
+    /// When the last one began.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) round_at: Timestamp,
+    /// Whether a numbered host has refused the token since the session was last usable, which judges it nowhere else.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) sour: bool,
+    /// How many requests in a row the present host has not answered; a resume counts anew.
+    #[serde(skip)]
+    pub(super) unanswered: u8,
     /// How many tokens were refused since the session was last usable.
     pub(super) refused: u8,
     /// Whether the present token was refused last.
@@ -64,6 +76,7 @@ impl WebApiState {
         self.live.get_or_insert_default().expires = Some(expires);
         self.token = Some(token);
         self.doubted = false;
+        self.sour = false;
     }
 
     pub(super) fn is_sso_alive(&self, now: Timestamp) -> bool {
@@ -116,4 +129,8 @@ pub struct WebApiLive {
     pub session: Option<Secret>,
     /// When the present token ends; it is renewed one to three hours before.
     pub expires: Option<Timestamp>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -21,12 +21,19 @@ impl WebApi {
         step: WebApiStep,
         answer: Option<&Input>,
     ) -> Result<Request<Vec<u8>>, SignError> {
-        let (at, entropy) = match cx.state.asked.take() {
-            Some(asked) if asked.step == step => asked.stamp(cx.entropy),
-            _ => (cx.now, cx.entropy),
+        let (host, at, entropy) = match cx.state.asked.take() {
+            // The host is in what was signed.
+            Some(asked) if asked.step == step => {
+                let (at, entropy) = asked.stamp(cx.entropy);
+                (asked.host, at, entropy)
+            }
+            _ => {
+                self.counts_request(cx.state, step);
+                (cx.state.host, cx.now, cx.entropy)
+            }
         };
         cx.state.handshake = entropy.counter;
-        let text = self.oauth.unfinished(self.api(cx.state).base(), cx.state, step, at, &entropy)?;
+        let text = self.oauth.unfinished(self.hosts.of(host).base(), cx.state, step, at, &entropy)?;
         let signed;
         let signature = match (self.oauth.key(), answer) {
             (SignatureKey::Local(key), _) => {
@@ -134,6 +141,15 @@ impl WebApi {
 
     /// A call was refused that was signed with the present token.
     pub(super) fn token_refused(&self, cx: &mut Cx<'_, WebApiState>, reason: oauth1a::Refusal) -> Verdict<WebApiStep> {
+        self.distrust(cx);
+        if !self.counts_refusal(cx) {
+            return Verdict::Close(CloseReason::Denied(denial(self, cx, reason)));
+        }
+        Verdict::next(self.place(WebApiStep::Token))
+    }
+
+    /// Makes no further use of the present token.
+    pub(super) fn distrust(&self, cx: &mut Cx<'_, WebApiState>) {
         cx.state.brokerage.doubt(cx.now);
         cx.state.validated = None;
         // Calls of the user's own would be refused as well.
@@ -141,10 +157,6 @@ impl WebApi {
         cx.tell(Fact::Usable(false));
         // Whatever else it would sign is refused, too: the next token comes first.
         cx.tell(Fact::TokensRefused);
-        if !self.counts_refusal(cx) {
-            return Verdict::Close(CloseReason::Denied(denial(self, cx, reason)));
-        }
-        Verdict::next(self.place(WebApiStep::Token))
     }
 
     /// Counts a refused token; gives false where there is no sense in another one.

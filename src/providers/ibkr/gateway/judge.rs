@@ -310,10 +310,12 @@ impl Gateway {
                 cx.tell(Fact::Penalty(PENALTY));
                 Verdict::unavailable()
             }
-            Refusal::EdgeDenied | Refusal::Forbidden if cx.state.met => {
+            Refusal::EdgeDenied | Refusal::Forbidden | Refusal::IpNotAuthorized if cx.state.met => {
                 Verdict::Retry { after: None, answer: Spent::Unjudged }
             }
-            Refusal::EdgeDenied | Refusal::Forbidden => Verdict::Close(CloseReason::Denied(Denial::IpNotAllowed)),
+            Refusal::EdgeDenied | Refusal::Forbidden | Refusal::IpNotAuthorized => {
+                Verdict::Close(CloseReason::Denied(Denial::IpNotAllowed))
+            }
             refusal if refusal.doubts().is_some() => self.doubted(cx, step, refusal),
             // What an init did is seen by looking; the init itself waits its turn.
             _ if matches!(step, S::Init | S::TakeOver) => Verdict::Next { step: S::Look, after: LOOK },

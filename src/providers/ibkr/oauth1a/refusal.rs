@@ -6,6 +6,7 @@ use core::time::Duration;
 use http::StatusCode;
 use http::header::DATE;
 
+use crate::providers::ibkr;
 use crate::wire::{self, Text};
 use crate::{Response, Timestamp};
 
@@ -45,15 +46,16 @@ impl Refusal {
     }
 }
 
-/// Reads the reason of a 401; `None` for every other status, and where only the brokerage session is
-/// missing (`not authenticated`), which says nothing of the tokens.
+/// Reads the reason of a 401; `None` for every other status, and for what says nothing of the tokens: where only the
+/// brokerage session is missing (`not authenticated`), or where a numbered host does not take the client's address
+/// (`IP not authorized`).
 pub fn refusal(now: Timestamp, response: Response<'_>) -> Option<Refusal> {
     if response.status != StatusCode::UNAUTHORIZED {
         return None;
     }
     let body: RefusalBody<'_> = wire::json(response.body).unwrap_or_default();
     let says = |words: &str| [&body.error, &body.detail].into_iter().flatten().any(|text| text.contains(words));
-    if says("not authenticated") {
+    if says("not authenticated") || ibkr::Refusal::of(response) == Some(ibkr::Refusal::IpNotAuthorized) {
         return None;
     }
     if says("invalid consumer") {
@@ -129,6 +131,7 @@ mod tests {
                 Some(Refusal::BearerExpired),
             ),
             (401, late, r#"{"error":"not authenticated","statusCode":401}"#, None),
+            (401, late, "IP not authorized, use api.ibkr.com instead", None),
             (401, late, "Unauthorized", clock),
             (401, "Sun, 06 Nov 1994 08:49:00 GMT", "", Some(Refusal::Signature)),
             (401, "", "", Some(Refusal::Signature)),

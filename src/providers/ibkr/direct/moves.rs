@@ -1,0 +1,150 @@
+//! When a session leaves a host of IBKR's for another one, and when it comes back.
+//!
+//! A 410 says that a host is done with, and the next one may serve (a client's advice). A numbered host may also refuse
+//! an address that the plain one takes, and says so in its own words: "IP not authorized, use api.ibkr.com instead". So
+//! what a numbered host refuses says nothing of keys, tokens or the address: the session moves on. After the last
+//! one the configured host is tried again, and where it still does not serve, it alone is asked for a while, before
+//! another round.
+
+use core::time::Duration;
+
+use super::super::brokerage::LOOK;
+use super::super::{Refusal, Tier};
+use super::{OAuth, WebApi, WebApiState, WebApiStep};
+use crate::event::Cause;
+use crate::provider::{Cx, Fact, Spent, Verdict};
+use crate::{Response, Timestamp};
+
+/// The pause before the next host.
+const MOVE: Duration = Duration::from_secs(1);
+
+/// After the first round of hosts in vain, the next one waits so long; each further one four times as long,
+const FIRST_REST: Duration = Duration::from_secs(60);
+
+/// but no longer than this: hosts that refuse an address do so for days.
+const LONGEST_REST: Duration = Duration::from_secs(4 * 3_600);
+
+/// The configured host is tried again at least this often between two rounds: a session idles out in five minutes.
+const RETURN: Duration = Duration::from_secs(5 * 60);
+
+/// So many requests in a row without an answer, and another host is tried.
+const UNANSWERED: u8 = 3;
+
+impl WebApi {
+    /// Moves on where a numbered host refuses to serve, before anything is made of its words.
+    pub(super) fn leaves(
+        &self,
+        cx: &mut Cx<'_, WebApiState>,
+        step: WebApiStep,
+        response: Response<'_>,
+    ) -> Option<Verdict<WebApiStep>> {
+        cx.state.unanswered = 0;
+        // While the present token works, a renewal that is refused here waits, and the session stays.
+        if !self.hosts.is_numbered(cx.state.host) || self.asks_the_root(step) || step.renews() {
+            return None;
+        }
+        let refusal = Refusal::of(response)?;
+        if !refuses_to_serve(refusal, step, cx.state.moves == 0) {
+            return None;
+        }
+        cx.tell(Fact::Doubt(Cause::Status(response.status.as_u16())));
+        cx.state.sour |= refusal.doubts() == Some(Tier::Sso) && !step.is_login();
+        Some(self.moved(cx, step))
+    }
+
+    /// The host is done with: the next one may serve.
+    pub(super) fn moved(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) -> Verdict<WebApiStep> {
+        if self.hosts.count() == 1 || self.asks_the_root(step) {
+            return wait(step, None);
+        }
+        let mut step = step;
+        if cx.state.host == 0 {
+            let rest = cx.state.rest(cx.now);
+            if !rest.is_zero() {
+                // An opening ends after its attempts.
+                return wait(step, cx.state.opened.then(|| rest.min(RETURN)));
+            }
+            cx.state.rounds = cx.state.rounds.saturating_add(1);
+            cx.state.round_at = cx.now;
+            // In the round before, the token was refused wherever there was an answer.
+            if core::mem::take(&mut cx.state.sour) && !step.is_login() && step != WebApiStep::Logout {
+                self.distrust(cx);
+                step = WebApiStep::Token;
+            }
+        }
+        self.moves_on(cx.state);
+        // What one host was asked is no reason to ask the next one later.
+        cx.tell(Fact::Progress);
+        let step = if step.is_init() { WebApiStep::Look } else { self.place(step) };
+        Verdict::Next { step, after: MOVE }
+    }
+
+    /// Counts a request, and leaves a host that has not answered the last few, unless it is the plain one that is
+    /// configured: then the network is at fault.
+    pub(super) fn counts_request(&self, state: &mut WebApiState, step: WebApiStep) {
+        if state.host == 0 && !self.hosts.is_numbered(0) || self.asks_the_root(step) {
+            return;
+        }
+        if state.unanswered >= UNANSWERED {
+            self.moves_on(state);
+        }
+        state.unanswered += 1;
+    }
+
+    fn moves_on(&self, state: &mut WebApiState) {
+        state.host = (state.host + 1) % self.hosts.count();
+        state.moves = state.moves.saturating_add(1);
+        state.unanswered = 0;
+    }
+
+    /// Tells whether a step goes to the configured host, whichever is called now.
+    fn asks_the_root(&self, step: WebApiStep) -> bool {
+        matches!(self.oauth, OAuth::V2(_)) && step.is_login()
+    }
+}
+
+impl WebApiState {
+    /// Gives how long the other hosts are left alone still.
+    fn rest(&mut self, now: Timestamp) -> Duration {
+        // The clock may have been set back since.
+        self.round_at = self.round_at.min(now);
+        let rest = match (self.rounds, self.opened) {
+            (0, _) => return Duration::ZERO,
+            (_, false) => Duration::MAX,
+            (rounds, true) => FIRST_REST.saturating_mul(1 << (2 * (rounds - 1)).min(8)).min(LONGEST_REST),
+        };
+        rest.saturating_sub(now.since(self.round_at))
+    }
+
+    /// The session is usable at the host that is called now.
+    pub(super) fn settle(&mut self) {
+        self.moves = 0;
+        self.rounds = 0;
+        self.sour = false;
+    }
+}
+
+/// Tells whether a numbered host's answer means that it does not serve this client. `served` tells whether it did before.
+fn refuses_to_serve(refusal: Refusal, step: WebApiStep, served: bool) -> bool {
+    match refusal {
+        Refusal::Gone | Refusal::IpNotAuthorized | Refusal::EdgeDenied | Refusal::Forbidden => true,
+        // Where it has served, a call is refused because of its token: it is asked for the next one first.
+        Refusal::LoginRedirect
+        | Refusal::NotLoggedIn
+        | Refusal::Unauthorized
+        | Refusal::ConsumerInvalid
+        | Refusal::TokenRegenerated
+        | Refusal::BearerExpired => !served || step.is_login() || step == WebApiStep::Logout,
+        Refusal::NotFound | Refusal::MethodNotAllowed | Refusal::BadRequest | Refusal::Foreign => !served,
+        _ => false,
+    }
+}
+
+/// Stays at the host.
+fn wait(step: WebApiStep, after: Option<Duration>) -> Verdict<WebApiStep> {
+    match step.is_init() {
+        // It was seen right after a logout, too.
+        true => Verdict::Next { step: WebApiStep::Look, after: after.unwrap_or(LOOK) },
+        false => Verdict::Retry { after, answer: Spent::Unjudged },
+    }
+}

@@ -6,14 +6,18 @@ mod provider;
 mod server;
 
 use std::error::Error;
+use std::future::{Future, ready};
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use http::{Request, Response};
+use sansession::asynchronous::{self, Answer, Ended, Handle, SendError, Stop, Timer};
 use sansession::sim::Simulator;
 use sansession::testing::{Laws, Sample};
-use sansession::{
-    Answered, BaseUrl, By, CloseReason, Event, Input, Machine, Options, Output, Session, Timestamp, WaitingOn,
-};
+use sansession::{BaseUrl, CloseReason, Input, Need, Options, Session, Timestamp};
 
 use crate::provider::Door;
 use crate::server::DoorServer;
@@ -36,28 +40,60 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Lives through a day in a moment; gives the number of requests and the reason of the end.
 fn a_day() -> Result<(usize, CloseReason), Box<dyn Error>> {
-    let mut session = Session::new(Door(BaseUrl::parse("https://door.example.org")?), Options::default(), [7; 32]);
-    let (mut server, mut now, mut sent) = (DoorServer::default(), Timestamp::from_secs(1_800_000_000), 0);
-    let evening = now + Duration::from_secs(24 * 3600);
-    session.start(now);
-    loop {
-        match session.poll(now) {
-            Output::Send(outgoing) => {
-                let id = outgoing.id();
-                let reply = server.handle(now, IpAddr::V4(Ipv4Addr::LOCALHOST), &outgoing.into_request());
-                session.handle_response(now, id, (&reply.response).into())?;
-                sent += 1;
-            }
-            Output::Wait { on: WaitingOn::Need(need), .. } => {
-                if session.handle_input(now, need.id, Input::Pin("4711".into()), By::Store) != Answered::Used {
-                    return Err("the PIN was refused".into());
-                }
-            }
-            Output::Wait { .. } if now >= evening => session.logout(now),
-            Output::Wait { until, .. } => now = until.min(evening),
-            Output::Event(Event::KeptAlive) | Output::Save | Output::Cancel(_) => {}
-            Output::Event(event) => println!("{now:?} {}", event.code()),
-            Output::Closed(reason) => return Ok((sent, reason)),
-        }
+    let machine = Session::new(Door(BaseUrl::parse("https://door.example.org")?), Options::default(), [7; 32]);
+    let day = Day::default();
+    let (server, program) = (day.clone(), day.clone());
+    let client = move |request, _| ready(Ok::<_, SendError>(server.answer(&request)));
+    let (session, driver) = asynchronous::new(machine, client, day.clone(), move |need| program.pin(&need));
+    *lock(&day.0.session) = Some(session.erased());
+    // Nothing here waits, so the driver is done when it is first polled.
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(driver).poll(&mut context) {
+        Poll::Ready(Ok(Ended::Closed(reason))) => Ok((*lock(&day.0.sent), reason)),
+        other => Err(format!("the day has no end: {other:?}").into()),
     }
+}
+
+/// A day at the door: the server, and a clock that whoever sleeps puts on.
+#[derive(Clone, Default)]
+struct Day(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    server: Mutex<DoorServer>,
+    sent: Mutex<usize>,
+    slept: Mutex<Duration>,
+    session: Mutex<Option<Handle>>,
+}
+
+impl Day {
+    fn answer(&self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+        *lock(&self.0.sent) += 1;
+        lock(&self.0.server).handle(self.now(), IpAddr::V4(Ipv4Addr::LOCALHOST), request).response
+    }
+
+    fn pin(&self, need: &Need) -> Answer {
+        println!("{:?} asked for the {}", self.now(), need.kind.code());
+        Input::Pin("4711".into()).into()
+    }
+}
+
+impl Timer for Day {
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
+        *lock(&self.0.slept) += time;
+        if *lock(&self.0.slept) >= Duration::from_secs(24 * 3600)
+            && let Some(session) = lock(&self.0.session).take()
+        {
+            session.stop(Stop::Logout);
+        }
+        ready(())
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_secs(1_800_000_000) + *lock(&self.0.slept)
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

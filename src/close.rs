@@ -143,6 +143,20 @@ pub enum Advice {
 /// How long to wait before the next try, where the last one ended in trouble.
 const LATER: Duration = Duration::from_secs(60);
 
+/// In words, without the time: to be read after the reason.
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "nothing to do",
+            Self::LogInAgain { .. } => "log in again",
+            Self::Resume { .. } => "it may live: resume its snapshot",
+            Self::FixFirst => "fix this before the next login, which would fail as well and may lock the account",
+            Self::AskTheOwner => "ask the account's owner, who is using it elsewhere",
+            Self::Inspect => "check the URL, proxies and the network's own login page",
+        })
+    }
+}
+
 impl CloseReason {
     /// Gives a stable name for logs.
     pub const fn code(&self) -> &'static str {

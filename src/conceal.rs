@@ -85,7 +85,7 @@ impl Words {
     /// Blots the words out of what an event quotes.
     pub(crate) fn blot_event(&self, event: &mut Event) {
         match event {
-            Event::ServerSays(text) => self.blot_text(text),
+            Event::ServerSays(text) | Event::IpNotAllowed { text: Some(text) } => self.blot_text(text),
             Event::ActionRequired { url, text } => {
                 [url, text].into_iter().flatten().for_each(|text| self.blot_text(text))
             }
@@ -157,6 +157,7 @@ mod tests {
             Event::ServerSays(said()),
             Event::ActionRequired { url: None, text: Some(said()) },
             Event::ActionRequired { url: Some(said()), text: None },
+            Event::IpNotAllowed { text: Some(said()) },
             Event::Suspect { cause: crate::event::Cause::Unreadable, shape: Some(Box::new(shape())) },
         ];
         for event in &mut events {
@@ -169,7 +170,7 @@ mod tests {
         }
         let shown = format!("{events:?} {reasons:?}");
         assert!(!shown.contains("horse"), "{shown}");
-        assert_eq!(shown.matches("wrong: …").count(), 6, "{shown}");
+        assert_eq!(shown.matches("wrong: …").count(), 7, "{shown}");
     }
 
     #[test]

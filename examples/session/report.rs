@@ -90,6 +90,11 @@ impl Report {
                 let [text, url] = [text, url].map(|words| words.as_ref().map(ToString::to_string).unwrap_or_default());
                 format!("a person must act in a browser: {text} {url}")
             }
+            Event::IpNotAllowed { text } => {
+                let why = text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+                format!("calls are refused to this machine's address{why}; have it listed, then log in anew from here")
+            }
+            Event::BaseUrlAssumed { url } => format!("the server does not say where calls go; they go to {url}"),
             Event::ServerSays(text) => format!("the server says: {text}"),
             Event::Stuck => "stuck: the login lives, and no usable session comes of it".into(),
             Event::Expired { proof } => format!("ended at the server: {proof}"),

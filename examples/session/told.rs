@@ -32,6 +32,8 @@ pub fn event(event: &Event) -> Value {
             let [url, text] = [url, text].map(|text| text.as_ref().map(ToString::to_string));
             json!({ "url": url, "text": text })
         }
+        Event::IpNotAllowed { text } => json!({ "text": text.as_ref().map(ToString::to_string) }),
+        Event::BaseUrlAssumed { url } => json!({ "url": url }),
         Event::ServerSays(text) => json!({ "text": text.to_string() }),
         Event::Expired { proof } => json!({ "proof": proof }),
         Event::Penalty { lasts } => json!({ "seconds": lasts.as_secs() }),

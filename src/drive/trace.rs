@@ -54,7 +54,10 @@ mod on {
             Event::Expired { proof } => tell!(WARN, proof),
             Event::ClockSkew { by_millis } => tell!(WARN, by_millis),
             Event::Penalty { lasts } => tell!(WARN, ?lasts),
-            Event::ActionRequired { text: Some(text), .. } | Event::ServerSays(text) => tell!(WARN, %text),
+            Event::ActionRequired { text: Some(text), .. }
+            | Event::IpNotAllowed { text: Some(text) }
+            | Event::ServerSays(text) => tell!(WARN, %text),
+            Event::BaseUrlAssumed { url } => tell!(WARN, %url),
             Event::Recovered | Event::Reset => tell!(INFO),
             _ => tell!(WARN),
         }

@@ -231,7 +231,9 @@ fn at_calls_of_the_users_own() {
         world.calls(Method::GET, TRADE_CALL).unwrap();
         world.runs_for(5 * MINUTE);
         assert_eq!(world.sent.len() - before, usize::from(looks), "{status} {body}\n{}", world.transcript);
-        assert_eq!(was_told(&world, "penalty"), told == "penalty", "{status} {body}");
+        for event in ["penalty", "ip-not-allowed"] {
+            assert_eq!(was_told(&world, event), told == event, "{status} {body}");
+        }
         assert_eq!((world.machine.phase(), open_need(&world.machine)), (Phase::Active, None), "{status} {body}");
     }
 }
@@ -251,6 +253,10 @@ const CODE_1003: &str = r#"{"stat":"Not_Ok","emsg":"Invalid session","stCode":10
 const CODE_100022: &str = r#"{"stCode":100022,"errMsg":"invalid session token","stat":"error in neo-login-check-api"}"#;
 const CODE_100021: &str = r#"{"stCode":100021,"errMsg":"invalid  access type","stat":"Not_Ok"}"#;
 const CODE_100008: &str = r#"{"stCode":100008,"errMsg":"unauthorized","stat":"Not_Ok"}"#;
+const CODE_1037: &str = r#"{"stCode":1037,"errMsg":"session ip doesnt match with reqest ip","stat":"Not_Ok"}"#;
+const INVALID: &str = r#"{"status":"error","message":"Invalid request parameters","errorCode":"422"}"#;
+const FORBIDDEN: &str = r#"{"status":"error","message":"Forbidden","errorCode":"403"}"#;
+const INTERNAL: &str = r#"{"status":"error","message":"Internal Server Error","errorCode":"500"}"#;
 const CODE_10020: &str =
     r#"{"stat":"Not_Ok","error":[{"code":"10020","message":"Authentication Failed"}],"tid":"server3_27430"}"#;
 const RATE: &str = r#"{"code":429,"error":"Rate limit exceeded","message":"too many request received"}"#;
@@ -275,7 +281,13 @@ fn at_the_code_of_neo() {
         (424, "", "needs totp (lost)"),
         (502, PAGE, "needs totp (lost)"),
         (504, PAGE, "needs totp (lost)"),
+        (500, INTERNAL, "needs totp (lost)"),
+        (500, CODE_401, "needs totp (lost)"),
+        (422, INVALID, "closed denied.rejected"),
+        (403, FORBIDDEN, "closed denied.rejected"),
+        (403, PAGE, "closed protocol"),
         (200, CODE_100008, "closed denied.ip-not-allowed"),
+        (200, CODE_1037, "closed denied.ip-not-allowed"),
     ];
     check("code", &cases, |lever| {
         let mut world = neo_asks();
@@ -301,12 +313,16 @@ fn at_the_mpin_of_neo() {
         (503, PAGE, "active"),
         (424, PAGE, "may-live-on, needs pin (lost)"),
         (504, PAGE, "may-live-on, needs pin (lost)"),
+        (500, INTERNAL, "may-live-on, needs pin (lost)"),
+        (500, MPIN_401, "may-live-on, needs pin (lost)"),
+        (422, INVALID, "closed denied.rejected"),
+        (403, FORBIDDEN, "closed denied.rejected"),
         (
             200,
             r#"{"data":{"token":"a.b.c","sid":"s","kType":"View","baseUrl":"https://e43.kotaksecurities.com"}}"#,
             "may-live-on, closed protocol",
         ),
-        (200, r#"{"data":{"token":"a.b.c","sid":"s","kType":"Trade"}}"#, "may-live-on, closed protocol"),
+        (200, r#"{"data":{"token":"a.b.c","sid":"s","kType":"Trade"}}"#, "base-url-assumed, active"),
         (200, r#"{"data":{"token":"a.b.c","sid":"s","status":"failed"}}"#, "refused, needs pin (refused)"),
     ];
     check("mpin", &cases, |lever| {
@@ -332,7 +348,9 @@ fn at_the_probe_of_neo() {
         (401, FLAT, "expired, closed expired"),
         (401, NOT_OK, "expired, closed expired"),
         (403, RE_LOGIN, "expired, closed expired"),
-        (200, CODE_100008, "suspect, recovered, active"),
+        (200, CODE_100008, "ip-not-allowed, active"),
+        (200, CODE_1037, "ip-not-allowed, active"),
+        (500, INTERNAL, "suspect, recovered, active"),
         (403, WRONG_BASE, "suspect, recovered, active"),
         (429, RATE, "penalty, suspect, recovered, active"),
         (424, PAGE, "suspect, recovered, active"),
@@ -360,11 +378,14 @@ fn at_calls_to_neo_of_the_users_own() {
         (401, FLAT, LOOKS, ""),
         (403, RE_LOGIN, LOOKS, ""),
         (401, PAGE, LOOKS, ""),
-        (200, CODE_100008, !LOOKS, ""),
-        (401, CODE_100008, !LOOKS, ""),
+        (200, CODE_100008, !LOOKS, "ip-not-allowed"),
+        (401, CODE_100008, !LOOKS, "ip-not-allowed"),
+        (200, CODE_1037, !LOOKS, "ip-not-allowed"),
+        (500, INTERNAL, !LOOKS, ""),
         (403, WRONG_BASE, !LOOKS, ""),
         (429, RATE, !LOOKS, "penalty"),
         (200, NO_DATA, !LOOKS, ""),
+        (200, r#"{"stCode":11000,"errMsg":"No Data","stat":"Not_Ok"}"#, !LOOKS, ""),
         (400, r#"{"stat":"Not_Ok","emsg":"price is out of range","stCode":1009}"#, !LOOKS, ""),
         (424, PAGE, !LOOKS, ""),
         (503, PAGE, !LOOKS, ""),

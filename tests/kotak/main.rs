@@ -200,7 +200,8 @@ fn settles<P: Provider + Send, S: Simulator>(world: &mut World<Session<P>, S>) -
         let idle = matches!(status.on, WaitingOn::Nothing | WaitingOn::Expiry | WaitingOn::Renewal);
         world.closed.is_some() || open_need(&world.machine).is_some() || idle && !status.suspect
     });
-    let notable = ["refused", "penalty", "suspect", "recovered", "expired", "may-live-on"];
+    let notable =
+        ["refused", "penalty", "suspect", "recovered", "expired", "may-live-on", "ip-not-allowed", "base-url-assumed"];
     let told = world.told.iter().skip(before).map(Event::code).filter(|code| notable.contains(code));
     let mut story: Vec<String> = told.map(str::to_owned).collect();
     story.push(match (&world.closed, open_need(&world.machine)) {

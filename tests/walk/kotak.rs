@@ -126,6 +126,7 @@ fn neo(request: &str) -> Vec<(&'static str, Sample)> {
             ("no host", granted("Trade", "")),
             ("a view token", granted("View", "https://e43.kotaksecurities.com")),
             ("refused", said(200, 401, "Invalid MPIN")),
+            ("not let in", said(403, 403, "Forbidden")),
             ("stale view token", said(200, 100_022, "invalid session token")),
         ],
         _ => vec![

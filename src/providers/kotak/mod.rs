@@ -22,9 +22,9 @@ pub use self::trade_api::TradeApi;
 
 use core::time::Duration;
 
-use self::wire::fault::Fault;
+use self::wire::fault::{Class, Fault};
 use crate::provider::{Cx, Fact, Spent, Verdict};
-use crate::{ServerText, Timestamp};
+use crate::{Response, ServerText, Timestamp};
 
 /// Waits out a quota that is counted by the minute of the server's clock, and lets nobody else send.
 fn wait_for_the_minute<S, T>(cx: &mut Cx<'_, T>) -> Verdict<S> {
@@ -38,25 +38,18 @@ fn to_the_next_minute(now: Timestamp) -> Duration {
     Duration::from_millis(61_000 - now.as_millis() % 60_000)
 }
 
-/// Tells the user a fault's words.
-fn pass_on<T>(cx: &mut Cx<'_, T>, fault: &Fault<'_>) {
-    if let Some(text) = words(fault) {
-        cx.tell(Fact::server_says(&text));
-    }
-}
-
-/// Gives a fault's words, with its code where it has one.
-fn words(fault: &Fault<'_>) -> Option<String> {
-    match (&fault.text, &fault.code) {
-        (Some(text), Some(code)) => Some(format!("{text} ({code})")),
-        (Some(text), None) => Some(text.clone().into_owned()),
-        (None, Some(code)) => Some(format!("code {code}")),
-        (None, None) => None,
+/// Tells the user a fault's words; a refusal that has none is told by its status, as an outage is by
+/// [`Event::Retrying`](crate::Event::Retrying).
+fn pass_on<T>(cx: &mut Cx<'_, T>, fault: &Fault<'_>, response: Response<'_>) {
+    let passing = matches!(fault.class, Class::Unavailable | Class::Quota);
+    let silence = || (!passing).then(|| format!("no reason given (status {})", response.status.as_u16()));
+    if let Some(words) = fault.words().or_else(silence) {
+        cx.tell(Fact::server_says(&words));
     }
 }
 
 fn server_text(fault: &Fault<'_>) -> Option<ServerText> {
-    words(fault).map(|text| ServerText::new(&text))
+    fault.words().map(|text| ServerText::new(&text))
 }
 
 /// Tells whether a token can be written into a header.

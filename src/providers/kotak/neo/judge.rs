@@ -6,7 +6,7 @@ use crate::providers::kotak::wire::fault::{At, Class, Fault, neo as find_fault};
 use crate::providers::kotak::wire::jwt;
 use crate::providers::kotak::wire::neo::{ClientIp, Data, Reply, read};
 use crate::providers::kotak::{host, pass_on, sendable, server_text, wait_for_the_minute};
-use crate::{Because, CloseReason, Denial, NeedKind, Response, Secret, Shape};
+use crate::{Because, CloseReason, Denial, Event, NeedKind, Response, Secret, Shape};
 
 impl Neo {
     pub(super) fn judge(&self, cx: &mut Cx<'_, NeoState>, step: NeoStep, response: Response<'_>) -> Verdict<NeoStep> {
@@ -28,8 +28,10 @@ impl Neo {
             NeoStep::Probe => At::Session,
         };
         let fault = find_fault(at, response).unwrap_or(Fault::MALFORMED);
-        if fault.class != Class::Malformed {
-            pass_on(cx, &fault);
+        match fault.class {
+            Class::Malformed => {}
+            Class::IpNotAllowed if cx.state.live.is_some() => tell_address(cx, &fault),
+            _ => pass_on(cx, &fault, response),
         }
         if cx.state.live.is_some() { self.doubted(cx, &fault, response) } else { self.refused(cx, &fault, response) }
     }
@@ -46,12 +48,16 @@ impl Neo {
         if data.kind.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case("View")) {
             return Some(protocol("the second step answers with a view token", response));
         }
-        let Some(base_url) = data.base_url.filter(|url| !url.trim().is_empty()) else {
-            return Some(protocol("the second step tells no base URL", response));
-        };
-        let host = match host::admit(&self.base, &base_url, None) {
-            Ok(host) => host,
-            Err(refused) => return Some(protocol(&refused.to_string(), response)),
+        let host = match data.base_url.filter(|url| !url.trim().is_empty()) {
+            Some(base_url) => match host::admit(&self.base, &base_url, None) {
+                Ok(host) => host,
+                Err(refused) => return Some(protocol(&refused.to_string(), response)),
+            },
+            // The vendor's SDK goes on with the login host then.
+            None => {
+                cx.tell(Fact::Tell(Event::BaseUrlAssumed { url: self.base.to_string().into() }));
+                None
+            }
         };
         let expires = jwt::ends(token.expose());
         let data_center = data.data_center.map(std::borrow::Cow::into_owned);
@@ -69,6 +75,8 @@ impl Neo {
             Class::Quota => wait_for_the_minute(cx),
             Class::Unavailable => outage(response),
             Class::Malformed => Verdict::Unreadable("not an answer of Neo"),
+            // Who compares addresses knows the session.
+            Class::IpNotAllowed => active(cx),
             _ => Verdict::Retry { after: None, answer: Spent::Judged },
         }
     }
@@ -87,7 +95,7 @@ impl Neo {
                 Ask::new(NeedKind::GatewayToken, because).into()
             }
             // "Invalid UCC": no other code would help.
-            Class::CredentialsRejected if fault.text.as_ref().is_some_and(|text| names_the_ucc(text)) => {
+            Class::CredentialsRejected if fault.words().is_some_and(|text| names_the_ucc(&text)) => {
                 deny(Denial::Rejected(server_text(fault)))
             }
             Class::CredentialsRejected => Ask::new(NeedKind::Totp, Because::Refused).into(),
@@ -112,6 +120,11 @@ impl Neo {
 fn active(cx: &Cx<'_, NeoState>) -> Verdict<NeoStep> {
     let expires = cx.state.live.as_ref().and_then(|live| live.expires).map(When::At);
     Verdict::Active { keepalive: None, renew: None, expires }
+}
+
+/// The session lives, and calls of a kind are refused to this address.
+pub(super) fn tell_address(cx: &mut Cx<'_, NeoState>, fault: &Fault<'_>) {
+    cx.tell(Fact::Tell(Event::IpNotAllowed { text: server_text(fault) }));
 }
 
 /// Only 503 says that nobody has looked; behind 424, 502 and 504 somebody may have.

@@ -40,10 +40,10 @@
 //! | `denied.totp`, `denied.pin` | refused, and no other one came | look at clock, authenticator and MPIN |
 //! | `denied.gateway-token` | the dashboard's token is not the present one | copy it again, without `Bearer` |
 //! | `denied.unanswered` | nobody gave the dashboard's token, the code or the MPIN | give them |
-//! | `denied.rejected` | "Invalid UCC" and other words of the server, or the view token was stale twice | is the number written with `+91`, is the client code the right one? |
+//! | `denied.rejected` | "Invalid UCC" and other words of the server, or the view token was stale twice. 422 ("Invalid request parameters") and 403 ("Forbidden") judge no code and no MPIN | are client code and number the right ones? A 403 without more may be an address that is not let in |
 //! | `denied.locked` | the server says so; no rule of locking is published | unlock it on the website first |
 //! | `denied.not-entitled` (900908 and others of the gateway's) | the account is not enabled for the API | ask Kotak |
-//! | `denied.ip-not-allowed` (100008) | the address is not listed | list it on the dashboard: two at most, one change in 7 days, and a new login after it |
+//! | `denied.ip-not-allowed` (100008, 1037) | the address is not listed, or another one than the session's | list it on the dashboard: two at most, one change in 7 days, and a new login after it |
 //! | `expired` (1003, 100022, 900901) | midnight, a new token of the dashboard, or another login of the account | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
 //! | `protocol` | a base URL outside the provider's domain, or an answer that is none of Neo's | the reason names host or shape |
 //! | `retries-exhausted` | an outage, a quota for hours, or nobody gave the next answer after one whose fate is unknown | later |
@@ -51,14 +51,19 @@
 //! # Hosts
 //!
 //! The second step tells where this user's other calls go. It is admitted within the provider's domain only
-//! (see [`host`]); [`Machine::authorize`](crate::Machine::authorize) moves calls there and refuses others.
+//! (see [`host`]); [`Machine::authorize`](crate::Machine::authorize) moves calls there and refuses others. Where it
+//! tells none, calls go to the login host, as with the vendor's SDK (3.0.9), and
+//! [`Event::BaseUrlAssumed`](crate::Event::BaseUrlAssumed) says so.
 //!
 //! # Moving a session
 //!
 //! To another process: yes. A session **may not move to another address** if it places orders: since April 2026 they are taken only
 //! from a listed address that the session was made from, while reports go on working from anywhere. So a
-//! snapshot is resumed only under the same [`Options::egress`](crate::Options::egress) label. 100008
-//! ("unauthorized") is about that and does not mean that the session is over.
+//! snapshot is resumed only under the same [`Options::egress`](crate::Options::egress) label. Two refusals are about
+//! that, and neither means that the session is over: 100008 ("unauthorized", the address is not listed) and 1037
+//! ("session ip doesnt match", the session was made from another address: log in anew from this one).
+//! [`Event::IpNotAllowed`](crate::Event::IpNotAllowed) tells both. A family of up to ten accounts may share an
+//! address.
 //!
 //! # Logout
 //!
@@ -72,12 +77,13 @@
 //! - `Authorization` is the dashboard's token as it is, without `Bearer` (vendor's SDK and help pages).
 //! - Errors have six shapes, some with status 200; 429 in a body with status 200 is "Invalid UCC" and no rate
 //!   limit (the vendor's own tests). A true 429 has lasted for hours (an issue of the SDK).
-//! - 5203 "No Data" is an empty list and no error (the SDK's README).
+//! - 5203 and 11000 "No Data" are empty lists and no errors (the SDK's README).
 //! - An answer to a call of the user's own never ends the session; `probe` is asked first.
 //! - The field `kId` of the answers is the client's PAN, which identifies a taxpayer. It is a secret in [`wire`](super::wire) and not kept.
 //! - A wrong step fails late in other clients: the vendor's earlier SDK hides a refused first step and trips over the
 //!   second (its issues). Here each step has its own refusal.
-//! - Two logins of one account at a time may end each other (one third party's report, unconfirmed).
+//! - Several sessions of one account may be open at once, and orders placed from two of them, one for each listed
+//!   address (the vendor's documents; a third party saw parallel logins end each other).
 //!
 //! # States
 //!
@@ -101,7 +107,7 @@ use super::host::{self, Told};
 use super::wire::fault::{At, Class, neo as find_fault};
 use super::wire::neo::{App, Granted, authorize};
 use super::wire::{jwt, value_of};
-use super::{sendable, to_the_next_minute};
+use super::{pass_on, sendable, to_the_next_minute};
 use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Rule, Step, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
 
@@ -387,16 +393,17 @@ impl Provider for Neo {
     }
 
     fn observe(&self, cx: &mut Cx<'_, NeoState>, _: &Ticket, response: Response<'_>) -> Observed {
-        match find_fault(At::Session, response).map(|fault| fault.class) {
-            Some(Class::SessionExpired | Class::BearerInvalid) => Observed::Doubt,
-            Some(Class::Quota) => {
-                cx.tell(Fact::Penalty(to_the_next_minute(cx.now)));
-                Observed::Nothing
+        let Some(fault) = find_fault(At::Session, response) else { return Observed::Nothing };
+        match fault.class {
+            Class::SessionExpired | Class::BearerInvalid => return Observed::Doubt,
+            Class::Quota => cx.tell(Fact::Penalty(to_the_next_minute(cx.now))),
+            Class::IpNotAllowed => judge::tell_address(cx, &fault),
+            Class::WrongHost(_) => pass_on(cx, &fault, response),
+            Class::Rejected | Class::Malformed if matches!(response.status.as_u16(), 401 | 403) => {
+                return Observed::Doubt;
             }
-            Some(Class::Rejected | Class::Malformed) if matches!(response.status.as_u16(), 401 | 403) => {
-                Observed::Doubt
-            }
-            _ => Observed::Nothing,
+            _ => {}
         }
+        Observed::Nothing
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::providers::kotak::harness::{NOW, Run};
 use crate::sim::kotak::neo::{Account, Death, Errors};
 use crate::sim::kotak::{Lever, Neo as Sim, Outcome};
-use crate::{Machine, Options, Relogin, ResumeError, Session, Snapshot, Totp};
+use crate::{Event, Machine, Options, Relogin, ResumeError, Session, Snapshot, Totp};
 
 type Trade = Run<Neo, Sim>;
 
@@ -145,12 +145,94 @@ fn only_the_probe_ends_a_session() {
 }
 
 #[test]
-fn an_address_that_is_not_listed_is_no_dead_session() {
-    let mut run = active();
-    run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"stCode":100008,"errMsg":"unauthorized","stat":"Not_Ok"}"#));
-    run.calls(ORDERS).unwrap();
-    run.is_active();
-    assert_eq!(run.sent_to("get-client-ip"), 0);
+fn an_address_that_is_not_let_in_is_told_and_is_no_dead_session() {
+    for (body, words) in [
+        (r#"{"stCode":100008,"errMsg":"unauthorized","stat":"Not_Ok"}"#, "unauthorized (100008)"),
+        (
+            r#"{"stCode":1037,"errMsg":"session ip doesnt match with reqest ip","stat":"Not_Ok"}"#,
+            "session ip doesnt match with reqest ip (1037)",
+        ),
+    ] {
+        let told = Event::IpNotAllowed { text: Some(crate::ServerText::new(words)) };
+        let mut run = active();
+        run.sim.next(1, &Lever::json(StatusCode::OK, body));
+        run.calls(ORDERS).unwrap();
+        run.is_active();
+        assert_eq!(run.sent_to("get-client-ip"), 0);
+        assert!(run.told.contains(&told), "{:?}", run.told);
+        // The look itself may meet it: who compares addresses knows the session.
+        run.told.clear();
+        run.sim.next(1, &Lever::json(StatusCode::OK, body));
+        run.session.check(run.now);
+        run.is_active();
+        assert_eq!(run.sent_to("get-client-ip"), 1);
+        assert!(run.told.contains(&told) && !run.was_told("suspect"), "{:?}", run.told);
+    }
+}
+
+#[test]
+fn a_login_from_an_address_that_is_not_let_in_is_denied() {
+    for body in [r#"{"stCode":100008,"errMsg":"unauthorized"}"#, r#"{"stCode":1037,"errMsg":"session ip"}"#] {
+        let mut run = opening();
+        run.needs(NeedKind::Totp, Because::Opening);
+        run.sim.next(1, &Lever::json(StatusCode::OK, body));
+        let code = totp(&run);
+        run.gives(code).closes("denied.ip-not-allowed");
+        assert!(!run.was_told("refused"), "{:?}", run.told);
+    }
+}
+
+#[test]
+fn what_was_not_let_in_counts_as_no_refusal() {
+    for (status, body) in [
+        (422, r#"{"status":"error","message":"Invalid request parameters","errorCode":"422"}"#),
+        (403, r#"{"status":"error","message":"Forbidden","errorCode":"403"}"#),
+    ] {
+        let lever = Lever::json(StatusCode::from_u16(status).unwrap(), body);
+        let mut run = opening();
+        run.needs(NeedKind::Totp, Because::Opening);
+        run.sim.next(1, &lever);
+        let code = totp(&run);
+        let reason = run.gives(code).closes("denied.rejected");
+        assert!(reason.to_string().contains(&status.to_string()), "{reason}");
+        assert!(!run.was_told("refused"), "{:?}", run.told);
+
+        let mut run = opening();
+        run.needs(NeedKind::Totp, Because::Opening);
+        let code = totp(&run);
+        run.gives(code).needs(NeedKind::Pin, Because::Opening);
+        run.sim.next(1, &lever);
+        run.gives(pin("654321")).closes("denied.rejected");
+        assert!(!run.was_told("refused"), "{:?}", run.told);
+    }
+}
+
+#[test]
+fn a_login_that_tells_no_base_url_goes_on_at_the_login_host() {
+    for missing in ["", r#","baseUrl":null"#, r#","baseUrl":"""#, r#","baseUrl":" ""#, r#","baseUrl":7"#] {
+        let mut run = opening();
+        run.needs(NeedKind::Totp, Because::Opening);
+        let code = totp(&run);
+        run.gives(code).needs(NeedKind::Pin, Because::Opening);
+        let body = format!(r#"{{"data":{{"token":"t","sid":"s","kType":"Trade","status":"success"{missing}}}}}"#);
+        run.sim.next(1, &Lever::json(StatusCode::OK, body));
+        run.gives(pin("654321")).is_active();
+        assert!(
+            run.told.contains(&Event::BaseUrlAssumed { url: "https://mis.kotaksecurities.com".into() }),
+            "{missing}"
+        );
+        let call = http::Request::get(ORDERS).body(Vec::new()).unwrap();
+        let (call, _) = run.session.authorize_request(run.now, call).unwrap();
+        assert_eq!(call.uri(), "https://mis.kotaksecurities.com/quick/user/orders", "{missing}");
+        // The next process goes there, too.
+        let snapshot = run.session.snapshot();
+        let options = Options::default();
+        let provider = provider().dashboard_token("dash-1");
+        let mut next = Session::resume(provider, &snapshot, options, None, [8; 32], run.now).unwrap();
+        let call = http::Request::get(ORDERS).body(Vec::new()).unwrap();
+        let (call, _) = next.authorize_request(run.now, call).unwrap();
+        assert_eq!(call.uri().host(), Some("mis.kotaksecurities.com"), "{missing}");
+    }
 }
 
 #[test]

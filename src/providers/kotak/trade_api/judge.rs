@@ -149,7 +149,7 @@ impl TradeApi {
         // A bearer that has done its time and a host that is told are everyday life.
         let everyday = matches!(fault.class, Class::BearerInvalid if cx.state.bearer_worked);
         if !everyday && !matches!(fault.class, Class::Malformed | Class::WrongHost(_)) {
-            pass_on(cx, fault);
+            pass_on(cx, fault, response);
         }
         match &fault.class {
             Class::BearerInvalid => self.bearer_refused(cx, step, response.status),

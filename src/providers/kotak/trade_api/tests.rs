@@ -144,6 +144,32 @@ fn a_refused_password_is_never_sent_again() {
 }
 
 #[test]
+fn the_cause_of_a_refusal_reaches_the_user_in_words() {
+    let said = |run: &Trade| {
+        run.told.iter().find_map(|event| match event {
+            crate::Event::ServerSays(text) => Some(text.to_string()),
+            _ => None,
+        })
+    };
+    let sandbox = r#"{"fault":{"code":900901,"type":"Status report","message":"Runtime Error","description":"Sandbox key offered to the API with no sandbox endpoint"}}"#;
+    let mut run = opening(provider(), user());
+    run.needs(NeedKind::GatewayToken, Because::Opening);
+    run.sim.next(1, &Lever::json(StatusCode::UNAUTHORIZED, sandbox));
+    run.gives(Input::Token("bearer".into())).needs(NeedKind::GatewayToken, Because::Refused);
+    let expected = "Runtime Error (900901): Sandbox key offered to the API with no sandbox endpoint";
+    assert_eq!(said(&run).as_deref(), Some(expected));
+
+    let mut run = attended(user());
+    run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
+    run.needs(NeedKind::AccessCode, Because::Opening);
+    let silent = r#"{"fault":{"code":0,"description":"","message":""}}"#;
+    run.sim.next(1, &Lever::json(StatusCode::BAD_REQUEST, silent));
+    let given = code(&run);
+    run.gives(given).needs(NeedKind::AccessCode, Because::Refused);
+    assert_eq!(said(&run).as_deref(), Some("no reason given (status 400)"));
+}
+
+#[test]
 fn a_refused_code_is_never_sent_again() {
     let mut run = attended(user());
     run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));

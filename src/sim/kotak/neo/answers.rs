@@ -197,10 +197,17 @@ impl Neo {
 
 /// Takes an order where the session was made from a listed address and the order comes from there too.
 fn order(account: &Account, grant: &Grant, peer: IpAddr) -> Answer {
-    let listed = account.listed.as_ref().is_none_or(|listed| listed.contains(&peer) && grant.from == peer);
-    if !listed {
-        let body = json!({ "stCode": 100_008, "errMsg": "unauthorized", "stat": "Not_Ok" });
-        return Answer::json(200, &body, Outcome::Refused("address"));
+    if let Some(listed) = &account.listed {
+        let (code, words) = match listed.contains(&peer) {
+            false => (100_008, "unauthorized"),
+            // The spelling is the server's.
+            true if grant.from != peer => (1037, "session ip doesnt match with reqest ip"),
+            true => (0, ""),
+        };
+        if code != 0 {
+            let body = json!({ "stCode": code, "errMsg": words, "stat": "Not_Ok" });
+            return Answer::json(200, &body, Outcome::Refused("address"));
+        }
     }
     let body = json!({ "stat": "Ok", "nOrdNo": "250122000000001", "stCode": 200 });
     Answer::json(200, &body, Outcome::Accepted("order"))

@@ -117,7 +117,8 @@ impl Account {
         Self { code: Box::new(code), ..self }
     }
 
-    /// Lists the addresses that orders are taken from; from any without such a list.
+    /// Lists the addresses that orders are taken from, in a session that was made from the same one; from any without
+    /// such a list.
     #[must_use]
     pub fn listed(self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         Self { listed: Some(addresses.into_iter().collect()), ..self }
@@ -191,7 +192,7 @@ impl Neo {
         self.settings.death = death;
     }
 
-    /// Makes the second step tell this base URL to everybody.
+    /// Makes the second step tell this base URL to everybody; an empty one is as good as none.
     pub fn set_base_url(&mut self, url: Option<String>) {
         self.settings.base_url = url;
     }

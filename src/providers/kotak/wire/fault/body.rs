@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 
 use serde::de::SeqAccess;
 
+use super::{Class, Fault};
 use crate::wire::{Any, Code, Lenient, Text};
 
 /// Code and words of an error body, from wherever they stand in it.
@@ -53,6 +54,7 @@ impl<'a> Body<'a> {
                 found.failed = true;
                 found.code = inner.code.map(|code| code.0).or(found.code);
                 found.text = inner.text.or(found.text);
+                found.description = inner.description.or(found.description);
             }
             None => {}
         }
@@ -64,8 +66,16 @@ impl<'a> Body<'a> {
                 || data.code.is_some();
             found.code = data.code.map(|code| code.0);
             found.text = found.text.or(data.text);
+            found.description = found.description.or(data.description);
         }
         Some(found)
+    }
+
+    /// Puts the fault into a class; what says nothing is left out.
+    pub(super) fn into_fault(self, class: Class<'a>) -> Fault<'a> {
+        let said = |text: Option<Text<'a>>| text.filter(|text| !text.trim().is_empty());
+        let code = said(self.code).filter(|code| code.trim() != "0");
+        Fault { class, code, text: said(self.text), description: said(self.description) }
     }
 
     /// Gives the code as a number.

@@ -37,7 +37,8 @@ pub enum Class<'a> {
     WrongHost(Option<Text<'a>>),
     /// The account or the application is not enabled for this API.
     NotEntitled,
-    /// The client's address is not one that the account allows; the session lives.
+    /// The client's address is not one that the account allows, or not the one that the session was opened from; the
+    /// session lives.
     IpNotAllowed,
     /// Too many requests.
     Quota,
@@ -96,11 +97,36 @@ pub struct Fault<'a> {
     pub code: Option<Text<'a>>,
     /// The server's words, where it gave some. They are not ours: cut and escape them before showing.
     pub text: Option<Text<'a>>,
+    /// Its further words: the gateway's "Runtime Error" has its cause only here.
+    pub description: Option<Text<'a>>,
 }
 
 impl Fault<'_> {
     /// An answer that is not one of the API's and tells nothing.
-    pub const MALFORMED: Self = Fault { class: Class::Malformed, code: None, text: None };
+    pub const MALFORMED: Self = Fault::silent(Class::Malformed);
+
+    /// Makes a fault of an answer that says nothing.
+    const fn silent(class: Class<'static>) -> Self {
+        Fault { class, code: None, text: None, description: None }
+    }
+
+    /// Gives all that the server says, on one line: `Runtime Error (900901): Sandbox key offered to the API …`;
+    /// `None` where it says nothing, as in `{"fault":{"code":0,"message":"","description":""}}`.
+    pub fn words(&self) -> Option<String> {
+        let description = self.description.as_deref().filter(|words| self.text.as_deref() != Some(words));
+        let mut words = match (&self.text, description, &self.code) {
+            (Some(text), _, _) => text.clone().into_owned(),
+            (None, Some(description), _) => description.to_owned(),
+            (None, None, code) => return code.as_ref().map(|code| format!("code {code}")),
+        };
+        if let Some(code) = &self.code {
+            words.push_str(&format!(" ({code})"));
+        }
+        if let (Some(_), Some(description)) = (&self.text, description) {
+            words.push_str(&format!(": {description}"));
+        }
+        Some(words)
+    }
 }
 
 /// Puts an answer without a readable fault into a class; `None` where its status is no failure.
@@ -114,6 +140,15 @@ fn by_status(response: Response<'_>) -> Option<Class<'static>> {
         status if status.is_success() => None,
         _ => Some(Class::Malformed),
     }
+}
+
+/// Gives the status that counts: the body's code where it is one, since 200 is written on refusals too.
+///
+/// A server in trouble has judged nothing, whatever the body says.
+fn counting_status(code: Option<u64>, response: Response<'_>) -> StatusCode {
+    let told = code.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code));
+    let told = told.and_then(|code| StatusCode::from_u16(code).ok());
+    told.filter(|_| !response.status.is_server_error()).unwrap_or(response.status)
 }
 
 /// The codes that both APIs have from the WSO2 gateway in front of them.

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::body::Body;
-use super::{At, Class, Fault, by_gateway_code, by_status};
+use super::{At, Class, Fault, by_gateway_code, by_status, counting_status};
 use crate::exchange::Response;
 
 /// Finds the fault in an answer of Neo; `None` where there is none.
@@ -15,18 +15,19 @@ pub fn find(at: At, response: Response<'_>) -> Option<Fault<'_>> {
             StatusCode::FAILED_DEPENDENCY => Class::Unavailable,
             _ => by_status(response).unwrap_or(Class::Malformed),
         };
-        return Some(Fault { class, code: None, text: None });
+        return Some(Fault::silent(class));
     };
     let number = body.number();
-    // 200 and 1000 are successes, 5203 is an empty list.
+    // 200 and 1000 are successes, 5203 and 11000 are empty lists.
     let fine = matches!(number, None | Some(200 | 1000)) && !body.failed;
-    if response.status.is_success() && (fine || number == Some(5203)) {
+    if response.status.is_success() && (fine || matches!(number, Some(5203 | 11_000))) {
         return None;
     }
+    let status = counting_status(number, response);
     let class = by_code(at, number)
-        .or_else(|| by_words(at, &body, response.status))
-        .unwrap_or_else(|| by_place(at, number, response));
-    Some(Fault { class, code: body.code, text: body.text })
+        .or_else(|| by_words(at, &body, status))
+        .unwrap_or_else(|| by_place(at, status, response.status));
+    Some(body.into_fault(class))
 }
 
 fn by_code(at: At, code: Option<u64>) -> Option<Class<'static>> {
@@ -38,8 +39,9 @@ fn by_code(at: At, code: Option<u64>) -> Option<Class<'static>> {
             At::SecondFactor => Class::OneTimeTokenStale,
             At::Session => Class::SessionExpired,
         },
-        // Orders are bound to listed addresses; reports go on working, so the session lives.
-        100_008 => Class::IpNotAllowed,
+        // Orders are bound to listed addresses, and to the address that the session was opened from; reports go on
+        // working, so the session lives.
+        100_008 | 1037 => Class::IpNotAllowed,
         // A header or a field is missing.
         10_512 | 10_300 => Class::Rejected,
         code => return by_gateway_code(code),
@@ -67,6 +69,7 @@ fn by_words(at: At, body: &Body<'_>, status: StatusCode) -> Option<Class<'static
         });
     }
     match at {
+        At::FirstFactor | At::SecondFactor if judges_nothing(status) => None,
         At::SecondFactor if body.says(&["mpin"]) => Some(Class::SecondFactorRejected),
         At::FirstFactor if body.says(&["totp", "ucc", "invalid credentials", "mobile"]) => {
             Some(Class::CredentialsRejected)
@@ -80,20 +83,21 @@ fn by_words(at: At, body: &Body<'_>, status: StatusCode) -> Option<Class<'static
     }
 }
 
-/// The code of the body counts as a status where the body has one: 200 is written on refusals too.
-fn by_place(at: At, code: Option<u64>, response: Response<'_>) -> Class<'static> {
-    let status = code
-        .and_then(|code| u16::try_from(code).ok())
-        .filter(|code| (400..600).contains(code))
-        .and_then(|code| StatusCode::from_u16(code).ok())
-        .unwrap_or(response.status);
+/// Tells whether a login step with this status has looked at no code and no MPIN, whatever its words name: the
+/// vendor's documents have 422 for a request that cannot be read and 403 for one that is not let in.
+fn judges_nothing(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::FORBIDDEN)
+}
+
+fn by_place(at: At, status: StatusCode, http: StatusCode) -> Class<'static> {
     match (at, status) {
         (_, StatusCode::REQUEST_TIMEOUT | StatusCode::FAILED_DEPENDENCY) => Class::Unavailable,
         (_, status) if status.is_server_error() => Class::Unavailable,
         (_, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) => Class::Rejected,
         (At::Gateway, _) => Class::CredentialsRejected,
         // 429 in a body is no rate limit here; where the status says it too, it is one.
-        (_, StatusCode::TOO_MANY_REQUESTS) if response.status == StatusCode::TOO_MANY_REQUESTS => Class::Quota,
+        (_, StatusCode::TOO_MANY_REQUESTS) if http == StatusCode::TOO_MANY_REQUESTS => Class::Quota,
+        (At::FirstFactor | At::SecondFactor, status) if judges_nothing(status) => Class::Rejected,
         (At::FirstFactor, _) => Class::CredentialsRejected,
         (At::SecondFactor, _) => Class::SecondFactorRejected,
         (_, StatusCode::TOO_MANY_REQUESTS) => Class::Quota,
@@ -137,6 +141,35 @@ mod tests {
         ] {
             assert_eq!(class(At::FirstFactor, status, body), expected, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn what_was_not_let_in_judges_no_code_and_no_mpin() {
+        for at in [At::FirstFactor, At::SecondFactor] {
+            for (status, body, expected) in [
+                (422, r#"{"status":"error","message":"Invalid request parameters","errorCode":"422"}"#, "rejected"),
+                (422, r#"{"message":"mpin must have six digits, totp too"}"#, "rejected"),
+                (200, r#"{"stCode":422,"errMsg":"Invalid request parameters","status":"failure"}"#, "rejected"),
+                (403, r#"{"message":"Forbidden"}"#, "rejected"),
+                (403, r#"{"status":"error","message":"Forbidden","errorCode":"403"}"#, "rejected"),
+                (
+                    500,
+                    r#"{"status":"error","message":"Could not check the TOTP or MPIN","errorCode":"500"}"#,
+                    "unavailable",
+                ),
+                (500, r#"{"message":"Invalid MPIN or TOTP","errorCode":"401"}"#, "unavailable"),
+                (200, r#"{"stCode":502,"errMsg":"mpin service","status":"failure"}"#, "unavailable"),
+                (403, "<html>", "malformed"),
+                (422, "", "malformed"),
+                (403, r#"{"message":"account locked"}"#, "locked"),
+            ] {
+                assert_eq!(class(at, status, body), expected, "{at:?} {status} {body}");
+            }
+        }
+        assert_eq!(
+            class(At::SecondFactor, 403, r#"{"message":"Invalid session, please re-login"}"#),
+            "one-time-token-stale"
+        );
     }
 
     #[test]
@@ -184,6 +217,11 @@ mod tests {
             (200, r#"{"stCode":100008,"errMsg":"unauthorized","stat":"Not_Ok"}"#, "ip-not-allowed"),
             (401, r#"{"stCode":100008,"errMsg":"unauthorized","stat":"Not_Ok"}"#, "ip-not-allowed"),
             (
+                200,
+                r#"{"stCode":1037,"errMsg":"session ip doesnt match with reqest ip","stat":"Not_Ok"}"#,
+                "ip-not-allowed",
+            ),
+            (
                 403,
                 r#"{"error":true,"message":"Invalid URL. Please verify the 'baseUrl' in the Login Validate API response"}"#,
                 "wrong-host",
@@ -191,6 +229,7 @@ mod tests {
             (429, r#"{"code":429,"error":"Rate limit exceeded","message":"too many request received"}"#, "quota"),
             (200, r#"{"code":429,"error":"Rate limit exceeded","message":"too many request received"}"#, "quota"),
             (200, r#"{"stCode":5203,"errMsg":"No Data","desc":"data not found","stat":"Not_Ok"}"#, "none"),
+            (200, r#"{"stCode":11000,"errMsg":"No Data","stat":"Not_Ok"}"#, "none"),
             (400, r#"{"stat":"Not_Ok","emsg":"price is out of range","stCode":1009}"#, "rejected"),
             (401, r#"{"stat":"Not_Ok","emsg":"go away","stCode":9}"#, "rejected"),
         ] {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::body::Body;
-use super::{At, Class, Fault, by_gateway_code, by_status};
+use super::{At, Class, Fault, by_gateway_code, by_status, counting_status};
 use crate::exchange::Response;
 
 /// Finds the fault in an answer of the Trade API; `None` where there is none.
@@ -17,13 +17,13 @@ pub fn find(at: At, response: Response<'_>) -> Option<Fault<'_>> {
             StatusCode::FAILED_DEPENDENCY => Class::Unavailable,
             _ => by_status(response).unwrap_or(Class::Malformed),
         };
-        return Some(Fault { class, code: None, text: None });
+        return Some(Fault::silent(class));
     };
     if response.status.is_success() && !body.failed && !body.is_fault && body.number().is_none() {
         return None;
     }
-    let class = by_code(&body).or_else(|| by_words(at, &body)).unwrap_or_else(|| by_place(at, response));
-    Some(Fault { class, code: body.code, text: body.text })
+    let class = by_code(&body).or_else(|| by_words(at, &body)).unwrap_or_else(|| by_place(at, &body, response));
+    Some(body.into_fault(class))
 }
 
 fn by_code<'a>(body: &Body<'a>) -> Option<Class<'a>> {
@@ -54,12 +54,13 @@ fn by_words(at: At, body: &Body<'_>) -> Option<Class<'static>> {
 
 /// The bodies of a wrong password and a wrong access code are not public: whatever is refused where
 /// they are judged is taken for that, since a second try could lock the account.
-fn by_place(at: At, response: Response<'_>) -> Class<'static> {
+fn by_place(at: At, body: &Body<'_>, response: Response<'_>) -> Class<'static> {
     match (at, response.status) {
+        // Trouble is written into answers with status 200, too.
+        _ if counting_status(body.number(), response).is_server_error() => Class::Unavailable,
         (At::SecondFactor, StatusCode::FAILED_DEPENDENCY) => Class::OneTimeTokenStale,
         (_, StatusCode::TOO_MANY_REQUESTS) => Class::Quota,
         (_, StatusCode::REQUEST_TIMEOUT | StatusCode::FAILED_DEPENDENCY) => Class::Unavailable,
-        (_, status) if status.is_server_error() => Class::Unavailable,
         (_, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) => Class::Rejected,
         (At::Gateway | At::FirstFactor, _) => Class::CredentialsRejected,
         (At::SecondFactor, _) => Class::SecondFactorRejected,
@@ -142,6 +143,8 @@ mod tests {
             (At::FirstFactor, 400, "credentials-rejected"),
             (At::FirstFactor, 401, "credentials-rejected"),
             (At::FirstFactor, 500, "unavailable"),
+            (At::SecondFactor, 500, "unavailable"),
+            (At::SecondFactor, 502, "unavailable"),
             (At::FirstFactor, 404, "rejected"),
             (At::SecondFactor, 401, "second-factor-rejected"),
             (At::SecondFactor, 424, "one-time-token-stale"),
@@ -153,6 +156,45 @@ mod tests {
         }
         let forbidden = r#"{"fault":{"code":403,"message":"Invalid session, please re-login to continue"}}"#;
         assert_eq!(class(At::Session, 403, forbidden), "session-expired");
+    }
+
+    #[test]
+    fn trouble_inside_200_judges_no_password() {
+        for at in [At::FirstFactor, At::SecondFactor] {
+            for body in [
+                r#"{"fault":{"code":503,"message":"down","description":""}}"#,
+                r#"{"fault":{"code":"500","message":"internal"}}"#,
+            ] {
+                assert_eq!(class(at, 200, body), "unavailable", "{at:?} {body}");
+            }
+            assert_eq!(class(at, 500, r#"{"fault":{"code":401,"message":"?"}}"#), "unavailable", "{at:?}");
+        }
+    }
+
+    #[test]
+    fn the_cause_stands_in_the_description() {
+        let words = |body: &'static str| {
+            let response = http::Response::builder().status(401).body(body).unwrap();
+            find(At::Init, Response::from(&response)).unwrap().words()
+        };
+        for (body, said) in [
+            (
+                r#"{"fault":{"code":900901,"type":"Status report","message":"Runtime Error","description":"Sandbox key offered to the API with no sandbox endpoint"}}"#,
+                Some("Runtime Error (900901): Sandbox key offered to the API with no sandbox endpoint"),
+            ),
+            (r#"{"code":"900901","description":"Invalid JWT token"}"#, Some("Invalid JWT token (900901)")),
+            (r#"{"error":"invalid_client","error_description":"invalid_client"}"#, Some("invalid_client")),
+            (r#"{"error":"invalid_grant","error_description":"no such app"}"#, Some("invalid_grant: no such app")),
+            (
+                r#"{"error":[{"code":"7","message":"Bad","description":"a field is missing"}]}"#,
+                Some("Bad (7): a field is missing"),
+            ),
+            (r#"{"fault":{"code":10001,"message":"","description":" "}}"#, Some("code 10001")),
+            (r#"{"fault":{"code":0,"message":"","description":""}}"#, None),
+            (r#"{"fault":{}}"#, None),
+        ] {
+            assert_eq!(words(body).as_deref(), said, "{body}");
+        }
     }
 
     #[test]

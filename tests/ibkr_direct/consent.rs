@@ -97,6 +97,33 @@ fn a_verifier_of_unknown_fate_is_not_sent_again() {
     assert_eq!(world.machine.phase(), Phase::Active);
 }
 
+/// Acts on the first access token's request and answers it with 500.
+struct FallsIll(Portal, bool);
+
+impl Simulator for FallsIll {
+    fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply {
+        let mut reply = self.0.handle(now, peer, request);
+        if request.uri().path().ends_with("access_token") && !std::mem::replace(&mut self.1, true) {
+            *reply.response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+            *reply.response.body_mut() = br#"{"error":"Internal Server Error","statusCode":500}"#.to_vec();
+        }
+        reply
+    }
+}
+
+#[test]
+fn a_verifier_that_a_server_in_trouble_may_have_used_is_not_sent_again() {
+    let portal = Portal(Arc::new(Mutex::new(server(START).0)));
+    let owner = portal.clone();
+    let session = Session::new(provider(), Options::default(), seed());
+    let mut world = World::new(session, FallsIll(portal, false))
+        .answering(move |need| Some((Input::Code(owner.consents(need).into()), By::Person)));
+    world.is_active();
+    let [request, access] =
+        ["request_token", "access_token"].map(|end| world.sent.iter().filter(|sent| sent.ends_with(end)).count());
+    assert_eq!((request, access), (2, 2), "the owner consents again\n{}", world.transcript);
+}
+
 #[test]
 fn a_key_that_is_not_live_yet_is_told() {
     let portal = Portal(Arc::new(Mutex::new(server(START + DAY).0)));

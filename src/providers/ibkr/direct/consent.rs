@@ -132,7 +132,8 @@ impl Consent {
                 cx.tell(Fact::Penalty(PENALTY));
                 return Verdict::unavailable();
             }
-            Some(refusal) if refusal.is_passing() => return Verdict::Retry { after: None, answer: Spent::Unjudged },
+            // The server may have made the access token, and lost the answer, before it fell ill.
+            Some(refusal) if refusal.is_passing() => return Verdict::Retry { after: None, answer: Spent::Judged },
             Some(Refusal::EdgeDenied | Refusal::Forbidden | Refusal::IpNotAuthorized) => {
                 return Verdict::Close(CloseReason::Denied(Denial::IpNotAllowed));
             }

@@ -1,8 +1,9 @@
 //! The stream beside the calls: what opens it, and what its frames say about the session.
 
+use core::fmt;
 use std::sync::Arc;
 
-use http::Request;
+use http::{Request, Uri};
 
 use super::{Session, cx};
 use crate::provider::{Cx, Observed, Provider, Unauthorized};
@@ -10,7 +11,8 @@ use crate::{Accepted, AuthorizeError, Secret, Ticket, Timestamp};
 
 /// A provider that serves a stream (a WebSocket) beside its calls.
 pub trait Streams: Provider {
-    /// Makes the handshake of the stream, and what is to be sent where the server waits for a session.
+    /// Makes the handshake of the stream, and what is to be sent where the server waits for a session. A query in its URL
+    /// counts as a secret.
     ///
     /// # Errors
     /// [`Unauthorized`] where the session has nothing to open a stream with now.
@@ -31,17 +33,38 @@ impl<P: Streams> Streams for Arc<P> {
 }
 
 /// How to open a stream.
-#[derive(Debug)]
+///
+/// `Debug` shows the path of the request alone: its query and its headers may hold secrets.
 #[non_exhaustive]
 #[must_use = "a stream is opened by whoever has sockets"]
 pub struct StreamOpening {
     /// The handshake, to a `wss` or `ws` URL. The WebSocket client adds `Host`, `Connection`,
     /// `Upgrade` and the `Sec-WebSocket` headers, as it does for every stream.
+    ///
+    /// Where tokens stand in the query, as with IBKR's Web API, the whole URL is a secret, and `Request` and `Uri` show it:
+    /// write neither into a log, nor an error of a WebSocket client that does.
     pub request: Request<()>,
     /// What to send where the server says that it waits for a session.
     pub first_frame: Option<Secret>,
-    /// What the stream was opened with; give it back with each frame.
+    /// What the stream was opened with; give it back with each frame. Its URI has no query.
     pub ticket: Ticket,
+}
+
+impl fmt::Debug for StreamOpening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamOpening")
+            .field("path", &self.request.uri().path())
+            .field("first_frame", &self.first_frame)
+            .field("ticket", &self.ticket)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives a URI without its query.
+fn without_query(uri: &Uri) -> Uri {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = uri.path().parse().ok();
+    Uri::from_parts(parts).unwrap_or_default()
 }
 
 impl<P: Streams> Session<P> {
@@ -77,7 +100,7 @@ impl<P: Streams> Session<P> {
             life: self.life,
             generation: self.core.generation,
             method: request.method().clone(),
-            uri: request.uri().clone(),
+            uri: without_query(request.uri()),
             tier: self.provider.tier(request.uri().path()),
         };
         Ok(StreamOpening { request, first_frame, ticket })

@@ -16,6 +16,7 @@ mod refusals;
 mod remote;
 mod renewal;
 mod specification;
+mod streams;
 
 use std::net::IpAddr;
 use std::time::Duration;

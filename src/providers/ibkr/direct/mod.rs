@@ -93,6 +93,12 @@
 //!
 //! It never closes with `expired`: a dead token is followed by another one. An outage ends no open session.
 //!
+//! # The stream
+//! [`Session::authorize_stream`](crate::Session::authorize_stream) makes the handshake of `/ws`, with the token in the
+//! **query**: the specification has no other place for it. Whatever writes URLs down writes it down, too: logs of the
+//! WebSocket client, of proxies, of crashes. Nothing in this crate shows it. The stream keeps only itself
+//! alive: send [`TIC`](super::wire::TIC) at least once a minute, and leave the session to its tickles.
+//!
 //! # Moving a session
 //! The keys come from the provider value and are in no snapshot. The tokens are. With OAuth 1.0a a session
 //! **may move** to another address; no rule against it is known. With OAuth 2.0 it **may not**: the session
@@ -164,6 +170,7 @@ mod oauth;
 mod remote;
 mod state;
 mod step;
+mod stream;
 mod token;
 
 use core::time::Duration;

@@ -111,6 +111,10 @@ impl WebApi {
     fn enter(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, token: WebApiToken) -> Verdict<WebApiStep> {
         let account = self.account();
         cx.state.enter(cx.now, token, &cx.entropy, account);
+        // The stream's id came with a tickle of the session before.
+        if let Some(live) = cx.state.live.as_mut().filter(|_| !step.renews()) {
+            live.session = None;
+        }
         if let (Some(paper), Some(live)) = (self.known_paper(), &mut cx.state.live) {
             live.paper = Some(paper);
         }

@@ -234,6 +234,9 @@ pub struct Status {
     pub suspect: bool,
     /// Whether the login lives and no usable session comes of it, see [`Event::Stuck`].
     pub stuck: bool,
+    /// The end of the penalty box that the session is in: until then neither the session nor calls of the user's own
+    /// send anything, however healthy it is otherwise.
+    pub penalty: Option<Timestamp>,
     /// The last time the server proved that the session lives.
     pub last_alive: Option<Timestamp>,
     /// When something is due next.
@@ -282,7 +285,7 @@ pub enum AuthorizeError {
         phase: Phase,
         /// The part of the provider that is not usable, where it has several.
         tier: Option<&'static str>,
-        /// When it may be ready, where that is known: the end of a penalty box.
+        /// When it may be ready, where that is known: the end of a penalty box, which the text names, too.
         until: Option<Timestamp>,
     },
     /// The calling program's mistake.
@@ -294,6 +297,9 @@ pub enum AuthorizeError {
 impl fmt::Display for AuthorizeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotReady { until: Some(until), .. } => {
+                write!(f, "the session is not ready: penalty box until {until} (too many requests)")
+            }
             Self::NotReady { phase, tier: None, .. } => write!(f, "the session is not ready: {phase}"),
             Self::NotReady { phase, tier: Some(tier), .. } => write!(f, "the {tier} session is not ready: {phase}"),
             Self::Misuse(misuse) => misuse.fmt(f),

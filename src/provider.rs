@@ -197,7 +197,7 @@ impl<S> Cx<'_, S> {
 pub enum Fact {
     /// An event for the user, such as [`Event::ActionRequired`].
     Tell(Event),
-    /// Nothing may be sent for this long: a penalty box.
+    /// Nothing may be sent for this long: a penalty box. The `Retry-After` of a 429 decides instead where there is one.
     Penalty(Duration),
     /// The tokens are others than before: calls authorized with the old ones say nothing any more.
     NewTokens,

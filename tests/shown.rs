@@ -87,6 +87,10 @@ fn mistakes_say_what_to_do() {
     let unready = |tier| AuthorizeError::NotReady { phase: Phase::Opening, tier, until: None }.to_string();
     assert_eq!(unready(None), "the session is not ready: opening");
     assert_eq!(unready(Some("brokerage")), "the brokerage session is not ready: opening");
+    let until = Some(sansession::Timestamp::from_secs(1_790_000_000));
+    let boxed = AuthorizeError::NotReady { phase: Phase::Active, tier: None, until };
+    let text = "the session is not ready: penalty box until Mon, 21 Sep 2026 14:13:20 GMT (too many requests)";
+    assert_eq!(boxed.to_string(), text);
 }
 
 #[test]

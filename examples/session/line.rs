@@ -105,6 +105,9 @@ fn text(status: &Status, state: &State, now: Timestamp) -> String {
     if status.stuck {
         text.push_str(", stuck");
     }
+    if let Some(end) = status.penalty.filter(|end| *end > now) {
+        text.push_str(&format!(", penalty box until {end}"));
+    }
     let on = match &status.on {
         // Without a deadline nobody looks whether it has answered itself.
         WaitingOn::Need(need) if status.deadline == Timestamp::NEVER => need.kind.code().to_owned(),

@@ -195,6 +195,7 @@ impl Shared {
         let body = json!({
             "t": now().as_millis(), "provider": self.name, "phase": status.phase.code(),
             "since": status.since.as_millis(), "suspect": status.suspect, "stuck": status.stuck,
+            "penalty": status.penalty.and_then(millis),
             "last_alive": status.last_alive.and_then(millis), "deadline": millis(status.deadline),
             "waiting_on": status.on.code(), "need": need,
         });

@@ -98,7 +98,7 @@ impl Report {
             Event::ServerSays(text) => format!("the server says: {text}"),
             Event::Stuck => "stuck: the login lives, and no usable session comes of it".into(),
             Event::Expired { proof } => format!("ended at the server: {proof}"),
-            Event::Penalty { lasts } => format!("penalty box for {} s", lasts.as_secs()),
+            Event::Penalty { lasts } => format!("penalty box until {} ({} s)", now() + *lasts, lasts.as_secs()),
             other => other.code().replace('-', " "),
         };
         self.line(event.code(), told::event(event), &words);

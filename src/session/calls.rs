@@ -58,7 +58,7 @@ impl<P: Provider> Session<P> {
         }
         let mut facts = Vec::new();
         let observed = self.provider.observe(&mut cx!(self, now, facts), ticket, response);
-        self.absorb(now, facts);
+        self.absorb_with(now, facts, response);
         if response.status == http::StatusCode::TOO_MANY_REQUESTS {
             self.obey_limit(now, response);
         }

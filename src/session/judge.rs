@@ -29,7 +29,7 @@ impl<P: Provider> Session<P> {
         }
         let mut facts = Vec::new();
         let mut verdict = self.provider.interpret(&mut cx!(self, now, facts), step, response);
-        self.absorb(now, facts);
+        self.absorb_with(now, facts, response);
         let unread = match &verdict {
             Verdict::Unreadable(why) => Some(Shape::new(step.rule().name, why, response)),
             _ => None,

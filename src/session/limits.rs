@@ -5,7 +5,7 @@ use core::time::Duration;
 use http::StatusCode;
 
 use super::Session;
-use crate::provider::Provider;
+use crate::provider::{Fact, Provider};
 use crate::{Event, Response, Timestamp};
 
 /// The shortest and the longest wait that a `Retry-After` header is believed. The longest penalty
@@ -34,6 +34,23 @@ impl<P: Provider> Session<P> {
         }
     }
 
+    /// Takes what the provider told of an answer. Where that names the length of its penalty box itself, the length that
+    /// the provider knows of is not needed.
+    #[inline]
+    pub(super) fn absorb_with(&mut self, now: Timestamp, mut facts: Vec<Fact>, response: Response<'_>) {
+        if facts.is_empty() {
+            return;
+        }
+        if let Some(wait) = penalty_named(now, response) {
+            for fact in &mut facts {
+                if let Fact::Penalty(lasts) = fact {
+                    *lasts = wait;
+                }
+            }
+        }
+        self.absorb(now, facts);
+    }
+
     /// Opens the penalty box.
     pub(super) fn penalize(&mut self, now: Timestamp, lasts: Duration) {
         if now + lasts > self.core.penalty {
@@ -53,6 +70,11 @@ impl<P: Provider> Session<P> {
             self.tell(Event::ClockSkew { by_millis: skew });
         }
     }
+}
+
+/// Gives how long the penalty box of a 429 lasts, where it says so.
+pub(crate) fn penalty_named(now: Timestamp, response: Response<'_>) -> Option<Duration> {
+    if response.status == StatusCode::TOO_MANY_REQUESTS { retry_after(now, response) } else { None }
 }
 
 /// Gives how long a 429 keeps everybody from sending who shares the address; `None` for any other answer.

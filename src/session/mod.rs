@@ -37,6 +37,8 @@ use ::core::time::Duration;
 use std::sync::Arc;
 
 use http::request::Parts;
+#[cfg(feature = "testing")]
+pub(crate) use limits::penalty_named;
 pub(crate) use limits::penalty_of;
 pub(crate) use plan::STANDS_STILL;
 pub use stream::{StreamOpening, Streams};
@@ -374,6 +376,7 @@ impl<P: Provider + Send> Machine for Session<P> {
             since: self.aside.as_ref().map_or(self.core.since, |aside| aside.at),
             suspect: self.core.suspect && self.aside.is_none(),
             stuck: self.core.stuck && self.aside.is_none(),
+            penalty: Some(self.core.penalty).filter(|end| *end > self.core.clock),
             last_alive: self.core.alive,
             // Not what the last poll said: so the two can be held against each other.
             deadline: self.due_at(),

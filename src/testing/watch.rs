@@ -145,6 +145,23 @@ impl<P: Provider> Watched<P> {
         }
         result
     }
+
+    /// The same for what an answer led to, whose own word decides how long its penalty box lasts.
+    fn facts_of<'a, R>(
+        &self,
+        cx: &mut Cx<'a, P::State>,
+        response: Response<'_>,
+        call: impl FnOnce(&mut Cx<'a, P::State>) -> R,
+    ) -> R {
+        let (named, before) = (crate::session::penalty_named(cx.now, response).is_some(), self.log.lock().len());
+        let result = self.facts(cx, call);
+        if named {
+            let mut log = self.log.lock();
+            let later = log.split_off(before);
+            log.extend(later.into_iter().filter(|note| !matches!(note, Note::Penalty(_))));
+        }
+        result
+    }
 }
 
 /// Gives the longest wait that a rule itself can lead to.
@@ -228,7 +245,7 @@ impl<P: Provider> Provider for Watched<P> {
     }
 
     fn interpret(&self, cx: &mut Cx<'_, P::State>, step: P::Step, response: Response<'_>) -> Verdict<P::Step> {
-        let verdict = self.facts(cx, |cx| self.inner.interpret(cx, step, response));
+        let verdict = self.facts_of(cx, response, |cx| self.inner.interpret(cx, step, response));
         self.said(From::Response(step), &verdict);
         verdict
     }
@@ -261,7 +278,7 @@ impl<P: Provider> Provider for Watched<P> {
     }
 
     fn observe(&self, cx: &mut Cx<'_, P::State>, call: &Ticket, response: Response<'_>) -> Observed {
-        self.facts(cx, |cx| self.inner.observe(cx, call, response))
+        self.facts_of(cx, response, |cx| self.inner.observe(cx, call, response))
     }
 
     fn tier(&self, path: &str) -> Option<&'static str> {

@@ -113,6 +113,11 @@ fn a_penalty_box_holds_for_everybody() {
     assert!(answer.starts_with("http/1.1 503"), "{answer}");
     let seconds = answer.split("retry-after: ").nth(1).unwrap().split("\r\n").next().unwrap().parse::<u64>().unwrap();
     assert!((30..=41).contains(&seconds), "{answer}");
+    assert!(answer.contains("penalty box until "), "{answer}");
+    let status = proxy.asks("GET /_session", "", "");
+    let end = status.split("\"penalty\":").nth(1).unwrap().split([',', '}']).next().unwrap();
+    let left = end.parse::<u64>().unwrap().saturating_sub(now().as_millis());
+    assert!((30_000..=41_000).contains(&left), "{status}");
     assert_eq!(calls.lock().unwrap().len(), 1, "nothing was sent");
 }
 

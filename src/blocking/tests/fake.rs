@@ -204,6 +204,7 @@ impl Machine for Fake {
             since: Timestamp::from_millis(0),
             suspect: false,
             stuck: false,
+            penalty: None,
             last_alive: None,
             deadline: self.deadline(),
             on: WaitingOn::Nothing,

@@ -52,8 +52,9 @@
 //! - Midnight of the [`Region`] ends sessions, and a login lasts 24 hours at most (on a day of 25 it ends before midnight).
 //!   Both are told as [`Event::Reset`](crate::Event::Reset) and are no failure: an init follows, or a need because of the
 //!   reset. Maintenance after midnight was seen to last five to ten minutes, sometimes an hour late.
-//! - 429 is a penalty box of 15 minutes (newer texts say 10) for the whole address: neither the session nor the user's
-//!   calls send anything meanwhile. The user's own 429s count too.
+//! - 429 is a penalty box for the whole address, of 15 minutes (newer texts say 10) unless a `Retry-After` names its
+//!   length: neither the session nor the user's calls send anything meanwhile. The user's own 429s count too.
+//!   [`Status::penalty`](crate::Status::penalty) and the refused calls tell its end.
 //! - `ssoExpires` and `EXPIRES` are information only: the counter of ten minutes renews itself near zero.
 //!
 //! # Events

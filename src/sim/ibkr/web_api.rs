@@ -163,7 +163,7 @@ impl Simulator for WebApi {
         if self.gateway.person().is_none() && knew {
             self.end_sessions();
         }
-        if let Ok(date) = HeaderValue::from_str(&oauth_text::http_date(now)) {
+        if let Ok(date) = HeaderValue::from_str(&now.to_string()) {
             reply.response.headers_mut().insert(DATE, date);
         }
         reply

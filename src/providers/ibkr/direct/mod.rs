@@ -70,7 +70,8 @@
 //! - A token lives 24 hours. One source takes the field that says so for the time of its making, so a time
 //!   that is nearly over already counts as that.
 //! - Midnight of the [`Region`] ends brokerage sessions ([`Event::Reset`](crate::Event::Reset)); the token outlives it.
-//! - 429 is a penalty box of 15 minutes for the whole address, the user's own calls included.
+//! - 429 is a penalty box of 15 minutes, or as long as its `Retry-After` says, for the whole address, the user's own
+//!   calls included.
 //!
 //! # Why it closed, and what to do
 //!

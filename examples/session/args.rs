@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 use sansession::blocking::Pin;
-use sansession::providers::ibkr::{OrElse, Region, Takeover};
+use sansession::providers::ibkr::{Expect, OrElse, Region, Takeover};
 
 use crate::{Usage, options};
 
@@ -71,6 +71,7 @@ pub struct Args {
     pub pin: Option<Pin>,
     pub takeover: Takeover,
     pub region: Region,
+    pub expect: Expect,
     pub oauth: OAuth,
     pub allow_plain_http: bool,
     pub again: bool,
@@ -113,6 +114,7 @@ impl Args {
             pin: None,
             takeover: Takeover::Never { then: OrElse::Close },
             region: Region::default(),
+            expect: Expect::default(),
             oauth: OAuth::default(),
             allow_plain_http: false,
             again: false,
@@ -180,6 +182,20 @@ impl Args {
                 Long("region") => {
                     let region = parser.value()?.string()?;
                     args.region = region.parse().map_err(|error| Usage(format!("--region {region:?}: {error}")))?;
+                }
+                Long("expect") => {
+                    args.expect.paper = Some(match parser.value()?.string()?.as_str() {
+                        "paper" => true,
+                        "live" => false,
+                        other => return Err(Usage(format!("--expect {other:?}: paper or live"))),
+                    });
+                }
+                Long("expect-user") => {
+                    let user = parser.value()?.string()?;
+                    if user.is_empty() || user.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                        return Err(Usage(format!("--expect-user {user:?}: the name of a user, without spaces")));
+                    }
+                    args.expect.user = Some(user);
                 }
                 Long("signature-key") => args.oauth.signature_key = Some(parser.value()?.into()),
                 Long("encryption-key") => args.oauth.encryption_key = Some(parser.value()?.into()),
@@ -311,6 +327,15 @@ mod tests {
             (&["--json"], "provider"),
             (&["ibkr-gateway", "--compete", "sometimes"], "wait"),
             (&["ibkr-gateway", "--region", "london"], "london"),
+            (&["ibkr-gateway", "--expect", "Paper"], "live"),
+            (&["ibkr-gateway", "--expect", ""], "paper or live"),
+            (&["ibkr-gateway", "--expect"], "--expect"),
+            (&["ibkr-gateway", "--expct", "paper"], "--expect meant"),
+            (&["ibkr-gateway", "--expect-user", ""], "name"),
+            (&["ibkr-gateway", "--expect-user", "two words"], "spaces"),
+            (&["ibkr-gateway", "--expect-usr", "norm"], "--expect-user meant"),
+            (&["ibkr-oauth2", "--expect-user", "norm"], "ibkr-gateway"),
+            (&["cbrain", "--expect", "paper"], "ibkr-*"),
             (&["ibkr-gateway", "--pin", "abc"], "abc"),
             (&["ibkr-oauth2", "--egress-ip", "1.2.3"], "1.2.3"),
             (&["cbrain", "--exec"], "command"),

@@ -35,6 +35,9 @@ OPTIONS
   --again               give an answer that was refused before once more
   --compete HOW         ibkr-*: never (default, exit code 7), wait or always, where another
                         client holds the brokerage session
+  --expect KIND         ibkr-*: paper or live, the kind that the account must be of; a session of another one
+                        is not used, and ends with exit code 3
+  --expect-user NAME    ibkr-gateway: the user who must be logged in; likewise
   --region REGION       ibkr-*: new-york (default), zug or hong-kong, whose midnight ends sessions
   --signature-key PEM   ibkr-oauth*: the private key that signs
   --encryption-key PEM  ibkr-oauth1a: the private key that the access token secret is encrypted for

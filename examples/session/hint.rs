@@ -185,6 +185,7 @@ impl Trouble {
             Denial::SignatureRefused => "--signature-key, SANSESSION_CONSUMER_KEY and --realm",
             Denial::ServerUnproven => "--dh-param, --encryption-key and SANSESSION_ACCESS_TOKEN_SECRET",
             Denial::ClockWrong { .. } => return Some("set this machine's clock (NTP)".into()),
+            Denial::WrongAccount => return Some(self.another_account().into()),
             Denial::Locked => return Some("the account's owner has to unlock it at the provider".into()),
             Denial::IpNotAllowed => {
                 let egress = if self.provider == Provider::IbkrOauth2 { ", or check --egress-ip" } else { "" };
@@ -196,6 +197,18 @@ impl Trouble {
             _ => "--url",
         };
         Some(format!("check {fields}, {}", self.again()))
+    }
+
+    /// The account is not the expected one.
+    const fn another_account(&self) -> &'static str {
+        match self.provider {
+            Provider::IbkrGateway => {
+                "another account is logged in than --expect or --expect-user wants, and nothing was done with it: log in as the right user in the browser, or change the option"
+            }
+            _ => {
+                "the account is of another kind than --expect wants, and nothing was done with it: take the keys of the right one, or change the option"
+            }
+        }
     }
 
     /// An answer was refused.

@@ -122,6 +122,9 @@ fn session(
     server: Option<Server<sim::WebApi>>,
 ) -> Result<World, Usage> {
     let mut provider = WebApi::new(&world::base(args, url)?, oauth)?.takeover(args.takeover).region(args.region);
+    if let Some(paper) = args.expect.paper {
+        provider = provider.expect_paper(paper);
+    }
     if let Some(every) = args.keepalive {
         provider = provider.tickle(every);
     }

@@ -143,6 +143,7 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         trust = Trust::pin_file(path).map_err(|error| ca_file(path, &error))?;
     }
     let mut provider = api::Gateway::new(&base(args, &url)?)?.takeover(args.takeover).region(args.region);
+    provider = provider.expect(args.expect.clone());
     if let Some(every) = args.keepalive {
         provider = provider.tickle(every);
     }

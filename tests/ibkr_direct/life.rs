@@ -166,3 +166,24 @@ fn a_token_of_somebody_else_is_looked_at_first() {
     assert!((21 * HOUR..=23 * HOUR).contains(&life.now.since(START)));
     assert_eq!(life.machine.phase(), Phase::Active);
 }
+
+#[test]
+fn a_session_that_was_stored_under_another_expectation_is_not_used() {
+    let (server, issued) = server(START);
+    let provider = || WebApi::new(&base(), oauth1a(&issued)).unwrap();
+    let sim = sim::WebApi::oauth1a(server, sim::WebApi::settings());
+    let session = Session::new(provider().expect_paper(true), Options::default(), seed());
+    let mut life = World::new(session, Ibkr { sim, ahead: 0 });
+    life.is_active();
+    life.runs_for(2 * MINUTE);
+    life.resumes(|snapshot, now| {
+        let other = provider().expect_paper(false);
+        Session::resume(other, snapshot, Options::default(), None, Seed::new([9; 32]), now).unwrap()
+    });
+    assert!(life.calls(Method::GET, "/portfolio/accounts").is_err());
+    let now = life.now;
+    assert!(life.machine.authorize_stream(now).is_err());
+    life.checks();
+    assert_eq!(life.runs_to_end().code(), "denied.wrong-account");
+    assert!(life.now.since(now) < MINUTE);
+}

@@ -134,6 +134,47 @@ fn the_older_alias_is_served_too() {
     run.tells("-> POST /v1/portal/iserver/auth/status");
 }
 
+/// Another account than the expected one gets no call of anybody, and its login stays what it is.
+#[test]
+fn another_account_than_the_expected_one_is_not_used() {
+    let person = |user: &str, paper| Person { user: user.into(), paper };
+    let server = gateway(closed());
+    server.with(|gateway| gateway.pull(now(), Lever::LogIn(person("norm", true))));
+    for expect in ["--expect live", "--expect-user morn", "--expect live --expect-user norm"] {
+        let run = run(&format!("ibkr-gateway --json {expect} --exec true"), &server).runs().exits(3);
+        assert!(run.err.contains("denied.wrong-account"), "{run:#?}");
+        assert!(run.err.contains("--expect") && run.err.contains("nothing was done with it"), "{run:#?}");
+        assert!(!run.err.contains(r#""event":"started""#), "{run:#?}");
+    }
+    assert!(asked(&server).iter().all(|call| !call.ends_with("/init") && !call.ends_with("/logout")));
+    assert!(server.with(|gateway| gateway.person().is_some()));
+    server.with(|gateway| gateway.pull(now(), Lever::LogIn(person("norm", true))));
+    run("ibkr-gateway --json --expect paper --expect-user NORM", &server).runs().exits(0).tells("active");
+}
+
+/// A file that was saved without an expectation, or with another one.
+#[test]
+fn a_saved_session_of_another_account_is_not_used_either() {
+    let server = gateway(closed());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    let saves = run("ibkr-gateway --json --expect paper --for 1", &server).arg("--save", &file).runs().exits(0);
+    saves.tells("left");
+    let file = |args: &str| run(args, &server).arg("--resume", &file);
+    let other = file("ibkr-gateway --json --expect live").runs().exits(3);
+    other.tells("closed: denied.wrong-account");
+    let named = file("ibkr-gateway --json --expect-user morn").runs().exits(64);
+    assert!(named.err.contains("another account"), "{named:#?}");
+}
+
+#[test]
+fn a_direct_session_has_expectations_too() {
+    tool("ibkr-oauth1a --json --expect paper").runs().exits(0).tells("active");
+    let run = tool("ibkr-oauth2 --json --expect live").runs().exits(3);
+    run.tells("closed: denied.wrong-account");
+    assert!(run.err.contains("--expect") && run.err.contains("keys"), "{run:#?}");
+}
+
 #[test]
 fn a_saved_session_is_taken_up_without_a_browser() {
     let server = gateway(Settings::default());

@@ -193,6 +193,13 @@ impl Gateway {
         Self { expect, ..self }
     }
 
+    /// Tells whether calls may be made with the login: one that was stored under other expectations may be of another
+    /// account, as the next look finds out.
+    fn may_use(&self, state: &GatewayState) -> bool {
+        let paper = state.live.as_ref().and_then(|live| live.paper);
+        state.identified && self.expect.admits_kind(paper) == Some(true)
+    }
+
     /// Sets how often the session is kept alive, from 1.1 s, since more than one tickle a second is
     /// punished, to 4 min; every 60 s otherwise, which is IBKR's own advice.
     #[must_use]
@@ -317,7 +324,7 @@ impl Provider for Gateway {
 
     fn authorize(&self, cx: &mut Cx<'_, GatewayState>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
         let tier = Tier::of_path(parts.uri.path());
-        if !cx.state.identified || tier == Tier::Brokerage && !cx.state.brokerage.ready {
+        if !self.may_use(cx.state) || tier == Tier::Brokerage && !cx.state.brokerage.ready {
             return Err(Unauthorized::NotReady(Some(tier.code())));
         }
         complete(parts, body);

@@ -425,7 +425,7 @@ impl Provider for WebApi {
 
     fn authorize(&self, cx: &mut Cx<'_, WebApiState>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
         let tier = Tier::of_path(parts.uri.path());
-        if tier == Tier::Brokerage && !cx.state.brokerage.ready {
+        if !self.may_use(cx.state) || tier == Tier::Brokerage && !cx.state.brokerage.ready {
             return Err(Unauthorized::NotReady(Some(tier.code())));
         }
         complete(parts, body);

@@ -21,7 +21,9 @@ impl Streams for WebApi {
     fn authorize_stream(&self, cx: &mut Cx<'_, WebApiState>) -> Result<(Request<()>, Option<Secret>), Unauthorized> {
         let not_ready = Unauthorized::NotReady(Some(Tier::Sso.code()));
         let state = &*cx.state;
-        let (Some(token), false) = (&state.token, state.doubted) else { return Err(not_ready) };
+        let (Some(token), false) = (&state.token, state.doubted || !self.may_use(state)) else {
+            return Err(not_ready);
+        };
         let session = state.live.as_ref().and_then(|live| live.session.as_ref()).ok_or(not_ready)?;
         let query = match (&self.oauth, token) {
             (OAuth::V1a(oauth), WebApiToken::Live(_)) => [("oauth_token", oauth.access_token())],

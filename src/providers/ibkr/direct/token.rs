@@ -175,6 +175,13 @@ impl WebApi {
         self.expect.admits_kind(paper) == Some(false)
     }
 
+    /// Tells whether calls may be made: a session that was stored under another expectation may be of another account, as
+    /// the next look finds out.
+    pub(super) fn may_use(&self, state: &WebApiState) -> bool {
+        let paper = state.live.as_ref().and_then(|live| live.paper);
+        self.expect.admits_kind(paper) == Some(true)
+    }
+
     pub(super) fn known_paper(&self) -> Option<bool> {
         match &self.oauth {
             OAuth::V1a(oauth) => oauth.paper,

@@ -14,7 +14,7 @@ impl Streams for Gateway {
     ///
     /// The id in it comes with the first tickle, which leaves right after the opening.
     fn authorize_stream(&self, cx: &mut Cx<'_, GatewayState>) -> Result<(Request<()>, Option<Secret>), Unauthorized> {
-        let live = cx.state.live.as_ref().filter(|_| cx.state.identified);
+        let live = cx.state.live.as_ref().filter(|_| self.may_use(cx.state));
         let not_ready = Unauthorized::NotReady(Some(Tier::Sso.code()));
         let session = live.and_then(|live| live.session.as_ref()).ok_or(not_ready)?;
         let cookie = session_cookie(session.expose()).ok_or(Unauthorized::Unsignable("session"))?;

@@ -45,7 +45,8 @@ pub trait Provider {
     /// [`Rejection`] names the token that is empty or malformed.
     fn adopt(&self, tokens: Self::Tokens) -> Result<Self::State, Rejection>;
 
-    /// Checks a state that comes from a snapshot: a host in it must be one that may get tokens.
+    /// Checks a state that comes from a snapshot: a host in it must be one that may get tokens, and a token one that can be
+    /// sent ([`Rejection::check_token`]).
     ///
     /// # Errors
     /// Says what is not admitted.

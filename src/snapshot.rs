@@ -100,7 +100,7 @@ pub enum ResumeError {
         /// The fence that was given.
         given: u64,
     },
-    /// The state names a host that must not get tokens.
+    /// The state names a host that must not get tokens, or holds a token that no header can carry.
     NotAdmitted(&'static str),
 }
 

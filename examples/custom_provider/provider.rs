@@ -60,7 +60,14 @@ impl Provider for Door {
     }
 
     fn adopt(&self, token: Secret) -> Result<DoorState, Rejection> {
-        if token.is_empty() { Err(Rejection::Empty("token")) } else { Ok(DoorState { token: Some(token) }) }
+        Rejection::check_token("token", token.expose())?;
+        Ok(DoorState { token: Some(token) })
+    }
+
+    fn admits(&self, state: &DoorState) -> Result<(), &'static str> {
+        // A snapshot is a text that somebody may have edited.
+        let token = state.token.as_ref().map_or(Ok(()), |token| Rejection::check_token("token", token.expose()));
+        token.map_err(|_| "the token cannot be carried by a header")
     }
 
     fn live<'a>(&self, state: &'a DoorState) -> Option<&'a Secret> {
@@ -92,7 +99,9 @@ impl Provider for Door {
         // A proxy's page proves nothing, so the status alone decides nothing.
         let answer = wire::json::<Answer<'_>>(response.body).unwrap_or_default();
         match (step, response.status, answer.door.as_deref(), answer.token) {
-            (DoorStep::Open, StatusCode::OK, Some("open"), Some(token)) => {
+            (DoorStep::Open, StatusCode::OK, Some("open"), Some(token))
+                if Rejection::check_token("token", &token).is_ok() =>
+            {
                 cx.state.token = Some(Secret::new(token));
                 cx.tell(Fact::NewTokens);
                 active()

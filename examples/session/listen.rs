@@ -13,7 +13,7 @@ use http::header::HOST;
 use http::{Method, Request, Response, StatusCode};
 use sansession::blocking::{Handle, Transport, now};
 use sansession::sim::{Reply, Server, Simulator};
-use sansession::{Secret, Timestamp, WaitingOn};
+use sansession::{Rejection, Secret, Timestamp, WaitingOn};
 use serde_json::json;
 
 use crate::Usage;
@@ -46,6 +46,10 @@ impl Listening {
         let given = variable("SANSESSION_PROXY_SECRET")?;
         let chosen = given.is_some();
         let secret = given.map_or_else(random, Ok)?;
+        Rejection::check_token("SANSESSION_PROXY_SECRET", secret.expose()).map_err(|_| {
+            let carried = "its header carries printable ASCII without spaces, and at least one character";
+            Usage(format!("SANSESSION_PROXY_SECRET: {carried} (`openssl rand -hex 32`)"))
+        })?;
         if secret.expose().len() < SHORTEST {
             return Err(Usage(format!(
                 "SANSESSION_PROXY_SECRET: at least {SHORTEST} characters (`openssl rand -hex 32`)"

@@ -58,14 +58,8 @@ impl Input {
             Self::Decrypted(bytes) => return check_bytes("decrypted", bytes),
             _ => return Ok(()),
         };
-        if secret.is_empty() {
-            return Err(Rejection::Empty(name));
-        }
-        // They travel in headers, too, where a control character would begin a header of its own.
-        if secret.expose().bytes().any(|byte| !(0x21..0x7f).contains(&byte)) || secret.expose().len() > 16 << 10 {
-            return Err(Rejection::Malformed(name));
-        }
-        Ok(())
+        // They travel in headers, too.
+        Rejection::check_token(name, secret.expose())
     }
 }
 
@@ -117,7 +111,41 @@ pub enum Rejection {
     Unattended,
 }
 
+/// No server is known that takes a longer line in a header.
+const LONGEST: usize = 16 << 10;
+
 impl Rejection {
+    /// Checks a token, a key or an id that travels in a header as it is: printable ASCII without spaces.
+    ///
+    /// For providers: whatever comes from a configuration, a person, another program or a snapshot is checked where it
+    /// comes in, under the name of its field. Later it would fail as a request that cannot be built.
+    ///
+    /// # Errors
+    /// [`Rejection::Empty`] and [`Rejection::Malformed`] name the field.
+    pub fn check_token(field: &'static str, text: &str) -> Result<(), Self> {
+        match text.len() {
+            0 => Err(Self::Empty(field)),
+            1..=LONGEST if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(()),
+            _ => Err(Self::Malformed(field)),
+        }
+    }
+
+    /// Checks a text that travels in a header and may have spaces within, such as a name.
+    ///
+    /// # Errors
+    /// [`Rejection::Empty`] and [`Rejection::Malformed`] name the field.
+    pub fn check_words(field: &'static str, text: &str) -> Result<(), Self> {
+        // Spaces at the ends are no part of a header's value.
+        if text.starts_with(' ') || text.ends_with(' ') {
+            return Err(Self::Malformed(field));
+        }
+        match text.len() {
+            0 => Err(Self::Empty(field)),
+            1..=LONGEST if text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) => Ok(()),
+            _ => Err(Self::Malformed(field)),
+        }
+    }
+
     /// Gives a stable name for logs.
     pub const fn code(self) -> &'static str {
         match self {
@@ -252,6 +280,11 @@ mod tests {
             assert_eq!(Input::Pin(text.into()).check().err(), wrong, "{}", text.len());
         }
         assert_eq!(Input::Code("".into()).check(), Err(Rejection::Empty("code")));
+        for (text, fits) in
+            [("a", true), ("a b", true), ("", false), (" a", false), ("a ", false), ("a\tb", false), ("ä", false)]
+        {
+            assert_eq!(Rejection::check_words("name", text).is_ok(), fits, "{text:?}");
+        }
         assert_eq!(Input::Token("".into()).check(), Err(Rejection::Empty("token")));
         for (length, signature, decrypted) in [
             (0, Some(Rejection::Empty("signature")), Some(Rejection::Empty("decrypted"))),

@@ -271,8 +271,10 @@ fn no_part_of_an_oauth_header_becomes_a_line() {
         let base = url("https://api.ibkr.com/v1/api");
         assert!(token.access_token(&evil.into(), &consumer, &base, START, &entropy).is_err(), "{evil:?}");
         // A JWT's parts are JSON in base64.
-        let jwt = Client::new(evil, evil).unwrap().assertion(START);
-        assert!(jwt.text().bytes().all(|byte| byte.is_ascii_graphic()), "{}", jwt.text());
+        if let Ok(client) = Client::new(evil, evil) {
+            let jwt = client.assertion(START);
+            assert!(jwt.text().bytes().all(|byte| byte.is_ascii_graphic()), "{}", jwt.text());
+        }
         if let Some(cookie) = wire::session_cookie(evil) {
             assert!(cookie.as_bytes().iter().all(|byte| *byte >= 0x20 && *byte != 0x7f), "{cookie:?}");
         }

@@ -7,6 +7,7 @@ mod bodies;
 mod direct;
 mod fields;
 mod memory;
+mod refused;
 mod servers;
 mod slow;
 mod world;

@@ -108,3 +108,34 @@ fn help_shows_every_option() {
         assert!(text.contains(option), "{option}");
     }
 }
+
+/// Nothing is sent for a value that no header can carry, and its variable is named.
+#[test]
+fn what_no_header_can_carry_is_refused_by_the_name_of_its_variable() {
+    let portal = portal();
+    for evil in ["two words", "line\nbreak", "t\u{f6}ken-t\u{f6}ken-t\u{f6}ken", "del\u{7f}", "tab\there"] {
+        let long = format!("{evil}-0123456789abcdef");
+        let proxy = || tool("cbrain --listen 127.0.0.1:0").at(&portal).norm();
+        let direct = |args: &str| tool(&format!("{args} --url https://localhost:1/v1/api"));
+        let second = || direct("ibkr-oauth2 --egress-ip 127.0.0.1 --key-id k").env("SANSESSION_USER", "norm");
+        for (tool, name) in [
+            (proxy().env("SANSESSION_PROXY_SECRET", &long), "SANSESSION_PROXY_SECRET"),
+            (tool("cbrain").at(&portal).env("SANSESSION_TOKEN", evil), "SANSESSION_TOKEN"),
+            (direct("ibkr-oauth1a").env("SANSESSION_CONSUMER_KEY", evil), "SANSESSION_CONSUMER_KEY"),
+            (
+                direct("ibkr-oauth1a")
+                    .env("SANSESSION_CONSUMER_KEY", "ABCDEFGHI")
+                    .env("SANSESSION_ACCESS_TOKEN", evil)
+                    .env("SANSESSION_ACCESS_TOKEN_SECRET", "c2VjcmV0"),
+                "SANSESSION_ACCESS_TOKEN",
+            ),
+            (direct("ibkr-oauth1a").arg("--realm", evil).env("SANSESSION_CONSUMER_KEY", "A"), "--realm"),
+            (second().env("SANSESSION_CLIENT_ID", evil), "SANSESSION_CLIENT_ID"),
+        ] {
+            let run = tool.runs().exits(64);
+            assert!(run.err.contains(name) && run.lines.is_empty(), "{evil:?} {name}: {run:#?}");
+            assert!(!run.err.contains(evil) || name == "--realm", "{evil:?} {name}: {run:#?}");
+        }
+    }
+    assert!(portal.log().is_empty());
+}

@@ -144,7 +144,7 @@ impl Cbrain {
         let Some((user_id, token)) = session_info(response) else {
             return Verdict::Unreadable("a login answers with JSON, user_id and cbrain_api_token");
         };
-        if !wire::is_bearable(&token) {
+        if Rejection::check_token("token", token.expose()).is_err() {
             return Verdict::Unreadable("the token has characters that no header can carry");
         }
         cx.state.live = Some(CbrainLive { user_id: Some(user_id), token });
@@ -234,13 +234,13 @@ impl Provider for Cbrain {
     }
 
     fn adopt(&self, token: Secret) -> Result<CbrainState, Rejection> {
-        if token.is_empty() {
-            return Err(Rejection::Empty("token"));
-        }
-        if !wire::is_bearable(&token) {
-            return Err(Rejection::Malformed("token"));
-        }
+        Rejection::check_token("token", token.expose())?;
         Ok(CbrainState { live: Some(CbrainLive { user_id: None, token }) })
+    }
+
+    fn admits(&self, state: &CbrainState) -> Result<(), &'static str> {
+        let token = state.live.as_ref().map_or(Ok(()), |live| Rejection::check_token("token", live.token.expose()));
+        token.map_err(|_| "the token cannot be carried by a header")
     }
 
     fn live<'a>(&self, state: &'a CbrainState) -> Option<&'a CbrainLive> {

@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 
 use super::oauth1a::{AGENT, Refusal, SignError, refusal};
 use crate::wire::{self, Text};
-use crate::{BaseUrl, Response, Secret, ServerText, Timestamp, secret};
+use crate::{BaseUrl, Rejection, Response, Secret, ServerText, Timestamp, secret};
 
 pub use jwt::{Client, Jwt, SessionUser, UnsignedJwt};
 
@@ -120,7 +120,7 @@ impl Bearer {
     /// [`SignError::Malformed`] where it is empty or cannot stand in a header.
     pub fn new(token: impl Into<Secret>, expires: Option<Timestamp>) -> Result<Self, SignError> {
         let bearer = Self { token: token.into(), expires };
-        bearer.header()?;
+        bearer.check()?;
         Ok(bearer)
     }
 
@@ -171,11 +171,15 @@ impl Bearer {
         Ok(())
     }
 
+    /// Tells whether the token can stand in a header; one out of a snapshot may not.
+    pub(super) fn check(&self) -> Result<(), SignError> {
+        const WHAT: &str = "bearer token";
+        Rejection::check_token(WHAT, self.token.expose()).map_err(|_| SignError::Malformed(WHAT))
+    }
+
     fn header(&self) -> Result<HeaderValue, SignError> {
         let token = self.token.expose();
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(SignError::Malformed("bearer token"));
-        }
+        self.check()?;
         let mut text = Vec::with_capacity(7 + token.len());
         text.extend_from_slice(b"Bearer ");
         text.extend_from_slice(token.as_bytes());

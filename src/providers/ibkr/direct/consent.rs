@@ -209,6 +209,11 @@ impl Provider for Consent {
         Ok(ConsentState { grant: Some(grant), ..ConsentState::default() })
     }
 
+    fn admits(&self, state: &ConsentState) -> Result<(), &'static str> {
+        let checked = state.request.as_ref().map_or(Ok(()), RequestToken::check);
+        checked.map_err(|_| "the request token cannot be carried by a header")
+    }
+
     fn live<'a>(&self, state: &'a ConsentState) -> Option<&'a Grant> {
         state.grant.as_ref()
     }

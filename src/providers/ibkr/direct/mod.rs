@@ -317,9 +317,16 @@ impl Provider for WebApi {
     }
 
     fn admits(&self, state: &WebApiState) -> Result<(), &'static str> {
-        match state.host < self.hosts.count() {
+        if state.host >= self.hosts.count() {
+            return Err("a host that this server does not have");
+        }
+        let carried = match &state.token {
+            Some(WebApiToken::Bearer(bearer)) => Some(bearer),
+            Some(WebApiToken::Live(_)) | None => None,
+        };
+        match carried.into_iter().chain(&state.bearer).all(|bearer| bearer.check().is_ok()) {
             true => Ok(()),
-            false => Err("a host that this server does not have"),
+            false => Err("the bearer token cannot be carried by a header"),
         }
     }
 

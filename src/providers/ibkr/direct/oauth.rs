@@ -12,7 +12,7 @@ use super::super::oauth1a::{AccessTokenSecret, Consumer, DhParams, Grant, GrantE
 use super::super::oauth2::{self, Bearer, Client, SessionUser, UnsignedJwt};
 use super::{WebApiState, WebApiStep};
 use crate::provider::Entropy;
-use crate::{BaseUrl, Message, Secret, Timestamp};
+use crate::{BaseUrl, Message, Rejection, Secret, Timestamp};
 
 /// How a direct session proves whose it is.
 #[derive(Debug)]
@@ -227,7 +227,7 @@ impl OAuth2 {
     /// The key may be a [`PublicKey`]: the session then asks for each signature.
     ///
     /// # Errors
-    /// [`OAuth2Error`] where the key is too short or the user has no name.
+    /// [`OAuth2Error`] where the key is too short, or the user's name is none.
     pub fn new(
         client: Client,
         signature: impl Into<SignatureKey>,
@@ -236,9 +236,7 @@ impl OAuth2 {
     ) -> Result<Self, OAuth2Error> {
         let key = signature.into();
         key.at_least(oauth2::SHORTEST_KEY).map_err(OAuth2Error::Key)?;
-        if user.is_empty() {
-            return Err(OAuth2Error::User);
-        }
+        Rejection::check_token("user", user).map_err(|_| OAuth2Error::User)?;
         let alternative_ips = Vec::new();
         Ok(Self { client, key, user: user.into(), ip, service: None, alternative_ips })
     }
@@ -272,7 +270,7 @@ impl OAuth2 {
 pub enum OAuth2Error {
     /// The key is too short.
     Key(KeyError),
-    /// The user's name is empty.
+    /// The user's name is empty, or has spaces or other characters than printable ASCII.
     User,
 }
 
@@ -280,7 +278,7 @@ impl fmt::Display for OAuth2Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(error) => error.fmt(f),
-            Self::User => f.write_str("user: must not be empty"),
+            Self::User => f.write_str("user: empty, or with a character that no name has"),
         }
     }
 }

@@ -50,8 +50,14 @@ impl RequestToken {
     pub fn read(response: Response<'_>, now: Timestamp) -> Result<Self, GrantError> {
         let body = read(response, now)?;
         let token = body.token.ok_or(GrantError::Unreadable("no oauth_token"))?;
-        plain(&token, "oauth_token").map_err(|_| GrantError::Unreadable("an oauth_token of another alphabet"))?;
-        Ok(Self(Secret::new(token)))
+        let token = Self(Secret::new(token));
+        token.check().map_err(|_| GrantError::Unreadable("an oauth_token of another alphabet"))?;
+        Ok(token)
+    }
+
+    /// Tells whether the token can be written into a request; one out of a snapshot may not.
+    pub(crate) fn check(&self) -> Result<(), SignError> {
+        plain(self.0.expose(), "oauth_token").map(drop)
     }
 
     /// Shows the token.

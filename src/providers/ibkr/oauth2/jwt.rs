@@ -9,10 +9,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::Timestamp;
 use crate::provider::Entropy;
 use crate::providers::ibkr::keys::PrivateKey;
 use crate::providers::ibkr::oauth1a::SignError;
+use crate::{Rejection, Timestamp};
 
 /// The client that IBKR registered: its id and the id of its signature key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,12 +25,10 @@ impl Client {
     /// Takes the client's id and the id of its key, both as IBKR assigned them.
     ///
     /// # Errors
-    /// [`SignError::Malformed`] names the one that is empty.
+    /// [`SignError::Malformed`] names the one that is empty, or has spaces or other characters than printable ASCII.
     pub fn new(id: &str, key_id: &str) -> Result<Self, SignError> {
         for (text, what) in [(id, "client id"), (key_id, "key id")] {
-            if text.is_empty() {
-                return Err(SignError::Malformed(what));
-            }
+            Rejection::check_token(what, text).map_err(|_| SignError::Malformed(what))?;
         }
         Ok(Self { id: id.into(), key_id: key_id.into() })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sansession::blocking::{Answer, CallError, Driver, Ended, Handle, Pin, Stop, Transport, Trust, drive, now, seed};
 use sansession::providers::ibkr::{Gateway, OrElse, Takeover};
-use sansession::sim::ibkr::{self, Call, Flaky, Happening, Lever, Login, Person, Rival, Settings, Trouble};
+use sansession::sim::ibkr::{self, Call, Flaky, Happening, Lever, Login, Person, RateLimits, Rival, Settings, Trouble};
 use sansession::sim::{Certificate, Server};
 use sansession::{AuthorizeError, BaseUrl, CloseReason, Event, Need, NeedKind, Options, Session};
 
@@ -48,7 +48,8 @@ impl Driver for Teller {
 
 fn settings() -> Settings {
     let login = Login::After { delay: SECOND, person: Person::default() };
-    Settings { login, establish: SECOND / 2, maintenance: None, ..Settings::default() }
+    let limits = RateLimits::Documented;
+    Settings { login, establish: SECOND / 2, maintenance: None, limits, ..Settings::default() }
 }
 
 fn pin(server: &Server<ibkr::Gateway>) -> Trust {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use sansession::providers::ibkr::{Gateway, OrElse, Region, Takeover};
 use sansession::sim;
 use sansession::sim::ibkr::{
-    Call, End, Flaky, Happening, Holder, Lever, Login, Midnight, Opener, Person, RefusedInit, Rival, Settings, Trouble,
+    Call, End, Flaky, Happening, Holder, Lever, Login, Midnight, Opener, Person, RateLimits, RefusedInit, Rival,
+    Settings, Trouble,
 };
 use sansession::{BaseUrl, By, Event, Input, Machine, NeedKind, Options, Phase, Session, Timestamp};
 use support::seed;
@@ -51,6 +52,7 @@ fn settings(region: Region) -> Settings {
         region,
         flaky: Some(Flaky { percent: 7, trouble: Trouble::aborted() }),
         login: Login::After { delay: 40 * SECOND, person: Person::default() },
+        limits: RateLimits::Documented,
         ..Settings::default()
     }
 }

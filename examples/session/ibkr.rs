@@ -149,6 +149,7 @@ fn oauth1a_simulator() -> Result<(sim::WebApi, Keys, Issued), Usage> {
 fn oauth2_simulator() -> Result<(sim::WebApi, Keys), Usage> {
     let keys = keys(3_072)?;
     let mut server = OAuth2Server::new(random()?);
+    server.believes_loopback = true;
     server.register(CLIENT, KEY_ID, &keys.signature_public, &[USER])?;
     Ok((sim::WebApi::oauth2(server, settings(TickleBody::Full)), keys))
 }

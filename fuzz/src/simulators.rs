@@ -43,7 +43,7 @@ fn simulator(which: u8) -> Answers {
         b'1' => Box::new(ibkr::Gateway::new(ibkr::Settings::default())),
         b'2' => Box::new(ibkr::Gateway::new(ibkr::Settings {
             login: ibkr::Login::After { delay: Duration::ZERO, person: ibkr::Person::default() },
-            limits: false,
+            limits: ibkr::RateLimits::Off,
             ..ibkr::Settings::default()
         })),
         b'3' => {

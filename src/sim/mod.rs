@@ -6,32 +6,61 @@
 //! against it.
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::Timestamp;
 
 pub mod cbrain;
+#[cfg(test)]
+mod foreign;
 pub mod ibkr;
 pub mod kotak;
 mod network;
 pub mod server;
+mod stream;
 mod web;
 
 pub use cbrain::Cbrain;
 pub use network::{Network, Weather};
 pub use server::{Certificate, Served, Server};
+pub use stream::Stream;
 
 /// A server as a pure state machine.
 pub trait Simulator: Send {
     /// Answers one request that came from `peer` at `now`.
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply;
+
+    /// Goes on with a WebSocket that a [`Reply::stream`] has opened: takes a text of the client's, if there is
+    /// one, and gives the texts to send now; `None` closes it.
+    ///
+    /// [`Server`] calls it at the beginning, at each text and ten times a second. A simulator without streams
+    /// leaves it out.
+    fn stream(&mut self, now: Timestamp, stream: &mut Stream, text: Option<&str>) -> Option<Vec<String>> {
+        let _ = (now, stream, text);
+        None
+    }
 }
 
 impl<S: Simulator + ?Sized> Simulator for Box<S> {
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply {
         (**self).handle(now, peer, request)
     }
+
+    fn stream(&mut self, now: Timestamp, stream: &mut Stream, text: Option<&str>) -> Option<Vec<String>> {
+        (**self).stream(now, stream, text)
+    }
+}
+
+/// Where a request came in, as an extension of requests that came over a socket.
+///
+/// Their URI has the authority of the header `Host`, which need not be the one that the client called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Arrival {
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+    /// The socket that listens.
+    pub(crate) address: SocketAddr,
 }
 
 /// What a simulated server does with one request.
@@ -43,6 +72,8 @@ pub struct Reply {
     pub delay: Duration,
     /// What happens to the answer on its way.
     pub fault: Option<Fault>,
+    /// The WebSocket that the connection becomes where the answer is 101.
+    pub stream: Option<Stream>,
     /// Makes the answer while other requests are handled.
     later: Option<Later>,
 }
@@ -74,7 +105,7 @@ pub enum Fault {
 impl Reply {
     /// Answers at once.
     pub fn new(response: http::Response<Vec<u8>>) -> Self {
-        Self { response, delay: Duration::ZERO, fault: None, later: None }
+        Self { response, delay: Duration::ZERO, fault: None, stream: None, later: None }
     }
 
     /// Answers with what this work gives: a stand-in that asks somebody else.

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use http::{Request, Response};
 
-use super::{Fault, Reply, Simulator};
+use super::{Fault, Reply, Simulator, Stream};
 use crate::Timestamp;
 use crate::retry::split_mix;
 
@@ -96,6 +96,11 @@ impl<S> Network<S> {
 }
 
 impl<S: Simulator> Simulator for Network<S> {
+    /// A stream that is open is as good as what is behind.
+    fn stream(&mut self, now: Timestamp, stream: &mut Stream, text: Option<&str>) -> Option<Vec<String>> {
+        if self.is_cut(now) { None } else { self.server.stream(now, stream, text) }
+    }
+
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         let nothing = |fault| Reply::new(Response::default()).with(fault);
         if self.is_cut(now) {

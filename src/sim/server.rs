@@ -2,8 +2,8 @@
 //!
 //! It is there for tests and examples, so it is strict where a client's mistakes should show, and
 //! bounded: heads up to 16 KiB (431 beyond), bodies up to 1 MiB (413), 256 connections at a time, 30 s
-//! for each read and write. It listens on `127.0.0.1` only, keeps connections alive, and leaves no
-//! thread behind when it is dropped.
+//! for each read and write. It listens on `127.0.0.1` only, keeps connections alive, serves WebSockets where
+//! the simulator has them, and leaves no thread behind when it is dropped.
 //!
 //! ```no_run
 //! use sansession::Timestamp;
@@ -31,7 +31,8 @@ use crate::Timestamp;
 
 mod certificate;
 mod connection;
-mod request;
+pub(super) mod request;
+mod websocket;
 
 pub use certificate::Certificate;
 use certificate::Identity;

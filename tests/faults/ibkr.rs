@@ -15,7 +15,7 @@ use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::sim::ibkr::oauth2::OAuth2Server;
 use sansession::sim::ibkr::{
     self as sim, Call, End, Flaky, Happening, Holder, Lever, Logged, LoggedOut, Login, Midnight, Outage, Person,
-    RefusedInit, Rival, Settings, TickleBody, Trouble,
+    RateLimits, RefusedInit, Rival, Settings, TickleBody, Trouble,
 };
 use sansession::{BaseUrl, Input, Need, NeedKind, Secret, Session, Timestamp};
 
@@ -92,6 +92,7 @@ impl Brokerage {
             seed: dice.below(u64::MAX),
             flaky: Some(Flaky { percent: dice.below(9) as u8, trouble: trouble(dice) }),
             midnight: dice.one_of(&[Midnight::EndsLogin, Midnight::EndsBrokerage]),
+            limits: RateLimits::Documented,
             ..settings
         }
     }

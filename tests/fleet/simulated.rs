@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use sansession::fleet::{Fleet, FleetOptions, Place, Rate, Turn};
 use sansession::providers::ibkr::Gateway;
 use sansession::sim::Simulator;
-use sansession::sim::ibkr::{Gateway as Server, Lever, Logged, Outage, Rival, Settings, Trouble};
+use sansession::sim::ibkr::{Gateway as Server, Lever, Logged, Outage, RateLimits, Rival, Settings, Trouble};
 use sansession::{BaseUrl, Failure, FailureKind, Options, Output, RequestId, Response, Session, Timestamp};
 
 use crate::story::{HOUR, MINUTE, READY, SECOND, at_once, fine, gateway, tickle};
@@ -28,7 +28,7 @@ fn machine(key: u32) -> Session<Gateway> {
 type Plan = Vec<(u64, Lever)>;
 
 fn server(plan: &Plan) -> Server {
-    let mut server = Server::new(Settings::default());
+    let mut server = Server::new(Settings { limits: RateLimits::Documented, ..Settings::default() });
     for (secs, lever) in plan {
         server.schedule(START + Duration::from_secs(*secs), lever.clone());
     }

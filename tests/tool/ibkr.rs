@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sansession::blocking::{Pin, now};
 use sansession::providers::ibkr::Region;
-use sansession::sim::ibkr::{Gateway, Happening, Lever, Login, Person, Rival, Settings};
+use sansession::sim::ibkr::{Gateway, Happening, Lever, Login, Person, RateLimits, Rival, Settings};
 use sansession::sim::{Certificate, Server};
 
 use crate::process::{Tool, asked, tool};
@@ -16,7 +16,8 @@ const LOGOUT: &str = "-> POST /v1/api/logout";
 
 /// A gateway at which the person is logged in already, and nothing is opened by itself.
 fn gateway(settings: Settings) -> Server<Gateway> {
-    let mut gateway = Gateway::new(Settings { login: Login::Never, maintenance: None, ..settings });
+    let mut gateway =
+        Gateway::new(Settings { login: Login::Never, maintenance: None, limits: RateLimits::Documented, ..settings });
     gateway.pull(now(), Lever::LogIn(Person::default()));
     Server::start_tls(Certificate::NoNames, gateway, now).unwrap()
 }

@@ -10,6 +10,9 @@ use crate::Timestamp;
 
 const MAC: &str = "98:F2:B3:23:BF:A0";
 const HARDWARE: &str = "00000000|98:F2:B3:23:BF:A0";
+pub(super) const JSON: &str = "application/json;charset=utf-8";
+/// The flags of what is open.
+pub(super) const READY: Flags = Flags { connected: true, authenticated: true, established: true, competing: false };
 pub(super) const WANTS_COMPETE: &str = "Force compete capability must be used together with compete flag";
 
 /// Makes an answer.
@@ -26,13 +29,13 @@ pub(super) fn answer(status: StatusCode, content_type: &str, body: impl Into<Vec
 
 /// Makes an answer of JSON.
 pub(super) fn object(body: &Value) -> Response<Vec<u8>> {
-    answer(StatusCode::OK, "application/json;charset=utf-8", body.to_string())
+    answer(StatusCode::OK, JSON, body.to_string())
 }
 
 /// Makes an error of IBKR's own form.
 pub(super) fn error(status: StatusCode, text: &str) -> Response<Vec<u8>> {
     let body = json!({ "error": text, "statusCode": status.as_u16() });
-    answer(status, "application/json;charset=utf-8", body.to_string())
+    answer(status, JSON, body.to_string())
 }
 
 /// Makes a page for people.
@@ -51,6 +54,7 @@ pub(super) fn logged_out(how: LoggedOut) -> Response<Vec<u8>> {
         }
         LoggedOut::Unauthorized => answer(StatusCode::UNAUTHORIZED, "text/plain", "Unauthorized"),
         LoggedOut::AccessDenied => answer(StatusCode::UNAUTHORIZED, "text/plain", "Access Denied"),
+        LoggedOut::Json => error(StatusCode::UNAUTHORIZED, "not authenticated"),
         LoggedOut::Empty | LoggedOut::Flags => answer(StatusCode::UNAUTHORIZED, "", ""),
     }
 }
@@ -117,6 +121,8 @@ pub(super) fn tickle(how: TickleBody, sso: &Sso, now: Timestamp, status: &Value)
             body
         }
         TickleBody::OAuth => json!({ "session": sso.id, "hmds": hmds, "iserver": { "authStatus": status } }),
+        // Not even an object.
+        TickleBody::Empty => Value::Null,
         TickleBody::OldOAuth => json!({ "session": sso.id, "hmds": hmds, "iserver": { "tickle": true } }),
     }
 }
@@ -143,4 +149,21 @@ pub(super) fn validate(sso: &Sso, now: Timestamp) -> Value {
         "features": { "env": "PROD", "wlms": true, "realtime": true, "bond": true, "optionChains": true, "calendar": true, "newMf": true },
         "region": "NJ",
     })
+}
+
+/// Adds what `sso/validate` has besides under OAuth 2.0.
+pub(super) fn add_oauth2(validate: &mut Value) {
+    let more = json!({
+        "IS_PENDING_APPLICANT": false,
+        "HARDWARE_INFO": HARDWARE,
+        "UNIQUE_LOGIN_ID": "0",
+        "SF_CONFIG": "",
+        "CREDENTIAL_TYPE": 1,
+        "COUNTERPARTY": "",
+        "TOKEN": "",
+        "took": 1,
+    });
+    if let (Some(members), Value::Object(more)) = (validate.as_object_mut(), more) {
+        members.extend(more);
+    }
 }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::bodies::{answer, error, object, page};
 use super::limits::Admission;
-use super::session::Brokerage;
-use super::{Call, End, Gateway, Happening, LoggedOut, Opener, Outage, RefusedInit, bodies};
+use super::session::Flags;
+use super::{Call, End, Gateway, Happening, LoggedOut, Opener, Outage, RefusedInit, Stranger, TickleBody, bodies};
 use crate::Timestamp;
 
 /// IBKR aborts a request that takes longer.
@@ -26,10 +26,11 @@ struct Wishes {
 impl Gateway {
     /// Tells which operation a request is for.
     pub(super) fn call_of(&self, path: &str) -> Call {
-        if path.starts_with("/sso/") {
-            return Call::Page;
+        match path {
+            "/sso/ping" => Call::Ping,
+            _ if path.starts_with("/sso/") => Call::Page,
+            _ => self.below_base(path).map_or(Call::Other, |rest| Call::of(&rest)),
         }
-        self.below_base(path).map_or(Call::Other, Call::of)
     }
 
     /// Tells how long an answer takes.
@@ -38,9 +39,82 @@ impl Gateway {
         if hangs && response.status() == StatusCode::SERVICE_UNAVAILABLE { ABORT } else { Duration::ZERO }
     }
 
-    fn below_base<'a>(&self, path: &'a str) -> Option<&'a str> {
+    /// Gives what a path is below a base; pybkr doubles a slash.
+    fn below_base(&self, path: &str) -> Option<String> {
+        let path = path.split('/').filter(|part| !part.is_empty()).fold(String::new(), |path, part| path + "/" + part);
         let rest = |base: &String| path.strip_prefix(base.as_str()).filter(|rest| rest.starts_with('/'));
-        self.settings.bases.iter().find_map(rest)
+        self.settings.bases.iter().find_map(rest).map(str::to_owned)
+    }
+
+    /// Refuses what is refused whatever it asks for; gives the path below the base of everything else.
+    pub(super) fn admit(
+        &mut self,
+        now: Timestamp,
+        peer: IpAddr,
+        call: Call,
+        request: &Request<Vec<u8>>,
+    ) -> Result<String, Box<Response<Vec<u8>>>> {
+        let refused = |response| Err(Box::new(response));
+        let (headers, path) = (request.headers(), request.uri().path());
+        if self.settings.allowed.as_ref().is_some_and(|allowed| !allowed.contains(&peer)) {
+            let status = match self.settings.stranger {
+                Stranger::Forbidden => StatusCode::FORBIDDEN,
+                Stranger::NotFound => StatusCode::NOT_FOUND,
+            };
+            return refused(answer(status, "text/plain", "Access Denied"));
+        }
+        // What the gateway answers by itself.
+        match (call, path, request.method()) {
+            (_, _, &Method::OPTIONS) => return refused(answer(StatusCode::NO_CONTENT, "", "")),
+            (Call::Page, ..) => return refused(self.page(now, path)),
+            (_, "/", &Method::GET) => return refused(bodies::logged_out(LoggedOut::Redirect)),
+            (Call::Reauthenticate, ..) if self.sso.is_none() => {
+                self.call_for_login(now);
+                return refused(object(&json!({ "error": "not logged in" })));
+            }
+            _ => {}
+        }
+        // It gives a handshake an agent of its own.
+        if call != Call::Stream
+            && let Some(refusal) = refuse_transport(request)
+        {
+            return refused(refusal);
+        }
+        let rest = match self.below_base(path) {
+            Some(rest) => rest,
+            None if call == Call::Ping => path.to_owned(),
+            None => return refused(page(StatusCode::NOT_FOUND, "Not Found")),
+        };
+        let (limits, penalty) = (self.settings.limits, self.settings.penalty);
+        match self.limits.admit(now, &rest, limits, penalty, self.settings.penalty_restarts) {
+            Admission::Admitted => {}
+            admission => {
+                if admission == Admission::Boxes {
+                    self.note(now, Happening::Boxed);
+                }
+                return refused(error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"));
+            }
+        }
+        if let Some((_, outage)) = self.outage_at(now) {
+            return refused(bodies::outage(outage));
+        }
+        if refuses_origin(headers, request.uri()) || self.misses_origin(request) {
+            return refused(answer(StatusCode::UNAUTHORIZED, "", ""));
+        }
+        if has_double_cookie(headers) {
+            return refused(error(StatusCode::BAD_REQUEST, "Bad Request"));
+        }
+        if !admits_method(call, request.method()) {
+            return refused(error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"));
+        }
+        if call == Call::Status && request.method() == Method::POST && !self.settings.posts_status {
+            return refused(error(StatusCode::BAD_REQUEST, "Bad Request"));
+        }
+        Ok(rest)
+    }
+
+    fn misses_origin(&self, request: &Request<Vec<u8>>) -> bool {
+        self.settings.wants_origin && request.method() == Method::POST && !request.headers().contains_key(ORIGIN)
     }
 
     pub(super) fn respond(
@@ -50,42 +124,10 @@ impl Gateway {
         call: Call,
         request: &Request<Vec<u8>>,
     ) -> Response<Vec<u8>> {
-        let (headers, path) = (request.headers(), request.uri().path());
-        if self.settings.allowed.as_ref().is_some_and(|allowed| !allowed.contains(&peer)) {
-            return answer(StatusCode::FORBIDDEN, "text/plain", "Access Denied");
-        }
-        if call == Call::Page {
-            return self.page(now, path);
-        }
-        if let Some(refusal) = refuse_transport(request) {
-            return refusal;
-        }
-        let Some(rest) = self.below_base(path) else {
-            return page(StatusCode::NOT_FOUND, "Not Found");
+        let rest = match self.admit(now, peer, call, request) {
+            Ok(rest) => rest,
+            Err(answered) => return *answered,
         };
-        if self.settings.limits {
-            match self.limits.admit(now, rest, self.settings.penalty, self.settings.penalty_restarts) {
-                Admission::Admitted => {}
-                refused => {
-                    if refused == Admission::Boxes {
-                        self.note(now, Happening::Boxed);
-                    }
-                    return error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
-                }
-            }
-        }
-        if let Some((_, outage)) = self.outage_at(now) {
-            return bodies::outage(outage);
-        }
-        if refuses_origin(headers, request.uri()) {
-            return answer(StatusCode::UNAUTHORIZED, "", "");
-        }
-        if has_double_cookie(headers) {
-            return error(StatusCode::BAD_REQUEST, "Bad Request");
-        }
-        if !admits_method(call, request.method()) {
-            return error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-        }
         self.call_for_login(now);
         match call {
             Call::Status => self.status(now),
@@ -94,8 +136,8 @@ impl Gateway {
             Call::Validate => self.validate(now),
             Call::Tickle => self.tickle(now),
             Call::Logout => self.logout(now),
-            _ if rest.starts_with("/iserver/") => self.brokerage_call(now, call, rest, request),
-            _ => self.outer_call(call, rest),
+            _ if rest.starts_with("/iserver/") => self.brokerage_call(now, call, &rest, request),
+            _ => self.outer_call(call, &rest),
         }
     }
 
@@ -111,7 +153,7 @@ impl Gateway {
         }
     }
 
-    fn nobody(&self) -> Response<Vec<u8>> {
+    pub(super) fn nobody(&self) -> Response<Vec<u8>> {
         bodies::logged_out(self.settings.logged_out)
     }
 
@@ -148,6 +190,11 @@ impl Gateway {
             Wishes { publish: Some(true), compete: None } => return error(StatusCode::BAD_REQUEST, "Bad Request"),
             _ => return error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         };
+        if self.wedged {
+            self.note(now, Happening::OpenedNothing);
+            let flags = Flags { connected: true, authenticated: false, established: false, competing: false };
+            return object(&bodies::status(&self.settings, flags, None));
+        }
         match self.open(now, Opener::Init, compete) {
             Some(RefusedInit::Passed) => object(&bodies::refused_init(self.flags(now).competing)),
             Some(RefusedInit::Fail) | None => object(&self.flags_body(now)),
@@ -155,9 +202,6 @@ impl Gateway {
     }
 
     fn reauthenticate(&mut self, now: Timestamp) -> Response<Vec<u8>> {
-        if self.sso.is_none() {
-            return self.nobody();
-        }
         self.reauthenticates_at = Some(now + self.settings.reauthenticate);
         object(&json!({ "message": "triggered" }))
     }
@@ -166,7 +210,13 @@ impl Gateway {
         let outlives = |at: &Timestamp| now < *at + self.settings.validate_outlives_logout;
         let known = self.logged_out.as_ref().filter(|(at, _)| outlives(at)).map(|(_, sso)| sso);
         match self.sso.as_ref().or(known) {
-            Some(sso) => object(&bodies::validate(sso, now)),
+            Some(sso) => {
+                let mut body = bodies::validate(sso, now);
+                if self.settings.validate_oauth2 {
+                    bodies::add_oauth2(&mut body);
+                }
+                object(&body)
+            }
             None => self.nobody(),
         }
     }
@@ -175,6 +225,7 @@ impl Gateway {
         self.use_brokerage(now, true);
         let flags = self.flags_body(now);
         match &self.sso {
+            Some(_) if self.settings.tickle == TickleBody::Empty => answer(StatusCode::OK, "", ""),
             Some(sso) => object(&bodies::tickle(self.settings.tickle, sso, now, &flags)),
             None if self.settings.no_session_inside_200 => object(&json!({ "error": "no session" })),
             None => self.nobody(),
@@ -187,75 +238,6 @@ impl Gateway {
         }
         self.end_login(now, End::Logout);
         object(&if self.settings.legacy_logout { json!({ "confirmed": false }) } else { json!({ "status": true }) })
-    }
-
-    fn brokerage_call(
-        &mut self,
-        now: Timestamp,
-        call: Call,
-        path: &str,
-        request: &Request<Vec<u8>>,
-    ) -> Response<Vec<u8>> {
-        if self.sso.is_none() {
-            return self.nobody();
-        }
-        let established = self.flags(now).established;
-        let account = self.person().map(|person| (person.account(), person.paper));
-        let Brokerage::Open { since, accounts_asked, suppressed, .. } = &mut self.brokerage else {
-            return match self.rival {
-                Some(_) => error(StatusCode::UNAUTHORIZED, "not authenticated"),
-                None => error(StatusCode::BAD_REQUEST, "Bad Request: no bridge"),
-            };
-        };
-        if now < *since + self.settings.bridge {
-            return error(StatusCode::BAD_REQUEST, "Bad Request: no bridge");
-        }
-        let body = match (call, account) {
-            (Call::Accounts, _) if !established => json!({ "accounts": [] }),
-            _ if !established => json!({}),
-            (Call::Accounts, Some((account, paper))) => {
-                *accounts_asked = true;
-                json!({ "accounts": [account], "aliases": {}, "selectedAccount": account, "isPaper": paper })
-            }
-            (Call::Suppress, _) => {
-                let Some(count) = question_count(request.body()) else {
-                    return error(StatusCode::BAD_REQUEST, "Bad Request");
-                };
-                *suppressed += count;
-                self.note(now, Happening::Suppressed(count));
-                json!({ "status": "submitted" })
-            }
-            _ if !*accounts_asked => {
-                return error(StatusCode::BAD_REQUEST, "Bad Request: Please query /accounts first");
-            }
-            (Call::Orders, _) => json!({ "orders": [], "snapshot": true }),
-            _ => match self.served.get(path) {
-                Some(body) => {
-                    let response = answer(StatusCode::OK, "application/json;charset=utf-8", body.as_str());
-                    self.use_brokerage(now, false);
-                    return response;
-                }
-                None => return error(StatusCode::NOT_FOUND, "Not Found"),
-            },
-        };
-        self.use_brokerage(now, false);
-        object(&body)
-    }
-
-    fn outer_call(&self, call: Call, path: &str) -> Response<Vec<u8>> {
-        let Some(person) = self.person() else {
-            return self.nobody();
-        };
-        match (call, self.served.get(path)) {
-            (_, Some(body)) => answer(StatusCode::OK, "application/json;charset=utf-8", body.as_str()),
-            (Call::Portfolio, None) => {
-                let account = person.account();
-                object(
-                    &json!([{ "id": account, "accountId": account, "displayName": account, "currency": "USD", "type": "DEMO" }]),
-                )
-            }
-            _ => error(StatusCode::NOT_FOUND, "Not Found"),
-        }
     }
 }
 
@@ -299,8 +281,10 @@ fn admits_method(call: Call, method: &Method) -> bool {
         Call::Status | Call::Reauthenticate | Call::Tickle | Call::Logout => {
             method == Method::POST || method == Method::GET
         }
-        Call::Init | Call::Suppress => method == Method::POST,
-        Call::Validate | Call::Accounts | Call::Orders | Call::Portfolio => method == Method::GET,
+        Call::Init | Call::Suppress | Call::Choose => method == Method::POST,
+        Call::Validate | Call::Accounts | Call::Orders | Call::Portfolio | Call::User | Call::Stream => {
+            method == Method::GET
+        }
         _ => true,
     }
 }
@@ -327,11 +311,4 @@ fn init_wishes(request: &Request<Vec<u8>>) -> Option<Wishes> {
     let body: Value = serde_json::from_slice(request.body()).ok()?;
     let flag = |name: &str| body.get(name).and_then(Value::as_bool);
     body.is_object().then(|| Wishes { compete: flag("compete"), publish: flag("publish") })
-}
-
-/// Counts the questions that are to be suppressed, 51 at most.
-fn question_count(body: &[u8]) -> Option<usize> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    let count = body.get("messageIds")?.as_array()?.len();
-    (1..=51).contains(&count).then_some(count)
 }

@@ -44,6 +44,8 @@ pub enum Happening {
     TookOver,
     /// A brokerage session was refused.
     Refused,
+    /// An init was answered and opened nothing, see [`Lever::Wedge`](super::Lever::Wedge).
+    OpenedNothing,
     /// The brokerage session ended.
     BrokerageEnded(End),
     /// Another client took the brokerage session.
@@ -118,6 +120,14 @@ pub enum Call {
     Suppress,
     /// `portfolio/accounts`
     Portfolio,
+    /// `iserver/account`, which chooses an account
+    Choose,
+    /// `hmds/auth/init`
+    HmdsInit,
+    /// `one/user`
+    User,
+    /// `sso/ping`, by which the login page keeps its own session
+    Ping,
     /// `ws`
     Stream,
     /// A step of OAuth that asks for a token; only the Web API's log has it.
@@ -144,6 +154,10 @@ impl Call {
             "/iserver/account/orders" => Self::Orders,
             "/iserver/questions/suppress" => Self::Suppress,
             "/portfolio/accounts" => Self::Portfolio,
+            "/iserver/account" => Self::Choose,
+            "/hmds/auth/init" => Self::HmdsInit,
+            "/one/user" => Self::User,
+            "/sso/ping" => Self::Ping,
             "/ws" => Self::Stream,
             path if path.starts_with("/iserver/") => Self::OtherBrokerage,
             _ => Self::Other,
@@ -163,6 +177,10 @@ impl Call {
             Self::Orders => "orders",
             Self::Suppress => "suppress",
             Self::Portfolio => "portfolio",
+            Self::Choose => "choose",
+            Self::HmdsInit => "hmds-init",
+            Self::User => "user",
+            Self::Ping => "ping",
             Self::Stream => "stream",
             Self::Token => "token",
             Self::Page => "page",

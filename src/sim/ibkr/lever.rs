@@ -20,6 +20,9 @@ pub enum Lever {
         /// Whether the flags go on saying `connected:true`; a session was revived that said `false`.
         connected: bool,
     },
+    /// The login lives on and no brokerage session can be had any more, as was reported to last for hours: the
+    /// status has all flags false, an init or reauthenticate opens nothing. Only another login ends it.
+    Wedge,
     /// Another client takes the brokerage session, and throws this one out.
     RivalTakes(Rival),
     /// The other client logs out.

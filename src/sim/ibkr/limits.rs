@@ -3,7 +3,11 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use super::RateLimits;
 use crate::Timestamp;
+
+/// Those of which it was reported that their breach opens the box; a minute by another clock may be a little short.
+const REPORTED: [(&str, usize, u64); 2] = [("/", 10, 1), ("/sso/validate", 1, 50)];
 
 /// So many requests to a path (below the base) in so many seconds, as the documentation's table says.
 const LIMITS: [(&str, usize, u64); 15] = [
@@ -43,7 +47,19 @@ pub(super) enum Admission {
 
 impl Limits {
     /// Counts a request to a path below the base.
-    pub(super) fn admit(&mut self, now: Timestamp, path: &str, penalty: Duration, restarts: bool) -> Admission {
+    pub(super) fn admit(
+        &mut self,
+        now: Timestamp,
+        path: &str,
+        limits: RateLimits,
+        penalty: Duration,
+        restarts: bool,
+    ) -> Admission {
+        let limits: &[(&str, usize, u64)] = match limits {
+            RateLimits::Off => &[],
+            RateLimits::Reported => &REPORTED,
+            RateLimits::Documented => &LIMITS,
+        };
         if self.boxed_until.is_some_and(|until| now < until) {
             if restarts {
                 self.boxed_until = Some(now + penalty);
@@ -51,7 +67,7 @@ impl Limits {
             return Admission::Boxed;
         }
         let mut exceeded = false;
-        for ((prefix, most, secs), times) in LIMITS.iter().zip(&mut self.counts) {
+        for ((prefix, most, secs), times) in limits.iter().zip(&mut self.counts) {
             if !path.starts_with(prefix) {
                 continue;
             }
@@ -89,28 +105,60 @@ mod tests {
     fn a_tickle_each_second_is_admitted_and_a_faster_one_is_boxed() {
         let mut limits = Limits::default();
         for secs in 0..100 {
-            assert_eq!(limits.admit(at(secs * 1_000), "/tickle", BOX, false), Admission::Admitted);
+            assert_eq!(
+                limits.admit(at(secs * 1_000), "/tickle", RateLimits::Documented, BOX, false),
+                Admission::Admitted
+            );
         }
-        assert_eq!(limits.admit(at(99_999), "/tickle", BOX, false), Admission::Boxes);
-        assert_eq!(limits.admit(at(99_999 + 899_999), "/iserver/accounts", BOX, false), Admission::Boxed);
-        assert_eq!(limits.admit(at(99_999 + 900_000), "/tickle", BOX, false), Admission::Admitted);
+        assert_eq!(limits.admit(at(99_999), "/tickle", RateLimits::Documented, BOX, false), Admission::Boxes);
+        assert_eq!(
+            limits.admit(at(99_999 + 899_999), "/iserver/accounts", RateLimits::Documented, BOX, false),
+            Admission::Boxed
+        );
+        assert_eq!(
+            limits.admit(at(99_999 + 900_000), "/tickle", RateLimits::Documented, BOX, false),
+            Admission::Admitted
+        );
     }
 
     #[test]
     fn ten_requests_a_second_are_admitted() {
         let mut limits = Limits::default();
         for millis in (0..5_000).step_by(100) {
-            assert_eq!(limits.admit(at(millis), "/iserver/secdef/search", BOX, false), Admission::Admitted);
+            assert_eq!(
+                limits.admit(at(millis), "/iserver/secdef/search", RateLimits::Documented, BOX, false),
+                Admission::Admitted
+            );
         }
-        assert_eq!(limits.admit(at(4_901), "/iserver/secdef/search", BOX, false), Admission::Boxes);
+        assert_eq!(
+            limits.admit(at(4_901), "/iserver/secdef/search", RateLimits::Documented, BOX, false),
+            Admission::Boxes
+        );
+    }
+
+    #[test]
+    fn only_what_was_reported_opens_the_box_by_default() {
+        let mut limits = Limits::default();
+        let mut admit = |millis, path| limits.admit(at(millis), path, RateLimits::Reported, BOX, false);
+        // ibeam: two tickles within a second; it validates each minute by a timer of its own.
+        for minute in 0..100 {
+            assert_eq!(admit(minute * 60_000, "/tickle"), Admission::Admitted);
+            assert_eq!(admit(minute * 60_000 + 200 - minute, "/tickle"), Admission::Admitted);
+            assert_eq!(admit(minute * 60_000 + 300 - minute, "/sso/validate"), Admission::Admitted);
+        }
+        assert_eq!(admit(100 * 60_000 - 20_000, "/sso/validate"), Admission::Boxes);
+        let mut limits = Limits::default();
+        for _ in 0..100 {
+            assert_eq!(limits.admit(at(0), "/", RateLimits::Off, BOX, false), Admission::Admitted);
+        }
     }
 
     #[test]
     fn a_box_that_restarts_is_left_by_silence_alone() {
         let mut limits = Limits::default();
         limits.put_into_box(at(0) + BOX);
-        assert_eq!(limits.admit(at(899_000), "/tickle", BOX, true), Admission::Boxed);
-        assert_eq!(limits.admit(at(1_000_000), "/tickle", BOX, true), Admission::Boxed);
-        assert_eq!(limits.admit(at(1_900_000), "/tickle", BOX, true), Admission::Admitted);
+        assert_eq!(limits.admit(at(899_000), "/tickle", RateLimits::Documented, BOX, true), Admission::Boxed);
+        assert_eq!(limits.admit(at(1_000_000), "/tickle", RateLimits::Documented, BOX, true), Admission::Boxed);
+        assert_eq!(limits.admit(at(1_900_000), "/tickle", RateLimits::Documented, BOX, true), Admission::Admitted);
     }
 }

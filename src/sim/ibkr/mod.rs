@@ -6,9 +6,13 @@
 //! is in the [log](Gateway::log), with its time, for judging a client by.
 //!
 //! Where no public source tells what the real servers do, the stricter assumption holds and a
-//! [setting](Settings) says so. The rate limits of the documentation are kept over any stretch of
-//! time, not by the calendar second, and count all clients as one address, since IBKR sees only the
-//! gateway's.
+//! [setting](Settings) says so. Rate limits are kept over any stretch of time, not by the calendar second, and
+//! count all clients as one address, since IBKR sees only the gateway's. Which of them open the penalty box is
+//! a [setting](RateLimits), too.
+//!
+//! Clients that others wrote live on it unmodified: ibind, easyib, ibeam and pybkr were tried. Of the calls that
+//! have nothing to do with sessions only those are there that such clients begin with; [`Gateway::serve`]
+//! adds others.
 //!
 //! ```
 //! use sansession::{BaseUrl, Timestamp};
@@ -56,6 +60,7 @@ pub mod oauth2;
 pub mod oauth_keys;
 #[cfg(feature = "ibkr-oauth")]
 mod oauth_text;
+mod others;
 mod session;
 mod settings;
 mod stream;
@@ -74,11 +79,13 @@ pub use lever::{Flaky, Lever, Person, RefusedInit, Rival, Trouble};
 #[cfg(feature = "ibkr-oauth")]
 pub use web_api::{Door, WebApi};
 
-pub use settings::{KeptBy, LoggedOut, Login, Maintenance, Midnight, Outage, Reinit, Settings, TickleBody};
+pub use settings::{
+    KeptBy, LoggedOut, Login, Maintenance, Midnight, Outage, RateLimits, Reinit, Settings, Stranger, TickleBody,
+};
 
 use self::limits::Limits;
 use self::session::{Brokerage, Sso};
-use super::{Fault, Reply, Simulator};
+use super::{Fault, Reply, Simulator, Stream};
 use crate::Timestamp;
 
 /// A simulated gateway; see the [module](self) for how to use it.
@@ -92,6 +99,12 @@ pub struct Gateway {
     brokerage: Brokerage,
     /// Whether the status still shows why the last init was refused.
     fail: bool,
+    /// Whether no brokerage session can be had with this login.
+    wedged: bool,
+    /// Whether the server of historical data was opened with this login.
+    hmds: bool,
+    /// Whether notifications were asked for with this login.
+    fyi: bool,
     rival: Option<Rival>,
     login_at: Option<(Timestamp, Person)>,
     reauthenticates_at: Option<Timestamp>,
@@ -126,6 +139,9 @@ impl Gateway {
             logged_out: None,
             brokerage: Brokerage::Closed { connected: false },
             fail: false,
+            wedged: false,
+            hmds: false,
+            fyi: false,
             rival: None,
             login_at: None,
             reauthenticates_at: None,
@@ -223,6 +239,10 @@ impl Gateway {
 }
 
 impl Simulator for Gateway {
+    fn stream(&mut self, now: Timestamp, stream: &mut Stream, text: Option<&str>) -> Option<Vec<String>> {
+        self.go_on(now, stream, text)
+    }
+
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         self.advance(now);
         let now = self.now.unwrap_or(now);
@@ -232,18 +252,19 @@ impl Simulator for Gateway {
         if let Some(trouble) = &trouble {
             self.note(now, Happening::Troubled(trouble.code()));
         }
-        let response = match &trouble {
+        let reply = match &trouble {
             Some(Trouble::Answer { status, content_type, body }) => {
                 let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                bodies::answer(status, content_type, body.as_str())
+                Reply::new(bodies::answer(status, content_type, body.as_str()))
             }
             Some(Trouble::Unseen) => return Reply::new(Response::default()).with(Fault::Drop),
-            _ => self.respond(now, peer, call, request),
+            _ if call == Call::Stream => self.handshake(now, peer, request),
+            _ => Reply::new(self.respond(now, peer, call, request)),
         };
-        self.note(now, Happening::Answered { call, status: response.status().as_u16() });
-        let delay = self.delay(now, &response);
-        let half = response.body().len() / 2;
-        let mut reply = Reply::new(response).after(delay);
+        self.note(now, Happening::Answered { call, status: reply.response.status().as_u16() });
+        let delay = self.delay(now, &reply.response) + self.settings.latency;
+        let half = reply.response.body().len() / 2;
+        let mut reply = reply.after(delay);
         match trouble {
             Some(Trouble::Drop) => reply.with(Fault::Drop),
             Some(Trouble::Slow(delay)) => reply.after(delay),

@@ -24,7 +24,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::oauth_keys::Random;
-use super::oauth_text::{self, base_string, parameters};
+use super::oauth_text::{self, base_strings, parameters};
 use crate::Timestamp;
 
 type Reply = Response<Vec<u8>>;
@@ -100,6 +100,8 @@ pub enum Refused {
     UnknownConsumer,
     /// The access token of this name is unknown or was made anew.
     NoSecret(String),
+    /// The signature of a call is wrong, or of a live session token that has ended; pybkr knows the text.
+    InvalidSignature,
     /// Another reason, in words that are the simulator's own.
     Because(&'static str),
 }
@@ -112,6 +114,7 @@ impl Refused {
             Self::NoSecret(token) => {
                 format!("id: 118871, error: LST failed, error: No access secret key found for {token}")
             }
+            Self::InvalidSignature => "Invalid signature".to_owned(),
             Self::Because(why) => format!("id: 0, error: {why}"),
         };
         oauth_text::json(now, 401, &json!({ "error": error, "statusCode": 401 }))
@@ -199,21 +202,27 @@ impl OAuthServer {
     pub fn verify(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Result<String, Refused> {
         let fields = self.fields(now, request, "HMAC-SHA256")?;
         let token = field(&fields, "oauth_token")?;
-        let text = base_string("", request, &fields);
+        let texts = base_strings("", request, &fields);
         let signature = BASE64_STANDARD.decode(field(&fields, "oauth_signature")?).unwrap_or_default();
         let granted =
             self.grants.get_mut(token).filter(|granted| fields.get("oauth_consumer_key") == Some(&granted.consumer));
         let granted = granted.ok_or_else(|| Refused::NoSecret(token.to_owned()))?;
         granted.tokens.retain(|(_, ends)| *ends > now);
-        let signed = granted.tokens.iter().any(|(key, _)| {
-            Hmac::<Sha256>::new_from_slice(key)
-                .is_ok_and(|mac| mac.chain_update(&text).verify_slice(&signature).is_ok())
-        });
-        if !signed {
-            return Err(Refused::Because("signature refused"));
+        let signs = |key: &[u8], text: &String| {
+            Hmac::<Sha256>::new_from_slice(key).is_ok_and(|mac| mac.chain_update(text).verify_slice(&signature).is_ok())
+        };
+        if !granted.tokens.iter().any(|(key, _)| texts.iter().any(|text| signs(key, text))) {
+            return Err(Refused::InvalidSignature);
         }
         self.spend_nonce(now, &fields)?;
         Ok(token.to_owned())
+    }
+
+    /// Tells whether a handshake may name this access token: whether a live session token was made with it.
+    pub(super) fn knows(&self, now: Timestamp, access_token: &str) -> Result<(), Refused> {
+        let granted = self.grants.get(access_token).ok_or_else(|| Refused::NoSecret(access_token.to_owned()))?;
+        let lives = granted.tokens.iter().any(|(_, ends)| *ends > now);
+        if lives { Ok(()) } else { Err(Refused::InvalidSignature) }
     }
 
     fn grant(&mut self, consumer: &str) -> Option<Issued> {
@@ -261,7 +270,7 @@ impl OAuthServer {
     fn live_session_token(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Result<Reply, Refused> {
         let token = parameters(request).and_then(|mut fields| fields.remove("oauth_token")).unwrap_or_default();
         let secret = self.grants.get(&token).map(|granted| granted.secret);
-        let prefix: String = secret.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+        let prefix = secret.map(|secret| hex(&secret)).unwrap_or_default();
         let fields = self.rsa_signed(now, request, &prefix)?;
         let key = field(&fields, "oauth_consumer_key")?;
         let secret = secret.ok_or_else(|| Refused::NoSecret(token.clone()))?;
@@ -293,7 +302,7 @@ impl OAuthServer {
         let stamp = if self.stamps_creation { now } else { ends };
         let body = json!({
             "diffie_hellman_response": response,
-            "live_session_token_signature": digits(&proof),
+            "live_session_token_signature": hex(&proof),
             "live_session_token_expiration": stamp.as_millis(),
         });
         Ok(oauth_text::json(now, 200, &body))
@@ -313,9 +322,12 @@ impl OAuthServer {
         }
         let consumer = self.consumers.get(field(&fields, "oauth_consumer_key")?);
         let consumer = consumer.ok_or(Refused::UnknownConsumer)?;
-        let digest = Sha256::digest(base_string(prefix, request, &fields));
         let signature = BASE64_STANDARD.decode(field(&fields, "oauth_signature")?).unwrap_or_default();
-        if consumer.signature.verify(Pkcs1v15Sign::new::<Sha256>(), &digest, &signature).is_err() {
+        let signs = |text: &String| {
+            let digest = Sha256::digest(text);
+            consumer.signature.verify(Pkcs1v15Sign::new::<Sha256>(), &digest, &signature).is_ok()
+        };
+        if !base_strings(prefix, request, &fields).iter().any(signs) {
             return Err(Refused::Because("signature refused"));
         }
         self.spend_nonce(now, &fields)?;
@@ -373,10 +385,13 @@ fn sha1(key: &[u8], text: &[u8]) -> Vec<u8> {
     mac.unwrap_or_default()
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Writes bytes as Java's `BigInteger.toString(16)` does: without leading zeros.
 fn digits(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.trim_start_matches('0').to_owned()
+    hex(bytes).trim_start_matches('0').to_owned()
 }
 
 fn number(digits: &str) -> Option<BoxedUint> {

@@ -6,6 +6,7 @@ use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST};
 
 use crate::Timestamp;
+use crate::sim::Arrival;
 
 /// The parameters of an `Authorization: OAuth` header, decoded; `None` where it is none, or names a
 /// parameter twice. The realm may stand anywhere and needs no quotes.
@@ -22,19 +23,31 @@ pub(super) fn parameters<B>(request: &Request<B>) -> Option<BTreeMap<String, Str
     Some(parameters)
 }
 
-/// The text that a request's signature is of.
-pub(super) fn base_string(prefix: &str, request: &Request<Vec<u8>>, parameters: &BTreeMap<String, String>) -> String {
-    let mut pairs: Vec<(String, String)> = parameters
-        .iter()
-        .filter(|(name, _)| *name != "realm" && *name != "oauth_signature")
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
+/// The texts that a request's signature may be of, each of which the server takes.
+///
+/// The documents have the query in it, IBKR's own examples do so; ibind and pybkr leave it out, and trade.
+pub(super) fn base_strings(prefix: &str, request: &Request<Vec<u8>>, fields: &BTreeMap<String, String>) -> Vec<String> {
+    let query = request.uri().query().filter(|query| !query.is_empty());
+    let [with, without] = [query, None].map(|query| parameter_string(request, query, fields));
+    let parameters = [Some(with), query.is_some().then_some(without)];
+    let texts = |address: String| {
+        let text = move |parameters| format!("{prefix}{}&{}&{parameters}", request.method(), escape(&address));
+        parameters.clone().into_iter().flatten().map(text)
+    };
+    addresses(request).into_iter().flat_map(texts).collect()
+}
+
+/// All parameters of a request, sorted and escaped; with this query.
+fn parameter_string(request: &Request<Vec<u8>>, query: Option<&str>, fields: &BTreeMap<String, String>) -> String {
+    let signed = |name: &str| name != "realm" && name != "oauth_signature";
+    let fields = fields.iter().filter(|(name, _)| signed(name));
+    let mut pairs: Vec<(String, String)> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
     let form = request
         .headers()
         .get(CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded"));
     let body = if form { String::from_utf8_lossy(request.body()).into_owned() } else { String::new() };
-    for pair in [request.uri().query().unwrap_or_default(), &body].into_iter().flat_map(|text| text.split('&')) {
+    for pair in [query.unwrap_or_default(), &body].into_iter().flat_map(|text| text.split('&')) {
         if !pair.is_empty() {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             pairs.push((unescape(name, true), unescape(value, true)));
@@ -42,19 +55,30 @@ pub(super) fn base_string(prefix: &str, request: &Request<Vec<u8>>, parameters: 
     }
     pairs.sort();
     let joined: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    format!("{prefix}{}&{}&{}", request.method(), escape(&address(request)), escape(&joined.join("&")))
+    escape(&joined.join("&"))
 }
 
-/// Scheme, authority and path: of an absolute URI as it stands, else from the `Host` header.
-fn address(request: &Request<Vec<u8>>) -> String {
+/// Scheme, authority and path that a client may have signed: of an absolute URI as it stands, else from `Host`.
+///
+/// ibind and pybkr send `Host: api.ibkr.com` whatever URL they call, and sign the URL: over a socket that host
+/// leaves it open by which of the socket's names the server was called.
+fn addresses(request: &Request<Vec<u8>>) -> Vec<String> {
     let uri = request.uri();
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let authority = uri.authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default().to_lowercase();
+    let authority = uri.authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default();
     // A server learns the scheme from its own socket: loopback serves plain HTTP where it serves any.
     let scheme = uri.scheme_str().unwrap_or(if host.is_some_and(loopback) { "http" } else { "https" });
-    let own = if scheme == "https" { ":443" } else { ":80" };
-    let authority = authority.strip_suffix(own).unwrap_or(&authority);
-    format!("{scheme}://{authority}{}", uri.path())
+    let mut origins = vec![(scheme, authority.to_lowercase())];
+    if let (Some("api.ibkr.com"), Some(arrival)) = (host, request.extensions().get::<Arrival>()) {
+        let port = arrival.address.port();
+        origins.extend(["127.0.0.1", "localhost"].map(|name| (arrival.scheme, format!("{name}:{port}"))));
+    }
+    let whole = |(scheme, authority): (&str, String)| {
+        let own = if scheme == "https" { ":443" } else { ":80" };
+        let authority = authority.strip_suffix(own).unwrap_or(&authority);
+        format!("{scheme}://{authority}{}", uri.path())
+    };
+    origins.into_iter().map(whole).collect()
 }
 
 fn loopback(host: &str) -> bool {

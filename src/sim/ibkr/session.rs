@@ -82,7 +82,7 @@ impl Gateway {
             Brokerage::Closed { .. } => None,
         };
         [
-            Some((self.settings.region.next_midnight(clock), Due::Midnight)),
+            Some((self.next_reset(clock), Due::Midnight)),
             self.sso.as_ref().map(|sso| (sso.since + MAXIMUM, Due::Maximum)),
             self.sso.as_ref().and_then(|sso| sso.ends).map(|ends| (ends, Due::Counter)),
             idle.map(|at| (at, Due::Idle)),
@@ -93,6 +93,12 @@ impl Gateway {
         .into_iter()
         .flatten()
         .min_by_key(|(at, _)| *at)
+    }
+
+    /// Gives the next time at which a day ends here.
+    fn next_reset(&self, clock: Timestamp) -> Timestamp {
+        let early = self.settings.early;
+        self.settings.region.next_midnight(clock + early) - early
     }
 
     fn happen(&mut self, now: Timestamp, due: Due) {
@@ -119,7 +125,7 @@ impl Gateway {
             }
             Due::Reauthenticate => {
                 self.reauthenticates_at = None;
-                if matches!(self.brokerage, Brokerage::Closed { .. }) {
+                if matches!(self.brokerage, Brokerage::Closed { .. }) && !self.wedged {
                     self.open(now, Opener::Reauthenticate, false);
                 }
             }
@@ -135,6 +141,10 @@ impl Gateway {
             }
             Lever::EndLogin => self.end_login(now, End::Lever),
             Lever::EndBrokerage { connected } => self.end_brokerage(now, End::Lever, connected),
+            Lever::Wedge => {
+                self.wedged = true;
+                self.end_brokerage(now, End::Lever, false);
+            }
             Lever::RivalTakes(rival) => {
                 self.note(now, Happening::RivalTook);
                 self.rival = Some(rival);
@@ -171,6 +181,8 @@ impl Gateway {
         let id = format!("{:016x}{:016x}", self.draw(), self.draw());
         self.sso = Some(Sso { person, since: now, id, ends: None });
         self.fail = false;
+        self.wedged = false;
+        (self.hmds, self.fyi) = (false, false);
         self.brokerage = Brokerage::Closed { connected: true };
         if self.settings.opens_itself && self.rival.is_none() {
             self.open(now, Opener::Gateway, false);

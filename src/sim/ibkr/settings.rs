@@ -39,24 +39,38 @@ pub struct Settings {
     pub kept_by: KeptBy,
     /// What midnight ends.
     pub midnight: Midnight,
+    /// How long before midnight its end comes: some logins were seen to end up to half an hour early. Not at all.
+    pub early: Duration,
     /// The outage after each midnight: at once, for 8 min.
     pub maintenance: Option<Maintenance>,
     /// Which fields a tickle has.
     pub tickle: TickleBody,
     /// Whether a logout answers as the oldest interface does, the other way round; no.
     pub legacy_logout: bool,
+    /// Whether `sso/validate` has the fields that it has under OAuth 2.0 besides; no.
+    pub validate_oauth2: bool,
     /// How long `sso/validate` goes on answering after a logout, as was reported; 1 min.
     pub validate_outlives_logout: Duration,
     /// How long an init is answered 410 after a logout, as was reported; not at all.
     pub gone_after_logout: Duration,
-    /// Whether the rate limits are kept; yes.
-    pub limits: bool,
+    /// How long each answer takes; no time. The real servers' keep a client that waits for each of them below ten
+    /// requests a second.
+    pub latency: Duration,
+    /// Which rate limits open the penalty box; those of which that was reported.
+    pub limits: RateLimits,
     /// How long the penalty box lasts; 15 min.
     pub penalty: Duration,
     /// Whether a request in the penalty box starts it anew. Nobody knows; no.
     pub penalty_restarts: bool,
     /// The addresses that may call, as in the gateway's own `conf.yaml`; all.
     pub allowed: Option<Vec<IpAddr>>,
+    /// How any other address is answered: 403.
+    pub stranger: Stranger,
+    /// Whether `iserver/auth/status` takes a POST, as every specification says; one gateway answered 400 and
+    /// took a GET. Yes.
+    pub posts_status: bool,
+    /// Whether a POST needs the gateway's own `Origin`, as was reported of one; 401 without it. No.
+    pub wants_origin: bool,
     /// Tickles that fail by chance; none.
     pub flaky: Option<Flaky>,
     /// What chance and session ids are drawn from.
@@ -81,6 +95,7 @@ impl Default for Settings {
             idle: Duration::from_secs(6 * 60),
             kept_by: KeptBy::TickleOnly,
             midnight: Midnight::EndsLogin,
+            early: Duration::ZERO,
             maintenance: Some(Maintenance {
                 after: Duration::ZERO,
                 lasts: Duration::from_secs(8 * 60),
@@ -88,12 +103,17 @@ impl Default for Settings {
             }),
             tickle: TickleBody::Full,
             legacy_logout: false,
+            validate_oauth2: false,
             validate_outlives_logout: Duration::from_secs(60),
             gone_after_logout: Duration::ZERO,
-            limits: true,
+            latency: Duration::ZERO,
+            limits: RateLimits::Reported,
             penalty: Duration::from_secs(15 * 60),
             penalty_restarts: false,
             allowed: None,
+            stranger: Stranger::Forbidden,
+            posts_status: true,
+            wants_origin: false,
             flaky: None,
             seed: 0,
         }
@@ -126,8 +146,33 @@ pub enum LoggedOut {
     AccessDenied,
     /// 401 with an empty body.
     Empty,
+    /// 401 with `{"error":"not authenticated","statusCode":401}`, which ibw reads.
+    Json,
     /// A status answers 200 with all flags false, everything else 401 with an empty body.
     Flags,
+}
+
+/// Which rate limits open the penalty box.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RateLimits {
+    /// None.
+    Off,
+    /// More than ten requests in a second, and `sso/validate` more than once a minute.
+    ///
+    /// Clients in the field break the others and live: ibeam tickles twice within a second. Its validate comes
+    /// each minute by its own clock, so one that comes up to ten seconds early is let pass here.
+    Reported,
+    /// Each of the documentation's table, a tickle a second among them. For judging a client that is to keep them.
+    Documented,
+}
+
+/// How an address that is not in the gateway's list is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stranger {
+    /// 403 with the text `Access Denied`.
+    Forbidden,
+    /// 404 with the same text, as older gateways do.
+    NotFound,
 }
 
 /// What an init does to a brokerage session that is open.
@@ -194,4 +239,6 @@ pub enum TickleBody {
     OldOAuth,
     /// All but `iserver`, as was reported.
     WithoutIserver,
+    /// No body at all: the two older specifications document none.
+    Empty,
 }

@@ -15,7 +15,7 @@ use super::oauth2::OAuth2Server;
 use super::{Call, Fault, Gateway, Happening, Lever, Login, Midnight, Person, Settings, TickleBody, Trouble};
 use super::{bodies, oauth_text};
 use crate::Timestamp;
-use crate::sim::{Reply, Simulator};
+use crate::sim::{Reply, Simulator, Stream, web};
 
 /// A simulated Web API: the door of OAuth in front of a brokerage tier.
 #[derive(Debug)]
@@ -59,9 +59,9 @@ impl WebApi {
         Self::new(Door::V1a(server), settings)
     }
 
-    /// Puts OAuth 2.0 before a brokerage tier, whose tickle says more then.
+    /// Puts OAuth 2.0 before a brokerage tier, whose validate says more then.
     pub fn oauth2(server: OAuth2Server, settings: Settings) -> Self {
-        Self::new(Door::V2(server), settings)
+        Self::new(Door::V2(server), Settings { validate_oauth2: true, ..settings })
     }
 
     fn new(door: Door, settings: Settings) -> Self {
@@ -123,9 +123,23 @@ impl WebApi {
     }
 
     fn call(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
+        let call = self.gateway.call_of(request.uri().path());
+        let edge = oauth_text::edge(now, request);
+        if let (Call::Stream, Some(refused)) = (call, edge.as_ref()) {
+            return Reply::new(refused.clone());
+        }
         // The edge, an outage and a penalty come before the door, which the gateway's own answers show.
         let admitted = match &mut self.door {
-            _ if oauth_text::edge(now, request).is_some() || self.gateway.outage_at(now).is_some() => Ok(()),
+            _ if edge.is_some() || self.gateway.outage_at(now).is_some() => Ok(()),
+            // A handshake has its token in the query.
+            Door::V1a(server) if call == Call::Stream => {
+                let token = stream_token(request, "oauth_token").unwrap_or_default();
+                server.knows(now, &token).map_err(|refused| refused.answer(now))
+            }
+            Door::V2(server) if call == Call::Stream => {
+                let token = stream_token(request, "bearer_token").unwrap_or_default();
+                server.knows(now, peer, &token).map(drop).map_err(|refused| refused.answer(now))
+            }
             Door::V1a(server) => server.verify(now, request).map(drop).map_err(|refused| refused.answer(now)),
             Door::V2(server) => server.verify(now, peer, request).map(drop).map_err(|refused| refused.answer(now)),
         };
@@ -135,7 +149,6 @@ impl WebApi {
         };
         match admitted {
             Err(refused) => {
-                let call = self.gateway.call_of(request.uri().path());
                 self.gateway.note(now, Happening::Answered { call, status: refused.status().as_u16() });
                 Reply::new(refused)
             }
@@ -145,7 +158,17 @@ impl WebApi {
     }
 }
 
+/// Gives the token in a handshake's query.
+fn stream_token(request: &Request<Vec<u8>>, name: &str) -> Option<String> {
+    let pairs = web::pairs(request.uri().query()?.as_bytes());
+    pairs.into_iter().find_map(|(key, value)| (key == name).then_some(value))
+}
+
 impl Simulator for WebApi {
+    fn stream(&mut self, now: Timestamp, stream: &mut Stream, text: Option<&str>) -> Option<Vec<String>> {
+        self.gateway.go_on(now, stream, text)
+    }
+
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         let knew = self.gateway.person().is_some();
         self.gateway.advance(now);

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use ureq_proto::server::state::{Cleanup, ProvideResponse, SendBody};
 use ureq_proto::server::{Reply as Http, SendResponseResult};
@@ -77,7 +77,7 @@ pub(super) struct Connection<'a, S, W> {
     pub(super) scheme: &'static str,
     pub(super) address: SocketAddr,
     peer: IpAddr,
-    shared: &'a Shared<S>,
+    pub(super) shared: &'a Shared<S>,
 }
 
 /// How a connection goes on after an exchange.
@@ -158,6 +158,11 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
         if matches!(reply.fault, Some(Fault::Refuse | Fault::Drop)) {
             return Ok(Next::Abort);
         }
+        if let (Some(stream), StatusCode::SWITCHING_PROTOCOLS) = (reply.stream, reply.response.status()) {
+            self.switch(reply.response.headers())?;
+            self.stream(stream)?;
+            return Ok(Next::Close);
+        }
         let (mut parts, body) = reply.response.into_parts();
         frame(&mut parts, request, body.len());
         if close {
@@ -179,6 +184,18 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
             Some(done) if done.must_close_connection() => Next::Close,
             Some(_) => Next::KeepAlive,
         })
+    }
+
+    /// Sends the head after which a connection is a WebSocket.
+    fn switch(&mut self, headers: &HeaderMap) -> io::Result<()> {
+        self.wire.write_all(b"HTTP/1.1 101 Switching Protocols\r\n")?;
+        for (name, value) in headers {
+            write!(self.wire, "{name}: ")?;
+            self.wire.write_all(value.as_bytes())?;
+            self.wire.write_all(b"\r\n")?;
+        }
+        self.wire.write_all(b"\r\n")?;
+        self.wire.flush()
     }
 
     /// Sends a body; `None` where it breaks off.

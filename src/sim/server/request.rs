@@ -10,7 +10,7 @@ use ureq_proto::server::state::{ProvideResponse, RecvBody, RecvRequest};
 use ureq_proto::server::{RecvRequestResult, Reply as Http};
 
 use super::connection::{Connection, Wire};
-use crate::sim::Simulator;
+use crate::sim::{Arrival, Simulator};
 
 /// The longest head in bytes, roughly.
 const HEAD: usize = 16 << 10;
@@ -133,36 +133,48 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
     }
 
     /// Reads what has come; false where nothing more will.
-    fn fill(&mut self) -> io::Result<bool> {
+    pub(super) fn fill(&mut self) -> io::Result<bool> {
         let mut piece = [0; 8 << 10];
         let length = self.wire.read(&mut piece)?;
         self.inbox.extend_from_slice(piece.get(..length).unwrap_or_default());
         Ok(length > 0)
     }
 
-    /// Puts a request together. Its URI becomes absolute, as it was when its sender wrote it, so that a
-    /// simulator sees the same with sockets and without.
     fn whole(&self, head: Request<()>, body: Vec<u8>) -> Request<Vec<u8>> {
-        let (mut parts, ()) = head.into_parts();
-        if parts.uri.authority().is_none() {
-            let host = parts.headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-            let path = parts.uri.path_and_query().cloned().filter(|path| path.as_str().starts_with('/'));
-            if let Some(path) = path
-                && let Some(uri) = self.absolute(host, path)
-            {
-                parts.uri = uri;
-            }
-        }
-        Request::from_parts(parts, body)
+        put_together(head, body, Arrival { scheme: self.scheme, address: self.address })
     }
+}
 
-    fn absolute(&self, host: Option<Authority>, path: PathAndQuery) -> Option<Uri> {
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Scheme::try_from(self.scheme).ok();
-        parts.authority = host.or_else(|| self.address.to_string().parse().ok());
-        parts.path_and_query = Some(path);
-        Uri::from_parts(parts).ok()
+/// Puts a request together. Its URI becomes absolute, as it was when its sender wrote it, so that a
+/// simulator sees the same with sockets and without.
+fn put_together(head: Request<()>, body: Vec<u8>, arrival: Arrival) -> Request<Vec<u8>> {
+    let (mut parts, ()) = head.into_parts();
+    parts.extensions.insert(arrival);
+    if parts.uri.authority().is_none() {
+        let host = parts.headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        let path = parts.uri.path_and_query().cloned().filter(|path| path.as_str().starts_with('/'));
+        if let Some(path) = path
+            && let Some(uri) = absolute(host, path, arrival)
+        {
+            parts.uri = uri;
+        }
     }
+    Request::from_parts(parts, body)
+}
+
+fn absolute(host: Option<Authority>, path: PathAndQuery, arrival: Arrival) -> Option<Uri> {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Scheme::try_from(arrival.scheme).ok();
+    parts.authority = host.or_else(|| arrival.address.to_string().parse().ok());
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts).ok()
+}
+
+/// Makes a simulator's request of the bytes in which it left its sender; for tests.
+#[cfg(test)]
+pub(crate) fn received(bytes: &[u8], arrival: Arrival) -> Request<Vec<u8>> {
+    let (used, head) = Http::<RecvRequest>::new().unwrap().try_request(bytes).unwrap();
+    put_together(head.unwrap(), bytes[used..].to_vec(), arrival)
 }
 
 enum Body {

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 
 use super::*;
 use crate::sim::cbrain::Deed;
-use crate::sim::{Cbrain, Reply};
+use crate::sim::{Arrival, Cbrain, Reply};
 
 /// Answers with what it saw; the path says what else happens.
 struct Echo {
@@ -26,6 +26,7 @@ impl Default for Echo {
 impl Simulator for Echo {
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         self.requests += 1;
+        assert!(request.extensions().get::<Arrival>().is_some_and(|arrival| arrival.address.ip() == peer));
         let body = String::from_utf8_lossy(request.body()).into_owned();
         let text = format!("{} {} {body} {peer} {now:?}", request.method(), request.uri());
         let mut response = Response::new(text.into_bytes());

@@ -1,5 +1,8 @@
 //! Stories of sessions, in virtual time.
 
+mod field;
+#[cfg(feature = "ibkr-oauth")]
+mod foreign;
 mod forms;
 
 use core::net::{IpAddr, Ipv4Addr};
@@ -247,7 +250,7 @@ fn midnight_may_end_the_brokerage_session_alone() {
 
 #[test]
 fn too_many_requests_lead_into_the_penalty_box() {
-    let mut story = story(quiet());
+    let mut story = story(Settings { limits: RateLimits::Documented, ..quiet() });
     story.log_in().at(10).tickle();
     story.now = story.now + Duration::from_millis(999);
     assert_eq!(story.tickle().refusal(), Some(Refusal::PenaltyBox));

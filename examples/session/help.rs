@@ -70,7 +70,7 @@ KOTAK takes these besides, in the same ways:
                                kotak-neo: a name for the way out that a saved session is bound to
   SANSESSION_APP_ID            kotak-trade: the header appId (default sansession)
   SANSESSION_UCC               kotak-neo: the client code
-  SANSESSION_MOBILE            kotak-neo: the mobile number, with +91 or of ten digits
+  SANSESSION_MOBILE            kotak-neo: the mobile number, of ten digits, with +91 before them or not
   SANSESSION_TOTP_SECRET       kotak-neo: the authenticator's secret (Base32), so that nobody types codes;
                                without it SANSESSION_CODE is good for one try
 SANSESSION_CODE is kotak-trade's access code, SANSESSION_PIN is kotak-neo's MPIN. Nothing keeps these

@@ -86,7 +86,10 @@ impl Codes {
         if need.refused >= TRIES {
             return Ok(Answer::GiveUp);
         }
-        let code = typed("authenticator's code: ", |code| Totp::new(code, now()));
+        let code = typed("authenticator's code (six digits): ", |code| {
+            let code = Totp::new(code, now())?;
+            if code.code().len() == 6 { Ok(code) } else { Err(Rejection::Malformed("totp")) }
+        });
         Ok(code.map_or(Answer::GiveUp, |code| Answer::Now(Input::Totp(code), By::Person)))
     }
 
@@ -132,6 +135,8 @@ pub fn open_trade(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage>
     if let Some(app_id) = variable("SANSESSION_APP_ID")? {
         provider = provider.app_id(app_id.expose());
     }
+    let code = answers.code.as_ref();
+    digits("SANSESSION_CODE", code, &[4, 5, 6, 7, 8], "the access code has digits alone, four of them most likely")?;
     let handle = match (saved, answers.token.take()) {
         (Some(_), Some(_)) => return Err(Usage("SANSESSION_TOKEN and --resume: which one?".into())),
         (Some(saved), None) => world::resume(provider, saved, args)?,
@@ -143,9 +148,6 @@ pub fn open_trade(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage>
             answers.check()?;
             answerable(ACCESS_TOKEN, renews || answers.kotak.access_token.is_some())?;
             answerable("SANSESSION_CODE", answers.code.is_some())?;
-            if let Some(code) = &answers.code {
-                whole("SANSESSION_CODE", code.clone())?;
-            }
             Handle::new(Session::new(provider, world::options(args), seed()?)).erased()
         }
     };
@@ -166,12 +168,10 @@ pub fn open_neo(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         answers.pin.get_or_insert_with(|| MPIN.into());
         answers.kotak.totp_secret.get_or_insert_with(|| TOTP_SECRET.into());
     }
-    let (ucc, mobile) = (needed("SANSESSION_UCC", known(USER))?, needed("SANSESSION_MOBILE", known(MOBILE))?);
-    let number = mobile.expose().strip_prefix('+').unwrap_or(mobile.expose());
-    if !is_number(number) || number.len() < 10 {
-        return Err(Usage("SANSESSION_MOBILE: a number such as +910000000000, or its last ten digits".into()));
-    }
-    let mut provider = Neo::new(world::base(args, &url)?, ucc.expose(), mobile);
+    let ucc = needed("SANSESSION_UCC", known(USER))?;
+    let mobile = variable("SANSESSION_MOBILE")?.or_else(|| known(MOBILE).map(Secret::from));
+    let mobile = mobile.ok_or_else(|| missing("SANSESSION_MOBILE"))?;
+    let mut provider = Neo::new(world::base(args, &url)?, ucc.expose(), mobile).map_err(unusable)?;
     if let Some(token) = answers.kotak.access_token.take().or_else(|| known(DASHBOARD_TOKEN).map(Secret::from)) {
         answers.kotak.given = Some(token.clone());
         provider = provider.dashboard_token(token);
@@ -181,19 +181,14 @@ pub fn open_neo(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     let mut options = world::options(args);
     // Orders are taken only from the address of the login, so a saved session belongs to it.
     options.egress = variable("SANSESSION_IP")?.map(|ip| ip.expose().into());
+    // A typo here must not cost the authenticator's code.
+    digits("SANSESSION_PIN", answers.pin.as_ref(), &[6], "the MPIN has six digits")?;
+    digits("SANSESSION_CODE", answers.code.as_ref(), &[6], "the authenticator's code has six digits")?;
     let handle = match saved {
         Some(saved) => world::resume_with(provider, saved, args, options)?,
         None => {
             answerable("SANSESSION_TOTP_SECRET", answers.kotak.totp_secret.is_some() || answers.code.is_some())?;
             answerable("SANSESSION_PIN", answers.pin.is_some())?;
-            // A typo here must not cost the authenticator's code.
-            if answers.pin.as_ref().is_some_and(|pin| !is_number(pin.expose()) || pin.expose().len() != 6) {
-                return Err(Usage("SANSESSION_PIN: the MPIN has six digits".into()));
-            }
-            if let (None, Some(code)) = (&answers.kotak.totp_secret, &answers.code) {
-                Totp::new(code.clone(), now())
-                    .map_err(|_| Usage("SANSESSION_CODE: the authenticator's code has six digits".into()))?;
-            }
             Handle::new(Session::new(provider, options, seed()?)).erased()
         }
     };
@@ -270,8 +265,26 @@ fn whole(name: &str, value: Secret) -> Result<Secret, Usage> {
     }
 }
 
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+/// Looks for what can be no code, before a try is spent on it.
+fn digits(name: &str, code: Option<&Secret>, lengths: &[usize], words: &str) -> Result<(), Usage> {
+    match code.map(Secret::expose) {
+        Some("") => Err(Usage(format!("{name} is empty"))),
+        Some(code) if !lengths.contains(&code.len()) || !code.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(Usage(format!("{name}: {words}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Names the variable whose value the provider does not take.
+fn unusable(rejection: Rejection) -> Usage {
+    Usage(match rejection {
+        Rejection::Empty("mobile") => "SANSESSION_MOBILE is empty".into(),
+        Rejection::Malformed("mobile") => {
+            "SANSESSION_MOBILE: a number of ten digits, with or without +91 before them".into()
+        }
+        other => format!("SANSESSION_UCC: {other}"),
+    })
 }
 
 /// Checks that a need can be answered at all, before anything is sent.

@@ -80,7 +80,7 @@ pub fn trade() -> TradeApi {
 }
 
 pub fn neo() -> Neo {
-    Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000")
+    Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap()
 }
 
 pub fn url(text: &str) -> BaseUrl {

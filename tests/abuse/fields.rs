@@ -78,7 +78,7 @@ fn trade() -> TradeApi {
 }
 
 fn neo() -> Neo {
-    Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").dashboard_token("dash")
+    Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap().dashboard_token("dash")
 }
 
 #[test]
@@ -92,8 +92,11 @@ fn no_configured_field_becomes_a_line() {
         leaves_clean(new(trade().app_id(evil)), "app id");
         leaves_clean(new(trade().app_id(evil).without_code()), "app id");
         let base = || url("https://mis.kotaksecurities.com");
-        leaves_clean(new(Neo::new(base(), evil, "0000000000").dashboard_token("dash")), "ucc");
-        leaves_clean(new(Neo::new(base(), "ABC12", evil).dashboard_token("dash")), "mobile");
+        for (ucc, mobile) in [(evil, "0000000000"), ("ABC12", evil)] {
+            if let Ok(neo) = Neo::new(base(), ucc, mobile) {
+                leaves_clean(new(neo.dashboard_token("dash")), "ucc and mobile");
+            }
+        }
         leaves_clean(new(neo().dashboard_token(evil)), "dashboard token");
     }
 }
@@ -151,7 +154,7 @@ fn no_answer_becomes_a_line() {
         ),
         (|| Box::new(new(neo())), NeedKind::Pin),
         (
-            || Box::new(new(Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000"))),
+            || Box::new(new(Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap())),
             NeedKind::GatewayToken,
         ),
     ];

@@ -62,7 +62,7 @@ pub const SUBJECTS: [Subject; 6] = [
     Subject {
         name: "kotak-neo",
         hosts: &["mis.kotaksecurities.com", "e43.kotaksecurities.com"],
-        make: |options| new(Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000"), options),
+        make: |options| new(Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap(), options),
     },
 ];
 

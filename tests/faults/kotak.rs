@@ -219,7 +219,7 @@ impl Case for NeoCase {
     }
 
     fn provider(&self) -> Neo {
-        Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000")
+        Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap()
     }
 
     fn happens(&mut self, server: &mut sim::Neo, now: Timestamp, dice: &mut Dice) {

@@ -121,7 +121,7 @@ fn access_code(world: &Trade) -> Input {
 }
 
 fn neo_provider() -> Neo {
-    Neo::new(url(NEO), "ABC12", "0000000000").dashboard_token(DASHBOARD)
+    Neo::new(url(NEO), "ABC12", "0000000000").unwrap().dashboard_token(DASHBOARD)
 }
 
 fn neo_server() -> sim::Neo {

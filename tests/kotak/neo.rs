@@ -119,6 +119,45 @@ fn no_code_is_sent_twice_and_none_that_is_old() {
 }
 
 #[test]
+fn what_can_be_no_code_and_no_number_costs_nothing() {
+    let mut world = neo_asks();
+    for code in ["1234567", "12345678"] {
+        let code = Totp::new(code, world.now).unwrap();
+        let answered = is_given(&mut world, Input::Totp(code), By::Store);
+        assert_eq!(answered, Answered::Rejected(Rejection::Malformed("totp")));
+    }
+    give_code(&mut world);
+    needs(&mut world, NeedKind::Pin, Because::Opening);
+    for pin in ["65432", "6543210", "65432l", "six654"] {
+        let answered = is_given(&mut world, Input::Pin(pin.into()), By::Store);
+        assert_eq!(answered, Answered::Rejected(Rejection::Malformed("pin")), "{pin}");
+    }
+    gives(&mut world, Input::Pin(MPIN.into()));
+    world.is_active();
+    assert_eq!(world.sent.len(), 2, "nothing left for them\n{}", world.transcript);
+    for (ucc, mobile, wrong) in [
+        ("", "0000000000", Rejection::Empty("ucc")),
+        ("AB C12", "0000000000", Rejection::Malformed("ucc")),
+        ("ABC12", "", Rejection::Empty("mobile")),
+        ("ABC12", "000000000", Rejection::Malformed("mobile")),
+    ] {
+        assert_eq!(Neo::new(url(NEO), ucc, mobile).unwrap_err(), wrong, "{ucc} {mobile}");
+    }
+}
+
+#[test]
+fn a_number_is_sent_in_one_form_however_it_was_written() {
+    for written in ["0000000000", "00000 00000", "00000000000", "910000000000", "+91-00000-00000"] {
+        let provider = Neo::new(url(NEO), "ABC12", written).unwrap().dashboard_token(DASHBOARD);
+        let mut world = World::new(Session::new(provider, Options::default(), seed()), neo_server());
+        needs(&mut world, NeedKind::Totp, Because::Opening);
+        give_code(&mut world);
+        // The server compares it as text.
+        needs(&mut world, NeedKind::Pin, Because::Opening);
+    }
+}
+
+#[test]
 fn a_refused_answer_leaves_no_second_time() {
     let mut world = neo_half();
     assert_eq!(is_given(&mut world, Input::Pin("111111".into()), By::Store), Answered::Used);
@@ -179,7 +218,7 @@ fn a_shared_provider_tells_what_lives_on_and_refuses_foreign_hosts() {
 fn a_dashboard_token_that_a_person_gave_outlives_the_session() {
     let mut options = Options::default();
     options.relogin = Relogin::AskAgain { per_day: 1 };
-    let provider = Neo::new(url(NEO), "ABC12", "0000000000");
+    let provider = Neo::new(url(NEO), "ABC12", "0000000000").unwrap();
     let mut world = World::new(Session::new(provider, options, seed()), neo_server());
     needs(&mut world, NeedKind::GatewayToken, Because::Opening);
     gives(&mut world, Input::Token(DASHBOARD.into()));

@@ -4,7 +4,7 @@ use sansession::providers::kotak::neo::NeoTokens;
 use sansession::providers::kotak::trade_api::TradeTokens;
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::testing::{Laws, Sample};
-use sansession::{Credentials, Input, NeedKind};
+use sansession::{Credentials, Input, NeedKind, Totp};
 
 use super::{json, url};
 
@@ -54,6 +54,7 @@ pub fn trade_api(with_secret: bool) -> Laws<TradeApi> {
             NeedKind::Credentials => {
                 Credentials::new("USER1", format!("password-{number:05}")).ok().map(Input::Credentials)
             }
+            NeedKind::AccessCode => Some(Input::Code(format!("{:08}", 47_000_000 + number).into())),
             _ => None,
         })
         .path("/reports/1.0/orders")
@@ -73,7 +74,7 @@ const TRADE_TOKENS: [&str; 3] =
 
 pub fn neo(configured: bool) -> Laws<Neo> {
     let make = move || {
-        let neo = Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000");
+        let neo = Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap();
         if configured { neo.dashboard_token("dashboard") } else { neo }
     };
     let granted = |token: &str, base: &str| {
@@ -115,6 +116,14 @@ pub fn neo(configured: bool) -> Laws<Neo> {
             token: TRADE_TOKENS[0].into(),
             sid: "sid".into(),
             base: url("https://e43.kotaksecurities.com"),
+        })
+        .answers(|need, number, now| {
+            let code = format!("{:06}", 470_000 + number);
+            match need.kind {
+                NeedKind::Totp => Totp::new(code, now).ok().map(Input::Totp),
+                NeedKind::Pin => Some(Input::Pin(code.into())),
+                _ => None,
+            }
         })
         .path("/quick/user/orders")
 }

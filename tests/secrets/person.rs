@@ -10,8 +10,8 @@ use super::ignored::{self, BROKERAGE};
 use super::keeps_to_itself;
 
 const PASSWORD: &str = "tr0ub 4dor&3";
-const CODE: &str = "Code4711";
-const TOTP: &str = "90817263";
+const CODE: &str = "84714711";
+const TOTP: &str = "908163";
 const PIN: &str = "553317";
 const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 const SECOND: &str = "BC604B4A88FF4722844ED8FC3D395DAE";
@@ -104,11 +104,12 @@ fn of_the_trade_api() {
 
 #[test]
 fn of_neo() {
-    let walk =
-        Walk::new(|| Neo::new(BaseUrl::parse("https://mis.kotaksecurities.com").unwrap(), "ABC12", "0000000000"))
-            .answers(answers)
-            .path("/quick/user/orders")
-            .ignoring(&["paces"]);
+    let walk = Walk::new(|| {
+        Neo::new(BaseUrl::parse("https://mis.kotaksecurities.com").unwrap(), "ABC12", "0000000000").unwrap()
+    })
+    .answers(answers)
+    .path("/quick/user/orders")
+    .ignoring(&["paces"]);
     let good = |request: &http::Request<Vec<u8>>| {
         let granted = |token: &str, kind: &str| {
             format!(

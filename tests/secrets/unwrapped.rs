@@ -26,7 +26,7 @@ fn said<T, E: Debug>(outcome: Result<T, E>) -> String {
 fn no_panic_of_a_program_that_unwraps_quotes_a_secret() {
     let url = |text: &str| BaseUrl::parse(text).unwrap();
     let portal = || Cbrain::new(url("https://portal.example.org")).unwrap();
-    let neo = || Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000");
+    let neo = || Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap();
     let trade = || TradeApi::new(url("https://tradeapi.kotaksecurities.com/apim"), "USER1", "key");
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{MARK}\n-----END PRIVATE KEY-----\n");
     let broken = format!("{MARK}\n{MARK}");

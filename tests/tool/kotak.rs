@@ -14,7 +14,7 @@ use crate::process::{PASSWORD, Run, Tool, asked, tool};
 
 const STALE: &str = r#"{"fault":{"code":50001,"description":"Onetimetoken is either expired or not correct","message":"Invalid OneTimeToken"}}"#;
 /// The key of RFC 6238's examples.
-const TOTP_SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+pub const TOTP_SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const VARIABLES: [&str; 8] =
     ["ACCESS_TOKEN", "CONSUMER_KEY", "CONSUMER_SECRET", "IP", "APP_ID", "UCC", "MOBILE", "TOTP_SECRET"];
 
@@ -34,7 +34,7 @@ fn trade() -> Server<TradeApi> {
     server
 }
 
-fn neo() -> Server<Neo> {
+pub fn neo() -> Server<Neo> {
     let server = Server::start(Neo::new(url("http://localhost")), now).unwrap();
     let own = url(&format!("http://localhost:{}", server.port()));
     let shows = |at| totp::code(&Secret::from(TOTP_SECRET), at).unwrap().code().to_owned();
@@ -143,7 +143,8 @@ fn a_refusal_exits_3_and_is_sent_once() {
     let run = at_trade("kotak-trade --json", &server).env("SANSESSION_PASSWORD", "hunter2").runs();
     closes(run, 3, "denied.credentials", "refused the credentials");
     assert_eq!(server.with(|sim| sim.log().count(Outcome::Refused("password"))), 1);
-    let run = at_trade("kotak-trade --json", &server).env("SANSESSION_CODE", "none").runs();
+    let wrong = if user().access_code(now()) == "0000" { "0001" } else { "0000" };
+    let run = at_trade("kotak-trade --json", &server).env("SANSESSION_CODE", wrong).runs();
     closes(run, 3, "denied.access-code", "refused the access-code");
     assert_eq!(server.with(|sim| sim.log().count(Outcome::Refused("access-code"))), 1);
     // The third bad try locks the account, which init tells.
@@ -315,5 +316,14 @@ fn a_served_simulator_tells_its_users_and_codes() {
             run = run.env("SANSESSION_CODE", after("today"));
         }
         run.runs().exits(0);
+    }
+}
+
+/// The server compares the number as text, so every way to write it must become the one that it knows.
+#[test]
+fn a_number_may_be_written_as_people_do() {
+    for number in ["+91 00000 00000", "910000000000", "00000-00000", "0 0000000000"] {
+        let server = neo();
+        at_neo("kotak-neo --json", &server).env("SANSESSION_MOBILE", number).runs().exits(0);
     }
 }

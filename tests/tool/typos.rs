@@ -103,7 +103,7 @@ fn a_refused_request_tells_what_the_server_had_been_told() {
     server.with(|sim| *sim = api);
     let trade = |path: &str| {
         let tool = tool("kotak-trade --patience 2").arg("--url", format!("{}{path}", server.url())).norm();
-        tool.env("SANSESSION_CODE", "none").env("SANSESSION_CONSUMER_KEY", "key").env("SANSESSION_USER", "NORM1")
+        tool.env("SANSESSION_CODE", "0000").env("SANSESSION_CONSUMER_KEY", "key").env("SANSESSION_USER", "NORM1")
     };
     let keyed = |path: &str| trade(path).env("SANSESSION_CONSUMER_SECRET", "secret");
     says(keyed("/apim").env("SANSESSION_CONSUMER_SECRET", "x"), 3, &["SANSESSION_CONSUMER_SECRET, then run it again"]);
@@ -115,6 +115,8 @@ fn a_refused_request_tells_what_the_server_had_been_told() {
         ("CONSUMER_SECRET", "", "empty"),
         ("ACCESS_TOKEN", "Bearer hunter2", "without `Bearer`"),
         ("CODE", "", "SANSESSION_CODE is empty"),
+        ("CODE", "603", "digits"),
+        ("CODE", "6o32", "digits"),
     ] {
         says(keyed("/apim").env(&format!("SANSESSION_{name}"), value), 64, &[word, name]);
     }
@@ -129,9 +131,15 @@ fn a_refused_request_tells_what_the_server_had_been_told() {
     for (name, value, word) in [
         ("PIN", "65432l", "digits"),
         ("PIN", "65432", "six digits"),
+        ("PIN", "6543210", "six digits"),
         ("CODE", "12345", "six digits"),
-        ("MOBILE", "+91 0000000000", "a space"),
+        ("CODE", "1234567", "six digits"),
+        ("CODE", "12345x", "six digits"),
+        ("MOBILE", "", "is empty"),
         ("MOBILE", "000000", "ten digits"),
+        ("MOBILE", "+9100000000001", "ten digits"),
+        ("MOBILE", "norm@example.org", "ten digits"),
+        ("UCC", "", "is empty"),
         ("TOTP_SECRET", "0189", "Base32"),
         ("ACCESS_TOKEN", "Bearer dashboard", "without `Bearer`"),
     ] {

@@ -146,7 +146,8 @@ fn neo(request: &str) -> Vec<(&'static str, Sample)> {
 
 #[test]
 fn every_state_of_neo_leads_on() {
-    let provider = || Neo::new(BaseUrl::parse("https://mis.kotaksecurities.com").unwrap(), "ABC12", "0000000000");
+    let provider =
+        || Neo::new(BaseUrl::parse("https://mis.kotaksecurities.com").unwrap(), "ABC12", "0000000000").unwrap();
     let map = Walk::new(provider)
         .options(options())
         .answers(answers)

@@ -13,6 +13,7 @@
 #[cfg(feature = "sim")]
 mod harness;
 pub mod host;
+mod mobile;
 pub mod neo;
 pub mod trade_api;
 pub mod wire;
@@ -50,6 +51,11 @@ fn pass_on<T>(cx: &mut Cx<'_, T>, fault: &Fault<'_>, response: Response<'_>) {
 
 fn server_text(fault: &Fault<'_>) -> Option<ServerText> {
     fault.words().map(|text| ServerText::new(&text))
+}
+
+/// Tells whether a code or a PIN has digits alone, and as many as one of them may have.
+fn is_code(code: &str, length: core::ops::RangeInclusive<usize>) -> bool {
+    length.contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Tells whether a token can be written into a header.

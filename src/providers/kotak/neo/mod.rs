@@ -15,7 +15,7 @@
 //! | need | why it may come again |
 //! |---|---|
 //! | [`NeedKind::GatewayToken`] (the dashboard's token), where none is configured | `Refused`, `Expired`: it was made anew on the dashboard |
-//! | [`NeedKind::Totp`] | `Refused`: wrong, or this machine's clock drifts. `Stale`: 30 s passed, or the view token grew old. `Lost`: nobody knows whether it was judged |
+//! | [`NeedKind::Totp`] of six digits | `Refused`: wrong, or this machine's clock drifts. `Stale`: 30 s passed, or the view token grew old. `Lost`: nobody knows whether it was judged |
 //! | [`NeedKind::Pin`], the MPIN of six digits | `Refused`: wrong. `Lost` as above. `Stale`: the code had to be given again, and the same MPIN is right |
 //!
 //! The server takes a code once in its 30 s, so the next one is asked for with
@@ -107,9 +107,12 @@ use super::host::{self, Told};
 use super::wire::fault::{At, Class, neo as find_fault};
 use super::wire::neo::{App, Granted, authorize};
 use super::wire::{jwt, value_of};
-use super::{pass_on, sendable, to_the_next_minute};
+use super::{is_code, mobile, pass_on, sendable, to_the_next_minute};
 use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Rule, Step, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
+
+/// The digits of an authenticator's code and of an MPIN.
+const DIGITS: core::ops::RangeInclusive<usize> = 6..=6;
 
 /// The Neo provider, for one account.
 #[derive(Clone, Debug)]
@@ -122,12 +125,22 @@ pub struct Neo {
 
 impl Neo {
     /// Takes the login host (`https://mis.kotaksecurities.com`), the client code and the mobile number
-    /// of the account; a number of ten digits gets India's `+91` in front.
-    pub fn new(base: BaseUrl, ucc: impl Into<String>, mobile: impl Into<Secret>) -> Self {
-        let mobile = mobile.into();
-        let bare = mobile.expose().len() == 10 && mobile.expose().bytes().all(|byte| byte.is_ascii_digit());
-        let mobile = if bare { Secret::new(format!("+91{}", mobile.expose())) } else { mobile };
-        Self { base, ucc: ucc.into(), mobile, dashboard_token: None }
+    /// of the account.
+    ///
+    /// The number may be written as people do: ten digits, with `0`, `91`, `0091` or `+91` before them, spaces and
+    /// dashes between them. Another country's begins with its code.
+    ///
+    /// # Errors
+    /// [`Rejection`] where `ucc` or `mobile` is empty or cannot be one, before a code is spent to find out.
+    pub fn new(base: BaseUrl, ucc: impl Into<String>, mobile: impl Into<Secret>) -> Result<Self, Rejection> {
+        let ucc = ucc.into();
+        if ucc.is_empty() {
+            return Err(Rejection::Empty("ucc"));
+        }
+        if !ucc.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Rejection::Malformed("ucc"));
+        }
+        Ok(Self { base, ucc, mobile: mobile::normal(&mobile.into())?, dashboard_token: None })
     }
 
     /// Gives the dashboard's token (the vendor's SDK calls it consumer key). It is then not asked for,
@@ -326,10 +339,10 @@ impl Provider for Neo {
                 cx.state.dashboard_worked = false;
                 Ok(self.go_on(cx.state))
             }
+            // One of another length would only spend its step, or a try.
+            (NeedKind::Totp, Input::Totp(code)) if !is_code(code.code(), DIGITS) => Err(Rejection::Malformed("totp")),
             (NeedKind::Totp, Input::Totp(_)) => Ok(Verdict::next(NeoStep::Login)),
-            (NeedKind::Pin, Input::Pin(pin)) if !pin.expose().bytes().all(|byte| byte.is_ascii_digit()) => {
-                Err(Rejection::Malformed("pin"))
-            }
+            (NeedKind::Pin, Input::Pin(pin)) if !is_code(pin.expose(), DIGITS) => Err(Rejection::Malformed("pin")),
             (NeedKind::Pin, Input::Pin(_)) => Ok(Verdict::next(NeoStep::Validate)),
             _ => Err(Rejection::WrongKind),
         }

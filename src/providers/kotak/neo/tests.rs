@@ -17,7 +17,7 @@ fn url(text: &str) -> BaseUrl {
 }
 
 fn provider() -> Neo {
-    Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000")
+    Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap()
 }
 
 fn sim() -> Sim {
@@ -90,7 +90,8 @@ fn refused_answers_are_never_sent_again() {
 
 #[test]
 fn an_invalid_ucc_is_no_rate_limit_and_no_refused_code() {
-    let neo = Neo::new(url("https://mis.kotaksecurities.com"), "NOBODY", "0000000000").dashboard_token("dash-1");
+    let neo =
+        Neo::new(url("https://mis.kotaksecurities.com"), "NOBODY", "0000000000").unwrap().dashboard_token("dash-1");
     let mut run = Run::new(neo, sim());
     run.needs(NeedKind::Totp, Because::Opening);
     let code = totp(&run);

@@ -104,15 +104,18 @@ use http::request::Parts;
 use zeroize::Zeroizing;
 
 use super::host::Told;
-use super::sendable;
 use super::wire::fault::{At, Class, trade_api as find_fault};
 use super::wire::gateway::Client;
 use super::wire::trade_api::App;
 use super::wire::{header, value_of};
+use super::{is_code, sendable};
 use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Secret, Ticket, Timestamp};
 
 pub use self::state::{TradeLive, TradeState, TradeStep, TradeTokens};
+
+/// The digits of an access code: four in every one that was shown, while no rule is published.
+const DIGITS: core::ops::RangeInclusive<usize> = 4..=8;
 
 /// The Trade API provider, for one user of one application.
 #[derive(Clone, Debug)]
@@ -324,6 +327,10 @@ impl Provider for TradeApi {
                 Err(Rejection::Malformed("login"))
             }
             (NeedKind::Credentials, Input::Credentials(_)) => Ok(Verdict::next(TradeStep::Login)),
+            // One with a letter in it would only cost a try.
+            (NeedKind::AccessCode, Input::Code(code)) if !is_code(code.expose(), DIGITS) => {
+                Err(Rejection::Malformed("code"))
+            }
             (NeedKind::AccessCode, Input::Code(_)) => Ok(Verdict::next(TradeStep::AccessCode)),
             _ => Err(Rejection::WrongKind),
         }

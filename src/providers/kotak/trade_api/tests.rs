@@ -173,7 +173,7 @@ fn the_cause_of_a_refusal_reaches_the_user_in_words() {
 fn a_refused_code_is_never_sent_again() {
     let mut run = attended(user());
     run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Opening).gives(Input::Code("none".into()));
+    run.needs(NeedKind::AccessCode, Because::Opening).gives(Input::Code("0000".into()));
     run.needs(NeedKind::AccessCode, Because::Refused);
     assert_eq!(run.sent_to("2FA/accesscode"), 1);
     let given = code(&run);
@@ -410,7 +410,7 @@ fn subscribed_users_log_in_without_a_code() {
 fn a_new_code_is_requested_where_that_is_wanted() {
     let mut run = opening(provider().consumer_secret("secret").requests_code(), user());
     run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Opening).gives(Input::Code("none".into()));
+    run.needs(NeedKind::AccessCode, Because::Opening).gives(Input::Code("0000".into()));
     run.needs(NeedKind::AccessCode, Because::Refused);
     assert_eq!(run.sim.codes_sent("USER1"), 1);
 }

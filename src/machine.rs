@@ -47,7 +47,8 @@ pub trait Machine: Send {
     /// [`AuthorizeError::Misuse`] for a URL of another origin than the session's.
     fn authorize(&mut self, now: Timestamp, parts: &mut Parts, body: &[u8]) -> Result<Ticket, AuthorizeError>;
 
-    /// Takes what a call of the user's own got; a 401 makes the session look whether it still lives.
+    /// Takes what a call of the user's own got; a 401 makes the session look whether it still lives. What a call got that
+    /// does what the session does by itself, such as a keepalive, is taken for the session's own: bring its whole body.
     fn observe(&mut self, now: Timestamp, ticket: &Ticket, response: Response<'_>) -> Accepted;
 
     /// Takes the news that a call of the user's own got no answer.

@@ -142,6 +142,13 @@ pub trait Provider {
     /// Makes sense of what a call of the user's own got.
     fn observe(&self, cx: &mut Cx<'_, Self::State>, call: &Ticket, response: Response<'_>) -> Observed;
 
+    /// Names the step that a call of the user's own repeats, such as a keepalive: both keep one
+    /// [pace](Rule::min_interval), and what such a call got is taken for the answer to the session's own.
+    fn repeats(&self, path: &str) -> Option<Self::Step> {
+        let _ = path;
+        None
+    }
+
     /// Names the part of the provider that a path belongs to, where it has several.
     fn tier(&self, path: &str) -> Option<&'static str> {
         let _ = path;

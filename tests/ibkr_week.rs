@@ -385,3 +385,37 @@ fn a_process_that_is_killed_again_and_again_loses_nothing() {
     assert_eq!(week.count(|what| matches!(what, Happening::Boxed)), 0);
     assert!(week.back[0] <= 90 * SECOND, "{:?}", week.back);
 }
+
+#[test]
+fn a_program_that_tickles_and_validates_by_itself_is_not_boxed_for_it() {
+    // The paces of the documentation leave it one tickle a second and one validation a minute, for all of an address.
+    for (tickles, validates) in [(7 * SECOND, 70 * SECOND), (60 * SECOND, 65 * SECOND), (SECOND * 3 / 2, 62 * SECOND)] {
+        let mut week = Week::new("Mon, 08 Jun 2026", settings(Region::NewYork), WAIT, Options::default());
+        week.world.is_active();
+        // The session has had its own validation of the first minute, and its last tickle is some seconds old.
+        week.world.runs_for(3 * MINUTE + 20 * SECOND);
+        let (mut tickled, mut validated) = (week.world.now, week.world.now);
+        for hour in 0..10 {
+            let end = week.world.now + HOUR;
+            if hour % 3 == 1 {
+                week.world.server.pull(week.world.now, Lever::EndBrokerage { connected: hour % 2 == 0 });
+            }
+            while week.world.now < end {
+                let next = (tickled + tickles).min(validated + validates);
+                week.world.runs_for(next.since(week.world.now));
+                if tickled + tickles <= next {
+                    tickled = next;
+                    let _ = week.world.calls(http::Method::POST, "/tickle");
+                }
+                if validated + validates <= next {
+                    validated = next;
+                    let _ = week.world.calls(http::Method::GET, "/sso/validate");
+                }
+            }
+        }
+        let boxed = week.count(|what| matches!(what, Happening::Boxed));
+        assert_eq!(boxed, 0, "{tickles:?} {validates:?}\n{}", tail(&week.world.transcript));
+        assert_eq!(week.world.machine.phase(), Phase::Active);
+        assert!(!week.world.machine.status().suspect);
+    }
+}

@@ -30,7 +30,8 @@ pub struct Rule {
     pub timeout: Duration,
     /// The pace of further attempts.
     pub backoff: Backoff,
-    /// The shortest time between two requests of this step, whatever happens in between; zero for none.
+    /// The shortest time between two requests of this step, whatever happens in between; zero for none. Calls of the
+    /// user's own that [repeat](super::Provider::repeats) it count, and have as long again for the next of theirs.
     pub min_interval: Duration,
     /// Whether each further request of this step before the session is usable waits its
     /// [`Rule::backoff`], also where other steps came in between.
@@ -101,6 +102,12 @@ impl Rule {
     /// Tells whether requests of this step keep a distance from each other.
     pub(crate) const fn is_paced(&self) -> bool {
         self.escalates || !self.min_interval.is_zero()
+    }
+
+    /// Tells whether these distances are to be remembered. Those of two seconds or less are kept by the pauses between
+    /// requests, and matter only beside calls of the user's own.
+    pub(crate) const fn is_remembered(&self) -> bool {
+        self.escalates || self.min_interval.as_millis() > 2_000
     }
 
     /// Makes each further request wait its backoff until the session is usable.

@@ -106,6 +106,10 @@ impl<P: Provider> Provider for Arc<P> {
         (**self).observe(cx, call, response)
     }
 
+    fn repeats(&self, path: &str) -> Option<Self::Step> {
+        (**self).repeats(path)
+    }
+
     fn tier(&self, path: &str) -> Option<&'static str> {
         (**self).tier(path)
     }

@@ -1,10 +1,19 @@
 //! The user's own calls.
 
+use core::time::Duration;
+
 use http::request::Parts;
 
 use super::{Session, cx};
-use crate::provider::{Observed, Provider, Unauthorized};
+use crate::provider::{Observed, Provider, Step, Unauthorized, Verdict};
 use crate::{Accepted, AuthorizeError, Misuse, Response, Ticket, Timestamp};
+
+/// How much longer than its own interval, but a quarter at most, a keepalive waits after one of the user's own.
+const ASIDE: Duration = Duration::from_secs(15);
+
+/// How often in a row a step is put off by calls of the user's own that tell the session nothing. Each may count twice:
+/// as it leaves, and as its answer comes.
+const PUT_OFF: u16 = 4;
 
 impl<P: Provider> Session<P> {
     pub(super) fn authorize_call(
@@ -41,6 +50,9 @@ impl<P: Provider> Session<P> {
                 Unauthorized::Unsignable(part) => AuthorizeError::Unsignable(part),
             });
         }
+        if let Some(step) = self.provider.repeats(parts.uri.path()) {
+            self.note_repeated(now, step);
+        }
         Ok(Ticket {
             epoch: self.epoch,
             life: self.life,
@@ -62,6 +74,12 @@ impl<P: Provider> Session<P> {
         if response.status == http::StatusCode::TOO_MANY_REQUESTS {
             self.obey_limit(now, response);
         }
+        if let Some(step) = self.provider.repeats(ticket.uri.path()) {
+            self.note_repeated(now, step);
+            if response.status.is_success() {
+                self.take_repeated(now, step, response);
+            }
+        }
         if observed == Observed::Doubt {
             self.want_check(now);
         }
@@ -72,5 +90,45 @@ impl<P: Provider> Session<P> {
     pub(super) fn is_current(&self, ticket: &Ticket) -> bool {
         !self.is_over()
             && (ticket.epoch, ticket.life, ticket.generation) == (self.epoch, self.life, self.core.generation)
+    }
+}
+
+impl<P: Provider> Session<P> {
+    /// Counts a call of the user's own in the pace of the step that it repeats.
+    fn note_repeated(&mut self, now: Timestamp, step: P::Step) {
+        let interval = step.rule().min_interval;
+        if interval.is_zero() {
+            return;
+        }
+        self.core.note_pace(step, |pace| {
+            // Whoever makes such calls makes the next of them after the same time, so the session waits for that one.
+            // It does not wait for ever: calls that tell it nothing do not replace its own.
+            if pace.tries < PUT_OFF {
+                pace.tries += 1;
+                pace.last = now + interval;
+            }
+        });
+    }
+
+    /// Takes what a call of the user's own got for the answer to the step that it repeats: it is as new, and the
+    /// server allows only so many of them.
+    fn take_repeated(&mut self, now: Timestamp, step: P::Step, response: Response<'_>) {
+        // Whoever reads a call's body elsewhere may give an empty one here, so what cannot be read says nothing.
+        if self.in_flight.is_some() || self.core.ending.is_some() || response.body.len() > self.options.max_body {
+            return;
+        }
+        let mut facts = Vec::new();
+        let verdict = self.provider.interpret(&mut cx!(self, now, facts), step, response);
+        if matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
+            return;
+        }
+        self.absorb(now, facts);
+        self.core.clear_plans_of(now, step);
+        self.core.note_pace(step, |pace| pace.tries = 0);
+        self.apply(now, Some(step), verdict);
+        // Whoever does the same as often is not to be met each time.
+        if let Some(keepalive) = self.core.keepalive.as_mut().filter(|keepalive| keepalive.step == step) {
+            keepalive.from = now + (Duration::from(keepalive.every) / 4).min(ASIDE);
+        }
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Cause;
-use crate::provider::When;
+use crate::provider::{Step, When};
 use crate::time::Interval;
 use crate::{CloseReason, Need, Phase, Timestamp};
 
@@ -200,7 +200,8 @@ impl Moment {
     }
 }
 
-/// When a step was last sent, and how often since the session was last usable.
+/// When a step was last sent, and how often since the session was last usable; or how often in a row calls of the
+/// user's own have put it off.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Pace<S> {
     pub(super) step: S,
@@ -262,9 +263,39 @@ impl<S: PartialEq, T> Core<S, T> {
         }
     }
 
+    /// Changes the pace of a step, which begins here if there is none.
+    pub(super) fn note_pace(&mut self, step: S, note: impl FnOnce(&mut Pace<S>)) {
+        match self.paces.iter_mut().find(|pace| pace.step == step) {
+            Some(pace) => note(pace),
+            None => {
+                let mut pace = Pace { step, last: Timestamp::from_millis(0), tries: 0 };
+                note(&mut pace);
+                self.paces.push(pace);
+            }
+        }
+    }
+
+    /// Notes that a step leaves which keeps a distance from the next one.
+    pub(super) fn note_left(&mut self, step: S, now: Timestamp)
+    where
+        S: Step,
+    {
+        let rule = step.rule();
+        if !rule.is_remembered() && self.paces.iter().all(|pace| pace.step != step) {
+            return;
+        }
+        self.note_pace(step, |pace| {
+            pace.last = now;
+            pace.tries = if rule.escalates { pace.tries.saturating_add(1) } else { 0 };
+        });
+    }
+
     /// Lets the steps that escalate start at their first wait again.
-    pub(super) fn ease(&mut self) {
-        for pace in &mut self.paces {
+    pub(super) fn ease(&mut self)
+    where
+        S: Step,
+    {
+        for pace in self.paces.iter_mut().filter(|pace| pace.step.rule().escalates) {
             pace.tries = 0;
         }
     }

@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use super::core::Pace;
 use super::plan::{FLOW, Next};
 use super::{InFlight, InHand, Session, cx};
 use crate::event::Cause;
@@ -148,14 +147,9 @@ impl<P: Provider> Session<P> {
         let core = &mut self.core;
         core.clear_plans_of(now, step);
         core.flow = core.flow.max(now) + FLOW;
-        if rule.is_paced() {
-            match core.paces.iter_mut().find(|pace| pace.step == step) {
-                Some(pace) => {
-                    pace.last = now;
-                    pace.tries = pace.tries.saturating_add(1);
-                }
-                None => core.paces.push(Pace { step, last: now, tries: 1 }),
-            }
+        // Mostly there is nothing to remember.
+        if rule.is_remembered() || rule.is_paced() && !core.paces.is_empty() {
+            core.note_left(step, now);
         }
         if self.core.check_at.is_some() && self.provider.probe(&self.core.state) == Some(step) {
             self.checked(now);

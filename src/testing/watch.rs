@@ -111,7 +111,8 @@ impl<P: Provider> Watched<P> {
                 What::Ask(ask.kind, ask.because)
             }
             Verdict::Active { keepalive, renew, expires } => {
-                waits = keepalive.as_ref().map_or(waits, |(_, every)| *every);
+                // A quarter longer after one of the user's own.
+                waits = keepalive.as_ref().map_or(waits, |(_, every)| *every + *every / 4);
                 for when in renew.iter().map(|(_, when)| *when).chain(*expires) {
                     match when {
                         When::At(at) => self.note(Note::Instant(at)),
@@ -166,7 +167,7 @@ impl<P: Provider> Watched<P> {
 
 /// Gives the longest wait that a rule itself can lead to.
 fn longest(rule: &Rule) -> Duration {
-    rule.backoff.cap.max(rule.min_interval).max(rule.timeout.saturating_add(Duration::from_secs(5)))
+    rule.backoff.cap.max(rule.min_interval * 2).max(rule.timeout.saturating_add(Duration::from_secs(5)))
 }
 
 #[deny(clippy::missing_trait_methods, reason = "the laws are checked on the provider inside, not on defaults")]
@@ -279,6 +280,10 @@ impl<P: Provider> Provider for Watched<P> {
 
     fn observe(&self, cx: &mut Cx<'_, P::State>, call: &Ticket, response: Response<'_>) -> Observed {
         self.facts_of(cx, response, |cx| self.inner.observe(cx, call, response))
+    }
+
+    fn repeats(&self, path: &str) -> Option<P::Step> {
+        self.inner.repeats(path)
     }
 
     fn tier(&self, path: &str) -> Option<&'static str> {

@@ -48,7 +48,11 @@
 //!
 //! - Each answer has 12 s: IBKR itself gives up after 10 and says 503.
 //! - Five minutes without an answered tickle raise a doubt. The page says in one place that a session idles out after
-//!   five minutes, in another after six. Calls of the user's own never put a tickle off: nobody knows whether they count.
+//!   five minutes, in another after six. Other calls of the user's own never put a tickle off: nobody knows whether
+//!   they count.
+//! - A `tickle` or `sso/validate` of the user's own is one of the session's: it reads what that got, and keeps its own at
+//!   a distance, since the limits of one a second and one a minute are those of the address. Give
+//!   [`observe`](crate::Machine::observe) the body, too. A call right after the session's own is the user's risk.
 //! - Midnight of the [`Region`] ends sessions, and a login lasts 24 hours at most (on a day of 25 it ends before midnight).
 //!   Both are told as [`Event::Reset`](crate::Event::Reset) and are no failure: an init follows, or a need because of the
 //!   reset. Maintenance after midnight was seen to last five to ten minutes, sometimes an hour late.
@@ -124,15 +128,16 @@ mod stream;
 
 use core::time::Duration;
 
-use http::header::{ACCEPT, CONTENT_LENGTH, USER_AGENT};
+use http::Request;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request};
 
 pub use state::{GatewayLive, GatewayState};
 pub use step::GatewayStep;
+pub(super) use step::TICKLE_INTERVAL;
 
+use super::calls::{Own, complete};
 use super::wire::{Endpoints, Init};
-use super::{Expect, Refusal, Region, Takeover, Tier, wire};
+use super::{Expect, Refusal, Region, Takeover, Tier};
 #[cfg(doc)]
 use crate::CloseReason;
 use crate::provider::{Cx, Fact, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
@@ -142,7 +147,7 @@ use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, UrlE
 const TICKLE: Duration = Duration::from_secs(60);
 
 /// How often it may be kept alive.
-const TICKLE_BOUNDS: (Duration, Duration) = (Duration::from_millis(1_100), Duration::from_secs(4 * 60));
+const TICKLE_BOUNDS: (Duration, Duration) = (step::TICKLE_INTERVAL, Duration::from_secs(4 * 60));
 
 /// After so long without a tickle the brokerage session may be gone: the page says 5 minutes and 6.
 const IDLE: Duration = Duration::from_secs(5 * 60);
@@ -346,18 +351,14 @@ impl Provider for Gateway {
         }
     }
 
+    fn repeats(&self, path: &str) -> Option<GatewayStep> {
+        Some(match Own::of_path(path)? {
+            Own::Tickle => GatewayStep::Tickle,
+            Own::Validate => GatewayStep::Validate,
+        })
+    }
+
     fn tier(&self, path: &str) -> Option<&'static str> {
         Some(Tier::of_path(path).code())
-    }
-}
-
-/// Adds what the transport in front of IBKR's servers demands of every call.
-pub(super) fn complete(parts: &mut Parts, body: &[u8]) {
-    let agent = const { HeaderValue::from_static(wire::USER_AGENT) };
-    parts.headers.entry(USER_AGENT).or_insert(agent);
-    parts.headers.entry(ACCEPT).or_insert(wire::JSON);
-    // A POST without a length is answered with 411.
-    if body.is_empty() && matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) {
-        parts.headers.entry(CONTENT_LENGTH).or_insert(const { HeaderValue::from_static("0") });
     }
 }

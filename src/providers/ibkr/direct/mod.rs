@@ -53,7 +53,7 @@
 //! | `look`, `status` | `POST iserver/auth/status` | before the brokerage session is opened, each minute while it is not there and each 2 s while it is being established; on [`Machine::check`](crate::Machine::check), or where a tickle has no flags |
 //! | `accounts` | `GET iserver/accounts` | where a kind of account is expected and nothing else tells it |
 //! | `init`, `take-over` | `POST iserver/auth/ssodh/init` | where no brokerage session is open, at the gateway's pace: with `compete:true` by [`Takeover`] only |
-//! | `tickle` | `POST tickle` | each 60 s; calls of the user's own never put it off |
+//! | `tickle` | `POST tickle` | each 60 s; of the user's own calls only another tickle puts it off, as at the [gateway](super::gateway) |
 //! | `logout` | `POST logout` | ends both tiers; the access token of 1.0a stays good |
 //!
 //! # Needs
@@ -186,7 +186,8 @@ pub use step::WebApiStep;
 
 use self::host::Hosts;
 use super::account::Expect;
-use super::gateway::{PENALTY, complete};
+use super::calls::{Own, complete};
+use super::gateway::PENALTY;
 use super::oauth1a::{SignError, Signer};
 use super::wire::{Endpoints, Init};
 use super::{Refusal, Region, Takeover, Tier};
@@ -456,6 +457,15 @@ impl Provider for WebApi {
             Some(Refusal::EdgeDenied | Refusal::Forbidden) if self.hosts.is_numbered(cx.state.host) => Observed::Doubt,
             Some(refusal) if refusal.doubts().is_some() => Observed::Doubt,
             _ => Observed::Nothing,
+        }
+    }
+
+    fn repeats(&self, path: &str) -> Option<WebApiStep> {
+        match (Own::of_path(path)?, &self.oauth) {
+            (Own::Tickle, _) => Some(WebApiStep::Tickle),
+            (Own::Validate, OAuth::V2(_)) => Some(WebApiStep::Validate),
+            // It is not served under OAuth 1.0a.
+            (Own::Validate, OAuth::V1a(_)) => None,
         }
     }
 

@@ -5,6 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::provider::{Replay, Rule, Step};
+use crate::providers::ibkr::gateway::TICKLE_INTERVAL;
 use crate::{Backoff, NeedKind, Phase};
 
 /// The requests of a direct session.
@@ -121,7 +122,7 @@ impl Step for WebApiStep {
         const ACCOUNTS: Rule = Rule { name: "accounts", ..BASE };
         const INIT: Rule = Rule { name: "init", ..BASE }.phase(Phase::Opening).replay(Replay::Probe).opens();
         const TAKE_OVER: Rule = Rule { name: "take-over", ..INIT };
-        const TICKLE: Rule = Rule { name: "tickle", ..BASE };
+        const TICKLE: Rule = Rule { name: "tickle", ..BASE }.min_interval(TICKLE_INTERVAL);
         const LOGOUT: Rule = Rule { name: "logout", ..BASE }.phase(Phase::LoggingOut);
         match self {
             Self::Token => &TOKEN,

@@ -36,6 +36,9 @@ pub enum GatewayStep {
 /// may be under way longer than the next one.
 pub(super) const VALIDATE_INTERVAL: Duration = Duration::from_secs(65);
 
+/// The shortest time between two tickles: one a second is allowed, whosesoever they are.
+pub(in super::super) const TICKLE_INTERVAL: Duration = Duration::from_millis(1_100);
+
 impl Step for GatewayStep {
     fn rule(self) -> &'static Rule {
         // IBKR aborts what takes longer than 10 s.
@@ -50,7 +53,7 @@ impl Step for GatewayStep {
         const ACCOUNTS: Rule = Rule { name: "accounts", ..STATUS };
         const INIT: Rule = Rule { name: "init", ..STATUS }.phase(Phase::Opening).replay(Replay::Probe).opens();
         const TAKE_OVER: Rule = Rule { name: "take-over", ..INIT };
-        const TICKLE: Rule = Rule { name: "tickle", ..STATUS };
+        const TICKLE: Rule = Rule { name: "tickle", ..STATUS }.min_interval(TICKLE_INTERVAL);
         const LOGOUT: Rule = Rule { name: "logout", ..STATUS }.phase(Phase::LoggingOut);
         match self {
             Self::Status => &STATUS,

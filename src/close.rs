@@ -20,6 +20,11 @@ pub enum CloseReason {
         /// the tokens stay valid there: [`Event::MayLiveOn`](crate::Event::MayLiveOn) tells.
         confirmed: bool,
     },
+    /// A logout was wished and the login is not this session's to end: it was found living when the session was opened,
+    /// or its tokens were [adopted](crate::Session::adopt). Nothing was sent; it lives on at the server, and the
+    /// [snapshot](crate::Machine::snapshot) is that of an open session. [`Options::ends`](crate::Options::ends) says what
+    /// a logout ends.
+    Left,
     /// The server does not let this account in, or the account is not the expected one. Do not try
     /// again before the reason is mended: accounts lock.
     Denied(Denial),
@@ -39,6 +44,24 @@ pub enum CloseReason {
     /// The opening met an answer that is not the provider's. Look at the shape: a wrong URL, a proxy,
     /// a login page of the network, or a new version of the server.
     Protocol(Box<Shape>),
+}
+
+/// What a logout ends at the server.
+///
+/// Who opened the login decides: this session, in any process that has had it, or somebody else. A login that is found
+/// living when the session is opened was somebody else's, such as a person's in the browser of IBKR's gateway, and so
+/// were tokens that are [adopted](crate::Session::adopt). One that somebody makes because the session
+/// [asked](crate::Need) for it is this session's. The snapshot remembers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub enum Ends {
+    /// What this session opened. A login that it found is left as it is: [`CloseReason::Left`].
+    #[default]
+    Opened,
+    /// Every login, whoever opened it.
+    Always,
+    /// None.
+    Never,
 }
 
 /// Why an account is not let in.
@@ -163,6 +186,7 @@ impl CloseReason {
         match self {
             Self::LoggedOut { confirmed: true } => "logged-out",
             Self::LoggedOut { confirmed: false } => "logged-out.unconfirmed",
+            Self::Left => "left",
             Self::Denied(denial) => denial.code(),
             Self::Expired => "expired",
             Self::Rival => "rival",
@@ -174,7 +198,7 @@ impl CloseReason {
     /// Tells what to do next, given the time at which the session closed.
     pub fn advice(&self, closed_at: Timestamp) -> Advice {
         match self {
-            Self::LoggedOut { .. } => Advice::Nothing,
+            Self::LoggedOut { .. } | Self::Left => Advice::Nothing,
             Self::Denied(Denial::KeyNotLive { not_before }) => Advice::LogInAgain { not_before: *not_before },
             Self::Denied(_) => Advice::FixFirst,
             Self::Expired => Advice::LogInAgain { not_before: closed_at },
@@ -193,6 +217,7 @@ impl fmt::Display for CloseReason {
             Self::LoggedOut { confirmed: false } => {
                 f.write_str("logged out here; the server did not confirm it, so the session may live on there")
             }
+            Self::Left => f.write_str("left open at the server"),
             Self::Denied(Denial::Refused { kind }) => write!(f, "the server refused the {}", kind.code()),
             Self::Denied(Denial::Unanswered { kind }) => write!(f, "nobody gave the {}", kind.code()),
             Self::Denied(Denial::Rejected(Some(text))) => write!(f, "the server does not take the request: {text}"),

@@ -229,7 +229,7 @@ mod snapshot;
 mod time;
 pub mod wire;
 
-pub use close::{Advice, CloseReason, Denial};
+pub use close::{Advice, CloseReason, Denial, Ends};
 pub use event::{Cause, Event, ServerText};
 pub use exchange::{Delivery, Failure, FailureKind, Outgoing, RequestId, Response, SendPolicy};
 pub use fleet::Fleet;

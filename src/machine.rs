@@ -6,7 +6,7 @@ use core::time::Duration;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
-use crate::close::CloseReason;
+use crate::close::{CloseReason, Ends};
 use crate::event::Event;
 use crate::{Answered, By, Failure, Input, Need, NeedId, Outgoing, RequestId, Response, Snapshot, Timestamp};
 
@@ -58,7 +58,8 @@ pub trait Machine: Send {
     /// the laptop woke up. Many calls lead to one look, and none is made inside a penalty box.
     fn check(&mut self, now: Timestamp);
 
-    /// Begins to end the session; [`Output::Closed`] tells when it has ended.
+    /// Begins to end the session, or to leave it where it is not its own to end
+    /// ([`Options::ends`](crate::Options::ends)); [`Output::Closed`] tells when that is done.
     fn logout(&mut self, now: Timestamp);
 
     /// Gives the session in its present phase, to be stored and resumed elsewhere.
@@ -348,7 +349,8 @@ pub struct Options {
     /// What follows a proven expiry. Default: [`Relogin::Never`], since a login may throw somebody out.
     pub relogin: Relogin,
     /// How long trouble may last before an opening is given up. Default: none; an opening gives up by
-    /// the number of its attempts.
+    /// the number of its attempts. A step that the protocol has planned, and not a failure, is still made where it is due
+    /// within a quarter of that time after it: IBKR's inits come no faster than once a minute.
     pub patience: Option<Duration>,
     /// How long trouble may last before a session that has been open is given up, be it that nothing answers or that
     /// the login lives and no usable session comes of it. Default: none, since an outage ends no session. The
@@ -361,6 +363,9 @@ pub struct Options {
     /// Whether [`Output::Save`] comes before every request whose replay would do harm, after what it brought, and when
     /// the session opens, is usable again, expires or is refused.
     pub durable: bool,
+    /// What a logout ends at the server. Default: [`Ends::Opened`], since ending a login that was found living costs a
+    /// person another one.
+    pub ends: Ends,
     /// How long a logout is tried. Default: 30 s, since a program that ends has no longer.
     pub logout_patience: Duration,
     /// The name of the way out of this network, for providers that bind tokens to an IP address.
@@ -377,6 +382,7 @@ impl Default for Options {
             open_patience: None,
             max_refused: 1,
             durable: false,
+            ends: Ends::Opened,
             logout_patience: Duration::from_secs(30),
             egress: None,
             max_body: 1 << 20,

@@ -218,6 +218,9 @@ pub enum Fact {
     Usable(bool),
     /// The question of this kind has answered itself, although the session is not usable yet.
     Settled(NeedKind),
+    /// Whether the login was there before this session asked for one, which [`Options::ends`](crate::Options::ends)
+    /// spares. The engine knows that adopted tokens are and that what follows a proven expiry is not.
+    Found(bool),
     /// Whether the login lives and no usable session comes of it, whatever was tried: [`Event::Stuck`] tells it once.
     /// It is over when the session is active or asks for a login.
     Stuck(bool),

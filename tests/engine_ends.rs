@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use corners::Corners;
 use sansession::{
-    Advice, Because, Cause, CloseReason, Credentials, Failure, FailureKind, Input, Machine, NeedKind, Options, Output,
-    Phase, Provider, Session, Timestamp, Totp,
+    Advice, Because, Cause, CloseReason, Credentials, Ends, Failure, FailureKind, Input, Machine, NeedKind, Options,
+    Output, Phase, Provider, Relogin, Session, Timestamp, Totp,
 };
 use support::*;
 
@@ -153,4 +153,50 @@ fn an_opening_that_is_stuck_says_so_when_it_is_given_up() {
         }
     };
     assert_eq!(reason, CloseReason::RetriesExhausted(Cause::Stuck));
+}
+
+mod leaving {
+    use super::*;
+
+    fn adopted(set: impl FnOnce(&mut Options)) -> Script<Session<sansession::providers::cbrain::Cbrain>> {
+        Script::new(Session::adopt(cbrain(), TOKEN.into(), options(set), seed()).unwrap())
+    }
+
+    fn adopted_and_active(set: impl FnOnce(&mut Options)) -> Script<Session<sansession::providers::cbrain::Cbrain>> {
+        adopted(set).starts().sends("GET /session").gets(200, &info(TOKEN)).is(Phase::Active)
+    }
+
+    #[test]
+    fn tokens_of_somebodys_are_left_alone_and_the_snapshot_remembers_whose_they_are() {
+        let script = adopted_and_active(|_| {}).logs_out().closes("left").tells_nothing_of("may-live-on");
+        assert_eq!(CloseReason::Left.advice(script.now), Advice::Nothing);
+        assert!(script.machine.live().is_none());
+        let script = resumes(&script, Options::default()).sends("GET /session").gets(200, &info(TOKEN));
+        script.is(Phase::Active).logs_out().closes("left").checks().logs_out().closes("left");
+        adopted(|_| {}).logs_out().closes("left");
+        adopted(|_| {}).starts().sends("GET /session").logs_out().closes("left");
+        let all = |options: &mut Options| options.ends = Ends::Always;
+        adopted_and_active(all).logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
+    }
+
+    #[test]
+    fn a_login_after_the_tokens_ended_is_the_sessions_own() {
+        let again = |options: &mut Options| options.relogin = Relogin::AskAgain { per_day: 1 };
+        let script = adopted_and_active(again).checks().sends("GET /session").gets(401, "").tells("expired");
+        let script = script.answers(credentials()).sends("POST /session").gets(200, &info(TOKEN)).is(Phase::Active);
+        script.logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
+    }
+
+    #[test]
+    fn a_session_that_is_to_end_nothing_waits_for_its_login_and_leaves_it() {
+        let never = || options(|options| options.ends = Ends::Never);
+        let script = session_with(never()).answers(credentials()).sends("POST /session").logs_out();
+        let script = script.is(Phase::LoggingOut).gets(200, &info(TOKEN)).closes("left");
+        resumes(&script, never()).sends("GET /session").gets(200, &info(TOKEN)).is(Phase::Active);
+        // Where the login fails there is nothing to leave.
+        let script = session_with(never()).answers(credentials()).sends("POST /session").logs_out();
+        script.gets(401, "").closes("logged-out");
+        let script = session_with(never()).answers(credentials()).sends("POST /session").logs_out();
+        script.times_out().tells("may-live-on").closes("logged-out.unconfirmed");
+    }
 }

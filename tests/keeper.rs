@@ -8,7 +8,7 @@ use http::Request;
 use sansession::blocking::{Answer, Driver, Ended, Keeper, NotActive, OpenError, Transport, now, open, seed};
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Server};
-use sansession::{BaseUrl, CloseReason, Credentials, Denial, Need, NeedKind, Options, Session, Snapshot};
+use sansession::{BaseUrl, CloseReason, Credentials, Denial, Ends, Need, NeedKind, Options, Session, Snapshot};
 
 const LOGGED_OUT: Ended = Ended::Closed(CloseReason::LoggedOut { confirmed: true });
 
@@ -67,6 +67,27 @@ fn dropped_after_a_snapshot_it_is_left_open() {
     session.wait_active(Duration::from_secs(5)).unwrap();
     session.logout().unwrap();
     assert_eq!(asked(&server), ["POST /session", "DELETE /session"]);
+}
+
+#[test]
+fn a_token_of_somebodys_is_left_alone_also_where_the_session_is_dropped() {
+    let server = portal();
+    let owner = open(provider(&server), alice).unwrap();
+    let token = owner.with(|session| session.live().unwrap().token.clone());
+    let adopts = |ends| {
+        let mut options = Options::default();
+        options.ends = ends;
+        let session = Session::adopt(provider(&server), token.clone(), options, seed().unwrap()).unwrap();
+        let session = Keeper::start(session, Transport::new().unwrap(), alice).unwrap();
+        session.wait_active(Duration::from_secs(5)).unwrap();
+        session
+    };
+    drop(adopts(Ends::Opened));
+    adopts(Ends::Opened).logout().unwrap();
+    assert_eq!(asked(&server), ["POST /session", "GET /session", "GET /session"]);
+    adopts(Ends::Always).logout().unwrap();
+    assert_eq!(asked(&server).last().unwrap(), "DELETE /session");
+    let _ = owner.leave();
 }
 
 #[test]

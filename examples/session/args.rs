@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::prelude::*;
+use sansession::Ends;
 use sansession::blocking::Pin;
 use sansession::providers::ibkr::{Expect, OrElse, Region, Takeover};
 
@@ -70,6 +71,7 @@ pub struct Args {
     pub ca_file: Option<PathBuf>,
     pub pin: Option<Pin>,
     pub takeover: Takeover,
+    pub ends: Ends,
     pub region: Region,
     pub expect: Expect,
     pub oauth: OAuth,
@@ -113,6 +115,7 @@ impl Args {
             ca_file: None,
             pin: None,
             takeover: Takeover::Never { then: OrElse::Close },
+            ends: Ends::Opened,
             region: Region::default(),
             expect: Expect::default(),
             oauth: OAuth::default(),
@@ -177,6 +180,14 @@ impl Args {
                         "wait" => Takeover::Never { then: OrElse::Wait },
                         "always" => Takeover::ALWAYS,
                         other => return Err(Usage(format!("--compete {other:?}: never, wait or always"))),
+                    };
+                }
+                Long("logout") => {
+                    args.ends = match parser.value()?.string()?.as_str() {
+                        "opened" => Ends::Opened,
+                        "always" => Ends::Always,
+                        "never" => Ends::Never,
+                        other => return Err(Usage(format!("--logout {other:?}: opened, always or never"))),
                     };
                 }
                 Long("region") => {
@@ -326,6 +337,7 @@ mod tests {
             (&["--serve", "cbrain", "--json"], "--json"),
             (&["--json"], "provider"),
             (&["ibkr-gateway", "--compete", "sometimes"], "wait"),
+            (&["ibkr-gateway", "--logout", "sometimes"], "opened"),
             (&["ibkr-gateway", "--region", "london"], "london"),
             (&["ibkr-gateway", "--expect", "Paper"], "live"),
             (&["ibkr-gateway", "--expect", ""], "paper or live"),

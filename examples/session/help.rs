@@ -29,6 +29,8 @@ OPTIONS
                         latest; given by name, a session that has been open, too, which otherwise never is
   --open-patience SECONDS  the same for a session that has been open alone; none: never. With --save its
                         FILE stays good for --resume, which looks first whether it lives
+  --logout HOW          what is logged out in the end: opened (default), which leaves a login alone that was
+                        found living or given with SANSESSION_TOKEN, always or never
   --ca-file PEM         trust these roots instead of Mozilla's; ibkr-gateway: its own certificate
   --pin SHA256          trust the certificate with this fingerprint, whatever its names and dates
   --allow-plain-http    let passwords and tokens go to another machine in clear
@@ -58,7 +60,7 @@ never from arguments:
   SANSESSION_USER, SANSESSION_PASSWORD, SANSESSION_CODE, SANSESSION_PIN
   SANSESSION_CONSUMER_KEY, SANSESSION_ACCESS_TOKEN, SANSESSION_ACCESS_TOKEN_SECRET (ibkr-oauth1a)
   SANSESSION_CLIENT_ID, SANSESSION_USER (ibkr-oauth2)
-  SANSESSION_TOKEN      a token that somebody already has: no login, only a look
+  SANSESSION_TOKEN      a token that somebody already has: no login, only a look, and no logout in the end
                         (kotak-trade: the session token, beside SANSESSION_ACCESS_TOKEN)
 
 KOTAK takes these besides, in the same ways:
@@ -108,10 +110,13 @@ answers up to 16 MiB in 30 s, 32 calls at a time, and no WebSocket. Without --fo
 
 On a terminal a line at the bottom shows phase, next deadline, last answer and retries.
 
+A logout ends what this session opened, in any process that had its --save file; what it found living it leaves
+alone, which is told as `left`. --logout says otherwise.
+
 Ctrl-C logs out. SIGTERM logs out, with --save it saves and leaves the session open.
 
 EXIT CODES
-  0 logged out or saved    3 denied      4 unavailable, the logout not confirmed, or nothing to save to any more
+  0 logged out or left     3 denied      4 unavailable, the logout not confirmed, or nothing to save to any more
   5 protocol error         6 expired     7 another client holds the session
   64 usage: an option, a variable or a file that cannot be used
 

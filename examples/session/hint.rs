@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use sansession::blocking::SendError;
-use sansession::{Cause, CloseReason, Denial, Event, FailureKind, NeedKind};
+use sansession::{Cause, CloseReason, Denial, Ends, Event, FailureKind, NeedKind};
 
 use crate::args::{Args, Provider};
 
@@ -14,6 +14,8 @@ pub struct Trouble {
     ca_file: bool,
     /// Whether a refusal is in a file, so that the next run has to be told to try again.
     remembers: bool,
+    /// What a logout ends.
+    ends: Ends,
     /// Whether the session is in a file.
     saves: bool,
     /// Whether the file of `--resume` stays what it is.
@@ -35,6 +37,7 @@ impl Trouble {
             provider: args.provider,
             url,
             ca_file: args.ca_file.is_some(),
+            ends: args.ends,
             saves: args.save.is_some(),
             remembers: args.save.is_some() || args.resume.is_some(),
             reads_only: args.resume.is_some() && args.resume != args.save,
@@ -66,6 +69,9 @@ impl Trouble {
     pub fn hint(&self, reason: &CloseReason) -> Option<String> {
         match reason {
             CloseReason::LoggedOut { .. } => None,
+            CloseReason::Left if self.ends == Ends::Opened => {
+                Some("the login was there before, so it is left alone; --logout always ends it".into())
+            }
             CloseReason::Denied(denial) => self.denied(denial),
             CloseReason::Expired if self.adopted => {
                 Some("SANSESSION_TOKEN is not valid, or no longer: leave it out to log in".into())

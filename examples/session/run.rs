@@ -165,12 +165,15 @@ impl Tool {
             self.report.left();
             return 0;
         };
-        self.report.closed(reason);
+        match reason {
+            CloseReason::Left => self.report.left(),
+            reason => self.report.closed(reason),
+        }
         if let Some(hint) = self.trouble.hint(reason) {
             self.report.hint(&hint);
         }
         match reason {
-            CloseReason::LoggedOut { confirmed: true } => 0,
+            CloseReason::LoggedOut { confirmed: true } | CloseReason::Left => 0,
             CloseReason::LoggedOut { confirmed: false }
             | CloseReason::RetriesExhausted(_)
             | CloseReason::GivenUp(_) => UNAVAILABLE,

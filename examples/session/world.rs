@@ -213,6 +213,7 @@ pub fn options(args: &Args) -> Options {
     let mut options = Options::default();
     options.durable = args.save.is_some();
     options.patience = Some(args.patience);
+    options.ends = args.ends;
     options.open_patience = args.open_patience;
     options.logout_patience = options.logout_patience.min(args.patience);
     if args.relogin {

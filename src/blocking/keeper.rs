@@ -37,7 +37,8 @@ where
 ///
 /// Dropping it logs out and waits for that, 30 s at most: nobody could find the session again. If a
 /// [snapshot](Handle::snapshot) of it was taken somebody can, so it is left open then. [`Keeper::logout`] tells what
-/// came of it. It derefs to the [`Handle`], for other threads.
+/// came of it. A login that was found living is left alone all the same ([`Options::ends`]). It derefs to the
+/// [`Handle`], for other threads.
 #[must_use = "a session that is dropped is logged out"]
 pub struct Keeper<M: Machine + ?Sized = dyn Machine> {
     handle: Handle<M>,

@@ -23,13 +23,13 @@ pub enum Ended {
 
 impl Ended {
     /// Tells an end that was wanted from one that was not: a logout that the server confirmed, and a session that was
-    /// left open, are no errors.
+    /// left open or alone, are no errors.
     ///
     /// # Errors
     /// Every other end.
     pub fn into_result(self) -> Result<(), Self> {
         match self {
-            Self::Closed(CloseReason::LoggedOut { confirmed: true }) | Self::Left => Ok(()),
+            Self::Closed(CloseReason::LoggedOut { confirmed: true } | CloseReason::Left) | Self::Left => Ok(()),
             other => Err(other),
         }
     }

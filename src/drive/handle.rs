@@ -74,7 +74,8 @@ impl News {
 /// How to stop a session from another thread, or from a callback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stop {
-    /// End the session at the server; driving goes on until it says how it ended.
+    /// End the session at the server, or leave it where it is not its own to end
+    /// ([`Options::ends`](crate::Options::ends)); driving goes on until it says how it ended.
     Logout,
     /// Stop driving and leave the session open: take a [snapshot](Handle::snapshot) then.
     ///

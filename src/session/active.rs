@@ -74,6 +74,7 @@ impl<P: Provider> Session<P> {
         self.tell(Event::Expired { proof });
         self.core.clear_plans();
         self.core.adopted = false;
+        self.core.found = false;
         self.core.generation = self.core.generation.wrapping_add(1);
         self.core.trouble = None;
         self.core.attempt = 0;

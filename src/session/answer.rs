@@ -92,7 +92,7 @@ impl<P: Provider> Session<P> {
 
     pub(super) fn take_input(&mut self, now: Timestamp, id: NeedId, input: Input, by: By) -> Answered {
         let now = self.tick(now);
-        if self.is_over() || self.core.ending.is_some() {
+        if self.is_over() || self.leaving || self.core.ending.is_some() {
             return Answered::Stale;
         }
         let kind = match &self.core.need {

@@ -1,9 +1,10 @@
 //! A life that ends while the session lives on: nobody drives it any more, and its snapshot is that of an open one.
 
-use super::Session;
 use super::core::Due;
-use crate::provider::Provider;
-use crate::{Cause, CloseReason, Event, Phase, Timestamp};
+use super::end::is_waited_for;
+use super::{InFlight, Session};
+use crate::provider::{Provider, Spent, Step, Verdict};
+use crate::{Cause, CloseReason, Ends, Event, Phase, Timestamp};
 
 /// How a life ended whose session goes on. It is in no snapshot, since whoever resumes one begins another life.
 #[derive(Clone)]
@@ -22,8 +23,7 @@ impl<P: Provider> Session<P> {
             self.close(now, CloseReason::RetriesExhausted(cause));
             return;
         }
-        let state = &self.core.state;
-        if self.provider.logout(state).is_some() || self.provider.leaves_behind(state) {
+        if self.has_something_to_end() {
             self.tell(Event::MayLiveOn);
         }
         let opened = self.core.opened.is_some();
@@ -34,14 +34,86 @@ impl<P: Provider> Session<P> {
     pub(super) fn step_aside(&mut self, now: Timestamp, reason: CloseReason) {
         let from = self.phase_now();
         // Whoever takes it up looks first, before anything that was planned.
-        if let Some(probe) = self.provider.probe(&self.core.state) {
+        if self.core.phase != Phase::Idle
+            && let Some(probe) = self.provider.probe(&self.core.state)
+        {
             self.core.due = Some(Due { step: probe, at: Timestamp::from_millis(0), retry: true });
         }
         self.answer = None;
         self.saving = None;
+        self.leaving = false;
         self.unsaved = true;
         self.aside = Some(Box::new(Aside { reason, at: now }));
         self.tell(Event::PhaseChanged { from, to: Phase::Closed });
+    }
+
+    /// Leaves the session to whoever opened it, or whoever goes on with it.
+    pub(super) fn leave(&mut self, now: Timestamp) {
+        match self.in_flight.take() {
+            // Its answer may bring a token that the next life needs.
+            Some(in_flight) if is_waited_for(in_flight.step) => {
+                self.in_flight = Some(in_flight);
+                let from = self.phase_now();
+                self.leaving = true;
+                self.tell(Event::PhaseChanged { from, to: Phase::LoggingOut });
+                return;
+            }
+            Some(InFlight { seq, .. }) => self.cancel = Some(seq),
+            None => {}
+        }
+        self.step_aside(now, CloseReason::Left);
+    }
+
+    /// Follows what came of a request that was in flight when the session was to be left alone.
+    pub(super) fn judge_leaving(&mut self, now: Timestamp, step: P::Step, verdict: Verdict<P::Step>) {
+        match verdict {
+            Verdict::Retry { answer, .. } => self.stop_leaving(now, step, answer == Spent::Unjudged),
+            Verdict::Unreadable(_) | Verdict::Close(CloseReason::Protocol(_) | CloseReason::RetriesExhausted(_)) => {
+                self.stop_leaving(now, step, false);
+            }
+            verdict => {
+                self.apply(now, Some(step), verdict);
+                self.stop_leaving(now, step, true);
+            }
+        }
+    }
+
+    /// Leaves what there is, or ends where there is nothing to leave. `sure` tells whether no session can have been
+    /// opened that nobody knows of.
+    pub(super) fn stop_leaving(&mut self, now: Timestamp, step: P::Step, sure: bool) {
+        if self.is_over() {
+            return;
+        }
+        if self.leaves_alone() {
+            self.leave(now);
+            return;
+        }
+        if !sure && step.rule().opens {
+            self.tell(Event::MayLiveOn);
+        }
+        self.end(now, sure);
+        self.leaving = false;
+    }
+
+    /// Tells whether a logout is to leave the login alone.
+    pub(super) fn leaves_alone(&self) -> bool {
+        let spares = match self.options.ends {
+            Ends::Opened => self.core.found,
+            Ends::Always => false,
+            Ends::Never => true,
+        };
+        let waits = self.in_flight.as_ref().is_some_and(|in_flight| is_waited_for(in_flight.step));
+        spares && (waits || self.has_something_to_end())
+    }
+
+    fn has_something_to_end(&self) -> bool {
+        let state = &self.core.state;
+        self.provider.logout(state).is_some() || self.provider.leaves_behind(state)
+    }
+
+    /// Tells whether calls of the user's own may be authorized.
+    pub(super) fn serves_calls(&self) -> bool {
+        self.core.usable && !self.leaving && !self.is_over()
     }
 
     /// Tells whether this life has ended.
@@ -51,6 +123,11 @@ impl<P: Provider> Session<P> {
 
     /// Tells where the session stands for whoever drives it.
     pub(super) fn phase_now(&self) -> Phase {
-        if self.aside.is_some() { Phase::Closed } else { self.core.phase }
+        match self.core.phase {
+            _ if self.aside.is_some() => Phase::Closed,
+            Phase::Closed => Phase::Closed,
+            _ if self.leaving => Phase::LoggingOut,
+            phase => phase,
+        }
     }
 }

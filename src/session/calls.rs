@@ -25,7 +25,7 @@ impl<P: Provider> Session<P> {
         let now = self.tick(now);
         let phase = self.phase_now();
         let not_ready = |tier, until| AuthorizeError::NotReady { phase, tier, until };
-        if !self.core.usable || self.is_over() {
+        if !self.serves_calls() {
             return Err(not_ready(None, None));
         }
         if self.core.penalty > now {

@@ -34,6 +34,9 @@ pub(super) struct Core<S, T> {
     /// Started from somebody's tokens, which are not known to have ended: look first whether they live.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) adopted: bool,
+    /// Whether somebody else opened this login.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) found: bool,
     /// When this login became usable; from then on no outage closes the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) opened: Option<Timestamp>,
@@ -359,6 +362,7 @@ impl<S, T: Default> Default for Core<S, T> {
             since: zero,
             state: T::default(),
             adopted: false,
+            found: false,
             opened: None,
             usable: false,
             alive: None,

@@ -9,9 +9,18 @@ use crate::{CloseReason, Event, Phase, Timestamp};
 
 impl<P: Provider> Session<P> {
     pub(super) fn begin_logout(&mut self, now: Timestamp) {
-        if self.is_over() || self.core.ending.is_some() {
+        if self.is_over() || self.leaving || self.core.ending.is_some() {
             return;
         }
+        if self.leaves_alone() {
+            self.leave(now);
+            return;
+        }
+        self.end(now, true);
+    }
+
+    /// Begins the logout itself.
+    pub(super) fn end(&mut self, now: Timestamp, sure: bool) {
         self.core.clear_plans();
         self.core.ending = Some(now);
         self.core.attempt = 0;
@@ -20,14 +29,12 @@ impl<P: Provider> Session<P> {
         match self.in_flight.take() {
             // Its answer may bring the very session that is to be ended, or the token to end it with. Until
             // then what it spends stays known, so that it is found in the server's words.
-            Some(in_flight) if in_flight.step.rule().opens || in_flight.step.rule().replay != Replay::Safe => {
-                self.in_flight = Some(in_flight);
-            }
+            Some(in_flight) if is_waited_for(in_flight.step) => self.in_flight = Some(in_flight),
             Some(InFlight { seq, .. }) => {
                 self.cancel = Some(seq);
                 self.proceed_logout(now, true);
             }
-            None => self.proceed_logout(now, true),
+            None => self.proceed_logout(now, sure),
         }
     }
 
@@ -144,7 +151,14 @@ impl<P: Provider> Session<P> {
         self.answer = None;
         self.saving = None;
         self.unsaved = true;
+        self.leaving = false;
         self.set_phase(now, Phase::Closed);
         self.core.closed = Some(Box::new(reason));
     }
+}
+
+/// Tells whether a logout waits for the answer to a step.
+pub(super) fn is_waited_for<S: Step>(step: S) -> bool {
+    let rule = step.rule();
+    rule.opens || rule.replay != Replay::Safe
 }

@@ -10,7 +10,8 @@ use crate::conceal::Words;
 use crate::event::Cause;
 use crate::provider::{Provider, Replay, Spent, Step, Verdict};
 use crate::{
-    Accepted, CloseReason, Delivery, Event, Failure, FailureKind, Input, Misuse, RequestId, Response, Shape, Timestamp,
+    Accepted, CloseReason, Delivery, Event, Failure, FailureKind, Input, Misuse, Phase, RequestId, Response, Shape,
+    Timestamp,
 };
 
 impl<P: Provider> Session<P> {
@@ -22,11 +23,17 @@ impl<P: Provider> Session<P> {
     ) -> Result<Accepted, Misuse> {
         let now = self.tick(now);
         let Some(step) = self.settle(id)? else { return Ok(Accepted::Stale) };
+        self.judge(now, step, response);
+        Ok(Accepted::Used)
+    }
+
+    fn judge(&mut self, now: Timestamp, step: P::Step, response: Response<'_>) {
         self.note_clock(now, response);
         if response.body.len() > self.options.max_body {
             self.oversized(now, step);
-            return Ok(Accepted::Used);
+            return;
         }
+        let looks = !response.status.is_success() && self.core.phase == Phase::Active && self.looks_after(step);
         let mut facts = Vec::new();
         let mut verdict = self.provider.interpret(&mut cx!(self, now, facts), step, response);
         self.absorb_with(now, facts, response);
@@ -42,11 +49,19 @@ impl<P: Provider> Session<P> {
         }
         if self.core.ending.is_some() {
             self.judge_ending(now, step, verdict);
-            return Ok(Accepted::Used);
+            return;
+        }
+        if self.leaving {
+            self.judge_leaving(now, step, verdict);
+            return;
         }
         if let Some(shape) = unread {
             self.unreadable(now, step, shape);
-            return Ok(Accepted::Used);
+            return;
+        }
+        // A server that has moved is asked the same elsewhere; another step means that something is to be found out.
+        if looks && matches!(verdict, Verdict::Next { step: next, .. } if next != step) {
+            self.trouble(now, Cause::Status(response.status.as_u16()));
         }
         match verdict {
             Verdict::Retry { after, answer: Spent::Unjudged } => {
@@ -57,7 +72,6 @@ impl<P: Provider> Session<P> {
             }
             verdict => self.apply(now, Some(step), verdict),
         }
-        Ok(Accepted::Used)
     }
 
     /// Blots the answer in hand out of what a server said about it.
@@ -91,6 +105,11 @@ impl<P: Provider> Session<P> {
             self.oversized(now, step);
         } else if self.core.ending.is_some() {
             self.failed_ending(now, step, cause, sent);
+        } else if self.leaving {
+            if sent {
+                self.lose_answer(step);
+            }
+            self.stop_leaving(now, step, !sent);
         } else if sent {
             self.repeat(now, step, cause, Duration::ZERO);
         } else {
@@ -102,16 +121,21 @@ impl<P: Provider> Session<P> {
     /// Goes on after a request that the server may have acted on, as the step's rule allows.
     fn repeat(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
         let rule = step.rule();
-        if let Some(kind) = rule.spends {
-            self.answer = None;
-            if kind.is_judged() {
-                self.core.lost = self.core.lost.saturating_add(1);
-            }
-        }
+        self.lose_answer(step);
         match (rule.replay, self.provider.probe(&self.core.state)) {
             (Replay::Safe, _) => self.retry(now, step, cause, after),
             (Replay::Probe, Some(probe)) => self.retry(now, probe, cause, after),
             _ => self.lost(now, step, cause),
+        }
+    }
+
+    /// Counts the answer that a step spent as one that the server may have judged.
+    fn lose_answer(&mut self, step: P::Step) {
+        if let Some(kind) = step.rule().spends {
+            self.answer = None;
+            if kind.is_judged() {
+                self.core.lost = self.core.lost.saturating_add(1);
+            }
         }
     }
 
@@ -158,6 +182,10 @@ impl<P: Provider> Session<P> {
             self.failed_ending(now, step, Cause::Unreadable, true);
             return;
         }
+        if self.leaving {
+            self.stop_leaving(now, step, false);
+            return;
+        }
         // A person who is asked is worth a page of a proxy now and then.
         if self.looks(step) {
             self.retry(now, step, Cause::Unreadable, Duration::ZERO);
@@ -179,6 +207,15 @@ impl<P: Provider> Session<P> {
         if !self.is_over() && self.core.ending.is_none() && !core::mem::replace(&mut self.core.stuck, true) {
             self.core.trouble.get_or_insert(now);
             self.tell(Event::Stuck);
+        }
+    }
+
+    /// Raises the doubt about an open session, and counts the time that it lasts.
+    pub(super) fn trouble(&mut self, now: Timestamp, cause: Cause) {
+        if self.core.opened.is_some() {
+            self.doubt(cause, None);
+            self.core.cause = Some(cause);
+            self.core.trouble.get_or_insert(now);
         }
     }
 
@@ -229,6 +266,12 @@ impl<P: Provider> Session<P> {
     /// Tells whether a step looks if a question has answered itself.
     fn looks(&self, step: P::Step) -> bool {
         self.core.need.as_ref().and_then(|open| open.poll.as_ref()).is_some_and(|poll| poll.step == step)
+    }
+
+    /// Tells whether a step looks whether the session lives.
+    fn looks_after(&self, step: P::Step) -> bool {
+        let keepalive = self.core.keepalive.as_ref().map(|every| every.step);
+        keepalive == Some(step) || self.provider.probe(&self.core.state) == Some(step)
     }
 
     /// Nobody knows whether a request arrived that must not be sent again.

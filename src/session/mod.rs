@@ -69,6 +69,8 @@ pub struct Session<P: Provider> {
     /// Counts what was given to the provider with entropy.
     counter: u64,
     core: Core<P::Step, P::State>,
+    /// A logout leaves the session alone, as soon as what is in flight is answered.
+    leaving: bool,
     /// How this life ended, where the session lives on.
     aside: Option<Box<Aside>>,
     in_flight: Option<InFlight<P::Step>>,
@@ -144,7 +146,7 @@ impl<P: Provider> Session<P> {
         seed: impl Into<Seed>,
     ) -> Result<Self, Rejection> {
         let state = provider.adopt(tokens)?;
-        let core = Core { state, adopted: true, ..Core::default() };
+        let core = Core { state, adopted: true, found: true, ..Core::default() };
         Ok(Self::with_core(provider, options.into(), &seed.into(), 1, core))
     }
 
@@ -161,6 +163,7 @@ impl<P: Provider> Session<P> {
             seq: 0,
             counter: 0,
             core,
+            leaving: false,
             aside: None,
             in_flight: None,
             answer: None,
@@ -177,7 +180,7 @@ impl<P: Provider> Session<P> {
 
     /// Shows what is known of the session while it is usable: user id, base URLs, expiry, tokens.
     pub fn live(&self) -> Option<&P::Live> {
-        if self.core.usable && !self.is_over() { self.provider.live(&self.core.state) } else { None }
+        if self.serves_calls() { self.provider.live(&self.core.state) } else { None }
     }
 
     /// Shows the provider.
@@ -215,7 +218,7 @@ impl<P: Provider> Session<P> {
     }
 
     fn set_phase(&mut self, now: Timestamp, to: Phase) {
-        let from = self.core.phase;
+        let (from, shown) = (self.core.phase, self.phase_now());
         if from != to {
             self.core.phase = to;
             self.core.since = now;
@@ -223,7 +226,9 @@ impl<P: Provider> Session<P> {
             if from == Phase::Active && self.core.opened.is_some() {
                 self.core.trouble.get_or_insert(now);
             }
-            self.tell(Event::PhaseChanged { from, to });
+            if shown != self.phase_now() {
+                self.tell(Event::PhaseChanged { from: shown, to });
+            }
         }
     }
 
@@ -249,13 +254,7 @@ impl<P: Provider> Session<P> {
                     self.core.generation = self.core.generation.wrapping_add(1);
                     self.unsaved = true;
                 }
-                Fact::Doubt(cause) => {
-                    if self.core.opened.is_some() {
-                        self.doubt(cause, None);
-                        self.core.cause = Some(cause);
-                        self.core.trouble.get_or_insert(now);
-                    }
-                }
+                Fact::Doubt(cause) => self.trouble(now, cause),
                 Fact::TokensRefused => {
                     // The next process must not call with them either.
                     self.unsaved = true;
@@ -274,6 +273,7 @@ impl<P: Provider> Session<P> {
                         self.core.trouble = self.core.trouble.map(|_| now);
                     }
                 }
+                Fact::Found(found) => self.core.found = found,
                 Fact::Stuck(true) => self.stick(now),
                 Fact::Stuck(false) => self.core.stuck = false,
                 Fact::Progress => {

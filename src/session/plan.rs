@@ -73,21 +73,34 @@ impl<P: Provider> Session<P> {
 
     /// Tells what is due next, and when.
     pub(super) fn next(&self) -> (Timestamp, Next<P::Step>) {
-        let core = &self.core;
-        if self.is_over() || core.phase == Phase::Idle {
+        if self.is_over() || self.core.phase == Phase::Idle {
             return (Timestamp::NEVER, Next::Nothing);
         }
+        let planned = self.planned();
+        // Whatever is in flight is waited for.
+        match self.patience() {
+            Some((since, lasts)) if self.in_flight.is_none() => {
+                let end = since + lasts;
+                // What the protocol has planned comes at its own pace, which may be that of patience, too.
+                let last = match planned.1 {
+                    Next::Send(_, Why::Due) if self.core.ending.is_none() => end + lasts / 4,
+                    _ => end,
+                };
+                if planned.0 <= last { planned } else { (end, Next::GiveUp) }
+            }
+            _ => planned,
+        }
+    }
+
+    /// Tells what is planned, whether or not patience lasts.
+    fn planned(&self) -> (Timestamp, Next<P::Step>) {
+        let core = &self.core;
         let mut first = (Timestamp::NEVER, Next::Nothing);
         if let Some(moment) = core.expires {
             first = (moment.at, Next::Expire);
         }
         if let Some(in_flight) = &self.in_flight {
             return if in_flight.deadline < first.0 { (in_flight.deadline, Next::Lose) } else { first };
-        }
-        if let Some(at) = self.patience_ends()
-            && at < first.0
-        {
-            first = (at, Next::GiveUp);
         }
         // Before that nothing leaves; most steps have no pace of their own beside it.
         let free = self.free_at();
@@ -163,7 +176,7 @@ impl<P: Provider> Session<P> {
 
     /// Asks for a look at the session, or brings the next attempt to open it forward.
     pub(super) fn want_check(&mut self, now: Timestamp) {
-        if self.is_over() || self.core.ending.is_some() || self.core.phase == Phase::Idle {
+        if self.is_over() || self.leaving || self.core.ending.is_some() || self.core.phase == Phase::Idle {
             return;
         }
         let at = now.max(self.checked_at + CHECK_INTERVAL);
@@ -211,9 +224,10 @@ impl<P: Provider> Session<P> {
         at.max(pace.last + escalated.max(rule.min_interval))
     }
 
-    fn patience_ends(&self) -> Option<Timestamp> {
+    /// Gives since when the session is in trouble and how long that is borne.
+    fn patience(&self) -> Option<(Timestamp, Duration)> {
         if let Some(since) = self.core.ending {
-            return Some(since + self.options.logout_patience);
+            return Some((since, self.options.logout_patience));
         }
         // A person may take any time, so patience is not counted while one is asked.
         if self.core.need.is_some() {
@@ -221,6 +235,6 @@ impl<P: Provider> Session<P> {
         }
         let opened = self.core.opened.is_some();
         let patience = if opened { self.options.open_patience } else { self.options.patience };
-        Some(self.core.trouble? + patience?)
+        Some((self.core.trouble?, patience?))
     }
 }

@@ -23,6 +23,7 @@ where
             seq: self.seq,
             counter: self.counter,
             core: self.core.clone(),
+            leaving: self.leaving,
             aside: self.aside.clone(),
             in_flight: self.in_flight,
             answer: self.answer.as_deref().and_then(copy).map(Box::new),

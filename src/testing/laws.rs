@@ -359,6 +359,7 @@ impl<P: Provider + Send> World<'_, P> {
                 }
                 let text = self.store().text;
                 self.session = self.life(&text, &self.log.clone())?;
+                self.known = core::mem::take(&mut self.known).resumed(&text);
                 return self.drain().map(drop);
             };
             if self.flying.is_some() && turn % 3 == 0 {

@@ -30,7 +30,7 @@ impl<P: Provider + Send> World<'_, P> {
         self.session = self.life(&stored.text, &self.log.clone())?;
         self.clock = stored.clock;
         self.tick();
-        self.known = stored.known;
+        self.known = stored.known.resumed(&stored.text);
         self.not_before = Timestamp::from_millis(0);
         self.generation += 1;
         self.need = None;

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::watch::{self, From, Note, What};
 use super::world::{Broken, Fate, Flying, Lawful, World, broken};
 use crate::provider::Step;
-use crate::{Because, CloseReason, Event, Machine, Outgoing, Output, Phase, Provider, Timestamp, WaitingOn};
+use crate::{Because, CloseReason, Ends, Event, Machine, Outgoing, Output, Phase, Provider, Timestamp, WaitingOn};
 
 /// What a clock may be set back without anything moving.
 pub(super) const SLACK: Duration = Duration::from_secs(6);
@@ -153,6 +153,9 @@ impl<P: Provider + Send> World<'_, P> {
             Some(_) => return Ok(()),
             None => {}
         }
+        if *reason == CloseReason::Left && self.options.ends == Ends::Always {
+            broken!("16. logout", "a session is left that is to be ended");
+        }
         let given_up = matches!(reason, CloseReason::GivenUp(_));
         let outage = given_up || matches!(reason, CloseReason::RetriesExhausted(_) | CloseReason::Protocol(_));
         let patient = self.options.open_patience.is_none() || !given_up;
@@ -161,6 +164,12 @@ impl<P: Provider + Send> World<'_, P> {
         }
         if self.session.phase() != Phase::Closed {
             broken!("14. closed is absorbing", "the phase is {:?}", self.session.phase());
+        }
+        let goes_on = matches!(reason, CloseReason::Left | CloseReason::GivenUp(_) | CloseReason::RetriesExhausted(_));
+        match self.session.snapshot().closed() {
+            Some(told) if told != *reason => broken!("15. snapshots", "{reason:?} is stored as {told:?}"),
+            None if !goes_on => broken!("15. snapshots", "the end is not stored: {reason:?}"),
+            _ => {}
         }
         self.known.closed = Some(reason.clone());
         self.need = None;

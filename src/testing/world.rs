@@ -72,6 +72,13 @@ pub(super) struct Known {
     pub(super) closed: Option<CloseReason>,
 }
 
+impl Known {
+    /// What the next life knows: a session that was left, or given up while it may live, goes on in it.
+    pub(super) fn resumed(self, text: &str) -> Self {
+        Self { closed: self.closed.filter(|_| Snapshot::from_text(text).closed().is_some()), ..self }
+    }
+}
+
 pub(super) struct World<'a, P: Provider> {
     pub(super) laws: &'a Laws<P>,
     pub(super) options: Options,

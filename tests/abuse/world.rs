@@ -8,8 +8,8 @@ use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::Gateway;
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::{
-    Answered, BaseUrl, By, CloseReason, Credentials, Input, Machine, Need, NeedKind, Options, Outgoing, Output, Phase,
-    Provider, RequestId, Session, Timestamp, Totp, WaitingOn,
+    Answered, BaseUrl, By, CloseReason, Credentials, Ends, Input, Machine, Need, NeedKind, Options, Outgoing, Output,
+    Phase, Provider, RequestId, Session, Timestamp, Totp, WaitingOn,
 };
 
 use crate::direct;
@@ -118,7 +118,9 @@ impl Subject {
     }
 }
 
-fn new<P: Provider + Send + 'static>(provider: P, options: Options) -> Box<dyn Machine> {
+fn new<P: Provider + Send + 'static>(provider: P, mut options: Options) -> Box<dyn Machine> {
+    // The gateway's login is found living, and its logout is to be seen.
+    options.ends = Ends::Always;
     Box::new(Session::new(provider, options, [7; 32]))
 }
 

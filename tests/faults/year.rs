@@ -456,9 +456,11 @@ impl<C: Case> Year<C> {
         let now = self.world.now;
         let Judge { case, network, ends, .. } = &self.world.server;
         let left = case.sessions(&network.server, now);
-        let logged_out = matches!(reason, CloseReason::LoggedOut { .. });
+        let logged_out = matches!(reason, CloseReason::LoggedOut { .. } | CloseReason::Left);
+        // A login that was found living is left alone, and that is told.
+        let left_alone = *reason == CloseReason::Left;
         // A person's login at a gateway is nothing that an opening which fails would have to end.
-        if left > self.excused && (logged_out || C::ITS_OWN) {
+        if left > self.excused && !left_alone && (logged_out || C::ITS_OWN) {
             self.fails(&format!("what lives on was not told: {reason}"));
         }
         if logged_out && !self.asked_to_leave {

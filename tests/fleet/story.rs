@@ -8,7 +8,7 @@ use sansession::fleet::{Fleet, FleetOptions, Place, Rate, Turn};
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::Gateway;
 use sansession::{
-    BaseUrl, By, Credentials, Input, Machine, Options, Output, RequestId, Response, Session, Timestamp, WaitingOn,
+    BaseUrl, By, Credentials, Ends, Input, Machine, Options, Output, RequestId, Response, Session, Timestamp, WaitingOn,
 };
 
 use crate::support::START;
@@ -32,7 +32,10 @@ pub fn gateway(key: u32) -> Box<dyn Machine> {
     let url = BaseUrl::parse(&format!("https://gateway-{key}.example.org/v1/api")).unwrap();
     let mut seed = [7; 32];
     seed[..4].copy_from_slice(&key.to_le_bytes());
-    Box::new(Session::new(Gateway::new(&url).unwrap(), Options::default(), seed))
+    let mut options = Options::default();
+    // What these tests log out was found living.
+    options.ends = Ends::Always;
+    Box::new(Session::new(Gateway::new(&url).unwrap(), options, seed))
 }
 
 pub fn cbrain(key: u32) -> Box<dyn Machine> {

@@ -3,7 +3,7 @@
 use sansession::providers::ibkr::direct::WebApiToken;
 use sansession::providers::ibkr::oauth1a::LiveSessionToken;
 use sansession::providers::ibkr::oauth2::Bearer;
-use sansession::{Machine, Rejection, Session};
+use sansession::{Ends, Machine, Rejection, Session};
 
 use crate::oauth2::provider;
 use crate::support::Script;
@@ -21,7 +21,9 @@ const LOGGED_OUT: &str = r#"{"authenticated":false,"competing":false,"connected"
 fn adopted() -> Story {
     let token = WebApiToken::Bearer(Bearer::new("second", None).unwrap());
     let api = provider("tester", [127, 0, 0, 1]);
-    Script::new(Session::adopt(api, token, Options::default(), seed()).unwrap()).starts()
+    let mut options = Options::default();
+    options.ends = Ends::Always;
+    Script::new(Session::adopt(api, token, options, seed()).unwrap()).starts()
 }
 
 /// Nobody seems to be logged in: the outer tier is asked.

@@ -5,6 +5,7 @@ mod support;
 
 mod answers;
 mod calls;
+mod ends;
 mod foreign;
 mod golden;
 mod login;
@@ -16,8 +17,8 @@ mod trouble;
 use std::time::Duration;
 
 use sansession::providers::ibkr::{Expect, Gateway, Takeover};
-use sansession::{BaseUrl, Because, Machine, NeedKind, Options, Output, Phase, Response, Session, Timestamp};
-use support::{Script, durable, seed};
+use sansession::{BaseUrl, Because, Ends, Machine, NeedKind, Options, Output, Phase, Response, Session, Timestamp};
+use support::{START, Script, durable, seed};
 
 pub const STATUS: &str = "POST /v1/api/iserver/auth/status";
 pub const INIT: &str = "POST /v1/api/iserver/auth/ssodh/init";
@@ -71,6 +72,17 @@ pub fn opens(gateway: Gateway) -> Story {
 
 pub fn opens_with(gateway: Gateway, options: Options) -> Story {
     Script::new(Session::new(gateway, options, seed())).starts()
+}
+
+/// A session that was found living and is to be ended all the same.
+pub fn active_and_ended() -> Story {
+    becomes_active(opens_with(gateway(), ends_always()))
+}
+
+pub fn ends_always() -> Options {
+    let mut options = Options::default();
+    options.ends = Ends::Always;
+    options
 }
 
 /// A session that was found living.

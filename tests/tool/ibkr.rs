@@ -62,9 +62,26 @@ fn the_embedded_life_shows_browser_established_tickles_and_logout() {
 }
 
 #[test]
+fn a_login_that_was_found_living_is_left_alone_unless_it_is_to_be_ended() {
+    let server = gateway(Settings::default());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    let there = || server.with(|gateway| gateway.person().is_some());
+    for args in ["ibkr-gateway --json", "ibkr-gateway --json --logout never"] {
+        let left = run(args, &server).arg("--save", &file).exec("true").runs().exits(0);
+        assert!(left.err.contains(r#""event":"left""#), "{left:#?}");
+        assert!(there() && asked(&server).iter().all(|call| !call.ends_with("logout")), "{args}");
+    }
+    let resumed = run("ibkr-gateway --json", &server).arg("--resume", &file).runs().exits(0);
+    assert_eq!(resumed.story().last().unwrap(), "left");
+    run("ibkr-gateway --json --logout always", &server).runs().exits(0).tells("closed: logged-out");
+    assert!(!there());
+}
+
+#[test]
 fn an_init_is_followed_by_being_established() {
     let server = gateway(closed());
-    let run = run("ibkr-gateway --json --for 2", &server).runs().exits(0);
+    let run = run("ibkr-gateway --json --for 2 --logout always", &server).runs().exits(0);
     let story = run.story();
     is_told_in_order(
         &story,
@@ -185,7 +202,7 @@ fn a_saved_session_is_taken_up_without_a_browser() {
     first.tells("left");
     let next = run("ibkr-gateway --json", &server).arg("--resume", &file).runs().exits(0);
     assert!(next.story().iter().all(|line| !line.starts_with("needs")), "{next:#?}");
-    next.tells("closed: logged-out");
+    next.tells("left");
 }
 
 /// Two runs within a minute, with nothing remembered between them, stay within the rate limits.

@@ -97,8 +97,13 @@ fn a_token_that_somebody_has_needs_no_login() {
     let reply = portal.with(|portal| portal.handle(now(), [127, 0, 0, 1].into(), &login));
     let info: serde_json::Value = serde_json::from_slice(reply.response.body()).unwrap();
     let token = info["cbrain_api_token"].as_str().unwrap().to_owned();
-    tool("cbrain --json").at(&portal).env("SANSESSION_TOKEN", token).runs().exits(0);
-    assert_eq!(asked(&portal), ["GET /session", "DELETE /session"]);
+    let run = tool("cbrain --json").at(&portal).env("SANSESSION_TOKEN", &token).runs().exits(0);
+    assert_eq!(run.story().last().unwrap(), "left");
+    // It is somebody else's to end, unless that is wanted by name.
+    assert_eq!(asked(&portal), ["GET /session"]);
+    let run = tool("cbrain --json --logout always").at(&portal).env("SANSESSION_TOKEN", &token).runs().exits(0);
+    run.tells("closed: logged-out");
+    assert_eq!(asked(&portal), ["GET /session", "GET /session", "DELETE /session"]);
     let run = tool("cbrain --json").at(&portal).env("SANSESSION_TOKEN", "0".repeat(31)).runs();
     run.exits(6).tells("closed: expired");
 }

@@ -25,6 +25,7 @@
 //! |---|---|---|
 //! | `logged-out` | the logout was confirmed, or the session had ended before it | nothing |
 //! | `logged-out.unconfirmed` | the portal was locked or out of reach for [`logout_patience`](crate::Options::logout_patience) | nothing: it ends there 24 hours after its last use. Its token is in the snapshot still, for whoever wants to end it sooner |
+//! | `left` | its tokens were [adopted](crate::Session::adopt), so they are not this session's to end ([`Options::ends`](crate::Options::ends)) | nothing: they are as good as before |
 //! | `denied.credentials` | 401 to a login, and no other answer came | check login and password, then log in in a browser, where the portal says more: a locked account, an address outside the account's list and an account that logs in by OpenID only get the same 401 |
 //! | `denied.unanswered` | nobody gave login and password | give them |
 //! | `denied.rejected` | 400 to a login: the portal could not read it | read its text; the same login gets the same answer |

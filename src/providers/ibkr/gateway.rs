@@ -26,10 +26,10 @@
 //! | take-over | the same, `compete:true` | by [`Takeover`], or by the owner's word |
 //! | tickle | `POST tickle` | a second after the opening, and each 60 s. Its flags are looked at, so a loss is known within a minute |
 //! | status | `POST iserver/auth/status` | on [`Machine::check`](crate::Machine::check), after a call of the user's own that was refused, five seconds after midnight, where a tickle has no flags |
-//! | logout | `POST logout` | ends both tiers, and with them the person's login |
+//! | logout | `POST logout` | ends both tiers, and with them the person's login: only where a person logged in because this session asked, in any process that has had it, or with [`Ends::Always`](crate::Ends::Always) |
 //!
 //! The flags decide together what follows, see [`Standing`](super::Standing). A session that is found
-//! living is taken up as it is.
+//! living is taken up as it is, and left as it is in the end.
 //!
 //! # Needs
 //!
@@ -76,6 +76,7 @@
 //! |---|---|---|
 //! | `logged-out` | the gateway confirmed it, nobody was logged in any more, or no login had been found yet | nothing |
 //! | `logged-out.unconfirmed` | no answer for [`logout_patience`](crate::Options::logout_patience), or a penalty box that lasts longer | the inner session idles out in minutes; log out in the browser to end the login, too |
+//! | `left` | the login was found living, so it is not this session's to end ([`Options::ends`](crate::Options::ends)) | nothing: the person's login lives on, and the inner session in it idles out in minutes |
 //! | `expired` | the login ended in the middle of the day, by the word of two answers | start anew, or set [`Options::relogin`](crate::Options::relogin) |
 //! | `rival` | another client holds the inner tier, and may not be thrown out or nobody wanted to say so | ask the owner, who may log the other client out, or allow a takeover |
 //! | `denied.unanswered` | the driver gave the login in the browser up | log in at [`Need::url`](crate::Need::url) |

@@ -25,7 +25,9 @@ pub(super) fn name(status: &Status, text: &Value, step: Option<&str>, closed: Op
         name.push_str(", suspect");
         node.push_str(", suspect");
     }
-    let kind = known("need").and_then(|open| open.pointer("/need/kind")).and_then(Value::as_str);
+    // What was asked before a logout is asked no more.
+    let open = known("need").filter(|_| status.phase != Phase::LoggingOut);
+    let kind = open.and_then(|open| open.pointer("/need/kind")).and_then(Value::as_str);
     if let Some(kind) = kind.map(kebab) {
         name.push_str(&format!(", asks for {kind}"));
         node = format!("{}, asks for {kind}", status.phase.code());

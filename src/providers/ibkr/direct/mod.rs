@@ -79,6 +79,7 @@
 //! |---|---|---|
 //! | `logged-out` | the server confirmed it, or refused a token that had worked until then | nothing |
 //! | `logged-out.unconfirmed` | no answer for [`logout_patience`](crate::Options::logout_patience), a penalty box that lasts longer, or a token that was known to be refused | nothing: the brokerage session idles out in minutes |
+//! | `left` | its tokens were [adopted](crate::Session::adopt), so they are not this session's to end ([`Options::ends`](crate::Options::ends)) | nothing: they are as good as before |
 //! | `denied.key-not-live` | the server does not know the consumer key | wait for the time that it names: a new key works after the next midnight. Then: is it mistyped? |
 //! | `denied.token-regenerated` | 1.0a: the access token was made anew in the portal, or is mistyped | configure the new one, which works at once |
 //! | `denied.signature-refused` | another key was registered than the one that signs, or the realm is wrong; 2.0: or three sessions in a row were not taken | upload the public part again, or give the right file; a key that was uploaded lately works after the next midnight. Is the address in the session the one that IBKR sees? |

@@ -5,7 +5,7 @@ use core::time::Duration;
 use http::StatusCode;
 use http::header::{SERVER, WWW_AUTHENTICATE};
 
-use super::state::GatewayState;
+use super::state::{GatewayLive, GatewayState};
 use super::step::{GatewayStep, VALIDATE_INTERVAL};
 use super::{Gateway, IDLE, PENALTY, TICKLE_BOUNDS};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
@@ -112,11 +112,10 @@ impl Gateway {
         cx.state.met |= standing != Standing::Unknown;
         // Only with a login are there a back end and a verdict on it.
         let login = flags.connected == Some(true) || flags.authenticated == Some(true);
-        if login && cx.state.asked.take().is_some() {
-            cx.tell(Fact::Settled(NeedKind::Browser));
+        if login {
+            note_login(cx);
         }
         if login && !cx.state.identified {
-            cx.state.live.get_or_insert_default();
             // Nothing is opened, and nobody thrown out, for a user who is not the expected one.
             if self.expect.is_any() {
                 return Verdict::next(GatewayStep::Validate);
@@ -195,9 +194,8 @@ impl Gateway {
         cx.state.met = true;
         cx.state.validated = Some(cx.now);
         cx.state.denied = None;
-        cx.state.asked = None;
         cx.state.done = false;
-        cx.tell(Fact::Settled(NeedKind::Browser));
+        note_login(cx);
         let live = cx.state.live.get_or_insert_default();
         live.user_id = validate.user_id.or(live.user_id);
         live.user = validate.user_name.as_deref().map(Box::from);
@@ -378,6 +376,18 @@ impl Gateway {
             }
             _ => None,
         }
+    }
+}
+
+/// Notes that somebody is logged in: because a person was asked to, or before anybody was.
+fn note_login(cx: &mut Context<'_>) {
+    let asked = cx.state.asked.take().is_some();
+    if asked {
+        cx.tell(Fact::Settled(NeedKind::Browser));
+    }
+    if cx.state.live.is_none() {
+        cx.state.live = Some(GatewayLive::default());
+        cx.tell(Fact::Found(!asked));
     }
 }
 

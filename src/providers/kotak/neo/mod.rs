@@ -37,6 +37,7 @@
 //! |---|---|---|
 //! | `logged-out`, after `may-live-on` | the logout was local, see below | nothing, or make the dashboard's token anew |
 //! | `logged-out.unconfirmed` | it was ended while a code or the MPIN was under way, and no answer told what became of it | the same |
+//! | `left` | its tokens were [adopted](crate::Session::adopt), so they are not this session's to end ([`Options::ends`](crate::Options::ends)) | nothing: they are as good as before |
 //! | `denied.totp`, `denied.pin` | refused, and no other one came | look at clock, authenticator and MPIN |
 //! | `denied.gateway-token` | the dashboard's token is not the present one | copy it again, without `Bearer` |
 //! | `denied.unanswered` | nobody gave the dashboard's token, the code or the MPIN | give them |

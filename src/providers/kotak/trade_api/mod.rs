@@ -48,6 +48,7 @@
 //! |---|---|---|
 //! | `logged-out` | the server confirmed it, or the session had ended before it | nothing |
 //! | `logged-out.unconfirmed` | no answer for [`logout_patience`](crate::Options::logout_patience), or the bearer was dead by then and there is no secret to fetch another one with | nothing: it ends with the day |
+//! | `left` | its tokens were [adopted](crate::Session::adopt), so they are not this session's to end ([`Options::ends`](crate::Options::ends)) | nothing: they are as good as before |
 //! | `denied.credentials`, `denied.access-code` | refused, and no other one came | look at the password or the SMS; not a third time |
 //! | `denied.unanswered` | nobody gave the bearer, the password or the code | give them; a bearer comes from the developer portal |
 //! | `denied.locked` (70009) | three bad tries, maybe by another program | unlock it on the website first |

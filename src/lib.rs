@@ -167,6 +167,7 @@
 //! | `ureq` | `blocking`, the adapter on ureq 3 and rustls | 50 |
 //! | `sim` | `sim`, the simulators and the loopback server | 43 |
 //! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0: `providers::ibkr::oauth1a`, `providers::ibkr::oauth2` and the direct machines | 46 |
+//! | `oauth2` | `providers::oauth2`: requests and answers of any OAuth 2 server | 28 |
 //! | `totp` | `totp`, the codes of an authenticator from its secret | 36 |
 //! | `testing` | `testing`, the laws that each provider must keep, as a property-test harness | 34 |
 //!

@@ -46,7 +46,6 @@ impl Ended {
 }
 
 /// The reason, and what to do.
-
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

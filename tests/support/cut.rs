@@ -1,4 +1,5 @@
 //! A server that cuts its answers, at any point and in any way, and what a client must make of each.
+#![expect(clippy::disallowed_types, reason = "these tests are about sockets")]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

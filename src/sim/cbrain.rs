@@ -15,9 +15,9 @@
 //! - Three parameters too many on a login ban the client's address for two weeks. Loopback is exempt.
 //!
 //! What is left out: pages for people are stubs, logging in by HTML form, OpenID and JWT are not there
-//! ([`Cbrain::open_in_browser`] stands for them), and of the rest of the API there are `GET /groups`,
-//! `GET /groups/ID`, `GET /users`, `GET /users/ID`, `POST /users/new_token` and
-//! `POST /users/ID/create_user_session`. Everything else is 404.
+//! ([`Cbrain::open_in_browser`] stands for them). Of the rest of the API there are the calls that tell or make
+//! something of a session (`/groups`, `/users` and what is below them); lists such as `/userfiles` are empty, and
+//! nothing can be made. Everything else is 404.
 //!
 //! ```
 //! use sansession::Timestamp;
@@ -50,6 +50,7 @@ mod answers;
 mod call;
 mod mishap;
 mod others;
+mod params;
 mod portal;
 mod sessions;
 
@@ -68,6 +69,8 @@ pub struct Cbrain {
     accounts: BTreeMap<u64, Account>,
     sessions: Sessions,
     lock: Option<Lock>,
+    /// Whether its database is stopped.
+    stopped: bool,
     bans: BTreeMap<IpAddr, Timestamp>,
     seen_from: Option<IpAddr>,
     mishaps: Mishaps,
@@ -124,6 +127,7 @@ impl Cbrain {
             accounts: BTreeMap::new(),
             sessions: Sessions::new(seed),
             lock: None,
+            stopped: false,
             bans: BTreeMap::new(),
             seen_from: None,
             mishaps: Mishaps::default(),
@@ -162,6 +166,17 @@ impl Cbrain {
     /// Ends the maintenance.
     pub fn unlock_portal(&mut self) {
         self.lock = None;
+    }
+
+    /// Stops the portal's database: Rails answers 500 with `{"status":500,"error":"Internal Server Error"}`, or the
+    /// same as XML or a page, to everything. Nothing is lost by it.
+    pub fn stop_database(&mut self) {
+        self.stopped = true;
+    }
+
+    /// Starts the database again.
+    pub fn start_database(&mut self) {
+        self.stopped = false;
     }
 
     /// Locks an account as an admin does on its page: all its sessions end too.

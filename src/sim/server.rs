@@ -1,7 +1,7 @@
 //! A small loopback server that serves a simulator over real HTTP/1.1 or HTTPS.
 //!
 //! It is there for tests and examples, so it is strict where a client's mistakes should show, and
-//! bounded: heads up to 16 KiB (431 beyond), bodies up to 1 MiB (413), 256 connections at a time, 30 s
+//! bounded: heads up to 128 KiB (431 beyond), bodies up to 1 MiB (413), 256 connections at a time, 30 s
 //! for each read and write. It listens on `127.0.0.1` only, keeps connections alive, serves WebSockets where
 //! the simulator has them, and leaves no thread behind when it is dropped.
 //!

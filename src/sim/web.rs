@@ -39,16 +39,23 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     Some(value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase())
 }
 
-/// Reads the fields of a `multipart/form-data` body (RFC 7578); files are passed over.
-pub(crate) fn multipart(headers: &HeaderMap, body: &[u8]) -> Vec<(String, String)> {
+/// Reads the fields of a `multipart/form-data` body (RFC 7578); the value of a file is `None`.
+///
+/// `None` altogether where the body does not begin or end as it should; no content type with a boundary is `Some` of
+/// nothing.
+pub(crate) fn multipart(headers: &HeaderMap, body: &[u8]) -> Option<Vec<(String, Option<String>)>> {
     let Some(boundary) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(boundary) else {
-        return Vec::new();
+        return Some(Vec::new());
     };
     let text = String::from_utf8_lossy(body);
     // A line break before the first delimiter is optional, before all others it belongs to the delimiter.
     let text = format!("\r\n{text}");
     let delimiter = format!("\r\n--{boundary}");
-    text.split(&delimiter).skip(1).take_while(|part| !part.starts_with("--")).filter_map(field).collect()
+    let parts: Vec<&str> = text.split(&delimiter).skip(1).collect();
+    if !parts.last()?.starts_with("--") {
+        return None;
+    }
+    parts.into_iter().take_while(|part| !part.starts_with("--")).map(field).collect()
 }
 
 fn boundary(content_type: &str) -> Option<String> {
@@ -58,18 +65,18 @@ fn boundary(content_type: &str) -> Option<String> {
     })
 }
 
-fn field(part: &str) -> Option<(String, String)> {
+fn field(part: &str) -> Option<(String, Option<String>)> {
     let (head, value) = part.split_once("\r\n\r\n")?;
     let disposition = head.lines().find(|line| line.to_ascii_lowercase().starts_with("content-disposition:"))?;
-    let mut name = None;
+    let (mut name, mut file) = (None, false);
     for parameter in disposition.split(';').skip(1) {
         match parameter.trim().split_once('=') {
             Some(("name", value)) => name = Some(value.trim_matches('"').to_owned()),
-            Some(("filename", _)) => return None,
+            Some(("filename", _)) => file = true,
             _ => {}
         }
     }
-    Some((name?, value.to_owned()))
+    Some((name?, (!file).then(|| value.to_owned())))
 }
 
 #[cfg(test)]
@@ -99,8 +106,12 @@ mod tests {
         let body = "--xyz\r\nContent-Disposition: form-data; name=\"login\"\r\n\r\nalice\r\n\
                     --xyz\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\nno\r\n\
                     --xyz\r\ncontent-disposition: form-data; name=password\r\n\r\na\r\nb\r\n--xyz--\r\n";
-        let fields = multipart(&headers, body.as_bytes());
-        assert_eq!(fields, [("login", "alice"), ("password", "a\r\nb")].map(|(k, v)| (k.into(), v.into())));
-        assert!(multipart(&HeaderMap::new(), body.as_bytes()).is_empty());
+        let fields = multipart(&headers, body.as_bytes()).unwrap();
+        let expected = [("login", Some("alice")), ("f", None), ("password", Some("a\r\nb"))];
+        assert_eq!(fields, expected.map(|(name, value)| (name.into(), value.map(str::to_owned))));
+        assert_eq!(multipart(&HeaderMap::new(), body.as_bytes()), Some(Vec::new()));
+        for broken in ["", "--xyz\r\n", &body[..body.len() - 6], "--xyz\r\nno head\r\n--xyz--"] {
+            assert_eq!(multipart(&headers, broken.as_bytes()), None, "{broken}");
+        }
     }
 }

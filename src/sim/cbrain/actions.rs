@@ -17,7 +17,19 @@ pub(super) enum Action {
     Welcome,
     Groups,
     Group(String),
+    /// Making a group.
+    CreateGroup,
     Users,
+    /// Making a user, which a manager may.
+    CreateUser,
+    /// Removing a user, which a manager may.
+    DestroyUser,
+    /// A list or an object that has nothing in it here.
+    Resource(&'static str),
+    /// The same for who is not logged in.
+    Open(&'static str),
+    /// NeuroHub's page with a login form.
+    SignIn,
     User(String),
     /// The page where a password is changed.
     ChangePassword,
@@ -38,6 +50,9 @@ impl Action {
             ["session"] if method == Method::DELETE => Self::Destroy,
             ["users", "new_token"] if post => Self::NewToken,
             ["users", user, "create_user_session"] if post => Self::CreateUserSession(id(user)),
+            ["users"] if post => Self::CreateUser,
+            ["users", _] if method == Method::DELETE => Self::DestroyUser,
+            ["groups"] if post => Self::CreateGroup,
             _ if !get => return None,
             ["session" | "session_status"] => Self::Show,
             ["session", "new"] | ["login"] => Self::New,
@@ -48,6 +63,15 @@ impl Action {
             ["users"] => Self::Users,
             ["users", user] => Self::User(id(user)),
             ["users", _, "change_password"] => Self::ChangePassword,
+            ["signin"] => Self::SignIn,
+            ["session_data"] => Self::Resource("{}"),
+            ["stats"] => Self::Open("{}"),
+            ["swagger"] => {
+                Self::Open(r#"{"swagger":"2.0","info":{"title":"CBRAIN API","version":"7.0.0"},"paths":{}}"#)
+            }
+            ["userfiles" | "tasks" | "tags" | "data_providers" | "bourreaux" | "tools" | "tool_configs"] => {
+                Self::Resource("[]")
+            }
             _ => return None,
         })
     }
@@ -60,6 +84,7 @@ impl Action {
     /// Tells the name of an action that the API does not have, and those it has there.
     pub(super) const fn outside_api(&self) -> Option<(&'static str, &'static str)> {
         match self {
+            Self::SignIn => Some(("new", "[]")),
             Self::Welcome => Some(("welcome", "[:swagger, :stats]")),
             Self::ChangePassword => Some((
                 "change_password",

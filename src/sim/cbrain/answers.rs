@@ -24,6 +24,13 @@ pub(super) fn empty(status: StatusCode, format: Format) -> Answer {
     web::answer(status, media, Vec::new())
 }
 
+/// Answers without a body and its type, as what stands before Rails does.
+pub(super) fn bare(status: StatusCode) -> Answer {
+    let mut answer = Response::new(Vec::new());
+    *answer.status_mut() = status;
+    answer
+}
+
 /// Refuses, in the format that was asked for: a 401 has no body.
 pub(super) fn unauthorized(format: Format) -> Answer {
     empty(StatusCode::UNAUTHORIZED, format)
@@ -63,6 +70,24 @@ pub(super) fn told(status: StatusCode, name: &str, text: Option<&str>, format: F
     }
 }
 
+/// Makes a list of one object as XML.
+pub(super) fn xml_list(object: &Value) -> Answer {
+    let members = object.as_object().into_iter().flatten().map(|(name, value)| {
+        let name = name.replace('_', "-");
+        match value {
+            Value::Null => format!("    <{name} nil=\"true\"/>\n"),
+            Value::String(text) => format!("    <{name}>{}</{name}>\n", escaped(text)),
+            Value::Bool(value) => format!("    <{name} type=\"boolean\">{value}</{name}>\n"),
+            other => format!("    <{name} type=\"integer\">{other}</{name}>\n"),
+        }
+    });
+    let members: String = members.collect();
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<objects type=\"array\">\n  <object>\n{members}  </object>\n</objects>\n"
+    );
+    web::answer(StatusCode::OK, XML, body)
+}
+
 /// Answers as Rails does before any controller of the portal runs.
 pub(super) fn rails(status: StatusCode, format: Format) -> Answer {
     let reason = status.canonical_reason().unwrap_or_default();
@@ -89,7 +114,12 @@ pub(super) fn page(status: StatusCode, title: &str) -> Answer {
 
 /// Sends a browser elsewhere on the portal.
 pub(super) fn redirect(call: &Call<'_>, path: &str) -> Answer {
-    let origin = match (call.uri.scheme_str(), call.uri.authority()) {
+    // A proxy's word about the address counts; the last host of a list, the first scheme.
+    let told = |name| call.headers.get(name).and_then(|value| value.to_str().ok());
+    let host = told("x-forwarded-host").and_then(|hosts| hosts.rsplit(',').next()).map(str::trim);
+    let scheme = told("x-forwarded-proto").and_then(|schemes| schemes.split(',').next()).map(str::trim);
+    let scheme = scheme.or(call.uri.scheme_str());
+    let origin = match (scheme, host.or(call.uri.authority().map(http::uri::Authority::as_str))) {
         (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
         _ => String::new(),
     };
@@ -108,6 +138,10 @@ pub(super) fn with_cookie(mut answer: Answer) -> Answer {
 
 /// Does what happens to every answer on its way out: chunks, `ETag`, 304, no body for HEAD.
 pub(super) fn finish(mut answer: Answer, call: &Call<'_>) -> Answer {
+    // A type that no action has is named back.
+    if let (StatusCode::UNAUTHORIZED, Some(media)) = (answer.status(), &call.unsupported) {
+        web::set(&mut answer, http::header::CONTENT_TYPE, media);
+    }
     let ok = answer.status() == StatusCode::OK;
     let cache = if ok { "max-age=0, private, must-revalidate" } else { "no-cache" };
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cache));

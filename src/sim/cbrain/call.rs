@@ -1,29 +1,30 @@
 //! A request as Rails sees it: method, path, parameters, token and the format of the answer.
 
 use core::net::IpAddr;
-use std::collections::BTreeMap;
 
 use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderMap, Method, Request};
-use serde_json::Value;
 
+use super::params::{self, Param, Params, Unreadable};
 use super::sessions::COOKIE;
 use crate::sim::web;
-
-pub(super) type Params = BTreeMap<String, Value>;
 
 pub(super) struct Call<'a> {
     pub(super) method: Method,
     /// The path without doubled and trailing slashes and without a format's suffix.
     pub(super) path: String,
-    /// The parameters of query and body; none where the body is malformed JSON.
-    pub(super) params: Option<Params>,
+    /// The parameters of query and body.
+    pub(super) params: Result<Params, Unreadable>,
     pub(super) token: Option<String>,
+    /// Whether the token is given as something else than a text, which Rails stumbles over.
+    pub(super) odd_token: bool,
     pub(super) cookie: Option<&'a str>,
     /// The format of the request: the first one that it accepts.
     pub(super) format: Format,
     /// The format of the answer: the first one that it accepts and the portal has.
     pub(super) wanted: Format,
+    /// The first type that it accepts, where the portal has none of them.
+    pub(super) unsupported: Option<String>,
     pub(super) headers: &'a HeaderMap,
     pub(super) uri: &'a http::Uri,
 }
@@ -44,22 +45,25 @@ impl<'a> Call<'a> {
         let body = Body::of(request);
         let method = overridden(request, &body).unwrap_or_else(|| request.method().clone());
         let (path, suffix) = path_and_suffix(request.uri().path());
-        let mut params = body.params().map(|body| {
-            let query = web::pairs(request.uri().query().unwrap_or_default().as_bytes());
-            let mut params = top_level(query);
-            params.extend(body);
-            params
+        let query = params::form(request.uri().query().unwrap_or_default().as_bytes());
+        // The query wins.
+        let mut params = query.and_then(|query| {
+            let mut params = body.params()?;
+            params.extend(query);
+            Ok(params)
         });
-        let in_params = params.as_mut().and_then(|params| params.remove("cbrain_api_token"));
-        let in_params = in_params.and_then(|token| token.as_str().map(str::to_owned));
-        let token = header_token(headers).or_else(|| in_params.filter(|token| !token.is_empty()));
-        let named = params.as_ref().and_then(|params| params.get("format")).and_then(Value::as_str);
-        let (format, wanted) = match suffix.or(named) {
-            Some(name) => (Format::named(name), Format::named(name)),
+        let in_params = params.as_mut().ok().and_then(|params| params.remove("cbrain_api_token"));
+        let odd_token = in_params.as_ref().is_some_and(|token| !matches!(token, Param::Text(_) | Param::Null));
+        let in_params = in_params.as_ref().and_then(Param::text).filter(|token| !token.is_empty());
+        let token = header_token(headers).or_else(|| in_params.map(str::to_owned));
+        let named = params.as_ref().ok().and_then(|params| params.get("format"));
+        let (format, wanted, unsupported) = match suffix.or(named.map(|named| named.text().unwrap_or_default())) {
+            Some(name) => (Format::named(name), Format::named(name), None),
             None => accepted(headers),
         };
         let cookie = web::cookie(headers, COOKIE);
-        Self { method, path, token, cookie, format, wanted, params, headers, uri: request.uri() }
+        let uri = request.uri();
+        Self { method, path, token, odd_token, cookie, format, wanted, unsupported, params, headers, uri }
     }
 
     /// Gives the client's address where headers of a proxy tell one; the portal believes them.
@@ -87,9 +91,10 @@ impl Format {
         }
     }
 
+    /// Types are compared as they stand, in lower case.
     fn of_media(media: &str) -> Self {
         match media {
-            "text/html" | "application/xhtml+xml" | "*/*" => Self::Html,
+            "text/html" | "application/xhtml+xml" | "*/*" | "application/*" | "text/*" => Self::Html,
             "application/json" | "text/x-json" | "application/jsonrequest" => Self::Json,
             "application/xml" | "text/xml" | "application/x-xml" => Self::Xml,
             _ => Self::Other,
@@ -98,25 +103,28 @@ impl Format {
 }
 
 /// Reads `Accept` as Rails does: none, and any list with `*/*` in it, is a browser's.
-fn accepted(headers: &HeaderMap) -> (Format, Format) {
+fn accepted(headers: &HeaderMap) -> (Format, Format, Option<String>) {
     let lines: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    let mut medias: Vec<(String, f32)> = lines
+    let mut medias: Vec<(&str, f32)> = lines
         .iter()
         .flat_map(|line| line.split(','))
         .filter_map(|item| {
             let mut parts = item.split(';').map(str::trim);
-            let media = parts.next().filter(|media| !media.is_empty())?.to_ascii_lowercase();
+            let media = parts.next().filter(|media| !media.is_empty())?;
             let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok());
             Some((media, quality.unwrap_or(1.0)))
         })
         .collect();
-    if medias.is_empty() || medias.iter().any(|(media, _)| media == "*/*") {
-        return (Format::Html, Format::Html);
+    let says_nothing = lines.iter().all(|line| line.trim().is_empty());
+    if says_nothing || medias.iter().any(|(media, _)| *media == "*/*") {
+        return (Format::Html, Format::Html, None);
     }
     medias.sort_by(|(_, left), (_, right)| right.total_cmp(left));
     let formats = medias.iter().map(|(media, _)| Format::of_media(media));
-    let wanted = formats.clone().find(|format| *format != Format::Other);
-    (formats.clone().next().unwrap_or(Format::Html), wanted.unwrap_or(Format::Other))
+    let first = formats.clone().next().unwrap_or(Format::Other);
+    let wanted = formats.clone().find(|format| *format != Format::Other).unwrap_or(Format::Other);
+    let unsupported = medias.first().filter(|_| wanted == Format::Other).map(|(media, _)| (*media).to_owned());
+    (first, wanted, unsupported)
 }
 
 /// Reads the token of `Authorization: Bearer …` or `Token …`; the scheme is case-sensitive.
@@ -138,9 +146,10 @@ fn overridden(request: &Request<Vec<u8>>, body: &Body<'_>) -> Option<Method> {
     }
     let in_header = || request.headers().get("x-http-method-override")?.to_str().ok();
     let in_form = match body {
-        Body::Form(fields) => fields.iter().rev().find(|(key, _)| key == "_method").map(|(_, value)| value.as_str()),
+        Body::Form(text) => params::form(text).ok(),
         _ => None,
     };
+    let in_form = in_form.as_ref().and_then(|fields| fields.get("_method")?.text());
     let name = in_form.or_else(in_header)?.to_ascii_uppercase();
     ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"]
         .contains(&name.as_str())
@@ -169,45 +178,39 @@ fn path_and_suffix(path: &str) -> (String, Option<&str>) {
 
 /// A body as its content type says.
 enum Body<'a> {
-    Form(Vec<(String, String)>),
+    Form(&'a [u8]),
+    Fields(Vec<(String, Option<String>)>),
     Json(&'a [u8]),
-    /// Text, XML and the like: not looked at.
+    Xml(&'a [u8]),
+    /// Text and the like is not looked at, and of a form in parts that does not end nothing is taken.
     Ignored,
 }
 
 impl<'a> Body<'a> {
     fn of(request: &'a Request<Vec<u8>>) -> Self {
-        match web::media_type(request.headers()).as_deref() {
-            Some("application/x-www-form-urlencoded") => Self::Form(web::pairs(request.body())),
-            Some("multipart/form-data") => Self::Form(web::multipart(request.headers(), request.body())),
-            Some("application/json" | "text/x-json" | "application/jsonrequest") => Self::Json(request.body()),
-            None if request.method() == Method::POST => Self::Form(web::pairs(request.body())),
+        let (headers, body) = (request.headers(), request.body());
+        match web::media_type(headers).as_deref() {
+            Some("application/x-www-form-urlencoded") => Self::Form(body),
+            Some("multipart/form-data") => web::multipart(headers, body).map_or(Self::Ignored, Self::Fields),
+            Some("application/json" | "text/x-json" | "application/jsonrequest") => Self::Json(body),
+            Some("application/xml" | "text/xml" | "application/x-xml") => Self::Xml(body),
+            None if request.method() == Method::POST => Self::Form(body),
             _ => Self::Ignored,
         }
     }
 
-    fn params(self) -> Option<Params> {
+    fn params(self) -> Result<Params, Unreadable> {
         match self {
-            Self::Form(fields) => Some(top_level(fields)),
-            Self::Json([]) | Self::Ignored => Some(Params::new()),
-            Self::Json(text) => Some(match serde_json::from_slice(text).ok()? {
-                Value::Object(members) => members.into_iter().collect(),
-                other => Params::from([("_json".to_owned(), other)]),
-            }),
+            Self::Form(text) => params::form(text),
+            Self::Fields(fields) => {
+                let value = |value: Option<String>| value.map_or(Param::File, Param::Text);
+                params::fields(fields.into_iter().map(|(name, text)| (name, value(text))).collect())
+            }
+            Self::Json(text) => params::json(text),
+            Self::Xml(text) => params::xml(text),
+            Self::Ignored => Ok(Params::new()),
         }
     }
-}
-
-/// Makes parameters of a form's fields; what is nested, as in `session[login]`, counts by its first name.
-fn top_level(fields: Vec<(String, String)>) -> Params {
-    fields
-        .into_iter()
-        .filter(|(key, _)| !key.is_empty())
-        .map(|(key, value)| match key.split_once('[') {
-            Some((name, _)) => (name.to_owned(), Value::Object(serde_json::Map::new())),
-            None => (key, Value::String(value)),
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -222,7 +225,10 @@ mod tests {
     fn any_star_makes_a_browser() {
         for (accept, format) in [
             ("application/json", Format::Json),
-            ("Application/JSON; charset=utf-8", Format::Json),
+            ("application/json; charset=utf-8", Format::Json),
+            ("APPLICATION/JSON", Format::Other),
+            ("application/*", Format::Html),
+            (",", Format::Other),
             ("application/json, application/xml", Format::Json),
             ("application/xml, application/json", Format::Xml),
             ("application/xml;q=0.5, application/json", Format::Json),

@@ -23,6 +23,8 @@ pub enum Mishap {
     Slow(Duration),
     /// The portal acts; the answer's body comes one byte in each such time.
     Trickled(Duration),
+    /// An exception inside the portal before it acts: 500 with `{"error":"<message>"}`, as JSON.
+    Exception(String),
     /// A proxy before the portal answers with this status and an HTML page; the portal sees nothing.
     ProxyPage(StatusCode),
     /// This answer comes instead; the portal sees nothing.
@@ -54,6 +56,11 @@ impl Mishap {
                 reply.after(delay)
             }
             Self::Trickled(pace) => serve().with(Fault::Trickle(pace)),
+            Self::Exception(message) => {
+                let body = serde_json::json!({ "error": message }).to_string();
+                let media = "application/json; charset=utf-8";
+                Reply::new(web::answer(StatusCode::INTERNAL_SERVER_ERROR, media, body))
+            }
             Self::ProxyPage(status) => Reply::new(proxy_page(status)),
             Self::Instead(response) => Reply::new(*response),
             Self::Replaced(response) => {

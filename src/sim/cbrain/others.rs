@@ -14,8 +14,17 @@ const FIRST_GROUP: u64 = 1;
 
 impl Cbrain {
     pub(super) fn other(&mut self, origin: Origin, call: &Call<'_>, action: &Action, who: Option<Who>) -> Answer {
+        if let Action::Open(body) = action {
+            return match call.wanted {
+                Format::Json => answers::json(StatusCode::OK, (*body).to_owned()),
+                Format::Html => answers::page(StatusCode::OK, "CBRAIN"),
+                format => answers::unauthorized(format),
+            };
+        }
         let Some(who) = who else {
             return match call.wanted {
+                Format::Html if *action == Action::SignIn => answers::page(StatusCode::OK, "NeuroHub"),
+                Format::Html if *action == Action::Welcome => answers::with_cookie(answers::redirect(call, "/login")),
                 Format::Html => answers::with_cookie(answers::redirect(call, "/session/new")),
                 format => answers::unauthorized(format),
             };
@@ -24,21 +33,40 @@ impl Cbrain {
             self.used(origin, &who, Deed::Called);
             return answers::page(StatusCode::OK, "CBRAIN");
         }
+        let account = &who.account;
+        if call.wanted == Format::Xml && *action == Action::Groups {
+            let answer = answers::xml_list(&group(account));
+            self.used(origin, &who, Deed::Called);
+            return answer;
+        }
         if call.wanted != Format::Json {
-            // XML lists are left out.
+            // Other lists as XML are left out.
             return answers::unauthorized(call.wanted);
         }
-        let account = &who.account;
         let found = |value: Value| answers::json(StatusCode::OK, value.to_string());
         let (answer, deed) = match action {
             Action::Groups => (found(json!([group(account)])), Deed::Called),
             Action::Group(id) if *id == group_id(account).to_string() => (found(group(account)), Deed::Called),
             Action::Group(id) => return missing("Group", id),
             // Another role is needed: an empty 401 that says nothing about the session.
-            Action::Users | Action::CreateUserSession(_) if !account.admin => {
+            Action::Users | Action::CreateUserSession(_) | Action::CreateUser | Action::DestroyUser
+                if !account.admin =>
+            {
                 return answers::unauthorized(call.wanted);
             }
+            Action::Resource(body) => (answers::json(StatusCode::OK, (*body).to_owned()), Deed::Called),
+            // Nothing is made or removed here.
+            Action::CreateGroup | Action::CreateUser => {
+                let body = json!({ "name": ["can't be blank"] });
+                return answers::json(StatusCode::UNPROCESSABLE_ENTITY, body.to_string());
+            }
+            Action::DestroyUser => return answers::empty(StatusCode::CONFLICT, call.wanted),
             Action::Users => (found(self.accounts.values().map(user).collect()), Deed::Called),
+            // The portal's own admin, who is in no list of this simulator.
+            Action::User(id) if id == "1" && !account.admin => {
+                let text = "You don't have permission to view this user.";
+                return answers::told(StatusCode::BAD_REQUEST, "error", Some(text), call.wanted);
+            }
             Action::User(id) => match self.by_id(id) {
                 None => return missing("User", id),
                 Some(other) if other.id() != account.id() && !account.admin => {

@@ -6,11 +6,13 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use http::{Method, Request, StatusCode};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use http::{HeaderValue, Method, Request, StatusCode};
 
 use super::actions::Action;
 use super::answers::{self, Answer};
 use super::call::{Call, Format};
+use super::params::{Param, Unreadable};
 use super::sessions::Found;
 use super::{Account, Cbrain, Deed};
 use crate::Timestamp;
@@ -41,6 +43,9 @@ pub(super) struct Origin {
 
 impl Cbrain {
     pub(super) fn serve(&mut self, now: Timestamp, address: IpAddr, request: &Request<Vec<u8>>) -> Reply {
+        if let Some(answer) = server_refuses(request) {
+            return Reply::new(answer);
+        }
         let call = Call::read(request);
         let address = call.address().unwrap_or(address);
         let reply = self.filter(Origin { now, address }, &call);
@@ -51,8 +56,15 @@ impl Cbrain {
         let Some(action) = Action::route(&call.method, &call.path) else {
             return Reply::new(answers::rails(StatusCode::NOT_FOUND, call.format));
         };
-        if call.params.is_none() {
-            return Reply::new(answers::rails(StatusCode::BAD_REQUEST, call.format));
+        match &call.params {
+            Ok(_) if !has_odd_bearer(call) => {}
+            Err(Unreadable::TooDeep) => {
+                return Reply::new(answers::rails(StatusCode::INTERNAL_SERVER_ERROR, call.format));
+            }
+            _ => return Reply::new(answers::rails(StatusCode::BAD_REQUEST, call.format)),
+        }
+        if self.stopped || call.odd_token && call.token.is_none() {
+            return Reply::new(answers::rails(StatusCode::INTERNAL_SERVER_ERROR, call.format));
         }
         if let Some(answer) = outside_api(call, &action).or_else(|| self.maintenance(origin, call, &action)) {
             return Reply::new(answer);
@@ -144,8 +156,9 @@ impl Cbrain {
                 answers::unauthorized(call.wanted)
             });
         }
-        let (login, password) = credentials(call);
-        let account = login.and_then(|login| self.accounts.values().find(|account| account.matches(&login)));
+        let (logins, password) = credentials(call);
+        let named = |account: &&Account| logins.iter().any(|login| account.matches(login));
+        let account = self.accounts.values().find(named);
         let Some(account) = account else {
             return self.refuse(origin, call, None, BAD_LOGIN);
         };
@@ -235,25 +248,27 @@ fn logged_in(call: &Call<'_>, who: &Who) -> Answer {
     }
 }
 
-/// Reads login and password; an error is what Ruby says about a password that is no text.
-fn credentials(call: &Call<'_>) -> (Option<String>, Result<String, String>) {
-    use serde_json::Value;
-
-    let param = |name| call.params.as_ref().and_then(|params| params.get(name));
-    let login = match param("login") {
-        Some(Value::String(login)) => Some(login.clone()),
-        Some(Value::Number(login)) => Some(login.to_string()),
+/// Reads logins and password; an error is what Ruby says about a password that is no text.
+///
+/// A list of logins finds whoever has one of them.
+fn credentials(call: &Call<'_>) -> (Vec<String>, Result<String, String>) {
+    let param = |name| call.params.as_ref().ok().and_then(|params| params.get(name));
+    let login = |login: &Param| match login {
+        Param::Text(login) => Some(login.clone()),
+        Param::Other("Integer", login) => Some(login.clone()),
         _ => None,
     };
-    let unconvertible = |kind: &str| Err(format!("no implicit conversion of {kind} into String"));
-    let password = match param("password") {
-        Some(Value::String(password)) => Ok(password.clone()),
-        None | Some(Value::Null) => Err("password not set".to_owned()),
-        Some(Value::Bool(value)) => unconvertible(if *value { "true" } else { "false" }),
-        Some(Value::Array(_)) => unconvertible("Array"),
-        Some(Value::Number(_) | Value::Object(_)) => unconvertible("Integer"),
+    let logins = match param("login") {
+        Some(Param::List(logins)) => logins.iter().filter_map(login).collect(),
+        Some(one) => login(one).into_iter().collect(),
+        None => Vec::new(),
     };
-    (login, password)
+    let password = match param("password") {
+        Some(Param::Text(password)) => Ok(password.clone()),
+        None | Some(Param::Null) => Err("password not set".to_owned()),
+        Some(other) => Err(format!("no implicit conversion of {} into String", other.kind())),
+    };
+    (logins, password)
 }
 
 fn outside_api(call: &Call<'_>, action: &Action) -> Option<Answer> {
@@ -300,6 +315,34 @@ fn forgery(call: &Call<'_>, action: &Action, who: Option<&Who>) -> Option<Answer
         Some(who) if call.wanted == Format::Html => answers::redirect(call, start_page(&who.account)),
         _ => answers::unauthorized(call.wanted),
     })
+}
+
+/// What the web server itself refuses, before Rails sees it, or what comes before all else in Rails.
+fn server_refuses(request: &Request<Vec<u8>>) -> Option<Answer> {
+    const QUERY: usize = 10 << 10;
+    const FIELD: usize = 80 << 10;
+    // By RFCs 2616, 2518, 3253, 3648, 3744, 5323, 4791 and 5789.
+    const KNOWN: &str = "OPTIONS GET HEAD POST PUT DELETE TRACE CONNECT PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK \
+        VERSION-CONTROL REPORT CHECKOUT CHECKIN UNCHECKOUT MKWORKSPACE UPDATE LABEL MERGE BASELINE-CONTROL MKACTIVITY \
+        ORDERPATCH ACL SEARCH MKCALENDAR PATCH";
+    let (method, headers) = (request.method(), request.headers());
+    let too_long = request.uri().query().is_some_and(|query| query.len() > QUERY)
+        || headers.values().any(|value| value.len() > FIELD);
+    if too_long || method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return Some(answers::bare(StatusCode::BAD_REQUEST));
+    }
+    if !KNOWN.split_whitespace().any(|known| known == method.as_str()) {
+        return Some(answers::bare(StatusCode::INTERNAL_SERVER_ERROR));
+    }
+    // A browser asks whether a page of another site may call; no such site is named.
+    let asks = headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    (asks && method == Method::OPTIONS).then(|| answers::bare(StatusCode::OK))
+}
+
+/// Tells whether a token in the header is no ASCII.
+fn has_odd_bearer(call: &Call<'_>) -> bool {
+    let value = call.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    (value.starts_with(b"Bearer ") || value.starts_with(b"Token ")) && !value.is_ascii()
 }
 
 fn start_page(account: &Account) -> &'static str {

@@ -2,6 +2,7 @@ use http::Response;
 
 use super::*;
 
+mod corners;
 mod states;
 
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -132,7 +133,7 @@ fn a_login_may_be_a_form_json_multipart_or_a_query_but_not_text() {
         ("/session", "multipart/form-data; boundary=b", multipart, 200),
         ("/session?login=alice&password=wonderland", "text/plain", "", 200),
         ("/session", "text/plain", form, 401),
-        ("/session", "application/xml", "<login>alice</login>", 401),
+        ("/session", "application/xml", "<session><login>alice</login></session>", 401),
         ("/session", "application/x-www-form-urlencoded", "session[login]=alice&session[password]=wonderland", 401),
         ("/session", "application/json", "{\"login\":", 400),
         ("/session", "application/json", "[]", 401),

@@ -13,7 +13,7 @@ use super::connection::{Connection, Wire};
 use crate::sim::{Arrival, Simulator};
 
 /// The longest head in bytes, roughly.
-const HEAD: usize = 16 << 10;
+const HEAD: usize = 128 << 10;
 /// The longest body in bytes.
 const BODY: usize = 1 << 20;
 
@@ -45,6 +45,7 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
     pub(super) fn receive(&mut self) -> io::Result<Received> {
         let mut http = Http::<RecvRequest>::new().map_err(io::Error::other)?;
         let head = loop {
+            tolerate_version(&mut self.inbox);
             match http.try_request(&self.inbox) {
                 Ok((used, Some(head))) => {
                     self.inbox.drain(..used);
@@ -73,9 +74,6 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
             Framing::Unknown => return refused(StatusCode::BAD_REQUEST),
             Framing::Length(length) if length > BODY as u64 => return refused(StatusCode::PAYLOAD_TOO_LARGE),
             _ => {}
-        }
-        if head.method() == Method::CONNECT {
-            return refused(StatusCode::METHOD_NOT_ALLOWED);
         }
         // A HEAD request's body is not read, so what follows its head cannot be understood.
         let close = head.method() == Method::HEAD && !matches!(framing, Framing::None | Framing::Length(0));
@@ -142,6 +140,16 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
 
     fn whole(&self, head: Request<()>, body: Vec<u8>) -> Request<Vec<u8>> {
         put_together(head, body, Arrival { scheme: self.scheme, address: self.address })
+    }
+}
+
+/// Takes a request that says `HTTP/2.0` for one of HTTP/1.1, as Puma does.
+fn tolerate_version(inbox: &mut [u8]) {
+    let line = inbox.iter().position(|byte| *byte == b'\r').unwrap_or_default();
+    if let Some(version) = line.checked_sub(9).and_then(|start| inbox.get_mut(start..line))
+        && version == b" HTTP/2.0"
+    {
+        version.copy_from_slice(b" HTTP/1.1");
     }
 }
 

@@ -64,7 +64,7 @@ fn server() -> Server<Echo> {
 }
 
 /// Sends bytes and reads until the server closes.
-fn talk(server: &Server<Echo>, request: &str) -> String {
+fn talk<S>(server: &Server<S>, request: &str) -> String {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     read_all(stream)
@@ -178,7 +178,7 @@ fn a_head_request_gets_the_head_alone() {
 fn what_is_too_large_or_no_http_is_refused() {
     let server = server();
     let fields = "x: y\r\n".repeat(200);
-    let long = "z".repeat(20_000);
+    let long = "z".repeat(200_000);
     let chunk = format!("100000\r\n{}\r\n", "b".repeat(0x10_0000)).repeat(3);
     let huge = "b".repeat(2_000_000);
     for (request, status) in [
@@ -191,7 +191,6 @@ fn what_is_too_large_or_no_http_is_refused() {
         ("POST /a HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n".into(), 400),
         ("POST /a HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n".into(), 400),
         ("POST /a HTTP/1.1\r\ncontent-length: x\r\n\r\n".into(), 400),
-        ("CONNECT sim.test:1 HTTP/1.1\r\n\r\n".into(), 405),
         ("hello\r\n\r\n".into(), 400),
         ("\x16\x03\x01\x02\r\n\r\n".into(), 400),
     ] {
@@ -247,6 +246,11 @@ fn a_portal_is_served_with_its_levers() {
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     let token = format!("authorization: Bearer {}\r\n\r\n", body["cbrain_api_token"].as_str().unwrap());
 
+    assert!(talk(&server, &one("CONNECT sim.test:1")).starts_with("HTTP/1.1 404 "));
+    let second =
+        format!("GET /session HTTP/2.0\r\nhost: sim.test\r\nconnection: close\r\naccept: application/json\r\n{token}");
+    assert!(talk(&server, &second).starts_with("HTTP/1.1 200 "));
+
     server.with(|portal| portal.lock_portal(Some("later")));
     let (head, body) = send("DELETE /session", &token);
     assert!(head.starts_with("HTTP/1.1 503 ") && body == r#"{"message":"later"}"#, "{head}{body}");
@@ -254,7 +258,7 @@ fn a_portal_is_served_with_its_levers() {
     let (head, body) = send("DELETE /session", &token);
     assert!(head.starts_with("HTTP/1.1 200 ") && body.is_empty(), "{head}{body}");
     assert_eq!(server.with(|portal| portal.count(Deed::LoggedOut)), 1);
-    assert_eq!(server.log().iter().map(|served| served.status.as_u16()).collect::<Vec<_>>(), [200, 503, 200]);
+    assert_eq!(server.log().iter().map(|served| served.status.as_u16()).collect::<Vec<_>>(), [200, 404, 200, 503, 200]);
 }
 
 #[test]

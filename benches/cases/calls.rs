@@ -67,7 +67,7 @@ pub fn gateway() -> Case {
 /// With a bearer and a session token, as Kotak's Trade API has it.
 pub fn two_tokens() -> Case {
     let base = BaseUrl::parse("https://sbx.kotaksecurities.com/apim").unwrap();
-    let provider = TradeApi::new(base, "AB1234", "consumer-key");
+    let provider = TradeApi::new(base, "AB1234", "consumer-key").unwrap();
     let tokens = TradeTokens { bearer: TOKEN.into(), session_token: TOKEN.into() };
     let mut session = Session::adopt(provider, tokens, Options::default(), [7; 32]).unwrap();
     session.start(START);

@@ -122,18 +122,21 @@ pub fn open_trade(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage>
     }
     let user = answers.user.clone().ok_or_else(|| missing("SANSESSION_USER"))?;
     let key = needed("SANSESSION_CONSUMER_KEY", known(CONSUMER_KEY))?;
-    let mut provider = TradeApi::new(world::base(args, &url)?, user.expose(), key);
+    let mut provider = TradeApi::new(world::base(args, &url)?, user.expose(), key).map_err(|error| match error {
+        Rejection::Empty("userid") | Rejection::Malformed("userid") => named("SANSESSION_USER")(error),
+        error => named("SANSESSION_CONSUMER_KEY")(error),
+    })?;
     let secret = variable("SANSESSION_CONSUMER_SECRET")?.or_else(|| known(CONSUMER_SECRET).map(Secret::from));
     let renews = secret.is_some();
     if let Some(secret) = secret {
         let secret = whole("SANSESSION_CONSUMER_SECRET", secret)?;
-        provider = provider.consumer_secret(secret);
+        provider = provider.consumer_secret(secret).map_err(named("SANSESSION_CONSUMER_SECRET"))?;
     }
     if let Some(ip) = variable("SANSESSION_IP")? {
-        provider = provider.ip(ip.expose());
+        provider = provider.ip(ip.expose()).map_err(named("SANSESSION_IP"))?;
     }
     if let Some(app_id) = variable("SANSESSION_APP_ID")? {
-        provider = provider.app_id(app_id.expose());
+        provider = provider.app_id(app_id.expose()).map_err(named("SANSESSION_APP_ID"))?;
     }
     let code = answers.code.as_ref();
     digits("SANSESSION_CODE", code, &[4, 5, 6, 7, 8], "the access code has digits alone, four of them most likely")?;
@@ -174,7 +177,7 @@ pub fn open_neo(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     let mut provider = Neo::new(world::base(args, &url)?, ucc.expose(), mobile).map_err(unusable)?;
     if let Some(token) = answers.kotak.access_token.take().or_else(|| known(DASHBOARD_TOKEN).map(Secret::from)) {
         answers.kotak.given = Some(token.clone());
-        provider = provider.dashboard_token(token);
+        provider = provider.dashboard_token(token).map_err(named(ACCESS_TOKEN))?;
     } else {
         answerable(ACCESS_TOKEN, false)?;
     }
@@ -248,6 +251,11 @@ fn base(url: &str) -> Result<BaseUrl, Usage> {
     Ok(BaseUrl::parse(url)?)
 }
 
+/// Names the variable whose value a provider does not take.
+fn named(name: &str) -> impl Fn(Rejection) -> Usage {
+    move |error| Usage(format!("{name}: {error}"))
+}
+
 /// Reads what no login can do without.
 fn needed(name: &str, known: Option<&str>) -> Result<Secret, Usage> {
     whole(name, variable(name)?.or_else(|| known.map(Secret::from)).ok_or_else(|| missing(name))?)
@@ -261,6 +269,7 @@ fn whole(name: &str, value: Secret) -> Result<Secret, Usage> {
         text if text.contains(|c: char| c.is_whitespace() || c.is_control()) => {
             Err(Usage(format!("{name} has a space or a line break in it")))
         }
+        text if !text.is_ascii() => Err(Usage(format!("{name} has a character in it that no header can carry"))),
         _ => Ok(value),
     }
 }

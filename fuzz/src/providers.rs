@@ -29,10 +29,10 @@ pub fn visit<V: Visit>(which: u8, visitor: V) -> V::Output {
         1 => visitor.visit(gateway()),
         2 => visitor.visit(strict_gateway()),
         3 => visitor.visit(trade()),
-        4 => visitor.visit(trade().consumer_secret("consumer-secret").requests_code()),
-        5 => visitor.visit(trade().consumer_secret("consumer-secret").without_code()),
+        4 => visitor.visit(trade().consumer_secret("consumer-secret").unwrap().requests_code()),
+        5 => visitor.visit(trade().consumer_secret("consumer-secret").unwrap().without_code()),
         6 => visitor.visit(neo()),
-        7 => visitor.visit(neo().dashboard_token("dashboard-token")),
+        7 => visitor.visit(neo().dashboard_token("dashboard-token").unwrap()),
         8 => visitor.visit(keyed().oauth1a.clone()),
         9 => visitor.visit(keyed().oauth2.clone()),
         10 => visitor.visit(keyed().consent.clone()),
@@ -76,7 +76,7 @@ pub fn strict_gateway() -> Gateway {
 }
 
 pub fn trade() -> TradeApi {
-    TradeApi::new(url("https://tradeapi.kotaksecurities.com/apim"), "USER1", "consumer-key")
+    TradeApi::new(url("https://tradeapi.kotaksecurities.com/apim"), "USER1", "consumer-key").unwrap()
 }
 
 pub fn neo() -> Neo {

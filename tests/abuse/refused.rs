@@ -6,6 +6,9 @@ use sansession::providers::ibkr::direct::{OAuth2Error, WebApiToken};
 use sansession::providers::ibkr::oauth1a::{Consumer, Grant, GrantError, SignError};
 use sansession::providers::ibkr::oauth2::{Bearer, Client};
 use sansession::providers::ibkr::{OAuth2, WebApi};
+use sansession::providers::kotak::neo::NeoTokens;
+use sansession::providers::kotak::trade_api::TradeTokens;
+use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::{Options, Rejection, ResumeError, Secret, Session, Snapshot};
 
 use crate::direct;
@@ -55,6 +58,34 @@ fn is_not_admitted<P: Provider>(provider: P, snapshot: &Snapshot) -> bool {
 #[test]
 fn cbrain_takes_no_token_that_cannot_be_sent() {
     is_refused_as_a_token("token", || Cbrain::new(url("https://portal.example.org")).unwrap(), |token| token);
+}
+
+#[test]
+fn kotak_takes_no_key_token_or_id_that_cannot_be_sent() {
+    let base = || url("https://tradeapi.kotaksecurities.com/apim");
+    let trade = || TradeApi::new(base(), "USER1", "key").unwrap();
+    let neo = || Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap();
+    let refused = |field: &'static str, take: &dyn Fn(&str) -> Result<(), Rejection>| {
+        is_refused(field, take, &Rejection::Empty(field), &Rejection::Malformed(field));
+    };
+    refused("userid", &|text| TradeApi::new(base(), text, "key").map(drop));
+    refused("consumer key", &|text| TradeApi::new(base(), "USER1", text).map(drop));
+    refused("consumer secret", &|text| trade().consumer_secret(text).map(drop));
+    refused("dashboard token", &|text| neo().dashboard_token(text).map(drop));
+    // A name may have spaces within.
+    for (field, take) in [("ip", TradeApi::ip as fn(TradeApi, &'static str) -> _), ("app id", TradeApi::app_id)] {
+        assert!(take(trade(), "my program 1").is_ok());
+        assert_eq!(take(trade(), "").unwrap_err(), Rejection::Empty(field));
+        for text in UNSENDABLE.into_iter().filter(|text| *text != "two words") {
+            assert_eq!(take(trade(), text).unwrap_err(), Rejection::Malformed(field), "{text:?}");
+        }
+    }
+    let with = |session_token| TradeTokens { bearer: "b".into(), session_token };
+    is_refused_as_a_token("session token", trade, with);
+    is_refused_as_a_token("bearer", trade, |bearer| TradeTokens { bearer, session_token: "s".into() });
+    let base = || url("https://e43.kotaksecurities.com");
+    is_refused_as_a_token("token", neo, |token| NeoTokens { token, sid: "s".into(), base: base() });
+    is_refused_as_a_token("sid", neo, |sid| NeoTokens { token: "t".into(), sid, base: base() });
 }
 
 #[test]

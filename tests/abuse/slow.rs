@@ -90,7 +90,10 @@ fn a_byte_a_second_ends_with_the_time_of_the_request() {
         gives_up("ibkr-gateway", Gateway::new(&base("/v1/api")).unwrap());
         gives_up("ibkr-oauth1a", direct::oauth1a_at(&base("/v1/api")));
         gives_up("ibkr-oauth2", direct::oauth2_at(&base("/v1/api")));
-        gives_up("kotak-trade", TradeApi::new(base("/apim"), "USER1", "key").consumer_secret("secret"));
-        gives_up("kotak-neo", Neo::new(base(""), "ABC12", "0000000000").unwrap().dashboard_token("token"));
+        gives_up(
+            "kotak-trade",
+            TradeApi::new(base("/apim"), "USER1", "key").unwrap().consumer_secret("secret").unwrap(),
+        );
+        gives_up("kotak-neo", Neo::new(base(""), "ABC12", "0000000000").unwrap().dashboard_token("token").unwrap());
     }
 }

@@ -56,7 +56,7 @@ pub const SUBJECTS: [Subject; 6] = [
         hosts: &["tradeapi.kotaksecurities.com", "ctradeapi.kotaksecurities.com"],
         make: |options| {
             let base = url("https://tradeapi.kotaksecurities.com/apim");
-            new(TradeApi::new(base, "USER1", "key").consumer_secret("secret"), options)
+            new(TradeApi::new(base, "USER1", "key").unwrap().consumer_secret("secret").unwrap(), options)
         },
     },
     Subject {

@@ -74,8 +74,8 @@ impl Case for Trade {
     }
 
     fn provider(&self) -> TradeApi {
-        let provider = TradeApi::new(url("https://tradeapi.kotaksecurities.com/apim"), "USER1", "key");
-        let provider = if self.has_secret { provider.consumer_secret("secret") } else { provider };
+        let provider = TradeApi::new(url("https://tradeapi.kotaksecurities.com/apim"), "USER1", "key").unwrap();
+        let provider = if self.has_secret { provider.consumer_secret("secret").unwrap() } else { provider };
         if self.without_code { provider.without_code() } else { provider }
     }
 

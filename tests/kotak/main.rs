@@ -56,11 +56,11 @@ fn user() -> User {
 
 /// The Trade API for somebody who has no secret of an application.
 fn trade_provider() -> TradeApi {
-    TradeApi::new(url(TRADE), "USER1", "key")
+    TradeApi::new(url(TRADE), "USER1", "key").unwrap()
 }
 
 fn renewing() -> TradeApi {
-    trade_provider().consumer_secret("secret")
+    trade_provider().consumer_secret("secret").unwrap()
 }
 
 fn trade_with(provider: TradeApi, user: User, options: Options) -> Trade {
@@ -121,7 +121,7 @@ fn access_code(world: &Trade) -> Input {
 }
 
 fn neo_provider() -> Neo {
-    Neo::new(url(NEO), "ABC12", "0000000000").unwrap().dashboard_token(DASHBOARD)
+    Neo::new(url(NEO), "ABC12", "0000000000").unwrap().dashboard_token(DASHBOARD).unwrap()
 }
 
 fn neo_server() -> sim::Neo {

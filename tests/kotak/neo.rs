@@ -148,7 +148,7 @@ fn what_can_be_no_code_and_no_number_costs_nothing() {
 #[test]
 fn a_number_is_sent_in_one_form_however_it_was_written() {
     for written in ["0000000000", "00000 00000", "00000000000", "910000000000", "+91-00000-00000"] {
-        let provider = Neo::new(url(NEO), "ABC12", written).unwrap().dashboard_token(DASHBOARD);
+        let provider = Neo::new(url(NEO), "ABC12", written).unwrap().dashboard_token(DASHBOARD).unwrap();
         let mut world = World::new(Session::new(provider, Options::default(), seed()), neo_server());
         needs(&mut world, NeedKind::Totp, Because::Opening);
         give_code(&mut world);

@@ -12,8 +12,8 @@ const TRADE: &str = "https://tradeapi.kotaksecurities.com/apim";
 
 pub fn trade_api(with_secret: bool) -> Laws<TradeApi> {
     let make = move || {
-        let provider = TradeApi::new(url(TRADE), "USER1", "key");
-        if with_secret { provider.consumer_secret("secret") } else { provider }
+        let provider = TradeApi::new(url(TRADE), "USER1", "key").unwrap();
+        if with_secret { provider.consumer_secret("secret").unwrap() } else { provider }
     };
     Laws::new(make)
         .server(|request, _| {
@@ -75,7 +75,7 @@ const TRADE_TOKENS: [&str; 3] =
 pub fn neo(configured: bool) -> Laws<Neo> {
     let make = move || {
         let neo = Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap();
-        if configured { neo.dashboard_token("dashboard") } else { neo }
+        if configured { neo.dashboard_token("dashboard").unwrap() } else { neo }
     };
     let granted = |token: &str, base: &str| {
         format!(r#"{{"data":{{"token":"{token}","sid":"sid","kType":"Trade","baseUrl":"{base}"}}}}"#)

@@ -27,7 +27,7 @@ fn no_panic_of_a_program_that_unwraps_quotes_a_secret() {
     let url = |text: &str| BaseUrl::parse(text).unwrap();
     let portal = || Cbrain::new(url("https://portal.example.org")).unwrap();
     let neo = || Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap();
-    let trade = || TradeApi::new(url("https://tradeapi.kotaksecurities.com/apim"), "USER1", "key");
+    let trade = || TradeApi::new(url("https://tradeapi.kotaksecurities.com/apim"), "USER1", "key").unwrap();
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{MARK}\n-----END PRIVATE KEY-----\n");
     let broken = format!("{MARK}\n{MARK}");
     let resumed = |text: String| {

@@ -118,6 +118,11 @@ fn what_no_header_can_carry_is_refused_by_the_name_of_its_variable() {
         let proxy = || tool("cbrain --listen 127.0.0.1:0").at(&portal).norm();
         let direct = |args: &str| tool(&format!("{args} --url https://localhost:1/v1/api"));
         let second = || direct("ibkr-oauth2 --egress-ip 127.0.0.1 --key-id k").env("SANSESSION_USER", "norm");
+        let trade = || tool("kotak-trade --url http://localhost:1/apim").norm().env("SANSESSION_CONSUMER_KEY", "key");
+        let neo = || {
+            let tool = tool("kotak-neo --url http://localhost:1").env("SANSESSION_UCC", "ABC12");
+            tool.env("SANSESSION_MOBILE", "0000000000")
+        };
         for (tool, name) in [
             (proxy().env("SANSESSION_PROXY_SECRET", &long), "SANSESSION_PROXY_SECRET"),
             (tool("cbrain").at(&portal).env("SANSESSION_TOKEN", evil), "SANSESSION_TOKEN"),
@@ -131,6 +136,13 @@ fn what_no_header_can_carry_is_refused_by_the_name_of_its_variable() {
             ),
             (direct("ibkr-oauth1a").arg("--realm", evil).env("SANSESSION_CONSUMER_KEY", "A"), "--realm"),
             (second().env("SANSESSION_CLIENT_ID", evil), "SANSESSION_CLIENT_ID"),
+            (trade().env("SANSESSION_USER", evil), "SANSESSION_USER"),
+            (trade().env("SANSESSION_CONSUMER_KEY", evil), "SANSESSION_CONSUMER_KEY"),
+            (trade().env("SANSESSION_CONSUMER_SECRET", evil), "SANSESSION_CONSUMER_SECRET"),
+            (trade().env("SANSESSION_ACCESS_TOKEN", evil), "SANSESSION_ACCESS_TOKEN"),
+            (trade().env("SANSESSION_IP", format!("{evil} ")), "SANSESSION_IP"),
+            (trade().env("SANSESSION_APP_ID", format!("{evil} ")), "SANSESSION_APP_ID"),
+            (neo().env("SANSESSION_ACCESS_TOKEN", evil), "SANSESSION_ACCESS_TOKEN"),
         ] {
             let run = tool.runs().exits(64);
             assert!(run.err.contains(name) && run.lines.is_empty(), "{evil:?} {name}: {run:#?}");

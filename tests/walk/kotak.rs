@@ -84,12 +84,12 @@ fn trade(request: &str) -> Vec<(&'static str, Sample)> {
 
 fn trade_api() -> TradeApi {
     let base = BaseUrl::parse("https://tradeapi.kotaksecurities.com/apim").unwrap();
-    TradeApi::new(base, "USER1", "key")
+    TradeApi::new(base, "USER1", "key").unwrap()
 }
 
 #[test]
 fn every_state_of_the_trade_api_leads_on() {
-    let provider = || trade_api().consumer_secret("secret");
+    let provider = || trade_api().consumer_secret("secret").unwrap();
     let map = Walk::new(provider)
         .options(options())
         .answers(answers)

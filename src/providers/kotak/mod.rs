@@ -58,9 +58,12 @@ fn is_code(code: &str, length: core::ops::RangeInclusive<usize>) -> bool {
     length.contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// What is said of a snapshot whose tokens somebody has edited.
+const UNSENDABLE: &str = "a token cannot be carried by a header";
+
 /// Tells whether a token can be written into a header.
 fn sendable(token: &crate::Secret) -> bool {
-    !token.is_empty() && token.expose().bytes().all(|byte| (0x21..0x7f).contains(&byte))
+    crate::Rejection::check_token("token", token.expose()).is_ok()
 }
 
 #[cfg(test)]

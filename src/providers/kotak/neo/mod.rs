@@ -108,7 +108,7 @@ use super::host::{self, Told};
 use super::wire::fault::{At, Class, neo as find_fault};
 use super::wire::neo::{App, Granted, authorize};
 use super::wire::{jwt, value_of};
-use super::{is_code, mobile, pass_on, sendable, to_the_next_minute};
+use super::{UNSENDABLE, is_code, mobile, pass_on, sendable, to_the_next_minute};
 use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Rule, Step, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
 
@@ -146,9 +146,13 @@ impl Neo {
 
     /// Gives the dashboard's token (the vendor's SDK calls it consumer key). It is then not asked for,
     /// and not written into snapshots.
-    #[must_use]
-    pub fn dashboard_token(self, token: impl Into<Secret>) -> Self {
-        Self { dashboard_token: Some(token.into()), ..self }
+    ///
+    /// # Errors
+    /// [`Rejection`] where `dashboard token` is empty or cannot be carried by a header.
+    pub fn dashboard_token(self, token: impl Into<Secret>) -> Result<Self, Rejection> {
+        let token = token.into();
+        Rejection::check_token("dashboard token", token.expose())?;
+        Ok(Self { dashboard_token: Some(token), ..self })
     }
 
     fn dashboard<'a>(&'a self, state: &'a NeoState) -> Option<&'a Secret> {
@@ -294,12 +298,7 @@ impl Provider for Neo {
 
     fn adopt(&self, tokens: NeoTokens) -> Result<NeoState, Rejection> {
         for (name, token) in [("token", &tokens.token), ("sid", &tokens.sid)] {
-            if token.is_empty() {
-                return Err(Rejection::Empty(name));
-            }
-            if !sendable(token) {
-                return Err(Rejection::Malformed(name));
-            }
+            Rejection::check_token(name, token.expose())?;
         }
         let host = host::admit(&self.base, &tokens.base.to_string(), None).map_err(|_| Rejection::Malformed("base"))?;
         let expires = jwt::ends(tokens.token.expose());
@@ -308,6 +307,11 @@ impl Provider for Neo {
     }
 
     fn admits(&self, state: &NeoState) -> Result<(), &'static str> {
+        let view = state.view.iter().flat_map(|view| [&view.token, &view.sid]);
+        let live = state.live.iter().flat_map(|live| [&live.token, &live.sid]);
+        if !view.chain(live).chain(&state.dashboard_token).all(sendable) {
+            return Err(UNSENDABLE);
+        }
         match state.live.as_ref().and_then(|live| live.host.as_ref()) {
             Some(told) => told.admitted_from(&self.base).map_err(|_| "the host is not one that may get tokens"),
             None => Ok(()),

@@ -27,7 +27,7 @@ fn sim() -> Sim {
 }
 
 fn opening() -> Trade {
-    Run::new(provider().dashboard_token("dash-1"), sim())
+    Run::new(provider().dashboard_token("dash-1").unwrap(), sim())
 }
 
 fn totp(run: &Trade) -> Input {
@@ -90,8 +90,10 @@ fn refused_answers_are_never_sent_again() {
 
 #[test]
 fn an_invalid_ucc_is_no_rate_limit_and_no_refused_code() {
-    let neo =
-        Neo::new(url("https://mis.kotaksecurities.com"), "NOBODY", "0000000000").unwrap().dashboard_token("dash-1");
+    let neo = Neo::new(url("https://mis.kotaksecurities.com"), "NOBODY", "0000000000")
+        .unwrap()
+        .dashboard_token("dash-1")
+        .unwrap();
     let mut run = Run::new(neo, sim());
     run.needs(NeedKind::Totp, Because::Opening);
     let code = totp(&run);
@@ -228,7 +230,7 @@ fn a_login_that_tells_no_base_url_goes_on_at_the_login_host() {
         // The next process goes there, too.
         let snapshot = run.session.snapshot();
         let options = Options::default();
-        let provider = provider().dashboard_token("dash-1");
+        let provider = provider().dashboard_token("dash-1").unwrap();
         let mut next = Session::resume(provider, &snapshot, options, None, [8; 32], run.now).unwrap();
         let call = http::Request::get(ORDERS).body(Vec::new()).unwrap();
         let (call, _) = next.authorize_request(run.now, call).unwrap();
@@ -239,7 +241,7 @@ fn a_login_that_tells_no_base_url_goes_on_at_the_login_host() {
 #[test]
 fn a_new_dashboard_token_ends_the_session_and_is_asked_for() {
     let options = Options { relogin: Relogin::AskAgain { per_day: 1 }, ..Options::default() };
-    let session = Session::new(provider().dashboard_token("dash-1"), options, [7; 32]);
+    let session = Session::new(provider().dashboard_token("dash-1").unwrap(), options, [7; 32]);
     let mut run = Run::with(session, sim(), NOW);
     log_in(&mut run, Because::Opening);
     run.sim.reset_dashboard_token("ABC12", "dash-2");
@@ -312,14 +314,15 @@ fn a_quota_waits_for_the_next_minute() {
 #[test]
 fn a_snapshot_resumes_without_a_login_and_without_a_tampered_host() {
     let options = || Options { egress: Some("office".into()), ..Options::default() };
-    let mut run = Run::with(Session::new(provider().dashboard_token("dash-1"), options(), [7; 32]), sim(), NOW);
+    let mut run =
+        Run::with(Session::new(provider().dashboard_token("dash-1").unwrap(), options(), [7; 32]), sim(), NOW);
     log_in(&mut run, Because::Opening);
     let snapshot = run.session.snapshot();
     for secret in ["dash-1", "654321", "0000000000"] {
         assert!(!snapshot.expose_secrets().contains(secret), "{secret}");
     }
     let resume = |snapshot: &Snapshot, options| {
-        Session::resume(provider().dashboard_token("dash-1"), snapshot, options, None, [9; 32], NOW)
+        Session::resume(provider().dashboard_token("dash-1").unwrap(), snapshot, options, None, [9; 32], NOW)
     };
     let session = resume(&snapshot, options()).unwrap();
     let mut resumed = Run { session, sim: run.sim, now: run.now, told: Vec::new(), sent: Vec::new() };
@@ -337,7 +340,8 @@ fn tokens_of_another_program_are_looked_at_first() {
     let live = run.session.live().unwrap();
     let tokens =
         || NeoTokens { token: live.token.clone(), sid: live.sid.clone(), base: url("https://e43.kotaksecurities.com") };
-    let adopt = |tokens| Session::adopt(provider().dashboard_token("dash-1"), tokens, Options::default(), [1; 32]);
+    let adopt =
+        |tokens| Session::adopt(provider().dashboard_token("dash-1").unwrap(), tokens, Options::default(), [1; 32]);
     let session = adopt(tokens()).unwrap();
     let foreign = NeoTokens { base: url("https://evil.example"), ..tokens() };
     assert_eq!(adopt(foreign).unwrap_err(), Rejection::Malformed("base"));

@@ -109,7 +109,7 @@ use super::wire::fault::{At, Class, trade_api as find_fault};
 use super::wire::gateway::Client;
 use super::wire::trade_api::App;
 use super::wire::{header, value_of};
-use super::{is_code, sendable};
+use super::{UNSENDABLE, is_code, sendable};
 use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Secret, Ticket, Timestamp};
 
@@ -142,11 +142,16 @@ enum Factor {
 impl TradeApi {
     /// Takes a host with its base path, such as `https://tradeapi.kotaksecurities.com/apim`, the user's
     /// id (init needs it before anybody is asked for a password) and the application's key.
-    pub fn new(base: BaseUrl, userid: impl Into<String>, consumer_key: impl Into<Secret>) -> Self {
-        let consumer_key = consumer_key.into();
-        Self {
+    ///
+    /// # Errors
+    /// [`Rejection`] where `userid` or `consumer key` is empty or cannot be carried by a header.
+    pub fn new(base: BaseUrl, userid: impl Into<String>, consumer_key: impl Into<Secret>) -> Result<Self, Rejection> {
+        let (userid, consumer_key) = (userid.into(), consumer_key.into());
+        Rejection::check_token("userid", &userid)?;
+        Rejection::check_token("consumer key", consumer_key.expose())?;
+        Ok(Self {
             base,
-            userid: userid.into(),
+            userid,
             key_print: fingerprint(consumer_key.expose()),
             consumer_key,
             consumer_secret: None,
@@ -155,13 +160,17 @@ impl TradeApi {
             app_id: "sansession".to_owned(),
             factor: Factor::AccessCode,
             requests_code: false,
-        }
+        })
     }
 
     /// Gives the application's secret, so that bearers are fetched and renewed without asking anybody.
-    #[must_use]
-    pub fn consumer_secret(self, secret: impl Into<Secret>) -> Self {
-        Self { consumer_secret: Some(secret.into()), ..self }
+    ///
+    /// # Errors
+    /// [`Rejection`] where `consumer secret` is empty, or has spaces or other characters than printable ASCII.
+    pub fn consumer_secret(self, secret: impl Into<Secret>) -> Result<Self, Rejection> {
+        let secret = secret.into();
+        Rejection::check_token("consumer secret", secret.expose())?;
+        Ok(Self { consumer_secret: Some(secret), ..self })
     }
 
     /// Sets what `/token` is below of; the API's base URL otherwise. See [`gateway`](super::wire::gateway).
@@ -171,15 +180,23 @@ impl TradeApi {
     }
 
     /// Sets the header `ip`; `127.0.0.1` otherwise, since the server does not look at it.
-    #[must_use]
-    pub fn ip(self, ip: impl Into<String>) -> Self {
-        Self { ip: ip.into(), ..self }
+    ///
+    /// # Errors
+    /// [`Rejection`] where `ip` is empty or cannot be carried by a header.
+    pub fn ip(self, ip: impl Into<String>) -> Result<Self, Rejection> {
+        let ip = ip.into();
+        Rejection::check_words("ip", &ip)?;
+        Ok(Self { ip, ..self })
     }
 
     /// Sets the header `appId`; `sansession` otherwise, since the server does not look at it.
-    #[must_use]
-    pub fn app_id(self, app_id: impl Into<String>) -> Self {
-        Self { app_id: app_id.into(), ..self }
+    ///
+    /// # Errors
+    /// [`Rejection`] where `app id` is empty or cannot be carried by a header.
+    pub fn app_id(self, app_id: impl Into<String>) -> Result<Self, Rejection> {
+        let app_id = app_id.into();
+        Rejection::check_words("app id", &app_id)?;
+        Ok(Self { app_id, ..self })
     }
 
     /// Opens sessions without an access code, for clients that are subscribed to that; where the server
@@ -270,12 +287,7 @@ impl Provider for TradeApi {
 
     fn adopt(&self, tokens: TradeTokens) -> Result<TradeState, Rejection> {
         for (name, token) in [("bearer", &tokens.bearer), ("session token", &tokens.session_token)] {
-            if token.is_empty() {
-                return Err(Rejection::Empty(name));
-            }
-            if !sendable(token) {
-                return Err(Rejection::Malformed(name));
-            }
+            Rejection::check_token(name, token.expose())?;
         }
         Ok(TradeState {
             bearer: Some(tokens.bearer),
@@ -285,6 +297,10 @@ impl Provider for TradeApi {
     }
 
     fn admits(&self, state: &TradeState) -> Result<(), &'static str> {
+        let session = state.live.as_ref().map(|live| &live.session_token);
+        if ![state.bearer.as_ref(), state.one_time_token.as_ref(), session].into_iter().flatten().all(sendable) {
+            return Err(UNSENDABLE);
+        }
         match &state.host {
             Some(told) => told.admitted_from(&self.base).map_err(|_| "the host is not one that may get tokens"),
             None => Ok(()),

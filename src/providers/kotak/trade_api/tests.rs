@@ -18,7 +18,7 @@ fn base() -> BaseUrl {
 }
 
 fn provider() -> TradeApi {
-    TradeApi::new(base(), "USER1", "key")
+    TradeApi::new(base(), "USER1", "key").unwrap()
 }
 
 fn user() -> User {
@@ -31,7 +31,7 @@ fn opening(provider: TradeApi, user: User) -> Trade {
 
 /// A session whose bearers are fetched.
 fn attended(user: User) -> Trade {
-    opening(provider().consumer_secret("secret"), user)
+    opening(provider().consumer_secret("secret").unwrap(), user)
 }
 
 fn password(text: &str) -> Input {
@@ -189,7 +189,7 @@ fn a_locked_account_is_told_by_init() {
         run.needs(NeedKind::Credentials, Because::Refused);
     }
     run.gives(password("pw")).closes("denied.locked");
-    let mut next = Run::new(provider().consumer_secret("secret"), run.sim);
+    let mut next = Run::new(provider().consumer_secret("secret").unwrap(), run.sim);
     next.closes("denied.locked");
     assert_eq!(next.sent_to("login/userid"), 0, "no password is needed to find out");
 }
@@ -268,7 +268,7 @@ fn without_a_secret_the_bearer_is_asked_for() {
 
 #[test]
 fn refused_keys_close_an_opening() {
-    let mut run = opening(provider().consumer_secret("wrong"), user());
+    let mut run = opening(provider().consumer_secret("wrong").unwrap(), user());
     run.closes("denied.rejected");
     let mut run = attended(user().not_entitled());
     run.closes("denied.not-entitled");
@@ -281,12 +281,12 @@ fn refused_keys_close_an_opening() {
 fn a_bearer_that_key_and_secret_get_is_not_asked_for() {
     // Of an application without this API, or of the other host's gateway: the next one is no better.
     let refusal = r#"{"fault":{"code":900901,"message":"Invalid Credentials","description":""}}"#;
-    let mut run = opening(provider().consumer_secret("secret"), user());
+    let mut run = opening(provider().consumer_secret("secret").unwrap(), user());
     run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"access_token":"elsewhere","expires_in":3600}"#));
     run.closes("denied.gateway-token");
 
     // `/token` below a base URL that is an API's: the gateway wants a bearer there.
-    let mut run = opening(provider().consumer_secret("secret"), user());
+    let mut run = opening(provider().consumer_secret("secret").unwrap(), user());
     run.sim.next(1, &Lever::json(StatusCode::UNAUTHORIZED, refusal));
     run.closes("denied.gateway-token");
     assert_eq!(run.sent, ["POST /apim/token"]);
@@ -333,7 +333,7 @@ fn a_proven_end_logs_in_again_where_that_is_wanted() {
     run.closes("expired");
 
     let options = Options { relogin: Relogin::AskAgain { per_day: 3 }, ..Options::default() };
-    let session = Session::new(provider().consumer_secret("secret"), options, [7; 32]);
+    let session = Session::new(provider().consumer_secret("secret").unwrap(), options, [7; 32]);
     let mut run = Run::with(session, run.sim, run.now);
     run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
     run.needs(NeedKind::AccessCode, Because::Opening);
@@ -398,9 +398,9 @@ fn rubble_closes_openings_and_never_sessions() {
 
 #[test]
 fn subscribed_users_log_in_without_a_code() {
-    let mut run = opening(provider().consumer_secret("secret").without_code(), user().subscribed());
+    let mut run = opening(provider().consumer_secret("secret").unwrap().without_code(), user().subscribed());
     run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw")).is_active();
-    let mut run = opening(provider().consumer_secret("secret").without_code(), user());
+    let mut run = opening(provider().consumer_secret("secret").unwrap().without_code(), user());
     run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
     run.needs(NeedKind::AccessCode, Because::Opening);
     assert!(!run.was_told("refused"), "no code was given, so none was refused");
@@ -408,7 +408,7 @@ fn subscribed_users_log_in_without_a_code() {
 
 #[test]
 fn a_new_code_is_requested_where_that_is_wanted() {
-    let mut run = opening(provider().consumer_secret("secret").requests_code(), user());
+    let mut run = opening(provider().consumer_secret("secret").unwrap().requests_code(), user());
     run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
     run.needs(NeedKind::AccessCode, Because::Opening).gives(Input::Code("0000".into()));
     run.needs(NeedKind::AccessCode, Because::Refused);
@@ -454,7 +454,7 @@ fn a_snapshot_resumes_without_a_login_and_without_a_tampered_host() {
     let resume = |snapshot: &Snapshot, provider: TradeApi| {
         Session::resume(provider, snapshot, Options::default(), None, [9; 32], NOW)
     };
-    let session = resume(&snapshot, provider().consumer_secret("secret")).unwrap();
+    let session = resume(&snapshot, provider().consumer_secret("secret").unwrap()).unwrap();
     for secret in ["pw", "\"key\"", "\"secret\""] {
         assert!(!snapshot.expose_secrets().contains(&format!("\"{secret}\"")), "{secret}");
     }
@@ -465,7 +465,7 @@ fn a_snapshot_resumes_without_a_login_and_without_a_tampered_host() {
     let tampered = snapshot.expose_secrets().replace("https://ctradeapi.kotaksecurities.com", "https://evil.example");
     let error = resume(&Snapshot::from_text(tampered), provider()).unwrap_err();
     assert!(matches!(error, ResumeError::NotAdmitted(_)), "{error}");
-    let other = TradeApi::new(base(), "USER1", "another key");
+    let other = TradeApi::new(base(), "USER1", "another-key").unwrap();
     assert_eq!(resume(&snapshot, other).unwrap_err(), ResumeError::WrongKey);
     run.sim = resumed.sim;
 }

@@ -19,7 +19,7 @@ const ARRIVAL: Arrival =
 ///
 /// # Panics
 /// Where one is answered with another status than the recording has.
-pub(super) fn replay(
+pub(crate) fn replay(
     simulator: &mut impl Simulator,
     mut now: Timestamp,
     pause: core::time::Duration,

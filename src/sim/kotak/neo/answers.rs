@@ -37,6 +37,7 @@ impl Neo {
             ("/login/1.0/tradeApiLogin", &Method::POST) => self.first_step(desk, now, peer, request),
             ("/login/1.0/tradeApiValidate", &Method::POST) => self.second_step(desk, now, peer, request),
             ("/login/1.0/get-client-ip", &Method::GET) => self.client_ip(now, peer, request),
+            (_, &Method::GET) if path.contains("/script-details/1.0/") => self.market(path, request),
             _ if own => self.call(now, peer, path, request),
             _ => not_found(),
         }
@@ -130,6 +131,26 @@ impl Neo {
         Answer::json(200, &body, Outcome::Accepted("client-ip"))
     }
 
+    /// Answers what needs the dashboard's token alone: quotes and the list of scrips.
+    fn market(&self, path: &str, request: &Request<Vec<u8>>) -> Answer {
+        let Some(dashboard) = header(request, "authorization") else { return header_missing() };
+        if !self.accounts.values().any(|account| account.dashboard_token == dashboard) {
+            return gateway_refuses();
+        }
+        if path.ends_with("/masterscrip/file-paths") {
+            let body = json!({ "data": { "filesPaths": [], "baseFolder": "" } });
+            return Answer::json(200, &body, Outcome::Accepted("scrips"));
+        }
+        let Some((_, asked)) = path.split_once("/quotes/neosymbol/") else { return not_found() };
+        let symbols = asked.rsplit_once('/').map_or(asked, |(symbols, _)| symbols).replace("%7C", "|");
+        let quote = |symbol: &str| {
+            let (exchange, token) = symbol.split_once('|').unwrap_or((symbol, ""));
+            json!({ "exchange": exchange, "exchange_token": token, "ltp": "0.00" })
+        };
+        let body = symbols.split(',').map(quote).collect();
+        Answer::json(200, &Value::Array(body), Outcome::Accepted("quotes"))
+    }
+
     /// Answers a call at an account's own host.
     fn call(&self, now: Timestamp, peer: IpAddr, path: &str, request: &Request<Vec<u8>>) -> Answer {
         let Some(grant) = self.granted(now, request) else { return self.dead() };
@@ -151,6 +172,17 @@ impl Neo {
             ("/quick/user/trades", &Method::GET) => {
                 let body = json!({ "stCode": 5203, "errMsg": "No Data", "desc": "data not found", "stat": "Not_Ok" });
                 Answer::json(200, &body, Outcome::Accepted("trades"))
+            }
+            ("/portfolio/v2/positions", &Method::GET) => {
+                let body = json!({ "stCode": 11_000, "errMsg": "No Data", "stat": "Not_Ok" });
+                Answer::json(200, &body, Outcome::Accepted("positions"))
+            }
+            ("/portfolio/v1/holdings", &Method::GET) => {
+                Answer::json(200, &json!({ "data": [] }), Outcome::Accepted("holdings"))
+            }
+            ("/quick/user/limits", &Method::POST) => {
+                let body = json!({ "stat": "Ok", "stCode": 200, "Net": "0.00", "Category": "CLIENT" });
+                Answer::json(200, &body, Outcome::Accepted("limits"))
             }
             ("/quick/order/rule/ms/place", &Method::POST) => order(account, grant, peer),
             _ => not_found(),

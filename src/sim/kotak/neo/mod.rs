@@ -4,6 +4,7 @@
 //!   its 30 s, then the MPIN with the view token. Nothing locks: none of it is documented.
 //! - **Session**: the trade token ends at midnight in India, as the one public sample does. There is no
 //!   logout and no keepalive. A new token of the dashboard ends every session of the account.
+//! - **Calls**: the trade token's two headers, and for quotes and the list of scrips the dashboard's token alone.
 //! - **Address**: orders are taken only from an address that is listed and that the session was made
 //!   from; everything else is answered from anywhere.
 

@@ -178,3 +178,46 @@ fn levers_disturb_the_next_requests_only() {
     assert_eq!(client.call(Method::GET, ORDERS, &trade), "none");
     assert!(client.sim.log().leaks().next().is_none());
 }
+
+/// Requests of kotakneoapi 3.0.9, the vendor's SDK, with the simulator's tokens put in the place of the recorded ones.
+#[test]
+fn the_vendors_sdk_lives_on_it() {
+    use crate::sim::foreign::replay;
+    use crate::sim::kotak::Outcome;
+
+    let recording = include_str!("tests/neo-sdk.http");
+    let requests: Vec<_> = recording.split("### ").skip(1).map(|request| format!("### {request}")).collect();
+    let base = |url| BaseUrl::parse(url).unwrap();
+    let account = Account::new("ABC12", MOBILE, "654321", "dash-ABC12", base("https://e43.kotaksecurities.com"));
+    let account = account.accepts_totp(|_| "123456".to_owned());
+    let mut sim = Neo::new(base("https://mis.kotaksecurities.com")).account(account);
+    let mut send = |from: &str, tokens: &[Pair]| {
+        let mut request = from.to_owned();
+        for (kind, (token, sid)) in ["view", "trade"].iter().zip(tokens) {
+            request = request.replace(&format!("{kind}-token"), token.expose());
+            request = request.replace(&format!("{kind}-sid"), sid.expose());
+        }
+        replay(&mut sim, NOW, Duration::from_secs(1), &request).remove(0)
+    };
+    let view = granted(&send(&requests[0], &[]));
+    let trade = granted(&send(&requests[1], std::slice::from_ref(&view)));
+    let tokens = [view, trade];
+    let bodies: Vec<String> =
+        requests[2..].iter().map(|request| String::from_utf8(send(request, &tokens).into_body()).unwrap()).collect();
+    assert!(bodies[0].contains(r#""exchange_token":"11536""#) && bodies[0].contains("1333"), "{}", bodies[0]);
+    assert!(bodies[4].contains("11000"), "{}", bodies[4]);
+    let outcomes: Vec<_> = sim.log().requests().iter().map(|seen| seen.outcome).collect();
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Accepted(_))), "{outcomes:?}");
+}
+
+#[test]
+fn quotes_need_the_dashboards_token() {
+    let mut client = Client::new();
+    let quote = |token: &str| {
+        let uri = "https://e43.kotaksecurities.com/script-details/1.0/quotes/neosymbol/nse_cm%7C1/all";
+        Request::get(uri).header("authorization", token).body(Vec::new()).unwrap()
+    };
+    for (token, status) in [("dash-ABC12", 200), ("dash-x", 401), ("", 400)] {
+        assert_eq!(client.sim.handle(NOW, OTHER, &quote(token)).response.status(), status, "{token}");
+    }
+}

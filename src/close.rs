@@ -34,7 +34,8 @@ pub enum CloseReason {
     /// Another client holds the session and may not be thrown out. Ask its owner.
     Rival,
     /// The opening gave up after many attempts, or [`Options::patience`](crate::Options::patience) ran out. Try again
-    /// later; with [`Cause::Stuck`] log in anew first, or restart the program that holds the login.
+    /// later; with [`Cause::Stuck`] log in anew first, or restart the program that holds the login. With
+    /// [`Cause::MaybeRefused`] look first whether the answer is right: log in by hand, then give it as a person.
     RetriesExhausted(Cause),
     /// [`Options::open_patience`](crate::Options::open_patience) ran out for a session that was open and may live on.
     /// Its [snapshot](crate::Machine::snapshot) is that of an open session: [resume](crate::Session::resume) it, and it
@@ -68,7 +69,7 @@ pub enum Ends {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Denial {
-    /// The answer to a need of this kind was refused and no other one came.
+    /// The answer to a need of this kind was refused, and no right one followed.
     Refused {
         /// What was refused.
         kind: NeedKind,
@@ -203,6 +204,7 @@ impl CloseReason {
             Self::Denied(_) => Advice::FixFirst,
             Self::Expired => Advice::LogInAgain { not_before: closed_at },
             Self::Rival => Advice::AskTheOwner,
+            Self::RetriesExhausted(Cause::MaybeRefused { .. }) => Advice::FixFirst,
             Self::RetriesExhausted(_) => Advice::LogInAgain { not_before: closed_at + LATER },
             Self::GivenUp(_) => Advice::Resume { not_before: closed_at + LATER },
             Self::Protocol(_) => Advice::Inspect,
@@ -243,6 +245,7 @@ impl fmt::Display for CloseReason {
             }
             Self::Expired => f.write_str("the session ended at the server"),
             Self::Rival => f.write_str("another client holds the session"),
+            Self::RetriesExhausted(cause @ Cause::MaybeRefused { .. }) => write!(f, "gave up: {cause}"),
             Self::RetriesExhausted(cause) => write!(f, "gave up after many attempts: {cause}"),
             Self::GivenUp(cause) => write!(f, "gave up on a session that was open and may live on: {cause}"),
             Self::Protocol(shape) => write!(f, "not the provider's answer: {shape}"),

@@ -357,8 +357,15 @@ pub struct Options {
     /// [snapshot](Machine::snapshot) of one that was given up stays that of an open session:
     /// [`CloseReason::GivenUp`](crate::CloseReason::GivenUp).
     pub open_patience: Option<Duration>,
-    /// How many refused answers end the use of unattended ones. Default: 1, since accounts lock after three
-    /// at some providers (Kotak; not CBRAIN).
+    /// How many unattended answers ([`By::Store`]) of one login may be refused before a person has to give the next
+    /// one. Default: 1, since accounts lock after about three at some providers (Kotak; not CBRAIN).
+    ///
+    /// One that got no clear reply (a timeout, a cut connection, an unreadable page) may have been refused and counts as
+    /// well. The count is in every snapshot: [`Session::resume`](crate::Session::resume) goes on with it, and
+    /// [`Session::remember`](crate::Session::remember) takes it over from a session that has closed, so it holds over
+    /// all processes of a program that stores its snapshots. An answer that the server accepts sets back what counts against
+    /// its kind. Nothing is kept of the answers themselves, so a changed password is not taken for a new chance: somebody
+    /// gives it once as [`By::Person`].
     pub max_refused: u8,
     /// Whether [`Output::Save`] comes before every request whose replay would do harm, after what it brought, and when
     /// the session opens, is usable again, expires or is refused.

@@ -33,6 +33,10 @@ pub struct Need {
     pub because: Because,
     /// How many answers of this login the server has refused; at most providers, accounts lock after about three.
     pub refused: u8,
+    /// How many answers of this login got no clear reply, so that they may have been refused: the reply was lost or
+    /// could not be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost: u8,
     /// A one-time code must be made at this time or later, since an earlier one may have been used up.
     pub fresh_after: Option<Timestamp>,
     /// Where a person has to go, for [`NeedKind::Browser`] and [`NeedKind::Verifier`].
@@ -45,6 +49,11 @@ pub struct Need {
     /// the question is put anew, with another id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_zero(count: &u8) -> bool {
+    *count == 0
 }
 
 /// What a key that is kept elsewhere has to sign or to decrypt.

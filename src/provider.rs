@@ -224,6 +224,9 @@ pub enum Fact {
     /// Whether the login lives and no usable session comes of it, whatever was tried: [`Event::Stuck`] tells it once.
     /// It is over when the session is active or asks for a login.
     Stuck(bool),
+    /// The server has accepted the answer of this kind, although the session is not usable yet: earlier refusals
+    /// of that kind do not count any more. Where nobody tells, only a usable session shows that it was right.
+    Accepted(NeedKind),
     /// The server made way: steps that [escalate](Rule::escalates) start at their first wait again.
     Progress,
 }

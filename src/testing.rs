@@ -30,8 +30,9 @@
 //! 6. *Answers*: an answer that a server may have judged never leaves again, and none is sent by a step that does not spend one.
 //! 7. *No login without its answer*: a step that spends an answer is built with one of its kind.
 //! 8. *Taken answers*: an answer that was taken is sent, or grows stale, or is made needless; it is not asked for again unsent.
-//! 9. *Unattended answers*: past `max_refused` none leaves, restarts included; with refused and lost
-//!    ones counted together, at most one more between two successes, wherever it crashes.
+//! 9. *Unattended answers*: once `max_refused` were refused, or may have been, none leaves before the next success:
+//!    wherever it crashes, and in a new session that knows what the last one has cost. A person's answer lets a program
+//!    answer the other questions.
 //! 10. *Write-ahead*: with `durable`, a harmful step leaves only while the stored snapshot names it.
 //! 11. *No harm twice*: with `durable`, whatever the crash point, a harmful step of unknown fate is not
 //!     sent again before the server was asked or the provider said how to go on.

@@ -212,9 +212,14 @@ fn a_shut_laptop_makes_one_look_when_it_wakes() {
 #[test]
 fn another_process_goes_on_where_one_was_killed() {
     let resume = |snapshot: &sansession::Snapshot, now| {
-        Session::resume(cbrain(), snapshot, Options::default(), None, Seed::new([8; 32]), now).unwrap()
+        let mut options = Options::default();
+        options.max_refused = 2;
+        Session::resume(cbrain(), snapshot, options, None, Seed::new([8; 32]), now).unwrap()
     };
-    let mut world = life_with(|options| options.durable = true);
+    let mut world = life_with(|options| {
+        options.durable = true;
+        options.max_refused = 2;
+    });
     // While the question is open, while the login is under way, while active, while ending.
     world = world.answering(|_| None);
     world.runs_for(MINUTE).resumes(resume);
@@ -276,7 +281,8 @@ fn json_bytes(body: Vec<u8>) -> Response<Vec<u8>> {
 fn bad_answers_to_a_login() {
     let mut table = String::new();
     for (name, mishap) in every_mishap() {
-        let mut world = life();
+        // One that got lost may be given once more.
+        let mut world = life_with(|options| options.max_refused = 2);
         world.server.disturb(1, &mishap);
         world.runs_for(HOUR);
         let end = world.closed.as_ref().map_or_else(|| world.machine.phase().to_string(), ToString::to_string);

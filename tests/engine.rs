@@ -175,12 +175,12 @@ mod opening {
     fn an_answer_that_the_server_quotes_is_not_shown() {
         let quoting = |status, headers: &[(&str, &str)], body: &str| {
             let script = session().answers(credentials()).sends("POST /session").gets_as(status, headers, body);
-            let code = if status == 500 { "denied.rejected" } else { "protocol" };
+            let code = if status == 400 { "denied.rejected" } else { "protocol" };
             let script = script.closes(code);
             assert!(!script.transcript.contains("horse"), "{}", script.transcript);
             script.transcript
         };
-        let denied = quoting(500, &[("content-type", "application/json")], r#"{"error":"no correct horse"}"#);
+        let denied = quoting(400, &[("content-type", "application/json")], r#"{"error":"no correct horse"}"#);
         assert!(denied.contains("no …"), "{denied}");
         let puzzled = quoting(200, &[("content-type", "text/correct horse")], "");
         assert!(puzzled.contains("text/…"), "{puzzled}");

@@ -78,6 +78,11 @@ fn mistakes_say_what_to_do() {
             "unattended",
             "the server refused an earlier answer: a person has to give the next one",
         ),
+        (
+            Rejection::MaybeRefused,
+            "maybe-refused",
+            "an earlier answer got no clear reply and may have been refused: a person has to give the next one",
+        ),
     ] {
         assert_eq!((rejection.code(), rejection.to_string().as_str()), (code, text));
     }

@@ -88,9 +88,11 @@ impl<F: Future<Output = Answer>> Asking<F> {
     ) -> Duration {
         let Answered::Rejected(rejection) = handle.give(need.id, input, by) else { return STILL_OPEN };
         program.rejected(need, rejection);
-        self.rejected += 1;
+        // A code that comes too early costs nothing: the next one is a matter of seconds.
+        self.rejected += u8::from((by, rejection) != (By::Person, Rejection::NotFresh));
         match (by, rejection) {
             _ if self.rejected >= MOST_REJECTED => give_up(handle, need),
+            (By::Person, Rejection::NotFresh) => SOONEST,
             (By::Person, _) => Duration::ZERO,
             (By::Store, Rejection::NotFresh) => {
                 need.fresh_after.map_or(SOONEST, |then| then.since(handle.now())).max(SOONEST)

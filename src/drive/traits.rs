@@ -101,7 +101,8 @@ pub trait Program {
 
     /// Learns why an answer cannot be used.
     ///
-    /// A person is asked again, five times in all. A program is not, since it would say the same:
+    /// A person is asked again, five times in all, not counting one-time codes that came too early
+    /// ([`Need::fresh_after`](crate::Need::fresh_after)). A program is not, since it would say the same:
     /// its rejected answer counts as [`Answer::GiveUp`], except for a one-time code that was too
     /// early, which is asked for when its time has come.
     fn rejected(&self, _need: &Need, _rejection: Rejection) {}

@@ -78,7 +78,7 @@ pub enum By {
     /// A person who read the question and typed the answer.
     Person,
     /// A program: an environment variable, a vault, a schedule. Past
-    /// [`Options::max_refused`](crate::Options::max_refused) its answers are not sent.
+    /// [`Options::max_refused`](crate::Options::max_refused) its answers are not sent, lost ones counted.
     Store,
 }
 
@@ -107,8 +107,12 @@ pub enum Rejection {
     /// The code was made before [`fresh_after`](crate::Need::fresh_after), or the answer came after
     /// [`until`](crate::Need::until).
     NotFresh,
-    /// Too many answers were refused: a person has to give the next one.
+    /// [As many answers as may be](crate::Options::max_refused) were refused, the last one or an earlier one: a person
+    /// has to give the next one.
     Unattended,
+    /// As many answers as may be have been sent and none was refused for certain, but nobody knows what the server made
+    /// of them: a person has to give the next one.
+    MaybeRefused,
 }
 
 /// No server is known that takes a longer line in a header.
@@ -154,6 +158,7 @@ impl Rejection {
             Self::WrongKind => "wrong-kind",
             Self::NotFresh => "not-fresh",
             Self::Unattended => "unattended",
+            Self::MaybeRefused => "maybe-refused",
         }
     }
 }
@@ -166,6 +171,9 @@ impl fmt::Display for Rejection {
             Self::WrongKind => f.write_str("the answer is of another kind than the question"),
             Self::NotFresh => f.write_str("the answer is too old: wait for the next question or code"),
             Self::Unattended => f.write_str("the server refused an earlier answer: a person has to give the next one"),
+            Self::MaybeRefused => f.write_str(
+                "an earlier answer got no clear reply and may have been refused: a person has to give the next one",
+            ),
         }
     }
 }

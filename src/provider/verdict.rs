@@ -73,8 +73,11 @@ pub enum When {
 /// Whether the answer that a step spent may have been judged by the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Spent {
-    /// It may have been: it is wiped and never sent again.
+    /// It may have been: it is wiped, asked for again, and counts as one that may have been refused.
     Judged,
+    /// The server says itself that it failed at its work. It may have acted on the request, so the answer is wiped
+    /// and asked for again, but a failure is no refusal and does not count as one.
+    Failed,
     /// The server refused before anybody looked at it: it stays in hand.
     Unjudged,
 }

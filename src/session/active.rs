@@ -28,8 +28,8 @@ impl<P: Provider> Session<P> {
         core.opened.get_or_insert(now);
         core.usable = true;
         core.alive = Some(now);
-        core.refused = 0;
-        core.lost = 0;
+        core.tally.opened();
+        core.sum_up();
         core.attempt = 0;
         core.cause = None;
         core.trouble = None;

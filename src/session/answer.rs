@@ -1,8 +1,8 @@
 //! Needs and their answers.
 
 use super::core::{Every, Open};
+use super::tally::Fate;
 use super::{InHand, Session, cx};
-use crate::event::Cause;
 use crate::provider::{Ask, Provider, Step, Unbuildable, Verdict};
 use crate::{
     Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, Timestamp, Totp,
@@ -52,10 +52,7 @@ impl<P: Provider> Session<P> {
         // The next process must not find the dead token out by using it.
         self.unsaved |= because == Because::Expired;
         if because == Because::Refused {
-            self.core.refused = self.core.refused.saturating_add(1);
-            self.core.refused_at = Some(now);
-            self.unsaved = true;
-            self.tell(Event::Refused);
+            self.note_refused(now, kind);
         }
         if !matches!(because, Because::Lost | Because::Stale) {
             self.core.attempt = 0;
@@ -85,9 +82,25 @@ impl<P: Provider> Session<P> {
         }
         self.core.needs = self.core.needs.wrapping_add(1).max(1);
         let fresh_after = if kind == NeedKind::Totp { self.core.code_spent } else { None };
-        let (id, refused, until) = (NeedId(self.core.needs), self.core.refused, valid.map(|valid| now + valid));
-        let need = Need { id, kind, because, refused, fresh_after, url, message, until };
+        let (id, until) = (NeedId(self.core.needs), valid.map(|valid| now + valid));
+        let (refused, lost) = self.core.tally.sums();
+        let need = Need { id, kind, because, refused, lost, fresh_after, url, message, until };
         self.core.need = Some(Box::new(Open { need, poll, lasting, asker }));
+    }
+
+    /// Counts an answer that was refused, and tells.
+    pub(super) fn note_refused(&mut self, now: Timestamp, kind: NeedKind) {
+        self.core.count(kind, Fate::Refused);
+        self.core.refused_at = Some(now);
+        self.unsaved = true;
+        self.tell(Event::Refused);
+    }
+
+    /// Counts the answer that a step spent, where no reply tells whether it was refused.
+    pub(super) fn note_lost(&mut self, step: P::Step) {
+        if let Some(kind) = step.rule().spends.filter(|kind| kind.is_judged()) {
+            self.core.count(kind, Fate::Lost);
+        }
     }
 
     pub(super) fn take_input(&mut self, now: Timestamp, id: NeedId, input: Input, by: By) -> Answered {
@@ -126,6 +139,9 @@ impl<P: Provider> Session<P> {
         if kind != NeedKind::Browser {
             self.core.need = None;
         }
+        if kind.is_judged() {
+            self.core.tally.given(kind, &input, by);
+        }
         // Patience begins anew, but not for a healthy session that was asked something beside its life.
         if self.core.opened.is_none() || self.core.trouble.is_some() {
             self.core.trouble = Some(now);
@@ -150,11 +166,8 @@ impl<P: Provider> Session<P> {
         if core.need.as_ref().is_some_and(|open| open.ends() <= now) {
             return Err(Rejection::NotFresh);
         }
-        // A lost answer may have been a refused one: at most one more than the refusals may go out.
-        let max = self.options.max_refused;
-        let too_many = core.refused >= max || core.refused.saturating_add(core.lost) > max;
-        if by == By::Store && kind.is_judged() && too_many {
-            return Err(Rejection::Unattended);
+        if by == By::Store && kind.is_judged() {
+            core.tally.admit(kind, input, self.options.max_refused)?;
         }
         if let Input::Totp(code) = input {
             let used_up = core.code_spent.is_some_and(|end| code.made_at() < end);
@@ -190,11 +203,15 @@ impl<P: Provider> Session<P> {
     fn given_up(&self, kind: NeedKind) -> CloseReason {
         match kind {
             NeedKind::Takeover => CloseReason::Rival,
-            kind if self.core.refused > 0 && kind.is_judged() => CloseReason::Denied(Denial::Refused { kind }),
-            kind if self.core.lost > 0 && kind.is_judged() => {
-                CloseReason::RetriesExhausted(self.core.cause.unwrap_or(Cause::Waiting))
+            kind => {
+                let blamed = if kind.is_judged() { self.core.tally.blamed(kind) } else { None };
+                // A server that failed has refused nothing, and whoever answers is not to blame.
+                let lost = self.core.need.as_ref().is_some_and(|open| open.need.because == Because::Lost);
+                blamed.unwrap_or(match self.core.cause {
+                    Some(cause) if lost => CloseReason::RetriesExhausted(cause),
+                    _ => CloseReason::Denied(Denial::Unanswered { kind }),
+                })
             }
-            kind => CloseReason::Denied(Denial::Unanswered { kind }),
         }
     }
 }

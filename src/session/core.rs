@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::tally::Tally;
 use crate::event::Cause;
 use crate::provider::{Step, When};
 use crate::time::Interval;
@@ -70,15 +71,18 @@ pub(super) struct Core<S, T> {
     pub(super) need: Option<Box<Open<S>>>,
     /// Counts the needs.
     pub(super) needs: u32,
-    /// How many answers were refused since the session was last usable.
+    /// How many answers were refused since the session was last usable, as versions read it that keep no kinds.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) refused: u8,
     /// When the last one was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) refused_at: Option<Timestamp>,
-    /// How many answers got lost since the session was last usable.
+    /// How many answers may have been refused since the session was last usable, likewise.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) lost: u8,
+    /// Of which kinds these were.
+    #[serde(skip_serializing_if = "Tally::is_empty")]
+    pub(super) tally: Tally,
     /// The end of the last one-time code that left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) code_spent: Option<Timestamp>,
@@ -379,6 +383,7 @@ impl<S, T: Default> Default for Core<S, T> {
             refused: 0,
             refused_at: None,
             lost: 0,
+            tally: Tally::default(),
             code_spent: None,
             trouble: None,
             attempt: 0,

@@ -42,7 +42,9 @@ impl<P: Provider> Session<P> {
     pub(super) fn judge_ending(&mut self, now: Timestamp, step: P::Step, verdict: Verdict<P::Step>) {
         if !self.core.leaving {
             match verdict {
-                Verdict::Retry { answer: Spent::Judged, .. } | Verdict::Unreadable(_) => self.ending_lost(now, step),
+                Verdict::Retry { answer: Spent::Judged | Spent::Failed, .. } | Verdict::Unreadable(_) => {
+                    self.ending_lost(now, step)
+                }
                 // Whatever the answer was, the state tells whether there is something to end.
                 _ => self.proceed_logout(now, true),
             }
@@ -128,6 +130,7 @@ impl<P: Provider> Session<P> {
         };
         if let Some(InFlight { seq, step, .. }) = self.in_flight.take() {
             self.cancel = Some(seq);
+            self.note_lost(step);
             if step.rule().opens {
                 self.tell(Event::MayLiveOn);
             }

@@ -8,10 +8,10 @@ use super::core::Due;
 use super::{InFlight, Session, cx};
 use crate::conceal::Words;
 use crate::event::Cause;
-use crate::provider::{Provider, Replay, Spent, Step, Verdict};
+use crate::provider::{Fact, Provider, Replay, Spent, Step, Verdict};
 use crate::{
-    Accepted, CloseReason, Delivery, Event, Failure, FailureKind, Input, Misuse, Phase, RequestId, Response, Shape,
-    Timestamp,
+    Accepted, Because, CloseReason, Delivery, Denial, Event, Failure, FailureKind, Input, Misuse, Phase, RequestId,
+    Response, Shape, Timestamp,
 };
 
 impl<P: Provider> Session<P> {
@@ -30,12 +30,14 @@ impl<P: Provider> Session<P> {
     fn judge(&mut self, now: Timestamp, step: P::Step, response: Response<'_>) {
         self.note_clock(now, response);
         if response.body.len() > self.options.max_body {
+            self.note_lost(step);
             self.oversized(now, step);
             return;
         }
         let looks = !response.status.is_success() && self.core.phase == Phase::Active && self.looks_after(step);
         let mut facts = Vec::new();
         let mut verdict = self.provider.interpret(&mut cx!(self, now, facts), step, response);
+        let accepted = step.rule().spends.is_some_and(|kind| facts.contains(&Fact::Accepted(kind)));
         self.absorb_with(now, facts, response);
         let unread = match &verdict {
             Verdict::Unreadable(why) => Some(Shape::new(step.rule().name, why, response)),
@@ -43,6 +45,9 @@ impl<P: Provider> Session<P> {
         };
         let unread = self.conceal(&mut verdict, unread);
         self.settle_answer(step, &verdict);
+        if !accepted {
+            self.count_unclear(now, step, &verdict);
+        }
         let unwilling = matches!(response.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if unwilling || matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
             self.obey_limit(now, response);
@@ -67,7 +72,7 @@ impl<P: Provider> Session<P> {
             Verdict::Retry { after, answer: Spent::Unjudged } => {
                 self.retry(now, step, Cause::Status(response.status.as_u16()), after.unwrap_or_default());
             }
-            Verdict::Retry { after, answer: Spent::Judged } => {
+            Verdict::Retry { after, answer: Spent::Judged | Spent::Failed } => {
                 self.repeat(now, step, Cause::Status(response.status.as_u16()), after.unwrap_or_default());
             }
             verdict => self.apply(now, Some(step), verdict),
@@ -98,17 +103,16 @@ impl<P: Provider> Session<P> {
         let rule = step.rule();
         let cause = Cause::Failure(failure.kind);
         let sent = failure.delivery == Delivery::MaybeSent;
-        if sent && rule.replay != Replay::Safe {
-            self.unsaved = true;
+        if sent {
+            self.unsaved |= rule.replay != Replay::Safe;
+            self.note_lost(step);
+            self.wipe_answer(step);
         }
         if failure.kind == FailureKind::BodyTooLarge {
             self.oversized(now, step);
         } else if self.core.ending.is_some() {
             self.failed_ending(now, step, cause, sent);
         } else if self.leaving {
-            if sent {
-                self.lose_answer(step);
-            }
             self.stop_leaving(now, step, !sent);
         } else if sent {
             self.repeat(now, step, cause, Duration::ZERO);
@@ -121,7 +125,7 @@ impl<P: Provider> Session<P> {
     /// Goes on after a request that the server may have acted on, as the step's rule allows.
     fn repeat(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
         let rule = step.rule();
-        self.lose_answer(step);
+        self.wipe_answer(step);
         match (rule.replay, self.provider.probe(&self.core.state)) {
             (Replay::Safe, _) => self.retry(now, step, cause, after),
             (Replay::Probe, Some(probe)) => self.retry(now, probe, cause, after),
@@ -129,13 +133,10 @@ impl<P: Provider> Session<P> {
         }
     }
 
-    /// Counts the answer that a step spent as one that the server may have judged.
-    fn lose_answer(&mut self, step: P::Step) {
-        if let Some(kind) = step.rule().spends {
+    /// Wipes the answer that a step spent and that may have been judged.
+    fn wipe_answer(&mut self, step: P::Step) {
+        if step.rule().spends.is_some() {
             self.answer = None;
-            if kind.is_judged() {
-                self.core.lost = self.core.lost.saturating_add(1);
-            }
         }
     }
 
@@ -347,6 +348,32 @@ impl<P: Provider> Session<P> {
         }
     }
 
+    /// Counts the answer that a step spent, where the verdict leaves open whether it was refused, or ends with its refusal.
+    /// A question that follows from a refusal is counted where it is put.
+    fn count_unclear(&mut self, now: Timestamp, step: P::Step, verdict: &Verdict<P::Step>) {
+        let Some(kind) = step.rule().spends else { return };
+        match verdict {
+            Verdict::Ask(ask) if ask.because == Because::Refused && self.core.ending.is_some() => {
+                self.note_refused(now, ask.kind);
+            }
+            Verdict::Close(CloseReason::Denied(Denial::Refused { kind: refused })) => {
+                if *refused == kind {
+                    self.note_refused(now, kind);
+                }
+            }
+            // What keeps the account out is not the answer.
+            Verdict::Close(CloseReason::Denied(_) | CloseReason::LoggedOut { .. }) => {}
+            Verdict::Retry { answer: Spent::Judged, .. } | Verdict::Unreadable(_) | Verdict::Close(_) => {
+                self.note_lost(step);
+            }
+            Verdict::Retry { .. }
+            | Verdict::Next { .. }
+            | Verdict::Ask(_)
+            | Verdict::Active { .. }
+            | Verdict::Dead { .. } => {}
+        }
+    }
+
     /// Forgets that a one-time code left, since nobody looked at it.
     fn recall_code(&mut self, step: P::Step) {
         if step.rule().spends.is_some()
@@ -357,9 +384,7 @@ impl<P: Provider> Session<P> {
     }
 
     fn oversized(&mut self, now: Timestamp, step: P::Step) {
-        if step.rule().spends.is_some() {
-            self.answer = None;
-        }
+        self.wipe_answer(step);
         let shape = Shape::unread(step.rule().name, "the answer is too large");
         self.unreadable(now, step, shape);
     }

@@ -10,7 +10,8 @@ use crate::{Event, Response, Timestamp};
 
 /// The shortest and the longest wait that a `Retry-After` header is believed. The longest penalty
 /// known of is 15 minutes; an uncapped one would leave a session dead for as long as a server likes.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15 * 60));
+pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), LONGEST);
 
 /// How long a 429 without a word of its length keeps everybody from sending.
 const TOO_MANY: Duration = Duration::from_secs(60);

@@ -8,6 +8,8 @@
 //! - `limits`: what servers say about time
 //! - `active`: usable, and found dead
 //! - `answer`: needs and their answers
+//! - `tally`: what a login has cost: answers that were refused, or may have been
+//! - `remember`: what a new session takes over of an earlier one
 //! - `end`: logout and closing
 //! - `aside`: a life that ends while the session lives on
 //! - `ahead`: what the next poll would send, for those who drive many sessions
@@ -28,8 +30,10 @@ mod limits;
 mod plan;
 mod poll;
 mod queue;
+mod remember;
 mod resume;
 mod stream;
+mod tally;
 #[cfg(feature = "testing")]
 mod twin;
 
@@ -276,6 +280,10 @@ impl<P: Provider> Session<P> {
                 Fact::Found(found) => self.core.found = found,
                 Fact::Stuck(true) => self.stick(now),
                 Fact::Stuck(false) => self.core.stuck = false,
+                Fact::Accepted(kind) => {
+                    self.core.tally.accepted(kind);
+                    self.core.sum_up();
+                }
                 Fact::Progress => {
                     self.core.attempt = 0;
                     self.core.ease();

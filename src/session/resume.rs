@@ -43,7 +43,7 @@ struct Written<'a, S, T> {
 /// What is read: whose session a text is, and what is known of it.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "S: Deserialize<'de>, C: Deserialize<'de>"))]
-struct Read<S, C> {
+pub(super) struct Read<S, C> {
     format: u32,
     #[serde(default)]
     provider: String,
@@ -56,15 +56,34 @@ struct Read<S, C> {
     #[serde(default)]
     egress: Option<String>,
     #[serde(default)]
-    epoch: u64,
+    pub(super) epoch: u64,
     #[serde(default = "none")]
-    in_flight: Option<S>,
+    pub(super) in_flight: Option<S>,
     #[serde(default)]
-    unbuilt: bool,
+    pub(super) unbuilt: bool,
     #[serde(default)]
-    may_live_on: bool,
+    pub(super) may_live_on: bool,
     #[serde(default = "none")]
-    session: Option<C>,
+    pub(super) session: Option<C>,
+}
+
+/// What is read of a provider's session.
+pub(super) type Stored<P> = Read<<P as Provider>::Step, Core<<P as Provider>::Step, <P as Provider>::State>>;
+
+/// Reads a text that is of this provider, server and account, and with `options` also of this key and way out.
+pub(super) fn read<P: Provider>(
+    snapshot: &Snapshot,
+    provider: &P,
+    options: Option<&Options>,
+) -> Result<Stored<P>, ResumeError> {
+    let (text, identity) = (snapshot.expose_secrets(), provider.identity());
+    let Ok(read) = serde_json::from_str::<Stored<P>>(text) else {
+        // Another provider's steps and state cannot be read, nor can those of a newer format, but it can be told.
+        let head: Read<IgnoredAny, IgnoredAny> = serde_json::from_str(text).map_err(|_| ResumeError::Damaged)?;
+        return Err(head.check(identity, options).err().unwrap_or(ResumeError::Damaged));
+    };
+    read.check(identity, options)?;
+    Ok(read)
 }
 
 fn none<S>() -> Option<S> {
@@ -89,20 +108,16 @@ impl<P: Provider> Session<P> {
         seed: impl Into<Seed>,
         now: Timestamp,
     ) -> Result<Self, ResumeError> {
-        let (text, options) = (snapshot.expose_secrets(), options.into());
-        let read: Read<P::Step, Core<P::Step, P::State>> = match serde_json::from_str(text) {
-            Ok(read) => read,
-            // Another provider's steps and state cannot be read, nor can those of a newer format, but it can be told.
-            Err(_) => return Err(whose(text, provider.identity(), &options).err().unwrap_or(ResumeError::Damaged)),
-        };
-        read.check(provider.identity(), &options)?;
+        let options = options.into();
+        let read = read(snapshot, &provider, Some(&options))?;
         let epoch = match fence {
             None if read.epoch < u64::MAX => read.epoch + 1,
             None => return Err(ResumeError::OlderFence { found: read.epoch, given: read.epoch }),
             Some(given) if given > read.epoch => given,
             Some(given) => return Err(ResumeError::OlderFence { found: read.epoch, given }),
         };
-        let core = read.session.ok_or(ResumeError::Damaged)?;
+        let mut core = read.session.ok_or(ResumeError::Damaged)?;
+        core.know_sums();
         // An idle session ends at once: one whose end has begun would wait for ever.
         if core.phase == Phase::Idle && core.ending.is_some() {
             return Err(ResumeError::Damaged);
@@ -167,14 +182,8 @@ impl<P: Provider> Session<P> {
     }
 }
 
-/// Tells why a text that cannot be read is not this session's.
-fn whose(text: &str, identity: Identity<'_>, options: &Options) -> Result<(), ResumeError> {
-    let head: Read<IgnoredAny, IgnoredAny> = serde_json::from_str(text).map_err(|_| ResumeError::Damaged)?;
-    head.check(identity, options)
-}
-
 impl<S, C> Read<S, C> {
-    fn check(&self, identity: Identity<'_>, options: &Options) -> Result<(), ResumeError> {
+    fn check(&self, identity: Identity<'_>, options: Option<&Options>) -> Result<(), ResumeError> {
         if self.format > FORMAT {
             return Err(ResumeError::NewerFormat { found: self.format, known: FORMAT });
         }
@@ -187,6 +196,7 @@ impl<S, C> Read<S, C> {
         if self.account.as_deref() != identity.account {
             return Err(ResumeError::WrongAccount);
         }
+        let Some(options) = options else { return Ok(()) };
         if self.key.as_deref() != identity.key {
             return Err(ResumeError::WrongKey);
         }

@@ -6,9 +6,10 @@ use super::calls::{Call, Reply};
 use super::outputs::SLACK;
 use super::watch::{self, What};
 use super::world::{Broken, Fate, Flying, Given, Lawful, World, broken};
+use crate::provider::Step;
 use crate::{
-    Accepted, Answered, AuthorizeError, Because, By, Delivery, Failure, FailureKind, Input, Machine, Misuse, NeedId,
-    NeedKind, Output, Provider, RequestId, Response, Timestamp,
+    Accepted, Answered, AuthorizeError, Because, By, CloseReason, Delivery, Failure, FailureKind, Input, Machine,
+    Misuse, NeedId, NeedKind, Output, Provider, RequestId, Response, Timestamp,
 };
 
 /// How many outputs one instant may have.
@@ -63,6 +64,7 @@ impl<P: Provider + Send> World<'_, P> {
             Call::Crash(which) => return self.crash(*which, false),
             Call::CrashTwice(which) => return self.crash(*which, true),
             Call::RoundTrip => return self.round_trip(),
+            Call::Anew => return self.anew(),
         }
         self.note(None).map(drop)
     }
@@ -106,14 +108,21 @@ impl<P: Provider + Send> World<'_, P> {
             return self.dropped(flying, accepted);
         }
         let verdict = self.log.peek();
+        let accepted = self.log.accepts(flying.step.rule().spends);
         self.note(Some(&flying))?;
         let unjudged = verdict == Some(What::Unjudged);
-        let refused = matches!(verdict, Some(What::Ask(_, Because::Refused)));
-        let unclear = matches!(verdict, None | Some(What::Judged | What::Unreadable));
-        if (refused || unclear) && self.by_store(&flying) {
-            self.unattended += 1;
+        let may_be_refused = match &verdict {
+            None | Some(What::Judged | What::Unreadable) => true,
+            Some(What::Ask(kind, Because::Refused)) => flying.step.rule().spends == Some(*kind),
+            Some(What::Close(reason)) => !matches!(reason, CloseReason::LoggedOut { .. } | CloseReason::Denied(_)),
+            Some(What::Next | What::Ask(..) | What::Active | What::Unjudged | What::Failed | What::Dead) => false,
+        };
+        if may_be_refused && !accepted {
+            self.count_unattended(&flying);
         }
-        if matches!(verdict, Some(What::Unjudged | What::Judged | What::Unreadable)) || matches!(status, 429 | 503) {
+        if matches!(verdict, Some(What::Unjudged | What::Judged | What::Failed | What::Unreadable))
+            || matches!(status, 429 | 503)
+        {
             self.obey(&response);
         }
         self.land(flying, if unjudged { Fate::InHand } else { Fate::Over });
@@ -135,7 +144,7 @@ impl<P: Provider + Send> World<'_, P> {
         let now = self.tick();
         self.say(format!("{now:?} {:?} fails: {failure:?}", flying.id));
         let sent = failure.delivery == Delivery::MaybeSent;
-        let before = (self.unknown.clone(), self.unattended);
+        let before = (self.unknown.clone(), self.unattended.clone());
         if sent {
             self.fate_unknown(&flying);
         }
@@ -163,9 +172,13 @@ impl<P: Provider + Send> World<'_, P> {
         Ok(())
     }
 
-    fn by_store(&self, flying: &Flying<P::Step>) -> bool {
+    /// Counts a program's answer that was refused, or may have been.
+    fn count_unattended(&mut self, flying: &Flying<P::Step>) {
         let secret = flying.answer.as_deref();
-        self.answers.iter().any(|given| given.by_store && Some(given.secret.as_str()) == secret)
+        let given = self.answers.iter().find(|given| given.by_store && Some(given.secret.as_str()) == secret);
+        if let Some(kind) = given.map(|given| given.kind) {
+            self.unattended.add(kind);
+        }
     }
 
     /// Nobody knows whether a request arrived.
@@ -173,9 +186,7 @@ impl<P: Provider + Send> World<'_, P> {
         if watch::is_harmful(flying.step) {
             self.unknown.push(flying.step);
         }
-        if self.by_store(flying) {
-            self.unattended += 1;
-        }
+        self.count_unattended(flying);
     }
 
     /// A request is over; its answer is in hand again, or not.
@@ -241,6 +252,8 @@ impl<P: Provider + Send> World<'_, P> {
         if answered == Answered::Used && by == By::Person {
             // A person says how to go on.
             self.unknown.clear();
+            self.unattended.is_attended(need.kind);
+            self.known.refused.is_attended(need.kind);
         }
         self.note(None)?;
         if answered == Answered::Used && need.kind != NeedKind::Browser {

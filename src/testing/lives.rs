@@ -1,8 +1,9 @@
 //! The lives of a session: it dies and is resumed, or is written and resumed beside itself.
 
 use super::watch::Log;
-use super::world::{Broken, Fate, Lawful, World, broken};
-use crate::{Failure, FailureKind, Machine, Output, Phase, Provider, RequestId, Timestamp};
+use super::watch::Watched;
+use super::world::{Broken, Fate, Known, Lawful, World, broken, seed};
+use crate::{Failure, FailureKind, Machine, Output, Phase, Provider, RequestId, Session, Snapshot, Timestamp};
 
 impl<P: Provider + Send> World<'_, P> {
     /// The process dies; what was stored last is resumed, or anything that was, without write-ahead.
@@ -40,6 +41,33 @@ impl<P: Provider + Send> World<'_, P> {
         if !self.options.durable {
             self.unknown.clear();
         }
+        self.note(None).map(drop)
+    }
+
+    /// A session that has closed is followed by one of the same login.
+    pub(super) fn anew(&mut self) -> Lawful {
+        if self.known.closed.is_none() {
+            return Ok(());
+        }
+        let stored = self.store();
+        self.lives += 1;
+        let provider = Watched { inner: (self.laws.make)(), log: self.log.clone() };
+        let mut session = Session::new(provider, self.options.clone(), seed(self.laws.seed, self.lives));
+        if let Err(error) = session.remember(&Snapshot::from_text(stored.text)) {
+            broken!("15. snapshots", "what it has cost is not taken over: {error}");
+        }
+        self.session = session;
+        self.known = Known { refused: stored.known.refused, ..Known::default() };
+        for given in &mut self.answers {
+            given.fate = Fate::Over;
+        }
+        (self.flying, self.need, self.built) = (None, None, None);
+        self.not_before = Timestamp::from_millis(0);
+        self.generation += 1;
+        self.saved = false;
+        self.unknown.clear();
+        self.tickets.clear();
+        self.start();
         self.note(None).map(drop)
     }
 

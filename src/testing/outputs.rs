@@ -88,7 +88,7 @@ impl<P: Provider + Send> World<'_, P> {
     }
 
     fn sends_answer(&mut self, secret: &str) -> Lawful {
-        let max_refused = u32::from(self.options.max_refused);
+        let max_refused = usize::from(self.options.max_refused);
         let Some(given) = self.answers.iter_mut().find(|given| given.secret == secret) else {
             broken!("6. answers", "an answer leaves that nobody gave");
         };
@@ -97,11 +97,13 @@ impl<P: Provider + Send> World<'_, P> {
         }
         given.fate = Fate::Sent;
         if given.by_store && given.kind.is_judged() && self.options.durable {
-            if self.known.refused >= max_refused {
-                broken!("9. unattended answers", "one leaves after {} refused ones", self.known.refused);
+            let refused = self.known.refused.against(given.kind);
+            if refused >= max_refused {
+                broken!("9. unattended answers", "one leaves after {refused} refused ones");
             }
-            if self.unattended > max_refused {
-                broken!("9. unattended answers", "one more leaves after {} refused or lost ones", self.unattended);
+            let unattended = self.unattended.against(given.kind);
+            if unattended >= max_refused {
+                broken!("9. unattended answers", "one leaves after {unattended} refused or lost ones");
             }
         }
         Ok(())
@@ -192,6 +194,10 @@ impl<P: Provider + Send> World<'_, P> {
                     lost.push(step);
                 }
                 Note::NewTokens => self.generation += 1,
+                Note::Accepted(kind) => {
+                    self.known.refused.accepted(kind);
+                    self.unattended.accepted(kind);
+                }
                 Note::Penalty(lasts) => {
                     self.not_before = self.not_before.max(self.clock + lasts);
                     self.longest = self.longest.max(lasts);
@@ -215,8 +221,8 @@ impl<P: Provider + Send> World<'_, P> {
                 self.known.alive = !matches!(self.session.phase(), Phase::LoggingOut | Phase::Closed);
                 self.got_in |= self.known.alive;
                 self.known.excused &= !self.known.alive;
-                self.known.refused = 0;
-                self.unattended = 0;
+                self.known.refused.clear();
+                self.unattended.clear();
             }
             What::Dead => {
                 self.known.alive = false;
@@ -228,7 +234,7 @@ impl<P: Provider + Send> World<'_, P> {
             What::Close(_) => self.known.excused = true,
             What::Ask(kind, because) => {
                 if *because == Because::Refused {
-                    self.known.refused += 1;
+                    self.known.refused.add(*kind);
                 }
                 let spent = responded.is_some_and(|flying| flying.step.rule().spends == Some(*kind));
                 for given in self.answers.iter_mut().filter(|given| given.fate == Fate::InHand) {
@@ -243,7 +249,7 @@ impl<P: Provider + Send> World<'_, P> {
                     given.fate = Fate::Over;
                 }
             }
-            What::Next | What::Unjudged | What::Judged | What::Unreadable => {}
+            What::Next | What::Unjudged | What::Judged | What::Failed | What::Unreadable => {}
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ pub(super) enum Note<S> {
     Said { from: From<S>, what: What },
     Lost(S),
     NewTokens,
+    Accepted(NeedKind),
     Penalty(Duration),
     Waits(Duration),
     Instant(Timestamp),
@@ -41,6 +42,7 @@ pub(super) enum What {
     Active,
     Unjudged,
     Judged,
+    Failed,
     Unreadable,
     Dead,
     Close(CloseReason),
@@ -71,6 +73,11 @@ impl<S> Log<S> {
             Note::Said { from: From::Response(_), what } => Some(what.clone()),
             _ => None,
         })
+    }
+
+    /// Tells whether the provider said with the last response that an answer of this kind was accepted.
+    pub(super) fn accepts(&self, kind: Option<NeedKind>) -> bool {
+        self.lock().iter().any(|note| matches!(note, Note::Accepted(accepted) if Some(*accepted) == kind))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Note<S>>> {
@@ -123,7 +130,11 @@ impl<P: Provider> Watched<P> {
             }
             Verdict::Retry { after, answer } => {
                 waits = after.unwrap_or_default();
-                if *answer == Spent::Unjudged { What::Unjudged } else { What::Judged }
+                match answer {
+                    Spent::Unjudged => What::Unjudged,
+                    Spent::Judged => What::Judged,
+                    Spent::Failed => What::Failed,
+                }
             }
             Verdict::Unreadable(_) => What::Unreadable,
             Verdict::Dead { .. } => What::Dead,
@@ -140,6 +151,7 @@ impl<P: Provider> Watched<P> {
         for fact in cx.facts.iter().skip(told) {
             match fact {
                 Fact::NewTokens => self.note(Note::NewTokens),
+                Fact::Accepted(kind) => self.note(Note::Accepted(*kind)),
                 Fact::Penalty(lasts) => self.note(Note::Penalty(*lasts)),
                 _ => {}
             }

@@ -68,7 +68,7 @@ pub(super) struct Known {
     pub(super) alive: bool,
     /// Something has happened that may close it.
     pub(super) excused: bool,
-    pub(super) refused: u32,
+    pub(super) refused: Counted,
     pub(super) closed: Option<CloseReason>,
 }
 
@@ -76,6 +76,32 @@ impl Known {
     /// What the next life knows: a session that was left, or given up while it may live, goes on in it.
     pub(super) fn resumed(self, text: &str) -> Self {
         Self { closed: self.closed.filter(|_| Snapshot::from_text(text).closed().is_some()), ..self }
+    }
+}
+
+/// Answers that speak against a program's next one: their kind, and whether a person has given another of that kind since.
+#[derive(Clone, Default)]
+pub(super) struct Counted(Vec<(NeedKind, bool)>);
+
+impl Counted {
+    pub(super) fn add(&mut self, kind: NeedKind) {
+        self.0.push((kind, false));
+    }
+
+    pub(super) fn is_attended(&mut self, kind: NeedKind) {
+        self.0.iter_mut().filter(|(own, _)| *own == kind).for_each(|(_, attended)| *attended = true);
+    }
+
+    pub(super) fn accepted(&mut self, kind: NeedKind) {
+        self.0.retain(|(own, _)| *own != kind);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn against(&self, kind: NeedKind) -> usize {
+        self.0.iter().filter(|(own, attended)| *own == kind || !attended).count()
     }
 }
 
@@ -88,7 +114,7 @@ pub(super) struct World<'a, P: Provider> {
     pub(super) now: Timestamp,
     /// What the session must take for the present.
     pub(super) clock: Timestamp,
-    lives: u64,
+    pub(super) lives: u64,
     given: u32,
     pub(super) ids: BTreeSet<RequestId>,
     pub(super) over: Vec<RequestId>,
@@ -106,7 +132,7 @@ pub(super) struct World<'a, P: Provider> {
     /// Harmful steps of unknown fate.
     pub(super) unknown: Vec<P::Step>,
     /// Unattended answers since the last success that were refused or may have been.
-    pub(super) unattended: u32,
+    pub(super) unattended: Counted,
     pub(super) known: Known,
     /// The session was active at some time.
     pub(super) got_in: bool,
@@ -154,7 +180,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
             not_before: Timestamp::from_millis(0),
             instant: Timestamp::from_millis(0),
             unknown: Vec::new(),
-            unattended: 0,
+            unattended: Counted::default(),
             known: Known::default(),
             got_in: false,
             disk: None,

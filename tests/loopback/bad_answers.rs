@@ -1,10 +1,11 @@
 //! Answers that are none, at every point of a session's life.
 
 use http::{Response, StatusCode};
+use sansession::Options;
 use sansession::blocking::Stop;
 use sansession::sim::cbrain::{Deed, Mishap};
 
-use crate::life::{LOGGED_OUT, active, life};
+use crate::life::{LOGGED_OUT, active, life, life_with, options};
 
 fn answer(body: impl Into<Vec<u8>>) -> Mishap {
     let response = Response::builder().header("content-type", "application/json").body(body.into()).unwrap();
@@ -33,11 +34,12 @@ fn what_is_no_answer_to_a_login_ends_the_opening() {
     assert_eq!(life.asked().len(), 1);
 }
 
-/// Nobody knows whether such a login was judged: the store may give its password once more, not twice.
+/// Nobody knows whether such a login was refused, so a store gives its password as often as it may be refused.
 #[test]
-fn a_login_of_unknown_fate_is_asked_for_again_once() {
+fn a_login_of_unknown_fate_counts_as_a_refusal() {
+    let twice = || options(|options| options.max_refused = 2);
     for mishap in [Mishap::Dropped, Mishap::Truncated] {
-        let mut life = life(|portal| portal.disturb(1, &mishap));
+        let mut life = life_with(|portal| portal.disturb(1, &mishap), "correct horse", twice());
         life.waits_for("need lost");
         life.waits_for("active");
         assert_eq!(life.portal.with(|portal| portal.count(Deed::LoggedIn)), 2, "{mishap:?}");
@@ -45,9 +47,11 @@ fn a_login_of_unknown_fate_is_asked_for_again_once() {
         assert_eq!(life.ends(), LOGGED_OUT);
         assert_eq!(life.live_sessions(), 1, "the lost one idles out, as was told");
     }
-    let mut life = life(|portal| portal.disturb(9, &Mishap::Dropped));
-    life.closes("retries-exhausted");
-    assert_eq!(life.asked().len(), 2);
+    for (options, most) in [(Options::default(), 1), (twice(), 2)] {
+        let mut life = life_with(|portal| portal.disturb(9, &Mishap::Dropped), "correct horse", options);
+        life.closes("retries-exhausted");
+        assert_eq!(life.asked().len(), most);
+    }
 }
 
 #[test]

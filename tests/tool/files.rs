@@ -35,9 +35,12 @@ fn a_login_of_unknown_fate_is_known_to_the_next_process() {
         std::thread::yield_now();
     }
     run.gets("KILL");
-    let run = tool("cbrain --json").at(&portal).arg("--resume", &file).norm().runs().exits(0);
-    run.tells("may-live-on");
-    run.tells("needs credentials: lost");
+    let run = |args| tool(args).at(&portal).arg("--resume", &file).norm().runs();
+    let first = run("cbrain --json").exits(4);
+    first.tells("may-live-on");
+    first.tells("needs credentials: lost");
+    assert_eq!(asked(&portal), ["POST /session"], "it may have been refused");
+    run("cbrain --json --again").exits(0).tells("closed: logged-out");
     assert_eq!(asked(&portal), ["POST /session", "POST /session", "DELETE /session"]);
     assert_eq!(portal.with(|portal| portal.count(Deed::LoggedIn)), 2);
 }

@@ -262,6 +262,25 @@ fn a_person_is_asked_again_a_few_times() {
     assert_eq!(inputs(&log), 5);
 }
 
+/// The next code is a matter of seconds, however often somebody types the last one.
+#[test]
+fn a_code_that_comes_too_early_costs_a_person_no_try() {
+    struct Typist(Vec<Rejection>);
+    impl Driver for Typist {
+        fn answer(&mut self, _: &Need) -> Answer {
+            pin(if self.0.len() < 8 { "early" } else { "1234" }, By::Person)
+        }
+        fn rejected(&mut self, _: &Need, rejection: Rejection) {
+            self.0.push(rejection);
+        }
+    }
+    let (handle, mut typist) = (Handle::new(Fake::new([Line::Ask { attended: false }]).0), Typist(Vec::new()));
+    let began = now();
+    assert_eq!(drive(&handle, &Transport::new().unwrap(), &mut typist).unwrap(), ENDED);
+    assert_eq!(typist.0, [Rejection::NotFresh; 8]);
+    assert!(now().since(began) >= Duration::from_millis(800), "no hot loop");
+}
+
 #[test]
 fn a_program_is_asked_once() {
     for (attended, text) in [(true, "1234"), (false, "wrong")] {

@@ -77,6 +77,7 @@ impl Machine for Fake {
                     kind: NeedKind::Pin,
                     because: Because::Opening,
                     refused: 0,
+                    lost: 0,
                     fresh_after: None,
                     url: None,
                     message: None,
@@ -136,6 +137,7 @@ impl Machine for Fake {
                 self.script.pop_front();
                 Answered::Used
             }
+            Input::Pin(pin) if pin.matches("early") => Answered::Rejected(Rejection::NotFresh),
             _ => Answered::Rejected(Rejection::Malformed("pin")),
         }
     }

@@ -30,7 +30,7 @@
 //! | `denied.unanswered` | nobody gave login and password | give them |
 //! | `denied.rejected` | 400 to a login: the portal could not read it | read its text; the same login gets the same answer |
 //! | `expired` | 401 to a check: 24 hours without use, ended elsewhere, another address, purged or locked by an admin | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
-//! | `retries-exhausted` | the portal was locked, in trouble or out of reach while the session was being opened, or the answer to a login was lost and nobody gave the password again | try again later |
+//! | `retries-exhausted` | the portal was locked, in trouble or out of reach while the session was being opened, or the answer to a login was lost, so that the password may have been refused, and no person gave it again | try again later; the password as a person, once |
 //! | `protocol` | a login or a first look got something else than the portal's answer | look at the shape: a wrong URL, a redirect, a page of a proxy, or a banned address (401 as HTML) |
 //!
 //! # Moving a session
@@ -314,7 +314,9 @@ impl Provider for Cbrain {
                 if let Some(text) = refusal(response).error {
                     cx.tell(Fact::server_says(&text));
                 }
-                Verdict::Retry { after: None, answer: Spent::Judged }
+                // Rails' own word is a failure for certain; behind a proxy's page the password may have been refused.
+                let failed = status == StatusCode::INTERNAL_SERVER_ERROR && response.is_json();
+                Verdict::Retry { after: None, answer: if failed { Spent::Failed } else { Spent::Judged } }
             }
             (status, _) if status.is_redirection() => {
                 Verdict::Unreadable("a redirect: a proxy, or the call was taken for one of a browser")

@@ -76,10 +76,18 @@ pub(super) fn key(mut text: Value, ignored: &[&str]) -> String {
         }
     }
     // Refused and lost answers are counted together, and a pace is held or not.
-    let count = |known: &Map<String, Value>, field: &str| known.get(field).and_then(Value::as_u64).unwrap_or_default();
-    let (refused, lost) = (count(known, "refused"), count(known, "lost"));
+    let count_in = |known: &Value, field: &str| known.get(field).and_then(Value::as_u64).unwrap_or_default();
+    let count = |field: &str| known.get(field).and_then(Value::as_u64).unwrap_or_default();
+    let (refused, lost) = (count("refused"), count("lost"));
     known.insert("lost".to_owned(), Value::from(refused + lost));
     known.insert("refused".to_owned(), Value::Bool(refused > 0));
+    // Of which kind they were tells who is to blame, and little else.
+    if let Some(tally) = known.remove("tally") {
+        let tried = tally.get("tried").and_then(Value::as_array);
+        let refused = tried.into_iter().flatten().filter(|tried| count_in(tried, "refused") > 0);
+        let kinds: Vec<Value> = refused.filter_map(|tried| tried.get("kind").cloned()).collect();
+        known.insert("tally".to_owned(), Value::Array(kinds));
+    }
     if let Some(Value::Array(paces)) = known.get_mut("paces") {
         paces.retain(|pace| pace.get("tries").and_then(Value::as_u64) > Some(0));
         for pace in paces {
@@ -87,7 +95,7 @@ pub(super) fn key(mut text: Value, ignored: &[&str]) -> String {
         }
     }
     if known.contains_key("ending") {
-        for field in ["refused", "lost", "relogins", "paces"] {
+        for field in ["refused", "lost", "tally", "relogins", "paces"] {
             known.remove(field);
         }
     }
@@ -103,6 +111,7 @@ pub(super) fn key(mut text: Value, ignored: &[&str]) -> String {
     if let Some(Value::Object(need)) = known.get_mut("need").and_then(|open| open.get_mut("need")) {
         need.remove("id");
         need.remove("refused");
+        need.remove("lost");
     }
     let mut known = core::mem::take(known);
     blur_members(&mut known, clock, ignored);

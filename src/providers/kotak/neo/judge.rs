@@ -19,7 +19,7 @@ impl Neo {
             }
         };
         if let Some(verdict) = success {
-            cx.state.dashboard_worked = true;
+            dashboard_works(cx);
             return verdict;
         }
         let at = match step {
@@ -39,6 +39,7 @@ impl Neo {
     fn got_view(&self, cx: &mut Cx<'_, NeoState>, response: Response<'_>) -> Option<Verdict<NeoStep>> {
         let (token, sid) = granted(&read::<Reply<'_>>(response.body)?.data?)?;
         cx.state.view = Some(View { token, sid });
+        cx.tell(Fact::Accepted(NeedKind::Totp));
         Some(self.go_on(cx.state))
     }
 
@@ -48,6 +49,7 @@ impl Neo {
         if data.kind.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case("View")) {
             return Some(protocol("the second step answers with a view token", response));
         }
+        cx.tell(Fact::Accepted(NeedKind::Pin));
         let host = match data.base_url.filter(|url| !url.trim().is_empty()) {
             Some(base_url) => match host::admit(&self.base, &base_url, None) {
                 Ok(host) => host,
@@ -85,7 +87,7 @@ impl Neo {
     fn refused(&self, cx: &mut Cx<'_, NeoState>, fault: &Fault<'_>, response: Response<'_>) -> Verdict<NeoStep> {
         let deny = |denial| Verdict::Close(CloseReason::Denied(denial));
         if !matches!(fault.class, Class::BearerInvalid | Class::Quota | Class::Unavailable | Class::Malformed) {
-            cx.state.dashboard_worked = true;
+            dashboard_works(cx);
         }
         match fault.class {
             Class::BearerInvalid => {
@@ -114,6 +116,13 @@ impl Neo {
             Class::Malformed => Verdict::Unreadable("not an answer of Neo"),
             _ => deny(Denial::Rejected(server_text(fault))),
         }
+    }
+}
+
+/// The gateway has let a request through, so the dashboard's token is right.
+fn dashboard_works(cx: &mut Cx<'_, NeoState>) {
+    if !core::mem::replace(&mut cx.state.dashboard_worked, true) {
+        cx.tell(Fact::Accepted(NeedKind::GatewayToken));
     }
 }
 

@@ -47,7 +47,7 @@
 //! | `denied.ip-not-allowed` (100008, 1037) | the address is not listed, or another one than the session's | list it on the dashboard: two at most, one change in 7 days, and a new login after it |
 //! | `expired` (1003, 100022, 900901) | midnight, a new token of the dashboard, or another login of the account | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
 //! | `protocol` | a base URL outside the provider's domain, or an answer that is none of Neo's | the reason names host or shape |
-//! | `retries-exhausted` | an outage, a quota for hours, or nobody gave the next answer after one whose fate is unknown | later |
+//! | `retries-exhausted` | an outage, a quota for hours, or nobody gave the next answer after one whose fate is unknown: it may have been refused | later; an answer that may be wrong is given again by a person |
 //!
 //! # Hosts
 //!

@@ -44,9 +44,7 @@ impl TradeApi {
             }
         };
         if let Some(verdict) = success {
-            if step != TradeStep::Token {
-                cx.state.bearer_worked = true;
-            }
+            bearer_works(cx, step);
             return verdict;
         }
         let at = match step {
@@ -99,6 +97,7 @@ impl TradeApi {
     fn got_one_time_token(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Verdict<TradeStep>> {
         let login: Login<'_> = envelope::read(response.body)?;
         cx.state.one_time_token = Some(login.one_time_token.filter(sendable)?);
+        cx.tell(Fact::Accepted(NeedKind::Credentials));
         Some(self.second_factor(cx.state))
     }
 
@@ -144,7 +143,7 @@ impl TradeApi {
     ) -> Verdict<TradeStep> {
         let live = cx.state.live.is_some();
         if !matches!(fault.class, Class::BearerInvalid | Class::Unavailable | Class::Malformed | Class::Quota) {
-            cx.state.bearer_worked |= step != TradeStep::Token;
+            bearer_works(cx, step);
         }
         // A bearer that has done its time and a host that is told are everyday life.
         let everyday = matches!(fault.class, Class::BearerInvalid if cx.state.bearer_worked);
@@ -268,6 +267,13 @@ impl TradeApi {
             Ok(false) => protocol(step, "the server names the present host as the right one", response),
             Err(refused) => protocol(step, &refused.to_string(), response),
         }
+    }
+}
+
+/// The gateway has let a request of the API through, so the bearer is right.
+fn bearer_works(cx: &mut Cx<'_, TradeState>, step: TradeStep) {
+    if step != TradeStep::Token && !core::mem::replace(&mut cx.state.bearer_worked, true) {
+        cx.tell(Fact::Accepted(NeedKind::GatewayToken));
     }
 }
 

@@ -57,7 +57,7 @@
 //! | `denied.rejected` | key and secret are wrong (`invalid_client`), the user is not active, or the one-time token was stale twice; the text says | as the text says; the website, for a user who is not active |
 //! | `expired` (99999) | logged in elsewhere, or the day is over | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
 //! | `protocol` | a foreign host was named, or an answer was none of the API's | the reason names host or shape |
-//! | `retries-exhausted` | an outage, or nobody gave the next answer after one whose fate is unknown | later |
+//! | `retries-exhausted` | an outage, or nobody gave the next answer after one whose fate is unknown: it may have been refused | later; an answer that may be wrong is given again by a person |
 //!
 //! # Moving a session
 //!

@@ -1,0 +1,73 @@
+//! What a new session takes over of an earlier one of the same login.
+
+use super::Session;
+use super::limits::LONGEST;
+use super::resume::{Read, read};
+use super::tally::Fate;
+use crate::provider::{Provider, Step};
+use crate::{Event, NeedKind, Phase, ResumeError, Snapshot, Totp};
+
+impl<P: Provider> Session<P> {
+    /// Takes over what an earlier session of the same login has cost, be it closed or not: the answers that were refused or
+    /// may have been, the step of the last one-time code, and a penalty box that lasts.
+    ///
+    /// Call it on a session that is new, before its start, wherever there is a stored snapshot that is not resumed. So
+    /// [`Options::max_refused`](crate::Options::max_refused) holds over all restarts of a program. No token, no plan and no
+    /// question is taken over; a request that was in flight then counts as one of unknown fate.
+    ///
+    /// Another key and another way out of the network are no other login, so they are not asked for.
+    ///
+    /// ```
+    /// use sansession::providers::cbrain::Cbrain;
+    /// use sansession::{BaseUrl, Options, ResumeError, Session, Snapshot, Timestamp};
+    ///
+    /// /// Goes on with what is stored, or logs in anew, knowing what the last login has cost.
+    /// fn begin(portal: Cbrain, stored: &Snapshot, now: Timestamp) -> Result<Session<Cbrain>, ResumeError> {
+    ///     let (options, seed) = (Options::default(), [7; 32]); // a real one comes from the system's randomness
+    ///     if stored.closed().is_none() {
+    ///         return Session::resume(portal, stored, options, None, seed, now);
+    ///     }
+    ///     let mut session = Session::new(portal, options, seed);
+    ///     session.remember(stored)?;
+    ///     Ok(session)
+    /// }
+    /// # let portal = Cbrain::new(BaseUrl::parse("http://localhost:3000").unwrap()).unwrap();
+    /// # let text = sansession::Machine::snapshot(&Session::new(portal.clone(), Options::default(), [7; 32]));
+    /// # assert!(begin(portal, &text, Timestamp::from_secs(1)).is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// [`ResumeError`] tells why nothing is taken over: the text is damaged or of a newer format, or of another
+    /// provider, server or account. The session is as it was then.
+    pub fn remember(&mut self, earlier: &Snapshot) -> Result<(), ResumeError> {
+        let read = read(earlier, &self.provider, None)?;
+        let Read { epoch, in_flight, unbuilt, may_live_on, session, .. } = read;
+        let mut core = session.ok_or(ResumeError::Damaged)?;
+        core.know_sums();
+        let in_flight = in_flight.filter(|_| core.closed.is_none());
+        if let Some(rule) = in_flight.map(Step::rule) {
+            if let Some(kind) = rule.spends.filter(|kind| kind.is_judged()) {
+                core.count(kind, Fate::Lost);
+            }
+            if unbuilt && rule.spends == Some(NeedKind::Totp) {
+                core.code_spent = core.code_spent.max(Some(core.clock + Totp::STEP));
+            }
+        }
+        if may_live_on || in_flight.is_some_and(|step| step.rule().opens) {
+            self.tell(Event::MayLiveOn);
+        }
+        if self.core.phase == Phase::Idle {
+            // The first call tells how far back its clock is, as after a resume.
+            self.core.clock = self.core.clock.max(core.clock);
+            self.epoch = self.epoch.max(epoch.saturating_add(1));
+        } else if core.clock > self.core.clock {
+            core.set_back(core.clock.since(self.core.clock));
+        }
+        self.core.penalty = self.core.penalty.max(core.penalty.min(core.clock + LONGEST));
+        self.core.code_spent = self.core.code_spent.max(core.code_spent);
+        self.core.tally.remember(core.tally);
+        self.core.sum_up();
+        self.quiet = None;
+        Ok(())
+    }
+}

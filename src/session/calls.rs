@@ -114,7 +114,8 @@ impl<P: Provider> Session<P> {
     /// server allows only so many of them.
     fn take_repeated(&mut self, now: Timestamp, step: P::Step, response: Response<'_>) {
         // Whoever reads a call's body elsewhere may give an empty one here, so what cannot be read says nothing.
-        if self.in_flight.is_some() || self.core.ending.is_some() || response.body.len() > self.options.max_body {
+        let readable = !response.body.is_empty() && response.body.len() <= self.options.max_body;
+        if self.in_flight.is_some() || self.core.ending.is_some() || !readable {
             return;
         }
         let mut facts = Vec::new();

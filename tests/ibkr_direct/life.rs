@@ -187,3 +187,53 @@ fn a_session_that_was_stored_under_another_expectation_is_not_used() {
     assert_eq!(life.runs_to_end().code(), "denied.wrong-account");
     assert!(life.now.since(now) < MINUTE);
 }
+
+#[test]
+fn an_empty_list_of_accounts_is_asked_for_again_as_at_the_gateway() {
+    let mut life = life_with(START, Options::default(), |api| api.expect_paper(true));
+    // While the session is being established, answers are empty.
+    let empty = Trouble::Answer { status: 200, content_type: "application/json", body: r#"{"accounts":[]}"#.into() };
+    life.server.sim.gateway.pull(START, Lever::Trouble { next: 2, path: "/iserver/accounts", trouble: empty });
+    life.is_active();
+    assert_eq!(life.sent.iter().filter(|sent| sent.ends_with("/iserver/accounts")).count(), 3, "{}", life.transcript);
+    // A list without a word of its kind is told as what it is.
+    let mut life = life_with(START, Options::default(), |api| api.expect_paper(true));
+    let untold =
+        Trouble::Answer { status: 200, content_type: "application/json", body: r#"{"accounts":["U1"]}"#.into() };
+    life.server.sim.gateway.pull(START, Lever::Trouble { next: 9, path: "/iserver/accounts", trouble: untold });
+    assert_eq!(life.runs_to_end().code(), "protocol");
+}
+
+#[test]
+fn a_tickle_without_a_session_is_looked_into_at_once_and_is_a_doubt() {
+    let mut life = life();
+    life.is_active().runs_for(MINUTE);
+    let lost =
+        Trouble::Answer { status: 200, content_type: "application/json", body: r#"{"error":"no session"}"#.into() };
+    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 1, path: "/tickle", trouble: lost });
+    let before = life.sent.len();
+    life.runs_until_told("recovered");
+    assert!(life.told.iter().any(|event| event.code() == "suspect"));
+    assert_eq!(life.sent[before..], [TICKLE, STATUS], "{}", life.transcript);
+    // An empty answer is no failure, and is followed by a look.
+    life.told.clear();
+    let empty = Trouble::Answer { status: 200, content_type: "", body: String::new() };
+    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 1, path: "/tickle", trouble: empty });
+    let before = life.sent.len();
+    life.runs_until_told("kept-alive");
+    assert!(life.sent[before..] == [TICKLE, STATUS] && !life.told.iter().any(|event| event.code() == "suspect"));
+}
+
+#[test]
+fn a_login_that_gives_no_brokerage_session_is_told() {
+    let mut life = life();
+    life.is_active();
+    let body = r#"{"authenticated":false,"competing":false,"connected":true}"#;
+    let fails = Trouble::Answer { status: 200, content_type: "application/json", body: body.into() };
+    life.server.sim.gateway.pull(life.now, Lever::EndBrokerage { connected: true });
+    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 3, path: "/ssodh/init", trouble: fails });
+    life.runs_until_told("stuck");
+    assert!(life.machine.status().stuck);
+    life.runs_until_told("recovered");
+    assert!(!life.machine.status().stuck && life.machine.phase() == Phase::Active);
+}

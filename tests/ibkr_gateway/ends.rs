@@ -69,7 +69,15 @@ fn what_follows_a_login_that_was_found_is_the_sessions_own() {
     let mut options = Options::default();
     options.relogin = sansession::Relogin::AskAgain { per_day: 1 };
     let story = becomes_active(opens_with(gateway(), options)).learns_the_name().sleeps().sends(TICKLE);
-    let story = story.finds_nobody().sleeps().sends(VALIDATE).finds_nobody().sends(STATUS).finds_nobody();
+    let story = story
+        .finds_nobody()
+        .sends(STATUS)
+        .finds_nobody()
+        .sleeps()
+        .sends(VALIDATE)
+        .finds_nobody()
+        .sends(STATUS)
+        .finds_nobody();
     ends(logged_in_because_asked(story.needs_browser(Because::Expired)));
 }
 

@@ -25,7 +25,7 @@
 //! | init | `POST iserver/auth/ssodh/init`, `compete:false` | where the login lives and the inner tier does not: at most each minute, slowing down to each half hour, and no faster than that after a hundred times a day; the pace starts anew when `connected` comes back |
 //! | take-over | the same, `compete:true` | by [`Takeover`], or by the owner's word |
 //! | tickle | `POST tickle` | a second after the opening, and each 60 s. Its flags are looked at, so a loss is known within a minute |
-//! | status | `POST iserver/auth/status` | on [`Machine::check`](crate::Machine::check), after a call of the user's own that was refused, five seconds after midnight, where a tickle has no flags |
+//! | status | `POST iserver/auth/status` | on [`Machine::check`](crate::Machine::check), after a call of the user's own that was refused, five seconds after midnight, where a tickle has no flags or is empty, which two older specifications have. By GET where a gateway refuses the POST |
 //! | logout | `POST logout` | ends both tiers, and with them the person's login: only where a person logged in because this session asked, in any process that has had it, or with [`Ends::Always`](crate::Ends::Always) |
 //!
 //! The flags decide together what follows, see [`Standing`](super::Standing). A session that is found
@@ -55,7 +55,8 @@
 //!   [`observe`](crate::Machine::observe) the body, too. A call right after the session's own is the user's risk.
 //! - Midnight of the [`Region`] ends sessions, and a login lasts 24 hours at most (on a day of 25 it ends before midnight).
 //!   Both are told as [`Event::Reset`](crate::Event::Reset) and are no failure: an init follows, or a need because of the
-//!   reset. Maintenance after midnight was seen to last five to ten minutes, sometimes an hour late.
+//!   reset. Logins that end within half an hour before midnight are part of it, too. Maintenance after midnight was seen to
+//!   last five to ten minutes, sometimes an hour late.
 //! - 429 is a penalty box for the whole address, of 15 minutes (newer texts say 10) unless a `Retry-After` names its
 //!   length: neither the session nor the user's calls send anything meanwhile. The user's own 429s count too.
 //!   [`Status::penalty`](crate::Status::penalty) and the refused calls tell its end.
@@ -66,6 +67,11 @@
 //! - [`Event::SettingsLost`](crate::Event::SettingsLost): a new inner session began. Ask `/iserver/accounts` before other
 //!   `/iserver` calls, which are answered with 400 otherwise, and send again what was set per session, such as suppressed
 //!   questions.
+//! - [`Event::Stuck`](crate::Event::Stuck): the login lives and no init opens the inner tier, for hours as was reported.
+//!   Log in anew in the browser, or restart the gateway; inits go on at their pace, and
+//!   [`Options::open_patience`](crate::Options::open_patience) gives such a session up.
+//! - [`Event::Suspect`](crate::Event::Suspect): among others for a tickle that says `no session` or 401. Calls to
+//!   `/iserver` are refused until a look, which follows at once, says otherwise.
 //! - [`Event::Rival`](crate::Event::Rival): another client has the inner tier. Meanwhile calls outside of `/iserver`
 //!   (`/portfolio` and the like) may be authorized, others are
 //!   [`NotReady`](crate::AuthorizeError::NotReady) with the tier `brokerage`.
@@ -81,7 +87,7 @@
 //! | `rival` | another client holds the inner tier, and may not be thrown out or nobody wanted to say so | ask the owner, who may log the other client out, or allow a takeover |
 //! | `denied.unanswered` | the driver gave the login in the browser up | log in at [`Need::url`](crate::Need::url) |
 //! | `denied.wrong-account` | the login is not the one of [`Expect`] | log out in the browser and log in as the expected user; nothing was done with the wrong one |
-//! | `denied.ip-not-allowed` | 403, in IBKR's words, before anything else had come | allow this address in the gateway's `conf.yaml`; those of data centres may be refused at the edge |
+//! | `denied.ip-not-allowed` | 403, or 404 of older gateways, in IBKR's words, before anything else had come | allow this address in the gateway's `conf.yaml`; those of data centres may be refused at the edge |
 //! | `protocol` | what was found at the opening is not IBKR's | the shape tells what: another program on the port (AirPlay of macOS has 5000), a wrong path |
 //! | `retries-exhausted` | no gateway runs there, its certificate is not the pinned one, or IBKR is down | start it, see the certificate, or try later |
 //!
@@ -96,6 +102,7 @@
 //!   proves that nobody is logged in. Public clients log in again, and send a person to the browser for nothing.
 //! - `sso/validate` still answers for a while after a logout, so it proves no inner session.
 //! - One tickle in fifteen was reported to fail. It is tried again after a second or two.
+//! - A CIDR mask in `conf.yaml` makes a gateway answer 500 to everything (a client's issue): name single addresses there.
 //! - An init each minute for hours made a gateway refuse fresh logins.
 //! - A program that is started twice within a minute and has expectations asks `sso/validate` twice: resume it from its
 //!   snapshot, which remembers when it was asked.
@@ -132,8 +139,10 @@ use core::time::Duration;
 use http::Request;
 use http::request::Parts;
 
+use self::state::ByGet;
 pub use state::{GatewayLive, GatewayState};
 pub use step::GatewayStep;
+#[cfg(feature = "ibkr-oauth")]
 pub(super) use step::TICKLE_INTERVAL;
 
 use super::calls::{Own, complete};
@@ -284,7 +293,10 @@ impl Provider for Gateway {
     ) -> Result<Request<Vec<u8>>, Unbuildable> {
         self.note_midnight(cx);
         Ok(match step {
-            GatewayStep::Status | GatewayStep::Look | GatewayStep::Watch => self.api.status(),
+            GatewayStep::Status | GatewayStep::Look | GatewayStep::Watch => match cx.state.by_get {
+                Some(ByGet::Tried | ByGet::Works) => self.api.status_by_get(),
+                Some(ByGet::Fails) | None => self.api.status(),
+            },
             GatewayStep::Validate => self.api.validate(),
             GatewayStep::Accounts => self.api.accounts(),
             GatewayStep::Init | GatewayStep::TakeOver => {

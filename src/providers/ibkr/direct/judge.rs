@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use super::super::account::is_paper;
-use super::super::brokerage::{LOOK, Move};
+use super::super::account::{Counted, is_paper};
+use super::super::brokerage::{ESTABLISHING, LOOK, Move};
 use super::super::gateway::PENALTY;
 use super::super::oauth1a;
 use super::super::wire::{Accounts, Flags, Logout, LogoutOutcome, Pulse, Validate};
@@ -57,12 +57,20 @@ impl WebApi {
         if core::mem::take(&mut cx.state.doubted) {
             cx.tell(Fact::Usable(true));
         }
+        let was_ready = cx.state.brokerage.ready;
         let mut told = None;
         let next = cx.state.brokerage.weigh(now, self.takeover, flags, standing, sso, &mut |event| told = Some(event));
         if let Some(event) = told {
             cx.tell(Fact::Tell(event));
         }
-        self.follow(cx, next)
+        if let Some(stuck) = cx.state.brokerage.stuck(standing, next) {
+            cx.tell(Fact::Stuck(stuck));
+        }
+        match next {
+            // What was usable a moment ago is looked at once more at once, which also tells the phase.
+            Move::Look(after) if was_ready && after > ESTABLISHING => Verdict::next(WebApiStep::Look),
+            next => self.follow(cx, next),
+        }
     }
 
     fn note_midnight(&self, cx: &mut Cx<'_, WebApiState>) {
@@ -134,12 +142,16 @@ impl WebApi {
     }
 
     fn counted(&self, cx: &mut Cx<'_, WebApiState>, response: Response<'_>) -> Verdict<WebApiStep> {
-        match crate::wire::json::<Accounts<'_>>(response.body).and_then(|accounts| accounts.is_paper) {
-            Some(paper) => {
+        let Some(accounts) = crate::wire::json::<Accounts<'_>>(response.body) else {
+            return self.not_json(cx, WebApiStep::Accounts, response);
+        };
+        match Counted::of(&accounts) {
+            Counted::Paper(paper) => {
                 cx.state.live.get_or_insert_default().paper = Some(paper);
                 self.admit(cx)
             }
-            None => Verdict::Close(CloseReason::Denied(Denial::WrongAccount)),
+            Counted::Empty => Verdict::unavailable(),
+            Counted::Untold => Verdict::Unreadable("nothing tells whether the account is a paper one"),
         }
     }
 
@@ -162,12 +174,24 @@ impl WebApi {
             Refusal::EdgeDenied | Refusal::Forbidden | Refusal::IpNotAuthorized => Verdict::unavailable(),
             Refusal::LoginRedirect if !step.is_login() => self.token_refused(cx, oauth1a::Refusal::Signature),
             // What an init did is seen by looking; the init itself waits its turn.
-            _ if step.is_init() => Verdict::Next { step: WebApiStep::Look, after: LOOK },
+            _ if step.is_init() => {
+                // One may fail by chance.
+                if cx.state.brokerage.is_stuck(2) {
+                    cx.tell(Fact::Stuck(true));
+                }
+                Verdict::Next { step: WebApiStep::Look, after: LOOK }
+            }
             refusal if refusal.doubts().is_some() && step == WebApiStep::Validate => {
                 self.token_refused(cx, oauth1a::Refusal::BearerExpired)
             }
             refusal if refusal.doubts().is_some() && !step.is_login() => {
                 self.note_midnight(cx);
+                cx.tell(Fact::Doubt(refusal.cause()));
+                // Tickles fail now and then while all is well: what was usable a moment ago is looked at at once.
+                if step == WebApiStep::Tickle && cx.state.brokerage.ready {
+                    cx.state.brokerage.doubt(cx.now);
+                    return Verdict::next(WebApiStep::Look);
+                }
                 let next = cx.state.brokerage.open(cx.now, self.takeover);
                 self.follow(cx, next)
             }
@@ -180,6 +204,10 @@ impl WebApi {
     }
 
     fn tickled(&self, cx: &mut Cx<'_, WebApiState>, response: Response<'_>) -> Verdict<WebApiStep> {
+        // The older specifications have a void answer, which proves neither life nor death.
+        if response.body.trim_ascii().is_empty() {
+            return Verdict::next(WebApiStep::Status);
+        }
         let Some(pulse) = crate::wire::json::<Pulse<'_>>(response.body) else {
             return self.not_json(cx, WebApiStep::Tickle, response);
         };

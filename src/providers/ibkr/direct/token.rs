@@ -9,7 +9,7 @@ use super::super::oauth2::{Bearer, TokenError};
 use super::state::WebApiState;
 use super::{OAuth, WebApi, WebApiStep, WebApiToken};
 use crate::provider::{Cx, Entropy, Fact, Spent, Step, Verdict};
-use crate::{CloseReason, Denial, Input, Response};
+use crate::{Cause, CloseReason, Denial, Input, Response};
 
 /// So many tokens that are refused by the call after them are no accident.
 const REFUSED: u8 = 3;
@@ -155,6 +155,7 @@ impl WebApi {
     /// Makes no further use of the present token.
     pub(super) fn distrust(&self, cx: &mut Cx<'_, WebApiState>) {
         cx.state.brokerage.doubt(cx.now);
+        cx.tell(Fact::Doubt(Cause::Status(401)));
         cx.state.validated = None;
         // Calls of the user's own would be refused as well.
         cx.state.doubted = true;

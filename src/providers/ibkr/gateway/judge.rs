@@ -5,12 +5,13 @@ use core::time::Duration;
 use http::StatusCode;
 use http::header::{SERVER, WWW_AUTHENTICATE};
 
-use super::state::{GatewayLive, GatewayState};
+use super::state::{ByGet, GatewayLive, GatewayState};
 use super::step::{GatewayStep, VALIDATE_INTERVAL};
 use super::{Gateway, IDLE, PENALTY, TICKLE_BOUNDS};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
-use crate::providers::ibkr::account::is_paper;
+use crate::providers::ibkr::account::{Counted, is_paper};
 use crate::providers::ibkr::brokerage::{ESTABLISHING, LOOK, Move};
+use crate::providers::ibkr::refusal::says_denied;
 use crate::providers::ibkr::wire::{Accounts, ErrorBody, Flags, Logout, LogoutOutcome, Pulse, Validate};
 use crate::providers::ibkr::{Refusal, Standing, Tier};
 use crate::wire::json;
@@ -44,6 +45,9 @@ impl Gateway {
                 return Verdict::Unreadable(why);
             }
             let refusal = Refusal::of(response).unwrap_or(Refusal::Foreign);
+            if let Some(verdict) = other_method(cx, step, response.status, refusal) {
+                return verdict;
+            }
             return self.refused(cx, step, refusal);
         }
         match step {
@@ -63,8 +67,11 @@ impl Gateway {
     /// Notes the regional midnight, which is told before anything that follows from it.
     pub(super) fn note_midnight(&self, cx: &mut Context<'_>) {
         if cx.state.brokerage.note_midnight(cx.now, self.region) {
+            let told = cx.state.came_early(cx.now);
             cx.state.reset_at = Some(cx.now);
-            cx.tell(Fact::Tell(Event::Reset));
+            if !told {
+                cx.tell(Fact::Tell(Event::Reset));
+            }
         }
     }
 
@@ -75,12 +82,19 @@ impl Gateway {
         if let Some(error) = flags.error() {
             return self.refused(cx, step, Refusal::inside(error));
         }
+        if let (true, Some(by_get @ ByGet::Tried)) = (step.is_status(), &mut cx.state.by_get) {
+            *by_get = ByGet::Works;
+        }
         let init = matches!(step, GatewayStep::Init | GatewayStep::TakeOver);
         let standing = if init { Standing::of_init(&flags) } else { Standing::of(&flags) };
         self.weigh(cx, &flags, standing)
     }
 
     fn tickled(&self, cx: &mut Context<'_>, response: Response<'_>) -> Judged {
+        // The older specifications have a void answer, which proves neither life nor death.
+        if response.body.trim_ascii().is_empty() {
+            return Verdict::next(GatewayStep::Status);
+        }
         let Some(pulse) = json::<Pulse<'_>>(response.body) else {
             return self.not_json(cx, GatewayStep::Tickle, response);
         };
@@ -129,6 +143,9 @@ impl Gateway {
         let next = cx.state.brokerage.weigh(now, self.takeover, flags, standing, sso, &mut |event| told = Some(event));
         if let Some(event) = told {
             cx.tell(Fact::Tell(event));
+        }
+        if let Some(stuck) = cx.state.brokerage.stuck(standing, next) {
+            cx.tell(Fact::Stuck(stuck));
         }
         match next {
             // What was usable a moment ago is looked at once more at once, which also tells the phase.
@@ -220,16 +237,13 @@ impl Gateway {
             return self.not_json(cx, GatewayStep::Accounts, response);
         };
         let Some(live) = &mut cx.state.live else { return Verdict::next(GatewayStep::Look) };
-        match accounts.is_paper {
-            Some(paper) => {
+        match Counted::of(&accounts) {
+            Counted::Paper(paper) => {
                 live.paper = Some(paper);
                 self.admit(cx)
             }
-            // While the session is being established, answers are empty.
-            None if accounts.accounts.is_none_or(|accounts| accounts.is_empty()) => {
-                Verdict::Retry { after: None, answer: Spent::Unjudged }
-            }
-            None => Verdict::Unreadable("nothing tells whether the account is a paper one"),
+            Counted::Empty => Verdict::unavailable(),
+            Counted::Untold => Verdict::Unreadable("nothing tells whether the account is a paper one"),
         }
     }
 
@@ -258,7 +272,8 @@ impl Gateway {
     /// Nobody is logged in at the gateway (any more).
     fn sso_is_dead(&self, cx: &mut Context<'_>) -> Judged {
         self.note_midnight(cx);
-        if cx.state.is_worn_out(cx.now) && !cx.state.is_reset(cx.now) {
+        let ends = cx.state.is_worn_out(cx.now) || cx.state.is_before_midnight(cx.now);
+        if ends && !cx.state.is_reset(cx.now) {
             cx.state.reset_at = Some(cx.now);
             cx.tell(Fact::Tell(Event::Reset));
         }
@@ -316,7 +331,13 @@ impl Gateway {
             }
             refusal if refusal.doubts().is_some() => self.doubted(cx, step, refusal),
             // What an init did is seen by looking; the init itself waits its turn.
-            _ if matches!(step, S::Init | S::TakeOver) => Verdict::Next { step: S::Look, after: LOOK },
+            _ if matches!(step, S::Init | S::TakeOver) => {
+                // One may fail by chance.
+                if cx.state.brokerage.is_stuck(2) {
+                    cx.tell(Fact::Stuck(true));
+                }
+                Verdict::Next { step: S::Look, after: LOOK }
+            }
             refusal if refusal.is_passing() => Verdict::Retry { after: None, answer: Spent::Judged },
             _ if step == S::Validate => self.not_validated(cx, unknown(refusal)),
             refusal => unknown(refusal),
@@ -329,7 +350,9 @@ impl Gateway {
         if step == GatewayStep::Validate {
             return self.denied(cx);
         }
+        let was_ready = cx.state.brokerage.ready;
         cx.state.brokerage.doubt(cx.now);
+        cx.tell(Fact::Doubt(refusal.cause()));
         if matches!(step, GatewayStep::Init | GatewayStep::TakeOver) && !outer {
             return Verdict::Next { step: GatewayStep::Look, after: LOOK };
         }
@@ -337,9 +360,16 @@ impl Gateway {
             // The brokerage tier alone being refused hints that the outer one has been opened.
             return self.watch(cx, !outer);
         }
+        // Tickles fail now and then while all is well: what was usable a moment ago is looked at at once.
+        if was_ready && step == GatewayStep::Tickle {
+            return Verdict::next(GatewayStep::Look);
+        }
         // A 401 may be one of the brokerage tier alone: the outer one is asked before a person is.
         if if outer { cx.state.is_sso_surely_alive(cx.now) } else { cx.state.is_sso_alive(cx.now) } {
             let next = cx.state.brokerage.open(cx.now, self.takeover);
+            if matches!(next, Move::Look(_)) && cx.state.brokerage.is_stuck(1) {
+                cx.tell(Fact::Stuck(true));
+            }
             return self.follow(cx, next);
         }
         let plain = matches!(refusal, Refusal::LoginRedirect | Refusal::NotLoggedIn) && cx.state.live.is_none();
@@ -391,6 +421,26 @@ fn note_login(cx: &mut Context<'_>) {
     }
 }
 
+/// Asks for the status by the other method where this one is refused: a gateway was reported that answers 400 to the
+/// POST of the documentation, and takes the GET.
+fn other_method(cx: &mut Context<'_>, step: GatewayStep, status: StatusCode, refusal: Refusal) -> Option<Judged> {
+    let refused = matches!(refusal, Refusal::BadRequest | Refusal::MethodNotAllowed)
+        && matches!(status.as_u16(), 400 | 405 | 415);
+    if !refused || !step.is_status() {
+        return None;
+    }
+    cx.state.by_get = match cx.state.by_get {
+        None => Some(ByGet::Tried),
+        Some(ByGet::Works) => None,
+        Some(ByGet::Tried) => {
+            cx.state.by_get = Some(ByGet::Fails);
+            return Some(Verdict::Unreadable("iserver/auth/status is taken neither by POST nor by GET"));
+        }
+        Some(ByGet::Fails) => return None,
+    };
+    Some(Verdict::next(step))
+}
+
 /// Makes a verdict of an error that says nothing about the session.
 fn unknown(refusal: Refusal) -> Judged {
     match refusal {
@@ -399,12 +449,6 @@ fn unknown(refusal: Refusal) -> Judged {
         Refusal::Foreign => Verdict::Unreadable("a web page, or a redirect that leads to no login of IBKR's"),
         _ => Verdict::Unreadable("an error that IBKR's gateway is not known to answer with"),
     }
-}
-
-/// Tells whether a text or a page says "Access Denied", as the gateway and the edge before it do.
-fn says_denied(body: &[u8]) -> bool {
-    const WORDS: &[u8] = b"access denied";
-    body.windows(WORDS.len()).any(|part| part.eq_ignore_ascii_case(WORDS))
 }
 
 fn logged_out(cx: &mut Context<'_>, response: Response<'_>) -> Judged {

@@ -32,6 +32,13 @@ pub enum GatewayStep {
     Logout,
 }
 
+impl GatewayStep {
+    /// Tells whether the step asks for the flags of the brokerage session.
+    pub(super) const fn is_status(self) -> bool {
+        matches!(self, Self::Status | Self::Look | Self::Watch)
+    }
+}
+
 /// The shortest time between two requests of `sso/validate`: one a minute is allowed, and a request
 /// may be under way longer than the next one.
 pub(super) const VALIDATE_INTERVAL: Duration = Duration::from_secs(65);

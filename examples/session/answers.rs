@@ -1,12 +1,12 @@
 //! Where answers come from: the environment, files, a prompt on a terminal.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sansession::blocking::Answer;
 use sansession::{By, Credentials, Input, Need, NeedKind, Rejection, Secret};
 
-use crate::{Usage, kotak};
+use crate::{Usage, kotak, out, terminal};
 
 /// Whether somebody is typing: a Ctrl-C then ends the program at once.
 pub static PROMPTING: AtomicBool = AtomicBool::new(false);
@@ -164,8 +164,8 @@ fn prompt_line(prompt: &str) -> Option<String> {
     if !std::io::stdin().is_terminal() {
         return None;
     }
-    eprint!("{prompt}");
-    let _ = std::io::stderr().flush();
+    let _typing = terminal::borrow();
+    out::prompt(prompt);
     let mut line = String::new();
     PROMPTING.store(true, Ordering::SeqCst);
     let read = std::io::stdin().read_line(&mut line);
@@ -178,6 +178,7 @@ pub fn prompt_hidden(prompt: &str) -> Option<Secret> {
     if !std::io::stdin().is_terminal() {
         return None;
     }
+    let _typing = terminal::borrow();
     PROMPTING.store(true, Ordering::SeqCst);
     let typed = rpassword::prompt_password(prompt);
     PROMPTING.store(false, Ordering::SeqCst);

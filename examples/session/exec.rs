@@ -1,22 +1,29 @@
 //! The command of `--exec`: what it is told, how it is ended, what its end means.
+#![expect(clippy::disallowed_methods, reason = "a tool sleeps; a machine does not")]
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, test_kill_process_group, waitid};
 use sansession::blocking::Handle;
+
+use crate::terminal;
 
 /// A command that is not there, and one that cannot be started, as shells say it.
 const NOT_FOUND: u8 = 127;
 const NOT_STARTED: u8 = 126;
 /// How long a command may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long what a command has started may take to end after it: the last program of a pipe has something to write.
+const REST: Duration = Duration::from_secs(2);
+/// How often it is looked whether somebody is left.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why a command does not run: an exit code, and words.
 pub type Failure = (u8, String);
@@ -34,7 +41,10 @@ struct Shared {
 enum State {
     Planned,
     Running(Pid),
-    Ended(u8),
+    /// What it has started may still run, in its group.
+    Ended(u8, Pid),
+    /// Nothing of it runs.
+    Gone(u8),
 }
 
 impl Exec {
@@ -52,6 +62,8 @@ impl Exec {
     }
 
     /// Starts it, with these variables and none of the tool's own secrets; `then` follows its end.
+    ///
+    /// It has a process group of its own, so that what it starts is ended with it.
     pub fn start(&self, variables: Vec<(&str, OsString)>, then: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
         let mut state = self.state();
         let (name, arguments) = self.0.words.split_first().ok_or((NOT_FOUND, String::new()))?;
@@ -61,32 +73,36 @@ impl Exec {
                 command.env_remove(name);
             }
         }
-        let spawned = command.args(arguments).envs(variables).spawn();
+        command.args(arguments).envs(variables).process_group(0);
+        prepare(&mut command);
+        let spawned = command.spawn();
         let child = match spawned {
             Ok(child) => child,
             Err(error) => {
-                *state = State::Ended(NOT_STARTED);
+                *state = State::Gone(NOT_STARTED);
                 return Err((NOT_STARTED, format!("--exec {}: {error}", name.display())));
             }
         };
         *state = State::Running(Pid::from_child(&child));
         drop(state);
+        terminal::lend(Pid::from_child(&child));
         let exec = self.clone();
         std::thread::spawn(move || {
-            exec.await_end(child);
+            let group = Pid::from_child(&child);
+            let code = exec.await_end(child);
             then();
+            end_rest(group);
+            *exec.state() = State::Gone(code);
+            exec.0.changed.notify_all();
         });
         Ok(())
     }
 
-    /// Sends a signal, if it runs; tells whether it does.
-    pub fn signal(&self, signal: Signal) -> bool {
-        match *self.state() {
-            State::Running(pid) => {
-                let _ = kill_process(pid, signal);
-                true
-            }
-            _ => false,
+    /// Sends a signal to it and to what it has started, as far as that runs.
+    pub fn signal(&self, signal: Signal) {
+        // As long as somebody is in a group, no other one has its number.
+        if let State::Running(group) | State::Ended(_, group) = *self.state() {
+            let _ = kill_process_group(group, signal);
         }
     }
 
@@ -95,33 +111,49 @@ impl Exec {
         matches!(*self.state(), State::Running(_))
     }
 
-    /// Ends it: politely first, then not.
+    /// Ends it, politely first, then not, and waits until nothing is left of it.
     pub fn end(&self) {
         for signal in [Signal::TERM, Signal::KILL] {
-            if self.signal(signal) {
+            if self.runs() {
+                self.signal(signal);
                 let runs = |state: &mut State| matches!(state, State::Running(_));
                 drop(self.0.changed.wait_timeout_while(self.state(), GRACE, runs));
             }
         }
+        let is_left = |state: &mut State| matches!(state, State::Running(_) | State::Ended(..));
+        drop(self.0.changed.wait_timeout_while(self.state(), 2 * GRACE, is_left));
     }
 
     /// Gives its exit code, 128 + signal where it was killed, once it has ended.
     pub fn code(&self) -> Option<u8> {
         match *self.state() {
-            State::Ended(code) => Some(code),
+            State::Ended(code, _) | State::Gone(code) => Some(code),
             _ => None,
         }
     }
 
     /// Waits in two steps, so that no signal goes to another process that got the same number.
-    fn await_end(&self, mut child: Child) {
-        let pid = Pid::from_child(&child);
-        let ended = || waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-        while ended().is_err_and(|error| error == Errno::INTR) {}
+    fn await_end(&self, mut child: Child) -> u8 {
+        let group = Pid::from_child(&child);
+        let wait = |options| waitid(WaitId::Pid(group), options);
+        loop {
+            match wait(WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT) {
+                Ok(Some(status)) if status.stopped() => {
+                    // This stop is heard once.
+                    let _ = wait(WaitIdOptions::STOPPED | WaitIdOptions::NOHANG);
+                    terminal::stopped(group, status.stopping_signal().unwrap_or_default());
+                }
+                Err(Errno::INTR) => {}
+                _ => break,
+            }
+        }
+        terminal::take(group);
         let mut state = self.state();
-        *state = State::Ended(child.wait().map_or(NOT_STARTED, code));
+        let code = child.wait().map_or(NOT_STARTED, code);
+        *state = State::Ended(code, group);
         drop(state);
         self.0.changed.notify_all();
+        code
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -129,10 +161,49 @@ impl Exec {
     }
 }
 
-/// Tells whether Ctrl-C reaches the command without our help: the terminal tells the whole group.
-pub fn terminal_tells() -> bool {
-    let Ok(terminal) = std::fs::File::open("/dev/tty") else { return false };
-    rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp())
+/// Ends what a command has left running.
+fn end_rest(group: Pid) {
+    if is_gone(group, REST) {
+        return;
+    }
+    for signal in [Signal::TERM, Signal::KILL] {
+        if kill_process_group(group, signal).is_err() || is_gone(group, GRACE) {
+            return;
+        }
+    }
+}
+
+/// Waits until a group is empty, for so long at most.
+fn is_gone(group: Pid, limit: Duration) -> bool {
+    let mut waited = Duration::ZERO;
+    loop {
+        // In a container the tool may be the process that orphans go to.
+        let orphan = || waitid(WaitId::Pgid(Some(group)), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        while matches!(orphan(), Ok(Some(_))) {}
+        if test_kill_process_group(group).is_err() {
+            return true;
+        }
+        if waited >= limit {
+            return false;
+        }
+        std::thread::sleep(LOOK);
+        waited += LOOK;
+    }
+}
+
+/// Gives a command the signals as they were, and has it end where the tool is killed: nobody keeps its session alive then.
+fn prepare(command: &mut Command) {
+    let between = || {
+        terminal::forget();
+        // The thread that starts it drives the session: it is the main one, which lives as long as the tool.
+        #[cfg(target_os = "linux")]
+        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+        Ok(())
+    };
+    // SAFETY: what runs between fork and exec is two system calls and allocates nothing.
+    unsafe {
+        command.pre_exec(between);
+    }
 }
 
 /// Gives what a command may know of the session: where its calls go, and with which headers.

@@ -55,8 +55,10 @@ OPTIONS
   --serve PROVIDER      only the simulator, until Ctrl-C; prints its URL and its users
   --port N              the simulator's port (default: any)
 
-SECRETS come from the environment, each also as NAME_FILE with a path, or from a prompt on a terminal,
-never from arguments:
+SECRETS come from files, whose paths are in NAME_FILE, from the environment, or from a prompt on a terminal,
+never from arguments. Prefer the files (`chmod 600`, systemd's LoadCredential=, a container's secrets): whoever
+runs as the same user, and root, reads a process's environment in /proc/PID/environ, and `docker inspect` and
+`systemctl show` tell it too. The names:
   SANSESSION_USER, SANSESSION_PASSWORD, SANSESSION_CODE, SANSESSION_PIN
   SANSESSION_CONSUMER_KEY, SANSESSION_ACCESS_TOKEN, SANSESSION_ACCESS_TOKEN_SECRET (ibkr-oauth1a)
   SANSESSION_CLIENT_ID, SANSESSION_USER (ibkr-oauth2)
@@ -82,8 +84,8 @@ JSON LINES have \"t\" (milliseconds since the Unix epoch), \"provider\" and \"ev
 failure, phase, retrying, need, saved, call, left, listening, started, ended, closed and the codes of the
 library's events.
 
-A COMMAND (--exec) is started once the session is usable, with these in its environment and none of
-the secrets above:
+A COMMAND (--exec) is started once the session is usable, with these in its environment, which can be read as
+said above, and none of the secrets above:
   SANSESSION_BASE_URL        the address that its calls begin with
   SANSESSION_HEADERS         each header that a call needs, as `Name: value` lines
   SANSESSION_AUTHORIZATION   the header Authorization's value, where the provider has one
@@ -92,10 +94,12 @@ They are those of the start. A command that outlives its token (kotak-trade: an 
 ibkr-oauth1a, where each call is signed, takes --listen beside --exec and these instead:
   SANSESSION_PROXY           the proxy's address
   SANSESSION_PROXY_SECRET    its secret
-Standard output belongs to the command; lines, also those of --json, go to standard error. Ctrl-C and
-SIGTERM are passed on to the command, and the logout follows its end. If the session ends first, the
-command gets SIGTERM, 10 s later SIGKILL, and the exit code is the session's. 126 and 127: the command
-cannot be started, or is not there; where that can be seen before, nobody logs in.
+Standard output and a terminal belong to the command; lines, also those of --json, go to standard error. It
+has a process group of its own: Ctrl-C and what ends a program (below, as SIGTERM, a second one as SIGKILL) are
+passed on to all of it, and the logout follows its end. If the session ends first, the command gets SIGTERM,
+10 s later SIGKILL, and the exit code is the session's. What it leaves running is ended with the session, in the
+same way, after 2 s. 126 and 127: the command cannot be started, or is not there; where that can be seen before,
+nobody logs in.
 
 The PROXY (--listen) sends what it gets to the provider with tokens or signature, and gives the answer
 back; redirects are not followed. A path may begin with the base URL's or not: both
@@ -113,7 +117,8 @@ On a terminal a line at the bottom shows phase, next deadline, last answer and r
 A logout ends what this session opened, in any process that had its --save file; what it found living it leaves
 alone, which is told as `left`. --logout says otherwise.
 
-Ctrl-C logs out. SIGTERM logs out, with --save it saves and leaves the session open.
+Ctrl-C logs out. SIGTERM, SIGHUP (where `nohup` does not have it ignored) and SIGQUIT log out, with --save they
+save and leave the session open. A closed pipe, a full disk and a reader who has stopped reading end no session.
 
 EXIT CODES
   0 logged out or left     3 denied      4 unavailable, the logout not confirmed, or nothing to save to any more
@@ -131,6 +136,6 @@ EXAMPLES
   session() { cargo run --quiet --example session -- \"$@\"; }
   session cbrain --exec sh -c 'printf %s \"$SANSESSION_HEADERS\" | curl -H @- $SANSESSION_BASE_URL/groups'
   session ibkr-oauth1a --listen 127.0.0.1:0 --exec python3 bot.py
-  SANSESSION_PROXY_SECRET=$(openssl rand -hex 32) session ibkr-gateway --listen 127.0.0.1:8080
-  curl -H \"X-Sansession-Secret: $SANSESSION_PROXY_SECRET\" http://127.0.0.1:8080/_session
+  session ibkr-gateway --listen 127.0.0.1:8080 --secret-file proxy.secret
+  (printf 'X-Sansession-Secret: '; cat proxy.secret) | curl -H @- http://127.0.0.1:8080/_session
 ";

@@ -1,12 +1,14 @@
 //! The line at the bottom of a terminal: where the session stands, once a second.
 #![expect(clippy::disallowed_methods, reason = "a tool sleeps; a machine does not")]
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sansession::blocking::{Handle, now};
 use sansession::{Phase, Status, Timestamp, WaitingOn};
+
+use crate::out;
 
 /// A line that is drawn again and again in its place, below all others.
 #[derive(Clone, Default)]
@@ -40,20 +42,17 @@ impl Line {
         });
     }
 
-    /// Lets somebody write above it.
-    pub fn above(&self, write: impl FnOnce(&mut dyn Write)) {
+    /// Writes a line above it.
+    pub fn above(&self, line: &str) {
         let mut state = self.state();
-        let mut out = std::io::stdout().lock();
-        erase(&mut state, &mut out);
-        write(&mut out);
-        drop(out);
+        out::write(&format!("{}{line}\n", erased(&mut state)));
         draw(&mut state);
     }
 
     /// Leaves the terminal to a prompt, or takes it back.
     pub fn hide(&self, hidden: bool) {
         let mut state = self.state();
-        erase(&mut state, &mut std::io::stdout().lock());
+        erase(&mut state);
         state.hidden = hidden;
     }
 
@@ -76,25 +75,28 @@ fn draw(state: &mut State) {
     let Some(status) = state.handle.as_ref().map(Handle::status) else { return };
     if state.hidden || matches!(status.phase, Phase::Idle | Phase::Closed) {
         // What stands there is no longer so.
-        return erase(state, &mut std::io::stdout().lock());
+        return erase(state);
     }
     let text = text(&status, state, now());
-    let mut out = std::io::stdout().lock();
     // A line that is wrapped cannot be taken back.
-    let width = rustix::termios::tcgetwinsize(&out).map_or(0, |size| usize::from(size.ws_col));
+    let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
     // A terminal that does not know its width says 0.
     let width = if width == 0 { 80 } else { width };
     let text: String = text.chars().take(width.saturating_sub(1)).collect();
-    let _ = write!(out, "\r\x1b[K\x1b[2m{text}\x1b[0m");
-    let _ = out.flush();
+    out::write(&format!("\r\x1b[K\x1b[2m{text}\x1b[0m"));
     state.shown = true;
 }
 
-fn erase(state: &mut State, out: &mut impl Write) {
-    if std::mem::take(&mut state.shown) {
-        let _ = write!(out, "\r\x1b[K");
-        let _ = out.flush();
+fn erase(state: &mut State) {
+    let erased = erased(state);
+    if !erased.is_empty() {
+        out::write(erased);
     }
+}
+
+/// Gives what takes the line back, where one is shown.
+fn erased(state: &mut State) -> &'static str {
+    if std::mem::take(&mut state.shown) { "\r\x1b[K" } else { "" }
 }
 
 fn text(status: &Status, state: &State, now: Timestamp) -> String {

@@ -3,6 +3,9 @@
 //! Without arguments it takes every provider through its whole life on embedded simulators.
 //! `--help` lists the rest.
 
+#[macro_use]
+mod out;
+
 mod answers;
 mod args;
 mod exec;
@@ -19,6 +22,7 @@ mod options;
 mod report;
 mod run;
 mod signals;
+mod terminal;
 mod told;
 mod tour;
 mod wipe;

@@ -1,14 +1,12 @@
 //! What the tool prints: lines for people, or JSON.
 
-use std::io::Write;
-
 use sansession::blocking::{Handle, SendError, now};
 use sansession::{CloseReason, Event, Need, Outgoing, Timestamp};
 use serde_json::{Value, json};
 
 use crate::line::Line;
 use crate::listen::Listening;
-use crate::told;
+use crate::{out, told};
 
 /// Prints what happens as it happens.
 #[derive(Clone)]
@@ -138,7 +136,7 @@ impl Report {
     /// Tells people what to do next.
     pub fn hint(&self, words: &str) {
         match &self.line {
-            Some(line) => line.above(|out| drop(writeln!(out, "session: {words}"))),
+            Some(line) => line.above(&format!("session: {words}")),
             None => eprintln!("session: {words}"),
         }
     }
@@ -177,16 +175,12 @@ impl Report {
         self.write(&format_args!("{:<13}{secs:>7.2} s  {words}", self.name));
     }
 
-    /// Whoever closes the pipe no longer wants to know; the session matters more.
     fn write(&self, text: &dyn std::fmt::Display) {
-        let _ = match &self.line {
-            Some(line) => {
-                line.above(|out| drop(writeln!(out, "{text}")));
-                Ok(())
-            }
-            None if self.aside => writeln!(std::io::stderr(), "{text}"),
-            None => writeln!(std::io::stdout(), "{text}"),
-        };
+        match &self.line {
+            Some(line) => line.above(&text.to_string()),
+            None if self.aside => out::aside(&text.to_string()),
+            None => out::write(&format!("{text}\n")),
+        }
     }
 
     fn answered(&self, how: &str) {

@@ -16,7 +16,7 @@ use crate::listen::Listening;
 use crate::report::Report;
 use crate::signals::Signals;
 use crate::world::World;
-use crate::{file, world};
+use crate::{file, terminal, world};
 
 const DENIED: u8 = 3;
 const UNAVAILABLE: u8 = 4;
@@ -31,6 +31,7 @@ pub fn run(args: &Args) -> Result<u8, Usage> {
         return live(args, report, None);
     }
     let report = report.aside();
+    terminal::ready();
     match Exec::new(&args.exec) {
         Ok(exec) => live(args, report, Some(exec)),
         Err((code, words)) => {
@@ -65,6 +66,8 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
     let mut tool = Tool::new(world.handle.clone(), std::mem::take(&mut world.answers), report, args);
     tool.proxy = proxy.as_ref().map(|proxy| (proxy.url.clone(), proxy.secret.clone()));
     tool.exec = exec.clone();
+    // Whatever becomes of the tool, its command is not left running.
+    let _end = exec.clone().map(EndsWith);
     let signals = Signals::listen(&world.handle, exec.as_ref(), args.save.is_some())?;
     tool.signals = Some(signals.clone());
     let own = drive_whole(&world, &mut tool, saved.is_some());
@@ -76,10 +79,20 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
         exec.end();
         return own;
     }
+    exec.end();
     match (exec.code(), own) {
         (Some(code), _) => Ok(code),
         (None, Ok(0)) => Ok(signals.code()),
         (None, own) => own,
+    }
+}
+
+/// A command that is ended with this value.
+struct EndsWith(Exec);
+
+impl Drop for EndsWith {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 

@@ -1,15 +1,17 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, and the signals that end a program: SIGTERM, SIGHUP and SIGQUIT, which do the same.
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
+use nix::sys::signal::{SigHandler, Signal as Number, signal};
 use rustix::process::Signal;
 use sansession::blocking::{Handle, Stop};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use crate::Usage;
 use crate::answers::PROMPTING;
-use crate::exec::{self, Exec};
+use crate::exec::Exec;
+use crate::{Usage, terminal};
 
 /// What was wished by signals.
 #[derive(Clone, Default)]
@@ -24,32 +26,50 @@ struct Wishes {
 impl Signals {
     /// Ends the session as its owner wants; a second signal ends the program.
     ///
-    /// While a command runs, signals are the command's: the session ends after it, and a second
-    /// SIGTERM kills it.
+    /// While a command runs, signals are the command's: the session ends after it, and a second one that is no
+    /// Ctrl-C kills it. A hangup is never the second: the system tells of one terminal more than once.
     pub fn listen(handle: &Handle, exec: Option<&Exec>, saves: bool) -> Result<Self, Usage> {
-        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+        let mut heard = vec![SIGINT, SIGTERM, SIGCONT];
+        heard.extend([(Number::SIGHUP, SIGHUP), (Number::SIGQUIT, SIGQUIT)].into_iter().filter_map(heeded));
+        let mut signals = signal_hook::iterator::Signals::new(heard)?;
         let (wishes, handle, exec) = (Self::default(), handle.clone(), exec.cloned());
         let heard = wishes.clone();
         std::thread::spawn(move || {
-            let mut before = false;
+            let (mut before, mut ended) = (false, false);
             for signal in signals.forever() {
-                let again = heard.0.last.swap(signal, Ordering::SeqCst) == SIGTERM;
-                if signal == SIGTERM && saves {
+                if signal == SIGCONT {
+                    terminal::resumed();
+                    continue;
+                }
+                let told = heard.0.last.swap(signal, Ordering::SeqCst) != 0;
+                let ends = signal != SIGINT;
+                if ends && saves {
                     heard.0.leave.store(true, Ordering::SeqCst);
                 }
+                let again = ends && signal != SIGHUP && std::mem::replace(&mut ended, true);
                 if let Some(exec) = &exec
                     && exec.runs()
                 {
-                    pass_on(exec, signal, again);
+                    exec.signal(match (ends, again) {
+                        (false, _) => Signal::INT,
+                        (true, false) => Signal::TERM,
+                        (true, true) => Signal::KILL,
+                    });
+                    continue;
+                }
+                if signal == SIGHUP && told && !PROMPTING.load(Ordering::SeqCst) {
                     continue;
                 }
                 if before || PROMPTING.load(Ordering::SeqCst) {
                     // A hidden prompt leaves the terminal without its echo.
-                    let _ = std::process::Command::new("stty").arg("echo").status();
+                    let _ = std::process::Command::new("stty").arg("echo").stderr(Stdio::null()).status();
+                    if let Some(exec) = &exec {
+                        exec.signal(Signal::KILL);
+                    }
                     std::process::exit(128 + signal);
                 }
-                before = true;
-                handle.stop(if signal == SIGTERM && saves { Stop::Leave } else { Stop::Logout });
+                before |= signal != SIGHUP;
+                handle.stop(if ends && saves { Stop::Leave } else { Stop::Logout });
             }
         });
         Ok(wishes)
@@ -74,10 +94,9 @@ impl Signals {
     }
 }
 
-fn pass_on(exec: &Exec, signal: i32, again: bool) {
-    if signal == SIGTERM {
-        exec.signal(if again { Signal::KILL } else { Signal::TERM });
-    } else if !exec::terminal_tells() {
-        exec.signal(Signal::INT);
-    }
+/// Leaves out a signal that whoever started the tool wants to do nothing, as `nohup` does.
+fn heeded((number, raw): (Number, i32)) -> Option<i32> {
+    // SAFETY: to ignore a signal runs no code, and where it was not ignored a handler takes it over.
+    let before = unsafe { signal(number, SigHandler::SigIgn) };
+    (!matches!(before, Ok(SigHandler::SigIgn))).then_some(raw)
 }

@@ -6,7 +6,7 @@ use sansession::blocking::now;
 use sansession::sim::Cbrain;
 use sansession::sim::cbrain::Mishap;
 
-use crate::process::{asked, portal, tool};
+use crate::process::{Running, asked, portal, runs, tool};
 
 const LIFE: [&str; 2] = ["POST /session", "DELETE /session"];
 
@@ -100,6 +100,88 @@ fn a_session_that_dies_ends_the_command_and_gives_its_own_code() {
     let run = run.ends().exits(6);
     assert!(run.err.contains("the session is over"), "{run:#?}");
     assert_eq!(fs::read_to_string(mark).unwrap(), "told\n");
+}
+
+/// A command with programs of its own in the background.
+const FAMILY: &str = "sleep 300 & echo child $!; sh -c 'sleep 300; true' & echo child $!; echo ready; wait";
+
+fn family(run: &mut Running) -> Vec<String> {
+    run.says(&["ready"]);
+    let ids: Vec<_> = run.lines.iter().filter_map(|line| line.strip_prefix("child ")).map(str::to_owned).collect();
+    assert!(ids.len() >= 2 && ids.iter().all(|id| runs(id)));
+    ids
+}
+
+#[test]
+fn what_a_command_has_started_ends_with_it() {
+    for signal in ["TERM", "HUP", "QUIT"] {
+        let portal = portal();
+        let mut run = tool("cbrain").at(&portal).norm().exec(FAMILY).starts();
+        let ids = family(&mut run);
+        run.gets(signal);
+        let run = run.ends().exits(128 + 15);
+        assert!(!ids.iter().any(|id| runs(id)), "{signal}: {run:#?}");
+        assert_eq!(asked(&portal), LIFE, "{signal}");
+    }
+}
+
+/// One of them does not listen.
+#[test]
+fn a_session_that_dies_ends_the_whole_family() {
+    let portal = portal();
+    let script = format!("(trap '' TERM; exec sleep 300) & echo child $!; {FAMILY}");
+    let mut run = tool("cbrain --keepalive 1").at(&portal).norm().exec(&script).starts();
+    let ids = family(&mut run);
+    portal.with(Cbrain::expire_sessions);
+    run.ends().exits(6);
+    assert!(!ids.iter().any(|id| runs(id)));
+}
+
+#[test]
+fn what_a_command_leaves_behind_may_finish_but_not_stay() {
+    let portal = portal();
+    let script = "(sleep 0.5; echo written) & sleep 300 & echo child $!; exit 4";
+    let run = tool("cbrain").at(&portal).norm().exec(script).runs().exits(4);
+    assert!(run.lines.iter().any(|line| line == "written"), "{run:#?}");
+    let left = run.lines.iter().find_map(|line| line.strip_prefix("child ")).unwrap();
+    assert!(!runs(left));
+    assert_eq!(asked(&portal), LIFE);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_tool_that_is_killed_leaves_no_command_behind() {
+    let portal = portal();
+    let mut run = tool("cbrain").at(&portal).norm().exec("echo $$; echo ready; exec sleep 300").starts();
+    run.says(&["ready"]);
+    let id = run.lines[0].clone();
+    assert!(runs(&id));
+    run.gets("KILL");
+    assert_eq!(run.ends().code, None);
+    assert!(!runs(&id));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_command_has_its_signals_as_they_were() {
+    let portal = portal();
+    let run = tool("cbrain").at(&portal).norm().exec("grep SigBlk /proc/self/status").runs().exits(0);
+    let here = fs::read_to_string("/proc/self/status").unwrap();
+    assert!(here.contains(&run.lines[0]), "{run:#?}");
+}
+
+/// A hangup is told twice: by the kernel and by the shell.
+#[test]
+fn a_second_hangup_does_not_kill() {
+    let portal = portal();
+    let script = "trap 'echo heard; sleep 0.5; exit 7' TERM; echo ready; while :; do sleep 0.05; done";
+    let mut run = tool("cbrain").at(&portal).norm().exec(script).starts();
+    run.says(&["ready"]);
+    for signal in ["HUP", "HUP", "HUP"] {
+        run.gets(signal);
+    }
+    run.ends().exits(7);
+    assert_eq!(asked(&portal), LIFE);
 }
 
 #[test]

@@ -67,17 +67,45 @@ fn a_session_is_left_open_and_taken_up_again() {
 }
 
 #[test]
-fn sigterm_saves_and_leaves() {
+fn signals_that_end_a_program_save_and_leave() {
+    for signals in [&["TERM"][..], &["HUP"], &["QUIT"], &["HUP", "HUP"], &["TERM", "HUP"]] {
+        let portal = portal();
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("session.json");
+        let mut run = tool("cbrain --json --for 60").at(&portal).arg("--save", &file).norm().starts();
+        run.is_active();
+        for signal in signals {
+            run.gets(signal);
+        }
+        let run = run.ends().exits(0);
+        assert_eq!(run.story().last().unwrap(), "left", "{signals:?}");
+        assert_eq!(asked(&portal), ["POST /session"]);
+        tool("cbrain --json").at(&portal).arg("--resume", &file).runs().exits(0).tells("closed: logged-out");
+    }
+}
+
+#[test]
+fn without_a_file_signals_that_end_a_program_log_out() {
+    for signal in ["TERM", "HUP", "QUIT"] {
+        let portal = portal();
+        let mut run = tool("cbrain --json --for 60").at(&portal).norm().starts();
+        run.is_active();
+        run.gets(signal);
+        run.ends().exits(0).tells("closed: logged-out");
+        assert_eq!(asked(&portal), ["POST /session", "DELETE /session"], "{signal}");
+    }
+}
+
+/// `nohup` has hangups ignored in what it starts.
+#[test]
+fn a_hangup_that_is_to_be_ignored_is() {
     let portal = portal();
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("session.json");
-    let mut run = tool("cbrain --json --for 60").at(&portal).arg("--save", &file).norm().starts();
+    let mut run = tool("cbrain --json --for 2").at(&portal).norm().under("trap '' HUP").starts();
     run.is_active();
-    run.gets("TERM");
-    let run = run.ends().exits(0);
-    assert_eq!(run.story().last().unwrap(), "left");
-    assert_eq!(asked(&portal), ["POST /session"]);
-    tool("cbrain --json").at(&portal).arg("--resume", &file).runs().exits(0).tells("closed: logged-out");
+    run.gets("HUP");
+    let began = now();
+    run.ends().exits(0);
+    assert!(now().since(began) > Duration::from_secs(1));
 }
 
 #[test]

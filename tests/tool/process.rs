@@ -71,6 +71,20 @@ impl Tool {
         self.env("SANSESSION_USER", "norm").env("SANSESSION_PASSWORD", PASSWORD)
     }
 
+    /// Started by `sh` after these words.
+    pub fn under(self, script: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!(r#"{script}; exec "$0" "$@""#)]).arg(self.0.get_program()).args(self.0.get_args());
+        for (name, value) in self.0.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        shell.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(shell)
+    }
+
     /// With a command for `sh`, which takes the words after it as `$1` and so on.
     pub fn exec(mut self, script: &str) -> Self {
         self.0.args(["--exec", "sh", "-c", script]);
@@ -94,6 +108,11 @@ impl Tool {
 
     pub fn runs(self) -> Run {
         self.starts().ends()
+    }
+
+    /// Starts it with its lines and words going there.
+    pub fn speaks_to(mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Mute {
+        Mute(self.0.stdout(stdout).stderr(stderr).spawn().unwrap())
     }
 }
 
@@ -131,8 +150,7 @@ impl Running {
 
     /// Sends a signal by its name, such as `TERM`.
     pub fn gets(&self, signal: &str) {
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", self.child.id())).status();
-        assert!(sent.unwrap().success());
+        send(&self.child, signal);
     }
 
     #[track_caller]
@@ -154,6 +172,38 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A run that nobody hears.
+pub struct Mute(Child);
+
+impl Mute {
+    pub fn gets(&self, signal: &str) {
+        send(&self.0, signal);
+    }
+
+    #[track_caller]
+    pub fn exits(&mut self, code: i32) {
+        assert_eq!(self.0.wait().unwrap().code(), Some(code));
+    }
+}
+
+impl Drop for Mute {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn send(child: &Child, signal: &str) {
+    let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", child.id())).status();
+    assert!(sent.unwrap().success());
+}
+
+/// Tells whether a process runs; one that only waits to be heard of does not.
+pub fn runs(id: &str) -> bool {
+    let found = Command::new("ps").args(["-o", "stat=", "-p", id.trim()]).output().unwrap();
+    String::from_utf8_lossy(&found.stdout).trim().chars().next().is_some_and(|state| state != 'Z')
 }
 
 /// A proxy that listens, as another program sees it.

@@ -16,7 +16,7 @@ use crate::kotak::{TOTP_SECRET, neo};
 use crate::process::{asked, path};
 
 /// Gives a terminal of 60 columns: the side of the person, and that of the program.
-fn terminal() -> (OwnedFd, File) {
+pub fn terminal() -> (OwnedFd, File) {
     let owner = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&owner).unwrap();
     unlockpt(&owner).unwrap();

@@ -149,6 +149,13 @@ pub trait Provider {
         None
     }
 
+    /// Names the API that a path belongs to, where the server limits each of its APIs for itself: a call that is one too
+    /// many holds back further calls of that API and nothing else. One limit is for all otherwise.
+    fn api(&self, path: &str) -> Option<&'static str> {
+        let _ = path;
+        None
+    }
+
     /// Names the part of the provider that a path belongs to, where it has several.
     fn tier(&self, path: &str) -> Option<&'static str> {
         let _ = path;
@@ -163,6 +170,8 @@ pub enum Observed {
     Nothing,
     /// The session may be dead: the engine has a look.
     Doubt,
+    /// The call was one too many, as 429 says by itself.
+    Limited,
 }
 
 /// Whom a session is with.

@@ -93,6 +93,7 @@ impl Report {
                 format!("calls are refused to this machine's address{why}; have it listed, then log in anew from here")
             }
             Event::BaseUrlAssumed { url } => format!("the server does not say where calls go; they go to {url}"),
+            Event::Limited { api, lasts } => format!("too many calls of {api}: none for {} s", lasts.as_secs()),
             Event::ServerSays(text) => format!("the server says: {text}"),
             Event::Stuck => "stuck: the login lives, and no usable session comes of it".into(),
             Event::Expired { proof } => format!("ended at the server: {proof}"),

@@ -34,6 +34,7 @@ pub fn event(event: &Event) -> Value {
         }
         Event::IpNotAllowed { text } => json!({ "text": text.as_ref().map(ToString::to_string) }),
         Event::BaseUrlAssumed { url } => json!({ "url": url }),
+        Event::Limited { api, lasts } => json!({ "api": api, "seconds": lasts.as_secs() }),
         Event::ServerSays(text) => json!({ "text": text.to_string() }),
         Event::Expired { proof } => json!({ "proof": proof }),
         Event::Penalty { lasts } => json!({ "seconds": lasts.as_secs() }),

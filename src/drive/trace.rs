@@ -54,6 +54,7 @@ mod on {
             Event::Expired { proof } => tell!(WARN, proof),
             Event::ClockSkew { by_millis } => tell!(WARN, by_millis),
             Event::Penalty { lasts } => tell!(WARN, ?lasts),
+            Event::Limited { api, lasts } => tell!(WARN, api, ?lasts),
             Event::ActionRequired { text: Some(text), .. }
             | Event::IpNotAllowed { text: Some(text) }
             | Event::ServerSays(text) => tell!(WARN, %text),

@@ -21,8 +21,14 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         id: RequestId,
         response: Response<'_>,
     ) -> Result<Accepted, CallError> {
-        let accepted = self.reach(now, key, |now, slot| slot.machine.handle_response(now, id, response))?;
-        self.obey(key, response);
+        let (accepted, boxed) = self.reach(now, key, |now, slot| {
+            let accepted = slot.machine.handle_response(now, id, response);
+            (accepted, slot.machine.status().penalty.is_some())
+        })?;
+        // Where each API of a server has a limit of its own, nobody else is kept waiting.
+        if boxed || accepted != Ok(Accepted::Used) {
+            self.obey(key, response);
+        }
         Ok(accepted?)
     }
 
@@ -84,8 +90,13 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         ticket: &Ticket,
         response: Response<'_>,
     ) -> Result<Accepted, UnknownKey> {
-        let accepted = self.reach(now, key, |now, slot| slot.machine.observe(now, ticket, response))?;
-        self.obey(key, response);
+        let (accepted, boxed) = self.reach(now, key, |now, slot| {
+            let accepted = slot.machine.observe(now, ticket, response);
+            (accepted, slot.machine.status().penalty.is_some())
+        })?;
+        if boxed || accepted != Accepted::Used {
+            self.obey(key, response);
+        }
         Ok(accepted)
     }
 

@@ -39,6 +39,9 @@ pub struct Rule {
     /// Whether the request may leave a session at the server: a logout waits for its answer, and one
     /// whose fate stays unknown is told as [`Event::MayLiveOn`](crate::Event::MayLiveOn).
     pub opens: bool,
+    /// Whether a 429 to it holds back the session's own requests alone, since the server limits each of its APIs
+    /// for itself; see [`Provider::api`](super::Provider::api).
+    pub own_limit: bool,
 }
 
 impl Rule {
@@ -54,6 +57,7 @@ impl Rule {
             min_interval: Duration::ZERO,
             escalates: false,
             opens: false,
+            own_limit: false,
         }
     }
 
@@ -97,6 +101,12 @@ impl Rule {
     #[must_use]
     pub const fn opens(self) -> Self {
         Self { opens: true, ..self }
+    }
+
+    /// Says that a 429 holds back the session's own requests alone.
+    #[must_use]
+    pub const fn own_limit(self) -> Self {
+        Self { own_limit: true, ..self }
     }
 
     /// Tells whether requests of this step keep a distance from each other.

@@ -110,6 +110,10 @@ impl<P: Provider> Provider for Arc<P> {
         (**self).repeats(path)
     }
 
+    fn api(&self, path: &str) -> Option<&'static str> {
+        (**self).api(path)
+    }
+
     fn tier(&self, path: &str) -> Option<&'static str> {
         (**self).tier(path)
     }

@@ -39,6 +39,11 @@ impl<P: Provider> Session<P> {
         } else if !base.same_origin(&parts.uri) {
             return Err(Misuse::ForeignHost.into());
         }
+        let api = self.provider.api(parts.uri.path());
+        if let Some(until) = api.and_then(|api| self.boxed_until(now, api)) {
+            parts.uri = given;
+            return Err(not_ready(None, Some(until)));
+        }
         let mut facts = Vec::new();
         let authorized = self.provider.authorize(&mut cx!(self, now, facts), parts, body);
         self.absorb(now, facts);
@@ -71,8 +76,12 @@ impl<P: Provider> Session<P> {
         let mut facts = Vec::new();
         let observed = self.provider.observe(&mut cx!(self, now, facts), ticket, response);
         self.absorb_with(now, facts, response);
-        if response.status == http::StatusCode::TOO_MANY_REQUESTS {
-            self.obey_limit(now, response);
+        let too_many = response.status == http::StatusCode::TOO_MANY_REQUESTS || observed == Observed::Limited;
+        match self.provider.api(ticket.uri.path()) {
+            Some(api) if too_many => self.limit(now, api, response),
+            Some(api) => self.unlimited(now, api),
+            None if too_many => self.obey_limit(now, false, response),
+            None => {}
         }
         if let Some(step) = self.provider.repeats(ticket.uri.path()) {
             self.note_repeated(now, step);

@@ -99,6 +99,9 @@ pub(super) struct Core<S, T> {
     pub(super) hold: Timestamp,
     /// The end of the penalty box: nobody sends anything before.
     pub(super) penalty: Timestamp,
+    /// The APIs that are limited, where each is for itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) boxes: Vec<super::boxes::ApiBox>,
     /// When the requests that were sent would have left at [`plan::FLOW`](super::plan) apart.
     pub(super) flow: Timestamp,
     /// When the steps that keep a distance were last sent.
@@ -268,6 +271,9 @@ impl<S: PartialEq, T> Core<S, T> {
         for pace in &mut self.paces {
             back(&mut pace.last);
         }
+        for boxed in &mut self.boxes {
+            back(&mut boxed.until);
+        }
     }
 
     /// Changes the pace of a step, which begins here if there is none.
@@ -390,6 +396,7 @@ impl<S, T: Default> Default for Core<S, T> {
             cause: None,
             hold: zero,
             penalty: zero,
+            boxes: Vec::new(),
             flow: zero,
             paces: Vec::new(),
             relogins: None,

@@ -50,7 +50,7 @@ impl<P: Provider> Session<P> {
         }
         let unwilling = matches!(response.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if unwilling || matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
-            self.obey_limit(now, response);
+            self.obey_limit(now, step.rule().own_limit, response);
         }
         if self.core.ending.is_some() {
             self.judge_ending(now, step, verdict);

@@ -14,16 +14,17 @@ pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), LONGEST);
 
 /// How long a 429 without a word of its length keeps everybody from sending.
-const TOO_MANY: Duration = Duration::from_secs(60);
+pub(super) const TOO_MANY: Duration = Duration::from_secs(60);
 
 /// The difference of clocks that is worth an event: a `Date` header has whole seconds and travels.
 const CLOCK_SKEW: u64 = 5_000;
 
 impl<P: Provider> Session<P> {
-    /// Waits as long as the server says: after 429 everybody, otherwise the engine alone.
-    pub(super) fn obey_limit(&mut self, now: Timestamp, response: Response<'_>) {
-        let wait = retry_after(now, response);
-        if response.status == StatusCode::TOO_MANY_REQUESTS {
+    /// Waits as long as the server says: after 429 everybody, otherwise the engine alone; also after 429 where the
+    /// step has a limit of its own.
+    pub(super) fn obey_limit(&mut self, now: Timestamp, own: bool, response: Response<'_>) {
+        let wait = if own { wait_named(now, response) } else { retry_after(now, response) };
+        if response.status == StatusCode::TOO_MANY_REQUESTS && !own {
             // The provider may have told a longer one.
             match wait {
                 Some(wait) => self.penalize(now, wait),
@@ -82,6 +83,28 @@ pub(crate) fn penalty_named(now: Timestamp, response: Response<'_>) -> Option<Du
 pub(crate) fn penalty_of(now: Timestamp, response: Response<'_>) -> Option<Duration> {
     (response.status == StatusCode::TOO_MANY_REQUESTS).then(|| retry_after(now, response).unwrap_or(TOO_MANY))
 }
+
+/// Gives how long an API is limited, where the answer says so: by `Retry-After`, else by `X-RateLimit-Reset` where
+/// nothing remains, which is in seconds from now, or an instant in seconds or milliseconds since 1970.
+pub(super) fn wait_named(now: Timestamp, response: Response<'_>) -> Option<Duration> {
+    if let Some(wait) = retry_after(now, response) {
+        return Some(wait);
+    }
+    let number = |name: http::HeaderName| response.header(name)?.trim().parse::<u64>().ok();
+    if number(REMAINING).is_some_and(|left| left > 0) {
+        return None;
+    }
+    let wait = match number(RESET)? {
+        seconds @ ..1_000_000_000 => Duration::from_secs(seconds),
+        seconds @ ..1_000_000_000_000 => Timestamp::from_secs(seconds).since(now),
+        millis => Timestamp::from_millis(millis).since(now),
+    };
+    let (shortest, longest) = RETRY_AFTER;
+    Some(wait.clamp(shortest, longest))
+}
+
+const REMAINING: http::HeaderName = http::HeaderName::from_static("x-ratelimit-remaining");
+const RESET: http::HeaderName = http::HeaderName::from_static("x-ratelimit-reset");
 
 /// Reads a `Retry-After` header, in seconds or as a date, within its bounds.
 fn retry_after(now: Timestamp, response: Response<'_>) -> Option<Duration> {

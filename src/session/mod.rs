@@ -14,6 +14,7 @@
 //! - `aside`: a life that ends while the session lives on
 //! - `ahead`: what the next poll would send, for those who drive many sessions
 //! - `calls`: the user's own calls
+//! - `boxes`: limits of a server that counts each of its APIs for itself
 //! - `resume`: snapshots
 //! - `twin`: copies, for walks
 //! - `stream`: the stream that some providers serve beside the calls
@@ -22,6 +23,7 @@ mod active;
 mod ahead;
 mod answer;
 mod aside;
+mod boxes;
 mod calls;
 mod core;
 mod end;

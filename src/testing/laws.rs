@@ -331,8 +331,9 @@ impl<P: Provider + Send> World<'_, P> {
         };
         if !old {
             observe(self);
-            // A 429 of the user's own call keeps everybody waiting.
-            if let Some(limit) = response.as_ref().filter(|response| response.status().as_u16() == 429) {
+            // A 429 of the user's own call keeps everybody waiting, unless each API has a limit of its own.
+            let alone = self.session.provider().inner.api(ticket.uri.path()).is_some();
+            if let Some(limit) = response.as_ref().filter(|response| response.status().as_u16() == 429 && !alone) {
                 self.obey(limit);
             }
             return self.note(None).map(drop);

@@ -298,6 +298,10 @@ impl<P: Provider> Provider for Watched<P> {
         self.inner.repeats(path)
     }
 
+    fn api(&self, path: &str) -> Option<&'static str> {
+        self.inner.api(path)
+    }
+
     fn tier(&self, path: &str) -> Option<&'static str> {
         self.inner.tier(path)
     }

@@ -280,7 +280,7 @@ impl Case for NeoCase {
         server.open_sessions(now)
     }
 
-    fn words(&mut self, server: &mut sim::Neo, now: Timestamp, request: &Request<Vec<u8>>, _: &Reply) -> Vec<Word> {
+    fn words(&mut self, server: &mut sim::Neo, _: Timestamp, request: &Request<Vec<u8>>, _: &Reply) -> Vec<Word> {
         let word = |seen: Seen| match seen.outcome {
             Outcome::Accepted("login") | Outcome::Refused("totp") => Some(Word::Judged(NeedKind::Totp)),
             Outcome::Accepted("validate") | Outcome::Refused("mpin") => Some(Word::Judged(NeedKind::Pin)),
@@ -289,7 +289,7 @@ impl Case for NeoCase {
                 Some(Word::Dead(print(request, "auth")))
             }
             Outcome::Refused("gateway") => Some(Word::Dead(print(request, "authorization"))),
-            Outcome::Refused("quota") => Some(Word::Boxed(next_minute(now))),
+            // Each API has a limit of its own, by the second.
             _ => None,
         };
         server.take_log().into_iter().filter_map(word).collect()

@@ -5,7 +5,7 @@ use crate::provider::{Ask, Cx, Fact, Spent, Step, Verdict, When};
 use crate::providers::kotak::wire::fault::{At, Class, Fault, neo as find_fault};
 use crate::providers::kotak::wire::jwt;
 use crate::providers::kotak::wire::neo::{ClientIp, Data, Reply, read};
-use crate::providers::kotak::{host, pass_on, sendable, server_text, wait_for_the_minute};
+use crate::providers::kotak::{host, pass_on, sendable, server_text};
 use crate::{Because, CloseReason, Denial, Event, NeedKind, Response, Secret, Shape};
 
 impl Neo {
@@ -74,7 +74,7 @@ impl Neo {
     fn doubted(&self, cx: &mut Cx<'_, NeoState>, fault: &Fault<'_>, response: Response<'_>) -> Verdict<NeoStep> {
         match fault.class {
             Class::SessionExpired => Verdict::Dead { proof: "get-client-ip answered that the session is invalid" },
-            Class::Quota => wait_for_the_minute(cx),
+            Class::Quota => Verdict::unavailable(),
             Class::Unavailable => outage(response),
             Class::Malformed => Verdict::Unreadable("not an answer of Neo"),
             // Who compares addresses knows the session.
@@ -108,7 +108,7 @@ impl Neo {
                 cx.state.because = Some(Because::Stale);
                 Ask::new(NeedKind::Totp, Because::Stale).into()
             }
-            Class::Quota => wait_for_the_minute(cx),
+            Class::Quota => Verdict::unavailable(),
             Class::Unavailable => outage(response),
             Class::Locked => deny(Denial::Locked),
             Class::NotEntitled => deny(Denial::NotEntitled),

@@ -79,6 +79,9 @@
 //! - Errors have six shapes, some with status 200; 429 in a body with status 200 is "Invalid UCC" and no rate
 //!   limit (the vendor's own tests). A true 429 has lasted for hours (an issue of the SDK).
 //! - 5203 and 11000 "No Data" are empty lists and no errors (the SDK's README).
+//! - Limits are counted by the second, for each API by itself (25 calls; 10 orders). A 429 holds back that API for what
+//!   `Retry-After` or `X-RateLimit-Reset` says, else for a second and longer each time, and never a call of another one
+//!   ([`Event::Limited`](crate::Event::Limited)); one to a login step or to `probe` holds back the session's own requests.
 //! - An answer to a call of the user's own never ends the session; `probe` is asked first.
 //! - The field `kId` of the answers is the client's PAN, which identifies a taxpayer. It is a secret in [`wire`](super::wire) and not kept.
 //! - A wrong step fails late in other clients: the vendor's earlier SDK hides a refused first step and trips over the
@@ -108,8 +111,8 @@ use super::host::{self, Told};
 use super::wire::fault::{At, Class, neo as find_fault};
 use super::wire::neo::{App, Granted, authorize};
 use super::wire::{jwt, value_of};
-use super::{UNSENDABLE, is_code, mobile, pass_on, sendable, to_the_next_minute};
-use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Rule, Step, Unauthorized, Unbuildable, Verdict};
+use super::{UNSENDABLE, is_code, mobile, pass_on, sendable};
+use crate::provider::{Ask, Cx, Identity, Observed, Provider, Rule, Step, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
 
 /// The digits of an authenticator's code and of an MPIN.
@@ -190,10 +193,15 @@ impl Step for NeoStep {
         // As long as the vendor's SDK waits: what cannot be repeated is not given up early.
         const PATIENCE: Duration = Duration::from_secs(30);
         // Both factors are codes, and a session that asks for one stands there.
-        const LOGIN: Rule = Rule::new("login").phase(Phase::SecondFactor).spends(NeedKind::Totp).timeout(PATIENCE);
-        const VALIDATE: Rule =
-            Rule::new("validate").phase(Phase::SecondFactor).spends(NeedKind::Pin).opens().timeout(PATIENCE);
-        const PROBE: Rule = Rule::new("probe");
+        const LOGIN: Rule =
+            Rule::new("login").phase(Phase::SecondFactor).spends(NeedKind::Totp).timeout(PATIENCE).own_limit();
+        const VALIDATE: Rule = Rule::new("validate")
+            .phase(Phase::SecondFactor)
+            .spends(NeedKind::Pin)
+            .opens()
+            .timeout(PATIENCE)
+            .own_limit();
+        const PROBE: Rule = Rule::new("probe").own_limit();
         match self {
             Self::Login => &LOGIN,
             Self::Validate => &VALIDATE,
@@ -414,7 +422,7 @@ impl Provider for Neo {
         let Some(fault) = find_fault(At::Session, response) else { return Observed::Nothing };
         match fault.class {
             Class::SessionExpired | Class::BearerInvalid => return Observed::Doubt,
-            Class::Quota => cx.tell(Fact::Penalty(to_the_next_minute(cx.now))),
+            Class::Quota => return Observed::Limited,
             Class::IpNotAllowed => judge::tell_address(cx, &fault),
             Class::WrongHost(_) => pass_on(cx, &fault, response),
             Class::Rejected | Class::Malformed if matches!(response.status.as_u16(), 401 | 403) => {
@@ -423,5 +431,24 @@ impl Provider for Neo {
             _ => {}
         }
         Observed::Nothing
+    }
+
+    /// The vendor's paths (SDK 3.0.1); orders are one API with one limit, whatever is done with them.
+    fn api(&self, path: &str) -> Option<&'static str> {
+        const APIS: [(&str, &str); 11] = [
+            ("/quick/order/history", "order history"),
+            ("/quick/order/", "orders"),
+            ("/quick/user/orders", "order book"),
+            ("/quick/user/trades", "trades"),
+            ("/quick/user/positions", "positions"),
+            ("/portfolio/v2/positions", "positions"),
+            ("/portfolio/", "holdings"),
+            ("/quick/user/check-margin", "margin"),
+            ("/quick/user/limits", "limits"),
+            ("/quotes/", "quotes"),
+            ("/masterscrip/", "scrip master"),
+        ];
+        let named = APIS.iter().find(|(part, _)| path.contains(part)).map(|(_, api)| *api);
+        Some(named.unwrap_or("other calls"))
     }
 }

@@ -12,7 +12,7 @@ use crate::{Usage, kotak, out, terminal};
 pub static PROMPTING: AtomicBool = AtomicBool::new(false);
 
 /// How many refused answers end a conversation: accounts lock after about three.
-pub const TRIES: u8 = 2;
+const TRIES: u8 = 2;
 
 /// How often somebody may type what can be no answer; it is not sent, so it costs nothing.
 const TYPOS: u8 = 5;
@@ -26,8 +26,29 @@ pub struct Answers {
     pub pin: Option<Secret>,
     pub token: Option<Secret>,
     pub kotak: kotak::Codes,
-    /// Whether a refused answer may be given once more.
-    again: bool,
+    again: Again,
+    /// How many refusals there were before anything was typed in this run.
+    before: Option<u8>,
+}
+
+/// A person's word for answers that a program keeps: each kind may be given once more.
+#[derive(Default)]
+pub struct Again {
+    allowed: bool,
+    given: Vec<NeedKind>,
+}
+
+impl Again {
+    pub fn is_left(&self, kind: NeedKind) -> bool {
+        self.allowed && !self.given.contains(&kind)
+    }
+
+    /// Uses it up for this kind; tells whether it was there.
+    pub fn take(&mut self, kind: NeedKind) -> bool {
+        let left = self.is_left(kind);
+        self.given.push(kind);
+        left
+    }
 }
 
 impl Answers {
@@ -41,7 +62,8 @@ impl Answers {
             pin: variable("SANSESSION_PIN")?,
             token: variable("SANSESSION_TOKEN")?,
             kotak: kotak::Codes::default(),
-            again,
+            again: Again { allowed: again, given: Vec::new() },
+            before: None,
         })
     }
 
@@ -59,16 +81,24 @@ impl Answers {
         Ok(())
     }
 
+    /// Tells whether a person may type one more answer: refusals of earlier runs do not count.
+    fn may_type(&mut self, need: &Need) -> bool {
+        let before = self.before.unwrap_or(need.refused).min(need.refused);
+        self.before = Some(before);
+        need.refused - before < TRIES
+    }
+
     /// Answers a need.
     pub fn answer(&mut self, need: &Need) -> Answer {
+        let may_type = self.may_type(need);
         let input = match need.kind {
-            NeedKind::Credentials => self.credentials(need),
+            NeedKind::Credentials => self.credentials(need, may_type),
             NeedKind::AccessCode => {
-                self.one(need, "code", self.code.as_ref()).map(|(code, by)| (Input::Code(code), by))
+                self.one(may_type, "code", self.code.as_ref()).map(|(code, by)| (Input::Code(code), by))
             }
-            NeedKind::Pin => self.one(need, "PIN", self.pin.as_ref()).map(|(pin, by)| (Input::Pin(pin), by)),
+            NeedKind::Pin => self.one(may_type, "PIN", self.pin.as_ref()).map(|(pin, by)| (Input::Pin(pin), by)),
             NeedKind::Totp | NeedKind::GatewayToken => {
-                return self.kotak.answer(need, &mut self.code, &mut self.again);
+                return self.kotak.answer(need, &mut self.code, &mut self.again, may_type);
             }
             // The session looks by itself whether it has happened.
             NeedKind::Browser | NeedKind::Takeover => return Answer::Later(std::time::Duration::from_secs(60)),
@@ -76,7 +106,7 @@ impl Answers {
         };
         match input {
             // `--again` is a person's word for an answer that a program keeps.
-            Some((input, By::Store)) if std::mem::take(&mut self.again) => Answer::Now(input, By::Person),
+            Some((input, By::Store)) if self.again.take(need.kind) => Answer::Now(input, By::Person),
             Some((input, by)) => Answer::Now(input, by),
             None => Answer::GiveUp,
         }
@@ -84,15 +114,18 @@ impl Answers {
 
     /// Says why an answer was not taken.
     pub fn rejected(&self, need: &Need, rejection: Rejection) {
-        let more = if rejection == Rejection::Unattended { "; --again gives it once more" } else { "" };
+        let more = match rejection {
+            Rejection::Unattended | Rejection::MaybeRefused => "; --again gives it once more",
+            _ => "",
+        };
         eprintln!("{}{more}", explained(need.kind, rejection));
     }
 
-    fn credentials(&self, need: &Need) -> Option<(Input, By)> {
+    fn credentials(&self, need: &Need, may_type: bool) -> Option<(Input, By)> {
         if let (Some(user), Some(password)) = (&self.user, &self.password) {
             return Some((Input::Credentials(Credentials::new(user.clone(), password.clone()).ok()?), By::Store));
         }
-        if need.refused >= TRIES {
+        if !may_type {
             return None;
         }
         let user = match &self.user {
@@ -115,10 +148,10 @@ impl Answers {
         }
     }
 
-    fn one(&self, need: &Need, name: &str, known: Option<&Secret>) -> Option<(Secret, By)> {
+    fn one(&self, may_type: bool, name: &str, known: Option<&Secret>) -> Option<(Secret, By)> {
         match known {
             Some(secret) => Some((secret.clone(), By::Store)),
-            None if need.refused >= TRIES => None,
+            None if !may_type => None,
             None => Some((prompt_hidden(&format!("{name}: "))?, By::Person)),
         }
     }

@@ -34,7 +34,9 @@ OPTIONS
   --ca-file PEM         trust these roots instead of Mozilla's; ibkr-gateway: its own certificate
   --pin SHA256          trust the certificate with this fingerprint, whatever its names and dates
   --allow-plain-http    let passwords and tokens go to another machine in clear
-  --again               give an answer that was refused before once more
+  --again               give each answer once more that was refused before, or may have been: the files of --save
+                        and --resume know how many were. Nothing is kept of the answers themselves, so a
+                        changed password needs it, too. Not for the command line of a service
   --compete HOW         ibkr-*: never (default, exit code 7), wait or always, where another
                         client holds the brokerage session
   --expect KIND         ibkr-*: paper or live, the kind that the account must be of; a session of another one

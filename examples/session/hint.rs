@@ -85,6 +85,10 @@ impl Trouble {
             ),
             CloseReason::RetriesExhausted(Cause::Stuck) | CloseReason::GivenUp(Cause::Stuck) => Some(self.stuck().into()),
             CloseReason::GivenUp(_) => Some(self.lives_on().into()),
+            CloseReason::RetriesExhausted(Cause::MaybeRefused { .. }) => Some(format!(
+                "log in by hand to see whether the answer is right and nothing is locked, {}, which gives it once more",
+                self.again()
+            )),
             CloseReason::RetriesExhausted(Cause::Failure(_)) => Some(self.unreachable()),
             CloseReason::RetriesExhausted(Cause::Status(status)) => Some(format!(
                 "the server answers with {status} and no session; try later, or check --url, which may lead to another server ({})",

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sansession::blocking::{Handle, now, seed};
+use sansession::blocking::{now, seed};
 use sansession::providers::ibkr::keys::PrivateKey;
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::oauth2::Client;
@@ -130,7 +130,7 @@ fn session(
     }
     let handle = match saved {
         Some(saved) => world::resume(provider, saved, args)?,
-        None => Handle::new(Session::new(provider, world::options(args), seed()?)).erased(),
+        None => world::begin(Session::new(provider, world::options(args), seed()?), args)?,
     };
     let answers = Answers::read(args.again, None)?;
     let transport = world::transport(args)?;

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use sansession::blocking::{Answer, Handle, now, seed};
+use sansession::blocking::{Answer, now, seed};
 use sansession::providers::kotak::trade_api::TradeTokens;
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::sim::kotak::neo::Account;
@@ -12,7 +12,7 @@ use sansession::sim::{Server, kotak as sim};
 use sansession::{BaseUrl, Because, By, Input, Need, NeedKind, Rejection, Secret, Session, Snapshot, Totp, totp};
 
 use crate::Usage;
-use crate::answers::{Answers, TRIES, explained, prompt_hidden, typed, variable};
+use crate::answers::{Again, Answers, explained, prompt_hidden, typed, variable};
 use crate::args::Args;
 use crate::world::{self, World};
 
@@ -52,11 +52,14 @@ impl Codes {
     }
 
     /// Answers a need for an authenticator's code or for a token of the gateway.
-    pub fn answer(&mut self, need: &Need, code: &mut Option<Secret>, again: &mut bool) -> Answer {
-        let answer = if need.kind == NeedKind::Totp { self.code(need, code, *again) } else { self.token(need) };
+    pub fn answer(&mut self, need: &Need, code: &mut Option<Secret>, again: &mut Again, may_type: bool) -> Answer {
+        let answer = match need.kind {
+            NeedKind::Totp => self.code(need, code, again.is_left(need.kind), may_type),
+            _ => self.token(may_type),
+        };
         match answer {
             // `--again` is a person's word for an answer that a program keeps.
-            Ok(Answer::Now(input, By::Store)) if std::mem::take(again) => Answer::Now(input, By::Person),
+            Ok(Answer::Now(input, By::Store)) if again.take(need.kind) => Answer::Now(input, By::Person),
             Ok(answer) => answer,
             Err(rejection) => {
                 eprintln!("{}", explained(need.kind, rejection));
@@ -65,11 +68,12 @@ impl Codes {
         }
     }
 
-    fn code(&self, need: &Need, code: &mut Option<Secret>, again: bool) -> Result<Answer, Rejection> {
+    fn code(&self, need: &Need, code: &mut Option<Secret>, again: bool, may_type: bool) -> Result<Answer, Rejection> {
         if let Some(secret) = &self.totp_secret {
             let at = now();
             // After a refusal no program's code is taken, so there is no use in waiting for the next one.
-            let hopeless = need.because == Because::Refused && !again;
+            let spoilt = need.because != Because::Stale && (need.refused > 0 || need.lost > 0);
+            let hopeless = spoilt && !again;
             let fresh = need.fresh_after.map_or(Duration::ZERO, |then| then.since(at));
             if !fresh.is_zero() && !hopeless {
                 return Ok(Answer::Later(fresh));
@@ -83,17 +87,31 @@ impl Codes {
         if let Some(code) = code.take() {
             return Ok(Answer::Now(Input::Totp(Totp::new(code, now())?), By::Store));
         }
-        if need.refused >= TRIES {
+        if !may_type {
             return Ok(Answer::GiveUp);
         }
-        let code = typed("authenticator's code (six digits): ", |code| {
-            let code = Totp::new(code, now())?;
-            if code.code().len() == 6 { Ok(code) } else { Err(Rejection::Malformed("totp")) }
-        });
+        let wait = || need.fresh_after.map_or(0, |then| then.since(now()).as_millis().div_ceil(1_000));
+        let code = loop {
+            let prompt = match wait() {
+                0 => "authenticator's code (six digits): ".to_owned(),
+                seconds => format!("authenticator's code (six digits; the next one comes in {seconds} s): "),
+            };
+            let code = typed(&prompt, |code| {
+                let code = Totp::new(code, now())?;
+                if code.code().len() == 6 { Ok(code) } else { Err(Rejection::Malformed("totp")) }
+            });
+            // One that was spent costs no try: the next one is a matter of seconds.
+            match &code {
+                Some(code) if need.fresh_after.is_some_and(|then| code.made_at() < then) => {
+                    eprintln!("totp: the last code may have been used up; the next one comes in {} s", wait());
+                }
+                _ => break code,
+            }
+        };
         Ok(code.map_or(Answer::GiveUp, |code| Answer::Now(Input::Totp(code), By::Person)))
     }
 
-    fn token(&mut self, need: &Need) -> Result<Answer, Rejection> {
+    fn token(&mut self, may_type: bool) -> Result<Answer, Rejection> {
         // Another program may have put a new one into the file.
         let known = self.access_token.take().or_else(|| variable(ACCESS_TOKEN).ok().flatten());
         let given = |token: &Secret| self.given.as_ref().is_some_and(|given| given.matches(token.expose()));
@@ -101,13 +119,9 @@ impl Codes {
             self.given = Some(token.clone());
             return Ok(Answer::Now(Input::Token(token), By::Store));
         }
-        let token = ask(need, "gateway's access token: ");
+        let token = if may_type { prompt_hidden("gateway's access token: ") } else { None };
         Ok(token.map_or(Answer::GiveUp, |token| Answer::Now(Input::Token(token), By::Person)))
     }
-}
-
-fn ask(need: &Need, prompt: &str) -> Option<Secret> {
-    if need.refused < TRIES { prompt_hidden(prompt) } else { None }
 }
 
 /// Makes a session of the Trade API.
@@ -151,7 +165,7 @@ pub fn open_trade(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage>
             answers.check()?;
             answerable(ACCESS_TOKEN, renews || answers.kotak.access_token.is_some())?;
             answerable("SANSESSION_CODE", answers.code.is_some())?;
-            Handle::new(Session::new(provider, world::options(args), seed()?)).erased()
+            world::begin(Session::new(provider, world::options(args), seed()?), args)?
         }
     };
     Ok(World::new(handle, world::transport(args)?, answers, "/reports/1.0/orders", server))
@@ -192,7 +206,7 @@ pub fn open_neo(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         None => {
             answerable("SANSESSION_TOTP_SECRET", answers.kotak.totp_secret.is_some() || answers.code.is_some())?;
             answerable("SANSESSION_PIN", answers.pin.is_some())?;
-            Handle::new(Session::new(provider, options, seed()?)).erased()
+            world::begin(Session::new(provider, options, seed()?), args)?
         }
     };
     Ok(World::new(handle, world::transport(args)?, answers, "/quick/user/orders", server))

@@ -46,6 +46,7 @@ pub fn event(event: &Event) -> Value {
 pub fn need(need: &Need) -> Value {
     json!({
         "need": need.kind.code(), "because": need.because.code(), "refused": need.refused,
+        "lost": need.lost,
         "url": need.url.as_deref(),
     })
 }

@@ -8,11 +8,11 @@ use sansession::blocking::{Handle, Pin, Transport, Trust, now, seed};
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr as api;
 use sansession::sim::{self, Certificate, Server};
-use sansession::{BaseUrl, Options, Provider, Relogin, Session, Snapshot};
+use sansession::{BaseUrl, Options, Provider, Relogin, ResumeError, Session, Snapshot};
 
 use crate::answers::Answers;
 use crate::args::{self, Args};
-use crate::{Usage, ibkr, kotak};
+use crate::{Usage, file, ibkr, kotak};
 
 /// A session that is about to begin, and the way to its server.
 pub struct World {
@@ -108,7 +108,7 @@ fn open_cbrain(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         (None, Some(token)) => adopt(provider, token, args)?,
         (None, None) => {
             answers.check()?;
-            Handle::new(Session::new(provider, options(args), seed()?)).erased()
+            begin(Session::new(provider, options(args), seed()?), args)?
         }
     };
     Ok(World {
@@ -149,7 +149,7 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     }
     let handle = match saved {
         Some(saved) => resume(provider, saved, args)?,
-        None => Handle::new(Session::new(provider, options(args), seed()?)).erased(),
+        None => begin(Session::new(provider, options(args), seed()?), args)?,
     };
     let answers = Answers::read(args.again, None)?;
     let transport = Transport::builder().trust(trust).build()?;
@@ -189,7 +189,7 @@ where
     P: Provider + Send + 'static,
 {
     let session = Session::adopt(provider, token, options(args), seed()?);
-    Ok(Handle::new(session.map_err(|rejection| Usage(format!("SANSESSION_TOKEN: {rejection}")))?).erased())
+    begin(session.map_err(|rejection| Usage(format!("SANSESSION_TOKEN: {rejection}")))?, args)
 }
 
 pub fn resume<P>(provider: P, saved: &Snapshot, args: &Args) -> Result<Handle, Usage>
@@ -206,7 +206,30 @@ where
     let session = Session::resume(provider, saved, options, None, seed()?, now());
     let file = args.resume.as_deref().unwrap_or_else(|| "".as_ref()).display();
     let named = |error| Usage(format!("--resume {file}: {error}; without --resume a new login begins"));
-    Ok(Handle::new(session.map_err(named)?).erased())
+    begin(session.map_err(named)?, args)
+}
+
+/// Makes a session ready that knows what earlier ones of the same login have cost: the file of `--resume` may be of one
+/// that has ended, and that of `--save` is about to be replaced.
+pub fn begin<P>(mut session: Session<P>, args: &Args) -> Result<Handle, Usage>
+where
+    P: Provider + Send + 'static,
+{
+    for (option, path) in [("--resume", &args.resume), ("--save", &args.save)] {
+        let Some(path) = path.as_deref().filter(|path| path.is_file()) else { continue };
+        let Ok(earlier) = file::load(path) else { continue };
+        // What is no saved session at all is replaced as it always was.
+        let is_session = earlier.expose_secrets().trim_start().starts_with('{');
+        match session.remember(&earlier) {
+            Err(error @ (ResumeError::Damaged | ResumeError::NewerFormat { .. })) if is_session && !args.again => {
+                let unknown = "so nobody knows how many answers were refused; --again begins anew";
+                return Err(Usage(format!("{option} {}: {error}, {unknown}", path.display())));
+            }
+            // Another login's refusals say nothing of this one.
+            _ => {}
+        }
+    }
+    Ok(Handle::new(session).erased())
 }
 
 pub fn options(args: &Args) -> Options {

@@ -172,6 +172,25 @@ fn a_refusal_exits_3_and_is_sent_once() {
     assert_eq!(run.code, Some(3), "{run:#?}");
 }
 
+/// Three wrong MPINs, in however many processes, and nobody gets in any more.
+#[test]
+fn one_mpin_leaves_in_three_starts() {
+    let server = neo();
+    server.with(|sim| {
+        sim.next(1, &Lever::Slow(std::time::Duration::ZERO));
+        sim.next(9, &Lever::Drop);
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    for _ in 0..3 {
+        let run = at_neo("kotak-neo --json", &server).arg("--save", &file).env("SANSESSION_PIN", "111111").runs();
+        let run = closes(run, 4, "retries-exhausted", "the pin got no clear reply");
+        assert!(!run.err.contains("refused an earlier"), "{run:#?}");
+    }
+    assert_eq!(server.with(|sim| sim.log().count(Outcome::Refused("mpin"))), 1);
+    assert_eq!(server.with(|sim| sim.log().count(Outcome::Accepted("login"))), 1, "no code is spent for nothing");
+}
+
 #[test]
 fn a_foreign_host_exits_5_and_sees_nothing() {
     for host in

@@ -18,6 +18,7 @@ mod output;
 mod patience;
 mod planted;
 mod process;
+mod restarts;
 mod terminal;
 mod typos;
 mod usage;

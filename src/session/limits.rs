@@ -10,6 +10,10 @@ use crate::{Event, Response, Timestamp};
 
 /// The shortest and the longest wait that a `Retry-After` header is believed. The longest penalty
 /// known of is 15 minutes; an uncapped one would leave a session dead for as long as a server likes.
+///
+/// A server that names a longer wait is asked once more at the end of each cap, which is one request in 15 minutes and
+/// 96 a day at most: no server is known whose box grows by that, and its answer renews the wait. Believing it whole
+/// would cost a session hours where the header was meant in milliseconds, or the box was lifted early.
 pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), LONGEST);
 

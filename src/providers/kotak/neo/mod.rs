@@ -28,7 +28,8 @@
 //! The trade token is a JWT, and its `exp` is read without verification (it is the server's own, for the
 //! server) and taken as a hint; in the one public sample, of the API before this one, it is midnight in India. When it has passed, the
 //! session is looked at, and `get-client-ip` tells its end. There is no keepalive and no renewal: `Wait`
-//! says `Expiry`, or `Nothing` where the token names no end. The order feed has pings of its own, which keep
+//! says `Expiry`, or `Nothing` where the token names no end. An end is certain then, too: the exchange has API sessions
+//! ended before each trading day (NSE/INVG/67858), at no published hour, so the first refused call finds it out. The order feed has pings of its own, which keep
 //! the feed open and not the session.
 //!
 //! # Why it closed, and what to do

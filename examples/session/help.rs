@@ -23,7 +23,8 @@ OPTIONS
   --keepalive SECONDS   look so often whether the session lives (default: the provider's)
   --save FILE           write the session to FILE (mode 0600) whenever a crash must not lose something;
                         with --for the session is left open at the server in the end
-  --resume FILE         go on with the session in FILE; asks for no password while that one lives
+  --resume FILE         go on with the session in FILE; asks for no password while that one lives. Without
+                        --save only the end of the session is written to FILE
   --relogin             log in again after a proven expiry, at most 3 times a day
   --patience SECONDS    give an opening up after so long in trouble (default 60), a logout after 30 at the
                         latest; given by name, a session that has been open, too, which otherwise never is
@@ -52,7 +53,8 @@ OPTIONS
   --exec COMMAND…       run the command while the session is open, then log out; exits with its code
                         (128 + signal where it was killed). Everything after --exec is the command
   --listen 127.0.0.1:N  authorize what other programs send to this port (0: a free one); see PROXY
-  --secret-file FILE    --listen: write the proxy's secret to FILE (mode 0600) instead of showing it
+  --secret-file FILE    --listen: write the proxy's secret to FILE (mode 0600) instead of showing it;
+                        FILE is removed at the end
   --json                one JSON object a line on stdout; words go to stderr
   --serve PROVIDER      only the simulator, until Ctrl-C; prints its URL and its users
   --port N              the simulator's port (default: any)

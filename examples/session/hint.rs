@@ -40,7 +40,7 @@ impl Trouble {
             ends: args.ends,
             saves: args.save.is_some(),
             remembers: args.save.is_some() || args.resume.is_some(),
-            reads_only: args.resume.is_some() && args.resume != args.save,
+            reads_only: args.save.is_some() && args.resume.is_some() && args.resume != args.save,
             adopted: ["SANSESSION_TOKEN", "SANSESSION_TOKEN_FILE"].iter().any(|name| std::env::var_os(name).is_some()),
             path: String::new(),
             failure: None,

@@ -193,9 +193,7 @@ fn named(option: &str, error: impl std::fmt::Display) -> Usage {
 }
 
 fn directory(name: &str) -> Result<PathBuf, Usage> {
-    let path = std::env::temp_dir().join(format!("sansession-{name}-{}", std::process::id()));
-    std::fs::create_dir_all(&path)?;
-    Ok(path)
+    Ok(tempfile::Builder::new().prefix(&format!("sansession-{name}-")).tempdir()?.keep())
 }
 
 /// Writes a throw-away key and gives its path.

@@ -61,6 +61,7 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
     }
     let saved = saved.filter(|saved| ended(saved).is_none());
     let mut world = world::open(args, saved.as_ref())?;
+    let _secret = SecretFile;
     let proxy = listen(args, &world, &report)?;
     report.show(&world.handle);
     let mut tool = Tool::new(world.handle.clone(), std::mem::take(&mut world.answers), report, args);
@@ -89,6 +90,15 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
 
 /// A command that is ended with this value.
 struct EndsWith(Exec);
+
+/// The file with the proxy's secret, which goes with this value.
+struct SecretFile;
+
+impl Drop for SecretFile {
+    fn drop(&mut self) {
+        file::remove_secret();
+    }
+}
 
 impl Drop for EndsWith {
     fn drop(&mut self) {
@@ -124,7 +134,7 @@ fn listen(args: &Args, world: &World, report: &Report) -> Result<Option<Listenin
     let proxy = Listening::start(address, args.provider.name(), &world.handle, &world.transport)?;
     if let Some(path) = &args.secret_file {
         let named = |error| Usage(format!("--secret-file {}: {error}", path.display()));
-        file::write(path, &format!("{}\n", proxy.secret.expose())).map_err(named)?;
+        file::write_secret(path, proxy.secret.expose()).map_err(named)?;
     }
     // A command has it from its environment, and nobody else needs it.
     report.listening(&proxy, args.secret_file.is_some() || !args.exec.is_empty());
@@ -139,6 +149,7 @@ pub struct Tool {
     stay: Duration,
     leave: bool,
     save: Option<PathBuf>,
+    resumed: Option<PathBuf>,
     /// Whether a request has left.
     sent: bool,
     active: bool,
@@ -162,6 +173,7 @@ impl Tool {
             stay: if stays_on { Duration::MAX } else { args.stay },
             leave,
             save: args.save.clone(),
+            resumed: args.resume.clone(),
             sent: false,
             active: false,
             asked: None,
@@ -198,7 +210,17 @@ impl Tool {
     }
 
     fn save_last(&self) -> std::io::Result<()> {
-        self.save.as_ref().map_or(Ok(()), |path| self.store(path, &self.handle.snapshot()))
+        match (&self.save, &self.resumed) {
+            (Some(path), _) => self.store(path, &self.handle.snapshot()),
+            (None, Some(path)) => {
+                // The next process would go on with a session that is over.
+                if let Err(error) = file::save(path, &self.handle.snapshot()) {
+                    self.report.hint(&format!("--resume {}: its end cannot be written: {error}", path.display()));
+                }
+                Ok(())
+            }
+            (None, None) => Ok(()),
+        }
     }
 
     fn store(&self, path: &Path, snapshot: &Snapshot) -> std::io::Result<()> {

@@ -66,6 +66,7 @@ impl Signals {
                     if let Some(exec) = &exec {
                         exec.signal(Signal::KILL);
                     }
+                    crate::file::remove_secret();
                     std::process::exit(128 + signal);
                 }
                 before |= signal != SIGHUP;

@@ -114,8 +114,8 @@ fn the_file_is_its_owners_alone_and_replaced_as_a_whole() {
     let portal = portal();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("session.json");
-    std::fs::write(&file, "an old file that all may read").unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&file, "an old file").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     // Whoever reads while it is being replaced reads the old one to its end.
     let old = std::fs::File::open(&file).unwrap();
     let before = std::fs::metadata(&file).unwrap().ino();
@@ -123,7 +123,7 @@ fn the_file_is_its_owners_alone_and_replaced_as_a_whole() {
     let after = std::fs::metadata(&file).unwrap();
     assert_eq!(after.permissions().mode() & 0o777, 0o600);
     assert_ne!(after.ino(), before);
-    assert_eq!(std::io::read_to_string(old).unwrap(), "an old file that all may read");
+    assert_eq!(std::io::read_to_string(old).unwrap(), "an old file");
     let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["session.json"], "nothing is left beside it");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -162,6 +162,7 @@ fn a_file_that_cannot_be_resumed_is_named() {
     let write = |name: &str, text: &str| {
         let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         path
     };
     let left = directory.path().join("left.json");
@@ -185,4 +186,85 @@ fn a_file_that_cannot_be_resumed_is_named() {
     fails(&left, portal.url(), other.url());
     assert!(other.log().is_empty());
     assert_eq!(asked(&portal), ["POST /session"]);
+}
+
+#[test]
+fn what_is_no_file_of_ones_own_is_refused_with_words() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::write(at("wide"), "").unwrap();
+    std::fs::set_permissions(at("wide"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::write(at("target"), "kept").unwrap();
+    symlink(at("target"), at("link")).unwrap();
+    let cases = [("/dev/null".into(), "device"), (at("wide"), "chmod 600"), (at("link"), "symbolic link")];
+    for (file, words) in cases {
+        for option in ["--save", "--resume"] {
+            let run = tool("cbrain --json").at(&portal).arg(option, &file).norm().runs().exits(64);
+            assert!(run.err.contains(words) && run.err.contains(option), "{run:#?}");
+        }
+        let run = tool("cbrain --listen 127.0.0.1:0").arg("--secret-file", &file).runs().exits(64);
+        assert!(run.err.contains(words) && run.err.contains("--secret-file"), "{run:#?}");
+    }
+    assert_eq!(std::fs::read_to_string(at("target")).unwrap(), "kept");
+    assert!(portal.log().is_empty());
+}
+
+#[test]
+fn leftovers_of_killed_processes_are_removed_and_nothing_else_is() {
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let kept = ["session.json.old", "session.json.my-copy.new", "other.json.4242.new", "session.json.busy.new"];
+    for name in kept.iter().chain(&["session.json.4242.new", "session.json.aBc123.new"]) {
+        std::fs::write(at(name), "part of a sess").unwrap();
+    }
+    let busy = std::fs::File::open(at("session.json.busy.new")).unwrap();
+    rustix::fs::flock(&busy, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    tool("cbrain --for 0").at(&portal).arg("--save", at("session.json")).norm().runs().exits(0);
+    let mut names: Vec<_> =
+        std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    let mut expected = [&kept[..], &["session.json"]].concat();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn the_end_of_a_session_that_was_resumed_is_in_its_file() {
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    tool("cbrain --for 0").at(&portal).arg("--save", &file).norm().runs().exits(0);
+    tool("cbrain --json").at(&portal).arg("--resume", &file).runs().exits(0).tells("closed: logged-out");
+    let run = tool("cbrain --json").at(&portal).arg("--resume", &file).norm().runs().exits(0);
+    assert!(run.err.contains("has ended"), "{run:#?}");
+    assert_eq!(
+        asked(&portal),
+        ["POST /session", "GET /session", "DELETE /session", "POST /session", "DELETE /session"]
+    );
+}
+
+#[test]
+fn the_file_with_a_secret_is_the_runs_own_and_gone_with_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secret");
+    let put = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    let listens = || tool("cbrain --json --listen 127.0.0.1:0").arg("--secret-file", &file);
+    put("a private key\n");
+    assert!(listens().runs().exits(64).err.contains("no secret of a proxy"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a private key\n");
+    // Left by a run that was killed.
+    put(&format!("{}\n", "0a".repeat(32)));
+    let mut run = listens().starts();
+    run.listens();
+    assert_ne!(std::fs::read_to_string(&file).unwrap(), format!("{}\n", "0a".repeat(32)));
+    run.gets("INT");
+    run.ends().exits(0);
+    assert!(!file.exists());
 }

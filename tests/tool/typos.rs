@@ -166,9 +166,9 @@ fn a_file_that_cannot_serve_tells_its_option() {
     let saved = directory.path().join("session.json");
     let at = || tool("cbrain").at(&portal).arg("--resume", &saved).norm();
     tool("cbrain --for 0").at(&portal).arg("--save", &saved).norm().runs().exits(0);
-    // The file stays what it is, so the same words would end the same way for ever.
+    // Its end is in the file, so the same words go on with a new session.
     tool("cbrain").at(&portal).arg("--resume", &saved).runs();
-    says(at(), 6, &["without --resume"]);
+    at().runs().exits(0);
     std::fs::write(&saved, [0xff, 0xfe]).unwrap();
     says(at(), 64, &["--resume", "no saved session"]);
     std::fs::write(&saved, "{").unwrap();

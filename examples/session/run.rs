@@ -61,6 +61,8 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
     }
     let saved = saved.filter(|saved| ended(saved).is_none());
     let mut world = world::open(args, saved.as_ref())?;
+    // Before there is a file that has to go with the tool.
+    let signals = Signals::listen(&world.handle, exec.as_ref(), args.save.is_some())?;
     let _secret = SecretFile;
     let proxy = listen(args, &world, &report)?;
     report.show(&world.handle);
@@ -69,7 +71,6 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
     tool.exec = exec.clone();
     // Whatever becomes of the tool, its command is not left running.
     let _end = exec.clone().map(EndsWith);
-    let signals = Signals::listen(&world.handle, exec.as_ref(), args.save.is_some())?;
     tool.signals = Some(signals.clone());
     let own = drive_whole(&world, &mut tool, saved.is_some());
     // The terminal is the shell's again.

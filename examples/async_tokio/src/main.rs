@@ -68,7 +68,9 @@ fn replace(file: &Path, snapshot: &Snapshot) -> io::Result<()> {
     let mut open = options.write(true).create_new(true).open(&new)?;
     io::Write::write_all(&mut open, snapshot.expose_secrets().as_bytes())?;
     open.sync_all()?;
-    fs::rename(new, file)
+    fs::rename(new, file)?;
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(directory)?.sync_all() // else a crash of the machine may bring the old one back
 }
 
 /// The simulated portal, with its one user.

@@ -10,6 +10,7 @@ use sansession::Ends;
 use sansession::blocking::Pin;
 use sansession::providers::ibkr::{Expect, OrElse, Region, Takeover};
 
+use crate::served::Served;
 use crate::{Usage, options};
 
 /// The providers that the tool knows by name.
@@ -50,7 +51,7 @@ impl Provider {
 pub enum Command {
     Help,
     Tour,
-    Serve { provider: Provider, port: u16 },
+    Serve { provider: Provider, port: u16, served: Served },
     Run(Box<Args>),
 }
 
@@ -132,6 +133,7 @@ impl Args {
         let mut args = Self::new(Provider::Cbrain);
         let (mut provider, mut serve, mut port, mut options) = (None, None, None, Vec::new());
         let mut open_patience = None;
+        let mut served = Served::default();
         while let Some(arg) = parser.next()? {
             if let Long(name) = arg {
                 options.push(format!("--{name}"));
@@ -143,6 +145,8 @@ impl Args {
                     let text = parser.value()?.string()?;
                     port = Some(text.parse().map_err(|_| Usage(format!("--port: {text:?} is no port")))?);
                 }
+                Long("limits") => served.limits(&parser.value()?.string()?)?,
+                Long("body") => served.body(&parser.value()?.string()?)?,
                 Long("url") => args.url = Some(parser.value()?.string()?),
                 Long("for") => {
                     args.stay = seconds("--for", &parser.value()?.string()?)?;
@@ -238,17 +242,24 @@ impl Args {
             }
         }
         args.open_patience = open_patience.unwrap_or(args.open_patience);
-        let misplaced = options.iter().find(|option| !["--serve", "--port"].contains(&option.as_str()));
+        let of_serve = |option: &&String| ["--port", "--limits", "--body"].contains(&option.as_str());
+        let misplaced = options.iter().find(|option| *option != "--serve" && !of_serve(option));
+        let without = options.iter().find(of_serve);
         match (provider, serve) {
             (Some(_), Some(_)) => Err(Usage("--serve runs the simulator alone: leave the other provider out".into())),
             (None, Some(provider)) => match misplaced {
                 Some(option) => Err(Usage(format!("{option} does not go with --serve, which runs a simulator alone"))),
-                None => Ok(Command::Serve { provider, port: port.unwrap_or(0) }),
+                None => {
+                    served.check(provider)?;
+                    Ok(Command::Serve { provider, port: port.unwrap_or(0), served })
+                }
             },
             (None, None) if options.is_empty() => Ok(Command::Tour),
             (None, None) => Err(Usage("which provider?".into())),
-            (Some(_), None) if port.is_some() => Err(Usage("--port goes with --serve".into())),
             (Some(provider), None) => {
+                if let Some(option) = without {
+                    return Err(Usage(format!("{option} goes with --serve")));
+                }
                 args.provider = provider;
                 options::check(provider.name(), &options, args.url.is_some())?;
                 args.check()?;
@@ -335,6 +346,11 @@ mod tests {
             (&["--serve", "x"], "x"),
             (&["--serve", "cbrain", "--port", "70000"], "70000"),
             (&["--serve", "cbrain", "--json"], "--json"),
+            (&["--serve", "cbrain", "--limits", "off"], "ibkr"),
+            (&["--serve", "ibkr-gateway", "--limits", "some"], "documented"),
+            (&["--serve", "ibkr-gateway", "--body", "stocks.json"], "path"),
+            (&["--serve", "ibkr-gateway", "--body", "/a=/nowhere/a.json"], "/nowhere"),
+            (&["ibkr-gateway", "--limits", "off"], "--serve"),
             (&["--json"], "provider"),
             (&["ibkr-gateway", "--compete", "sometimes"], "wait"),
             (&["ibkr-gateway", "--logout", "sometimes"], "opened"),

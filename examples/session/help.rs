@@ -7,7 +7,7 @@ Opens, keeps alive and ends a login session.
   cargo run --example session -- PROVIDER [OPTIONS]
   cargo run --example session -- PROVIDER [OPTIONS] --exec COMMAND…
   cargo run --example session -- PROVIDER [OPTIONS] --listen 127.0.0.1:PORT
-  cargo run --example session -- --serve PROVIDER [--port N]
+  cargo run --example session -- --serve PROVIDER [--port N] [--limits HOW] [--body PATH=FILE]
 
 PROVIDER is one of
   cbrain         CBRAIN (BrainPortal), /session
@@ -58,6 +58,9 @@ OPTIONS
   --json                one JSON object a line on stdout; words go to stderr
   --serve PROVIDER      only the simulator, until Ctrl-C; prints its URL and its users
   --port N              the simulator's port (default: any)
+  --limits HOW          --serve ibkr-*: which rate limits open the penalty box: reported (default), documented
+                        (all of the documentation's table) or off
+  --body PATH=FILE      --serve ibkr-*: answer the JSON in FILE under PATH below /v1/api; as often as you want
 
 SECRETS come from files, whose paths are in NAME_FILE, from the environment, or from a prompt on a terminal,
 never from arguments. Prefer the files (`chmod 600`, systemd's LoadCredential=, a container's secrets): whoever

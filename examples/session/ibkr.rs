@@ -19,6 +19,7 @@ use sansession::{Secret, Session, Snapshot, Timestamp};
 
 use crate::answers::{Answers, variable};
 use crate::args::Args;
+use crate::served::Served;
 use crate::world::{self, World};
 use crate::{Usage, file};
 
@@ -77,9 +78,10 @@ pub fn open_oauth2(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage
 }
 
 /// Serves a simulator, with its client's keys in files.
-pub fn serve_oauth1a(port: u16) -> Result<Box<dyn Any>, Usage> {
+pub fn serve_oauth1a(port: u16, served: Served) -> Result<Box<dyn Any>, Usage> {
     let (simulator, keys, issued) = oauth1a_simulator()?;
     let server = serve(port, simulator)?;
+    server.with(|api| served.prepare(&mut api.gateway));
     let directory = directory("ibkr-oauth1a")?;
     let [signature, encryption] = [("signature", &keys.signature), ("encryption", &keys.encryption)];
     let [signature, encryption] = [write(&directory, signature)?, write(&directory, encryption)?];
@@ -93,9 +95,10 @@ pub fn serve_oauth1a(port: u16) -> Result<Box<dyn Any>, Usage> {
 }
 
 /// Serves a simulator, with its client's key in a file.
-pub fn serve_oauth2(port: u16) -> Result<Box<dyn Any>, Usage> {
+pub fn serve_oauth2(port: u16, served: Served) -> Result<Box<dyn Any>, Usage> {
     let (simulator, keys) = oauth2_simulator()?;
     let server = serve(port, simulator)?;
+    server.with(|api| served.prepare(&mut api.gateway));
     let signature = write(&directory("ibkr-oauth2")?, ("signature", &keys.signature))?;
     println!("ibkr-oauth2 simulator at {}/v1/api; to call it:", server.url());
     println!("  SANSESSION_CLIENT_ID={CLIENT} SANSESSION_USER={USER} \\");

@@ -21,6 +21,7 @@ mod names;
 mod options;
 mod report;
 mod run;
+mod served;
 mod signals;
 mod terminal;
 mod told;
@@ -43,7 +44,9 @@ fn main() -> ExitCode {
             0
         }
         Ok(Command::Tour) => tour::tour(),
-        Ok(Command::Serve { provider, port }) => world::serve(provider, port).map_or_else(complain, |()| 0),
+        Ok(Command::Serve { provider, port, served }) => {
+            world::serve(provider, port, served).map_or_else(complain, |()| 0)
+        }
         Ok(Command::Run(args)) => {
             for words in names::misspelt() {
                 eprintln!("session: {words}");

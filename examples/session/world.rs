@@ -12,6 +12,7 @@ use sansession::{BaseUrl, Options, Provider, Relogin, ResumeError, Session, Snap
 
 use crate::answers::Answers;
 use crate::args::{self, Args};
+use crate::served::Served;
 use crate::{Usage, file, ibkr, kotak};
 
 /// A session that is about to begin, and the way to its server.
@@ -57,7 +58,7 @@ pub fn open(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
 }
 
 /// Runs a simulator until the process ends.
-pub fn serve(provider: args::Provider, port: u16) -> Result<(), Usage> {
+pub fn serve(provider: args::Provider, port: u16, served: Served) -> Result<(), Usage> {
     let port_taken = |error| Usage(format!("--port {port}: {error}"));
     let _server: Box<dyn std::any::Any> = match provider {
         args::Provider::Cbrain => {
@@ -69,13 +70,14 @@ pub fn serve(provider: args::Provider, port: u16) -> Result<(), Usage> {
         args::Provider::IbkrGateway => {
             let server =
                 Server::start_tls_on(port, Certificate::NoNames, gateway_simulator(), now).map_err(port_taken)?;
+            server.with(|gateway| served.prepare(gateway));
             println!("{} simulator at {}/v1/api", provider.name(), server.url());
             println!("certificate --pin {}", pin_of(&server)?);
             println!("its user logs in in the browser by himself, 20 s after it is needed");
             Box::new(server)
         }
-        args::Provider::IbkrOauth1a => ibkr::serve_oauth1a(port)?,
-        args::Provider::IbkrOauth2 => ibkr::serve_oauth2(port)?,
+        args::Provider::IbkrOauth1a => ibkr::serve_oauth1a(port, served)?,
+        args::Provider::IbkrOauth2 => ibkr::serve_oauth2(port, served)?,
         args::Provider::KotakTrade => kotak::serve_trade(port)?,
         args::Provider::KotakNeo => kotak::serve_neo(port)?,
     };

@@ -78,6 +78,8 @@ pub struct Args {
     pub oauth: OAuth,
     pub allow_plain_http: bool,
     pub again: bool,
+    /// How many answers of the environment may have been refused before no more is sent.
+    pub max_refused: u8,
     pub json: bool,
     pub exec: Vec<OsString>,
     pub listen: Option<SocketAddr>,
@@ -122,6 +124,7 @@ impl Args {
             oauth: OAuth::default(),
             allow_plain_http: false,
             again: false,
+            max_refused: 1,
             json: false,
             exec: Vec::new(),
             listen: None,
@@ -224,6 +227,11 @@ impl Args {
                 }
                 Long("allow-plain-http") => args.allow_plain_http = true,
                 Long("again") => args.again = true,
+                Long("max-refused") => {
+                    let text = parser.value()?.string()?;
+                    let most = text.parse().ok().filter(|most| (1..=9).contains(most));
+                    args.max_refused = most.ok_or_else(|| Usage(format!("--max-refused: {text:?} is not 1 to 9")))?;
+                }
                 Long("json") => args.json = true,
                 Long("listen") => args.listen = Some(loopback(&parser.value()?.string()?)?),
                 Long("secret-file") => args.secret_file = Some(parser.value()?.into()),
@@ -339,6 +347,9 @@ mod tests {
             (&["cbrain", "--patience", "0"], "--patience"),
             (&["cbrain", "--open-patience", "0"], "--open-patience"),
             (&["cbrain", "--open-patience", "never"], "--open-patience"),
+            (&["cbrain", "--max-refused", "0"], "--max-refused"),
+            (&["cbrain", "--max-refused", "10"], "--max-refused"),
+            (&["cbrain", "--max-refused", "two"], "--max-refused"),
             (&["cbrain", "--save", "x"], "--url"),
             (&["cbrain", "--resume", "x"], "--url"),
             (&["cbrain", "kotak-neo"], "kotak-neo"),

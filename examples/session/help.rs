@@ -38,6 +38,9 @@ OPTIONS
   --again               give each answer once more that was refused before, or may have been: the files of --save
                         and --resume know how many were. Nothing is kept of the answers themselves, so a
                         changed password needs it, too. Not for the command line of a service
+  --max-refused N       send so many answers of the environment of one kind that were refused, or lost and so
+                        maybe refused, over all starts with one --save FILE (1 to 9, default 1: Kotak and
+                        IBKR lock accounts after a few)
   --compete HOW         ibkr-*: never (default, exit code 7), wait or always, where another
                         client holds the brokerage session
   --expect KIND         ibkr-*: paper or live, the kind that the account must be of; a session of another one

@@ -239,6 +239,7 @@ pub fn options(args: &Args) -> Options {
     options.durable = args.save.is_some();
     options.patience = Some(args.patience);
     options.ends = args.ends;
+    options.max_refused = args.max_refused;
     options.open_patience = args.open_patience;
     options.logout_patience = options.logout_patience.min(args.patience);
     if args.relogin {

@@ -27,6 +27,20 @@ fn one_password_leaves_in_five_starts() {
     }
 }
 
+/// Who says so by name lets a program try twice, over all its starts.
+#[test]
+fn as_many_passwords_leave_as_max_refused_says() {
+    let portal = portal();
+    portal.with(|portal| portal.disturb(9, &Mishap::Dropped));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    for _ in 0..3 {
+        let tool = tool("cbrain --json --max-refused 2").at(&portal).arg("--save", &file).norm();
+        tool.env("SANSESSION_PASSWORD", "hunter2").runs().exits(4);
+    }
+    assert_eq!(asked(&portal), ["POST /session", "POST /session"]);
+}
+
 /// `--save` alone knows of it, another login does not, and what is accepted is forgotten.
 #[test]
 fn the_file_of_save_is_read_also_without_resume() {

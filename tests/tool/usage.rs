@@ -99,6 +99,7 @@ fn help_shows_every_option() {
         "--ca-file",
         "--allow-plain-http",
         "--again",
+        "--max-refused",
         "--json",
         "--serve",
         "--port",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sansession::blocking::{Answer, DriveError, Driver, Ended, Handle, SendError, Stop, drive};
-use sansession::{CloseReason, Event, Need, NeedId, Outgoing, Phase, Rejection, RequestId, Secret, Snapshot};
+use sansession::{CloseReason, Denial, Event, Need, NeedId, Outgoing, Phase, Rejection, RequestId, Secret, Snapshot};
 
 use crate::Usage;
 use crate::answers::Answers;
@@ -213,6 +213,12 @@ impl Tool {
     fn save_last(&self) -> std::io::Result<()> {
         match (&self.save, &self.resumed) {
             (Some(path), _) => self.store(path, &self.handle.snapshot()),
+            // A login that is not the expected one lives on, and somebody may expect it.
+            (None, Some(_))
+                if matches!(self.handle.snapshot().closed(), Some(CloseReason::Denied(Denial::WrongAccount))) =>
+            {
+                Ok(())
+            }
             (None, Some(path)) => {
                 // The next process would go on with a session that is over.
                 if let Err(error) = file::save(path, &self.handle.snapshot()) {

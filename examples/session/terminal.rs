@@ -13,13 +13,15 @@ use rustix::process::{Pid, Signal, getpgrp, kill_current_process_group, kill_pro
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
 static TERMINAL: OnceLock<File> = OnceLock::new();
-static LOAN: Mutex<Loan> = Mutex::new(Loan { command: None, typing: false });
+static LOAN: Mutex<Loan> = Mutex::new(Loan { command: None, typing: false, heard: false });
 
 struct Loan {
     /// The group of the command, once there is one.
     command: Option<Pid>,
     /// Whether somebody types an answer for the tool.
     typing: bool,
+    /// Whether the command was stopped for that.
+    heard: bool,
 }
 
 /// Makes ready for a command, before there is a second thread.
@@ -58,6 +60,7 @@ pub fn stopped(command: Pid, signal: i32) {
     let wants_it = [Signal::TTIN, Signal::TTOU].map(Signal::as_raw).contains(&signal);
     if loan().typing {
         if signal == Signal::STOP.as_raw() {
+            loan().heard = true;
             let _ = kill_process_group(command, Signal::CONT);
         }
         return;
@@ -81,20 +84,29 @@ pub fn stopped(command: Pid, signal: i32) {
 
 /// Follows a shell that has the tool go on.
 pub fn resumed() {
-    let Loan { command: Some(command), typing: false } = *loan() else { return };
+    let Loan { command: Some(command), typing: false, .. } = *loan() else { return };
     hand(getpgrp(), command);
     let _ = kill_process_group(command, Signal::CONT);
 }
 
 /// Takes the terminal for somebody who types, until the end of this value.
 pub fn borrow() -> Typing {
-    let mut loan = loan();
-    let lent = loan.command.filter(|command| hand(*command, getpgrp()));
-    loan.typing = lent.is_some();
+    let lent = {
+        let mut loan = loan();
+        let lent = loan.command.filter(|command| hand(*command, getpgrp()));
+        (loan.typing, loan.heard) = (lent.is_some(), false);
+        lent
+    };
     if let Some(command) = lent {
         // A program that waits for a line already would get this one. When it goes on it asks again, and only that
         // stops it for longer.
         let _ = kill_process_group(command, Signal::STOP);
+        for _ in 0..50 {
+            if loan().heard {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
     Typing
 }

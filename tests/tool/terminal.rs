@@ -17,7 +17,7 @@ use crate::process::{asked, path};
 
 /// Gives a terminal of 60 columns: the side of the person, and that of the program.
 pub fn terminal() -> (OwnedFd, File) {
-    let owner = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let owner = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&owner).unwrap();
     unlockpt(&owner).unwrap();
     let name = ptsname(&owner, Vec::new()).unwrap();

@@ -788,6 +788,25 @@ mod penalties {
         let refused = next.authorize_request(now + MINUTE, request).unwrap_err();
         assert!(matches!(refused, AuthorizeError::NotReady { until: Some(until), .. } if until >= now + MINUTE * 10));
     }
+
+    /// A text may have been edited, or damaged in a way that can still be read.
+    #[test]
+    fn a_penalty_that_no_server_gives_ends_after_the_longest_one() {
+        let script = active();
+        let (text, now) = (script.machine.snapshot().expose_secrets().to_owned(), script.now);
+        for field in ["penalty", "hold"] {
+            let edited = text.replace(&format!(r#""{field}":0"#), &format!(r#""{field}":253402300799000"#));
+            assert_ne!(edited, text);
+            let edited = sansession::Snapshot::from_text(edited);
+            let mut next = Session::resume(cbrain(), &edited, Options::default(), None, [9; 32], now).unwrap();
+            let later = now + MINUTE * 15;
+            next.check(now);
+            assert!(next.deadline() <= later, "{field}");
+            let request = http::Request::builder().uri("/groups").body(&b""[..]).unwrap();
+            assert!(next.authorize_request(later, request).is_ok(), "{field}");
+            assert!(matches!(next.poll(later), sansession::Output::Send(_)), "{field}");
+        }
+    }
 }
 
 mod calls {

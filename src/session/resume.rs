@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::core::Core;
+use super::limits::LONGEST;
 use super::plan::{AT_ONCE, FLOW};
 use super::{Session, cx};
 use crate::exchange::{Failure, FailureKind};
@@ -130,6 +131,9 @@ impl<P: Provider> Session<P> {
         if !session.core.leaving {
             session.core.flow = session.core.flow.min(session.core.clock + AT_ONCE + FLOW);
         }
+        // No box and no wait is known to be longer, and a text that was edited keeps nobody from its session for ever.
+        session.core.penalty = session.core.penalty.min(now + LONGEST);
+        session.core.hold = session.core.hold.min(now + LONGEST);
         // Nobody tried anything meanwhile, so patience, with a logout too, begins anew.
         session.core.ending = session.core.ending.map(|_| now);
         session.core.trouble = session.core.trouble.map(|_| now);

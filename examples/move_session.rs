@@ -5,9 +5,9 @@
 //! [`Options::egress`], and a machine with another one is refused before anything is sent.
 
 use std::error::Error;
+use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
-use std::{env, fs};
 
 use sansession::blocking::{Answer, Driver, Handle, Stop, Transport, drive, now, seed};
 use sansession::providers::ibkr::keys::PrivateKey;
@@ -26,19 +26,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         let client = Client::new("client-1", "main")?;
         Ok(WebApi::new(&base, OAuth2::new(client, key, "tester", IpAddr::V4(Ipv4Addr::LOCALHOST))?)?)
     };
-    let file = env::temp_dir().join(format!("sansession-{}.json", std::process::id()));
+    // Of its owner alone, since it holds tokens, and of a name that nobody knows before.
+    let mut file = tempfile::NamedTempFile::new()?;
 
     // The first process opens the session, stops driving it and writes it down.
     let (first, transport) = (Handle::new(Session::new(provider()?, behind("fibre"), seed()?)), Transport::new()?);
     println!("here: {:?}", drive(&first, &transport, &mut LeaveWhenUsable(first.clone()))?);
-    let mut options = fs::OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // it holds tokens
-    options.write(true).create_new(true).open(&file)?.write_all(first.snapshot().expose_secrets().as_bytes())?;
+    file.write_all(first.snapshot().expose_secrets().as_bytes())?;
 
     // Another process takes it up, once: the file is gone as soon as it is read.
-    let snapshot = Snapshot::from_text(fs::read_to_string(&file)?);
-    fs::remove_file(&file)?;
+    let snapshot = Snapshot::from_text(fs::read_to_string(file.path())?);
+    file.close()?;
     match Session::resume(provider()?, &snapshot, behind("mobile"), None, seed()?, now()) {
         Err(error @ ResumeError::WrongEgress) => println!("on another network: {error}"),
         other => return Err(format!("this must not work: {other:?}").into()),

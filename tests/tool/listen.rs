@@ -190,7 +190,7 @@ fn what_is_too_large_and_what_is_no_call_is_refused() {
     assert!(upgrade.starts_with("http/1.1 501") && upgrade.contains("WebSocket"), "{upgrade}");
     assert!(proxy.asks("TRACE /echo", "", "").starts_with("http/1.1 405"));
     assert!(proxy.asks("POST /echo", "", &"x".repeat((1 << 20) + 1)).starts_with("http/1.1 413"));
-    let long = format!("X-Long: {}\r\n", "x".repeat(20 << 10));
+    let long = format!("X-Long: {}\r\n", "x".repeat(130 << 10));
     assert!(proxy.asks("GET /echo", &long, "").starts_with("http/1.1 431"));
     assert!(calls.lock().unwrap().is_empty());
 }

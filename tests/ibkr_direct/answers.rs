@@ -78,3 +78,23 @@ fn a_token_is_adopted_by_its_own_kind_of_session() {
         }
     }
 }
+
+#[test]
+fn a_server_that_refuses_the_post_of_the_status_is_asked_by_get() {
+    const BY_GET: &str = "GET /v1/api/iserver/auth/status";
+    const TEXT: &[(&str, &str)] = &[("content-type", "text/plain")];
+    for (status, body) in [(400, "Bad Request"), (405, ""), (415, "")] {
+        let story = adopted().sends(STATUS).gets_as(status, TEXT, body).sends(BY_GET).gets(200, READY);
+        // The next look goes there at once, in the next process, too.
+        let (story, now) = (story.is(sansession::Phase::Active).passes(MINUTE / 2), START + MINUTE / 2);
+        let api = provider("tester", [127, 0, 0, 1]);
+        let snapshot = story.machine.snapshot();
+        let resumed = Session::resume(api, &snapshot, Options::default(), None, seed(), now).unwrap();
+        story.checks().sends(BY_GET).gets(200, READY).is(sansession::Phase::Active);
+        Script::new(resumed).at(now).checks().sends(BY_GET);
+        // Where neither is taken, the two are named.
+        let story = adopted().sends(STATUS).gets_as(status, TEXT, body).sends(BY_GET).gets_as(status, TEXT, body);
+        let sansession::Output::Closed(reason) = story.closes("protocol").poll() else { panic!() };
+        assert!(reason.to_string().contains("neither by POST nor by GET"), "{reason}");
+    }
+}

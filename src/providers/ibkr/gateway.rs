@@ -111,7 +111,8 @@
 //! - The official specification has no body for status, tickle, reauthenticate and logout, and a server that validates
 //!   by it answers 415 to a `{}`: these leave with `Content-Length: 0` and no type, as public clients send them.
 //! - A call with another `Origin` than the gateway's own is refused with 401, as is one with cookies that it does
-//!   not know (a client's source): send neither. A redirect to `/sso/Login` means that nobody is logged in.
+//!   not know (a client's source): send no cookies. A foreign `Origin` or `Referer` of the user's calls is dropped.
+//! - A redirect to `/sso/Login` means that nobody is logged in.
 //! - The stream needs a word of the client's own once a minute, `tic`, which keeps the stream open and not the session;
 //!   that a session is back is not always told there (a client's issues). Feed what comes to
 //!   [`Session::observe_stream`](crate::Session::observe_stream).
@@ -130,6 +131,7 @@
 #![doc = include_str!("gateway/states.md")]
 
 mod judge;
+mod origin;
 mod state;
 mod step;
 mod stream;
@@ -139,7 +141,6 @@ use core::time::Duration;
 use http::Request;
 use http::request::Parts;
 
-use self::state::ByGet;
 pub use state::{GatewayLive, GatewayState};
 pub use step::GatewayStep;
 #[cfg(feature = "ibkr-oauth")]
@@ -293,10 +294,7 @@ impl Provider for Gateway {
     ) -> Result<Request<Vec<u8>>, Unbuildable> {
         self.note_midnight(cx);
         Ok(match step {
-            GatewayStep::Status | GatewayStep::Look | GatewayStep::Watch => match cx.state.by_get {
-                Some(ByGet::Tried | ByGet::Works) => self.api.status_by_get(),
-                Some(ByGet::Fails) | None => self.api.status(),
-            },
+            GatewayStep::Status | GatewayStep::Look | GatewayStep::Watch => cx.state.by_get.status(&self.api),
             GatewayStep::Validate => self.api.validate(),
             GatewayStep::Accounts => self.api.accounts(),
             GatewayStep::Init | GatewayStep::TakeOver => {
@@ -346,6 +344,7 @@ impl Provider for Gateway {
             return Err(Unauthorized::NotReady(Some(tier.code())));
         }
         complete(parts, body);
+        origin::drop_foreign(self.api.base(), &mut parts.headers);
         Ok(())
     }
 

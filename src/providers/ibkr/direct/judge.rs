@@ -34,6 +34,11 @@ impl WebApi {
         // page has none.
         if !response.status.is_success() {
             let refusal = Refusal::of(response).unwrap_or(Refusal::Foreign);
+            if step.is_status()
+                && let Some(verdict) = cx.state.by_get.refused(step, response.status, refusal)
+            {
+                return verdict;
+            }
             return self.refused(cx, step, refusal);
         }
         match step {
@@ -233,6 +238,9 @@ impl WebApi {
         };
         if let Some(error) = flags.error() {
             return self.refused(cx, step, Refusal::inside(error));
+        }
+        if step.is_status() {
+            cx.state.by_get.answered();
         }
         let standing = if step.is_init() { Standing::of_init(&flags) } else { Standing::of(&flags) };
         self.weigh(cx, &flags, standing)

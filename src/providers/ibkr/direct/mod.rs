@@ -50,7 +50,7 @@
 //! | `token`, `renew` | `POST oauth/live_session_token` (1.0a), `POST /oauth2/api/v1/token` (2.0) | without a token that works; 1 to 3 h before the end of one |
 //! | `session`, `renew-session` | `POST /gw/api/v1/sso-sessions` | 2.0: with each token, names the user and this machine's address |
 //! | `validate` | `GET sso/validate` | 2.0: after the session, against a doubt; at least 61 s apart, since one a minute is allowed |
-//! | `look`, `status` | `POST iserver/auth/status` | before the brokerage session is opened, each minute while it is not there and each 2 s while it is being established; on [`Machine::check`](crate::Machine::check), or where a tickle has no flags |
+//! | `look`, `status` | `POST iserver/auth/status`, by GET where the POST is refused | before the brokerage session is opened, each minute while it is not there and each 2 s while it is being established; on [`Machine::check`](crate::Machine::check), or where a tickle has no flags |
 //! | `accounts` | `GET iserver/accounts` | where a kind of account is expected and nothing else tells it |
 //! | `init`, `take-over` | `POST iserver/auth/ssodh/init` | where no brokerage session is open, at the gateway's pace: with `compete:true` by [`Takeover`] only |
 //! | `tickle` | `POST tickle` | each 60 s; of the user's own calls only another tickle puts it off, as at the [gateway](super::gateway) |
@@ -390,7 +390,7 @@ impl Provider for WebApi {
             S::TakeOver => api.init(Init::TAKE_OVER),
             S::Tickle => api.tickle(),
             S::Logout => api.logout(),
-            _ => api.status(),
+            _ => cx.state.by_get.status(api),
         };
         let (mut parts, body) = request.into_parts();
         match self.sign(cx.state, &mut parts, &body, now, &entropy) {

@@ -5,6 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::super::brokerage::Brokerage;
+use super::super::method::ByGet;
 use super::super::oauth1a::{AccessTokenSecret, LiveSessionToken};
 use super::super::oauth2::Bearer;
 use super::WebApiStep;
@@ -54,6 +55,9 @@ pub struct WebApiState {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) live: Option<WebApiLive>,
     pub(super) brokerage: Brokerage,
+    /// Whether the status is asked for by GET, where POST was refused.
+    #[serde(skip_serializing_if = "ByGet::is_unknown")]
+    pub(super) by_get: ByGet,
     /// When the outer tier was last proven to live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) validated: Option<Timestamp>,

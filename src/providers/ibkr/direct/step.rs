@@ -85,6 +85,11 @@ impl WebApiStep {
         matches!(self.local(), Self::Renew | Self::RenewSession)
     }
 
+    /// Tells whether the step asks for the flags of the brokerage session.
+    pub(super) const fn is_status(self) -> bool {
+        matches!(self, Self::Status | Self::Look)
+    }
+
     /// Tells whether the step opens the brokerage session.
     pub(super) const fn is_init(self) -> bool {
         matches!(self, Self::Init | Self::TakeOver)

@@ -5,7 +5,7 @@ use core::time::Duration;
 use http::StatusCode;
 use http::header::{SERVER, WWW_AUTHENTICATE};
 
-use super::state::{ByGet, GatewayLive, GatewayState};
+use super::state::{GatewayLive, GatewayState};
 use super::step::{GatewayStep, VALIDATE_INTERVAL};
 use super::{Gateway, IDLE, PENALTY, TICKLE_BOUNDS};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
@@ -45,7 +45,9 @@ impl Gateway {
                 return Verdict::Unreadable(why);
             }
             let refusal = Refusal::of(response).unwrap_or(Refusal::Foreign);
-            if let Some(verdict) = other_method(cx, step, response.status, refusal) {
+            if step.is_status()
+                && let Some(verdict) = cx.state.by_get.refused(step, response.status, refusal)
+            {
                 return verdict;
             }
             return self.refused(cx, step, refusal);
@@ -82,8 +84,8 @@ impl Gateway {
         if let Some(error) = flags.error() {
             return self.refused(cx, step, Refusal::inside(error));
         }
-        if let (true, Some(by_get @ ByGet::Tried)) = (step.is_status(), &mut cx.state.by_get) {
-            *by_get = ByGet::Works;
+        if step.is_status() {
+            cx.state.by_get.answered();
         }
         let init = matches!(step, GatewayStep::Init | GatewayStep::TakeOver);
         let standing = if init { Standing::of_init(&flags) } else { Standing::of(&flags) };
@@ -419,26 +421,6 @@ fn note_login(cx: &mut Context<'_>) {
         cx.state.live = Some(GatewayLive::default());
         cx.tell(Fact::Found(!asked));
     }
-}
-
-/// Asks for the status by the other method where this one is refused: a gateway was reported that answers 400 to the
-/// POST of the documentation, and takes the GET.
-fn other_method(cx: &mut Context<'_>, step: GatewayStep, status: StatusCode, refusal: Refusal) -> Option<Judged> {
-    let refused = matches!(refusal, Refusal::BadRequest | Refusal::MethodNotAllowed)
-        && matches!(status.as_u16(), 400 | 405 | 415);
-    if !refused || !step.is_status() {
-        return None;
-    }
-    cx.state.by_get = match cx.state.by_get {
-        None => Some(ByGet::Tried),
-        Some(ByGet::Works) => None,
-        Some(ByGet::Tried) => {
-            cx.state.by_get = Some(ByGet::Fails);
-            return Some(Verdict::Unreadable("iserver/auth/status is taken neither by POST nor by GET"));
-        }
-        Some(ByGet::Fails) => return None,
-    };
-    Some(Verdict::next(step))
 }
 
 /// Makes a verdict of an error that says nothing about the session.

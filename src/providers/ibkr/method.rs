@@ -1,0 +1,71 @@
+//! The method by which the status is asked for, at the gateway and at the direct Web API alike.
+
+use http::{Request, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::Refusal;
+use super::wire::Endpoints;
+use crate::provider::{Step, Verdict};
+
+/// What is known of the status by GET: one gateway was reported to answer 400 to the POST of the documentation, and
+/// to take the GET.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct ByGet(Option<Known>);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Known {
+    /// It is asked for.
+    Tried,
+    /// It was answered.
+    Works,
+    /// It is refused like the other.
+    Fails,
+}
+
+impl ByGet {
+    /// Tells whether there is nothing to store.
+    pub(super) const fn is_unknown(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Tells whether the next status is asked for by GET.
+    pub(super) const fn is_used(self) -> bool {
+        matches!(self.0, Some(Known::Tried | Known::Works))
+    }
+
+    /// Asks for the status by the method that is taken, as far as known.
+    pub(super) fn status(self, api: &Endpoints) -> Request<Vec<u8>> {
+        if self.is_used() { api.status_by_get() } else { api.status() }
+    }
+
+    /// Notes that the status was answered.
+    pub(super) fn answered(&mut self) {
+        if self.0 == Some(Known::Tried) {
+            self.0 = Some(Known::Works);
+        }
+    }
+
+    /// Asks by the other method where an answer to a status refuses this one.
+    pub(super) fn refused<S: Step>(&mut self, step: S, status: StatusCode, refusal: Refusal) -> Option<Verdict<S>> {
+        if !refuses(status, refusal) {
+            return None;
+        }
+        self.0 = match self.0 {
+            None => Some(Known::Tried),
+            Some(Known::Works) => None,
+            Some(Known::Tried) => {
+                self.0 = Some(Known::Fails);
+                return Some(Verdict::Unreadable("iserver/auth/status is taken neither by POST nor by GET"));
+            }
+            Some(Known::Fails) => return None,
+        };
+        Some(Verdict::next(step))
+    }
+}
+
+/// Tells whether an answer refuses the form of a request rather than what it asks for.
+const fn refuses(status: StatusCode, refusal: Refusal) -> bool {
+    matches!(refusal, Refusal::BadRequest | Refusal::MethodNotAllowed) && matches!(status.as_u16(), 400 | 405 | 415)
+}

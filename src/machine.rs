@@ -159,7 +159,7 @@ pub enum WaitingOn {
     Pause,
     /// The next attempt after a failure.
     Retry,
-    /// The end of a penalty box or of a `Retry-After`.
+    /// The end of a penalty box or of a `Retry-After`, see [`Event::Penalty`](crate::Event::Penalty).
     Hold,
     /// Nothing: the provider names no end and wants no keepalive.
     Nothing,

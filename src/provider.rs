@@ -214,7 +214,8 @@ impl<S> Cx<'_, S> {
 pub enum Fact {
     /// An event for the user, such as [`Event::ActionRequired`].
     Tell(Event),
-    /// Nothing may be sent for this long: a penalty box. The `Retry-After` of a 429 decides instead where there is one.
+    /// Nothing may be sent for this long: a penalty box. The `Retry-After` of a 429 decides instead where there is
+    /// one, up to its cap.
     Penalty(Duration),
     /// The tokens are others than before: calls authorized with the old ones say nothing any more.
     NewTokens,

@@ -38,7 +38,8 @@
 //!     sent again before the server was asked or the provider said how to go on.
 //! 12. *Outages close nothing*: an active session is closed by a logout, a proof of death or a verdict to close,
 //!     never by failures or unreadable answers.
-//! 13. *Penalties*: nothing leaves before a served `Retry-After` (or its cap of 15 minutes) or a penalty box ends.
+//! 13. *Penalties*: nothing leaves before a served `Retry-After` (or its cap: 15 minutes, twice as long each
+//!     time that it is exceeded in a row, 4 hours at most) or a penalty box ends.
 //! 14. *Closed is absorbing*: every later poll says the same reason, and so does a resumed snapshot.
 //! 15. *Snapshots*: written, resumed and written again, a session is the same but for its epoch; with a
 //!     request in flight it is what that request's unknown fate would have left.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Session;
-use super::limits::{TOO_MANY, wait_named};
+use super::limits::{Over, TOO_MANY, wait_named};
 use crate::provider::Provider;
 use crate::{Event, Response, Timestamp};
 
@@ -22,6 +22,21 @@ pub(super) struct ApiBox {
     pub(super) until: Timestamp,
     /// How many limits without a length came one after another.
     tries: u8,
+    #[serde(default, skip_serializing_if = "super::core::is_default")]
+    over: Over,
+}
+
+impl ApiBox {
+    pub(super) fn set_back(&mut self, by: Duration) {
+        self.until = self.until - by;
+        self.over.set_back(by);
+    }
+
+    /// Bounds what an edited text says.
+    pub(super) fn bound(&mut self, clock: Timestamp) {
+        self.until = self.until.min(clock + self.over.longest());
+        self.over.bound(clock);
+    }
 }
 
 impl<P: Provider> Session<P> {
@@ -37,7 +52,7 @@ impl<P: Provider> Session<P> {
         let boxes = &mut self.core.boxes;
         boxes.retain(|boxed| *boxed.api == *api || now.since(boxed.until) < FORGOTTEN);
         let index = boxes.iter().position(|boxed| *boxed.api == *api).unwrap_or_else(|| {
-            boxes.push(ApiBox { api: api.into(), until: Timestamp::from_millis(0), tries: 0 });
+            boxes.push(ApiBox { api: api.into(), until: Timestamp::from_millis(0), tries: 0, over: Over::default() });
             boxes.len() - 1
         });
         let Some(boxed) = boxes.get_mut(index) else { return };
@@ -48,7 +63,11 @@ impl<P: Provider> Session<P> {
             boxed.tries = if begins_anew { 0 } else { boxed.tries.saturating_add(1) };
         }
         let guess = SECOND.saturating_mul(1 << boxed.tries.min(6)).min(TOO_MANY);
-        let lasts = named.unwrap_or(if told { Duration::ZERO } else { guess });
+        let lasts = match named {
+            Some(named) => boxed.over.believe(now, named),
+            None if told => Duration::ZERO,
+            None => guess,
+        };
         if now + lasts > boxed.until {
             boxed.until = now + lasts;
             self.tell(Event::Limited { api, lasts });

@@ -80,8 +80,11 @@ impl<P: Provider> Session<P> {
         match self.provider.api(ticket.uri.path()) {
             Some(api) if too_many => self.limit(now, api, response),
             Some(api) => self.unlimited(now, api),
-            None if too_many => self.obey_limit(now, false, response),
-            None => {}
+            None if too_many => {
+                self.ease_limit(now, false, response);
+                self.obey_limit(now, false, response);
+            }
+            None => self.ease_limit(now, false, response),
         }
         if let Some(step) = self.provider.repeats(ticket.uri.path()) {
             self.note_repeated(now, step);

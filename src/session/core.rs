@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::Over;
 use super::tally::Tally;
 use crate::event::Cause;
 use crate::provider::{Step, When};
@@ -99,6 +100,9 @@ pub(super) struct Core<S, T> {
     pub(super) hold: Timestamp,
     /// The end of the penalty box: nobody sends anything before.
     pub(super) penalty: Timestamp,
+    /// How often in a row the server has named a longer wait than it was believed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) over: Over,
     /// The APIs that are limited, where each is for itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) boxes: Vec<super::boxes::ApiBox>,
@@ -226,6 +230,7 @@ impl<S: PartialEq, T> Core<S, T> {
         back(&mut self.since);
         back(&mut self.hold);
         back(&mut self.penalty);
+        self.over.set_back(by);
         back(&mut self.flow);
         let options = [
             &mut self.opened,
@@ -272,7 +277,18 @@ impl<S: PartialEq, T> Core<S, T> {
             back(&mut pace.last);
         }
         for boxed in &mut self.boxes {
-            back(&mut boxed.until);
+            boxed.set_back(by);
+        }
+    }
+
+    /// Bounds the waits that a text tells: no server is believed longer.
+    pub(super) fn bound_waits(&mut self) {
+        let latest = self.clock + self.over.longest();
+        self.penalty = self.penalty.min(latest);
+        self.hold = self.hold.min(latest);
+        self.over.bound(self.clock);
+        for boxed in &mut self.boxes {
+            boxed.bound(self.clock);
         }
     }
 
@@ -396,6 +412,7 @@ impl<S, T: Default> Default for Core<S, T> {
             cause: None,
             hold: zero,
             penalty: zero,
+            over: Over::default(),
             boxes: Vec::new(),
             flow: zero,
             paces: Vec::new(),
@@ -413,6 +430,6 @@ fn none<S>() -> Option<S> {
     None
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

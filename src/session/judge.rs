@@ -36,6 +36,7 @@ impl<P: Provider> Session<P> {
         }
         let looks = !response.status.is_success() && self.core.phase == Phase::Active && self.looks_after(step);
         let mut facts = Vec::new();
+        self.ease_limit(now, step.rule().own_limit, response);
         let mut verdict = self.provider.interpret(&mut cx!(self, now, facts), step, response);
         let accepted = step.rule().spends.is_some_and(|kind| facts.contains(&Fact::Accepted(kind)));
         self.absorb_with(now, facts, response);

@@ -3,19 +3,24 @@
 use core::time::Duration;
 
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 
 use super::Session;
 use crate::provider::{Fact, Provider};
 use crate::{Event, Response, Timestamp};
 
-/// The shortest and the longest wait that a `Retry-After` header is believed. The longest penalty
-/// known of is 15 minutes; an uncapped one would leave a session dead for as long as a server likes.
+/// The longest wait that a server is believed at first. The longest penalty known of is 15 minutes; an uncapped one
+/// would leave a session dead for as long as a server likes, where the header was meant in milliseconds, or the box was
+/// lifted early.
 ///
-/// A server that names a longer wait is asked once more at the end of each cap, which is one request in 15 minutes and
-/// 96 a day at most: no server is known whose box grows by that, and its answer renews the wait. Believing it whole
-/// would cost a session hours where the header was meant in milliseconds, or the box was lifted early.
-pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), LONGEST);
+/// A server that goes on naming a longer wait means it: IBKR blocks an address for good whose requests are refused again
+/// and again. So each further capped wait lasts twice as long as the one before, see [`Over`].
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// The longest wait that a server is believed at all.
+const LONGEST_OF_ALL: Duration = Duration::from_secs(4 * 60 * 60);
+
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// How long a 429 without a word of its length keeps everybody from sending.
 pub(super) const TOO_MANY: Duration = Duration::from_secs(60);
@@ -23,11 +28,57 @@ pub(super) const TOO_MANY: Duration = Duration::from_secs(60);
 /// The difference of clocks that is worth an event: a `Date` header has whole seconds and travels.
 const CLOCK_SKEW: u64 = 5_000;
 
+/// How often in a row a server has named a longer wait than it was believed.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Over {
+    times: u8,
+    /// When the last such wait ends.
+    until: Timestamp,
+}
+
+impl Over {
+    /// Gives how long to wait where a server names this long.
+    pub(super) fn believe(&mut self, now: Timestamp, named: Duration) -> Duration {
+        // What had left before the last wait began tells the same one again.
+        let same = now < self.until;
+        let times = if same { self.times.saturating_sub(1) } else { self.times };
+        let cap = LONGEST.saturating_mul(1 << times.min(4)).min(LONGEST_OF_ALL);
+        if named > LONGEST {
+            self.times = times.saturating_add(1);
+            self.until = self.until.max(now + named.min(cap));
+        }
+        named.min(cap)
+    }
+
+    /// The server answered and named no long wait. What had left before the last one began tells nothing of it.
+    pub(super) fn ease(&mut self, now: Timestamp) {
+        if now >= self.until {
+            *self = Self::default();
+        }
+    }
+
+    pub(super) fn set_back(&mut self, by: Duration) {
+        self.until = self.until - by;
+    }
+
+    /// Gives the longest wait that a server can have been believed by now.
+    pub(super) fn longest(self) -> Duration {
+        LONGEST.saturating_mul(1 << self.times.saturating_sub(1).min(4)).min(LONGEST_OF_ALL)
+    }
+
+    /// Bounds what an edited text says.
+    pub(super) fn bound(&mut self, clock: Timestamp) {
+        self.until = self.until.min(clock + self.longest());
+    }
+}
+
 impl<P: Provider> Session<P> {
     /// Waits as long as the server says: after 429 everybody, otherwise the engine alone; also after 429 where the
     /// step has a limit of its own.
     pub(super) fn obey_limit(&mut self, now: Timestamp, own: bool, response: Response<'_>) {
-        let wait = if own { wait_named(now, response) } else { retry_after(now, response) };
+        let named = if own { wait_named(now, response) } else { retry_after(now, response) };
+        let wait = named.map(|named| self.core.over.believe(now, named));
         if response.status == StatusCode::TOO_MANY_REQUESTS && !own {
             // The provider may have told a longer one.
             match wait {
@@ -47,14 +98,22 @@ impl<P: Provider> Session<P> {
         if facts.is_empty() {
             return;
         }
-        if let Some(wait) = penalty_named(now, response) {
+        if let Some(named) = penalty_named(now, response) {
             for fact in &mut facts {
                 if let Fact::Penalty(lasts) = fact {
-                    *lasts = wait;
+                    *lasts = self.core.over.believe(now, named);
                 }
             }
         }
         self.absorb(now, facts);
+    }
+
+    /// Lets the server's next long wait begin at the first cap, where this answer names none.
+    pub(super) fn ease_limit(&mut self, now: Timestamp, own: bool, response: Response<'_>) {
+        let named = if own { wait_named(now, response) } else { retry_after(now, response) };
+        if response.status.is_success() || named.is_none_or(|named| named <= LONGEST) {
+            self.core.over.ease(now);
+        }
     }
 
     /// Opens the penalty box.
@@ -85,7 +144,9 @@ pub(crate) fn penalty_named(now: Timestamp, response: Response<'_>) -> Option<Du
 
 /// Gives how long a 429 keeps everybody from sending who shares the address; `None` for any other answer.
 pub(crate) fn penalty_of(now: Timestamp, response: Response<'_>) -> Option<Duration> {
-    (response.status == StatusCode::TOO_MANY_REQUESTS).then(|| retry_after(now, response).unwrap_or(TOO_MANY))
+    // A session that waits longer by now says so itself.
+    let wait = || retry_after(now, response).map_or(TOO_MANY, |named| named.min(LONGEST));
+    (response.status == StatusCode::TOO_MANY_REQUESTS).then(wait)
 }
 
 /// Gives how long an API is limited, where the answer says so: by `Retry-After`, else by `X-RateLimit-Reset` where
@@ -103,14 +164,13 @@ pub(super) fn wait_named(now: Timestamp, response: Response<'_>) -> Option<Durat
         seconds @ ..1_000_000_000_000 => Timestamp::from_secs(seconds).since(now),
         millis => Timestamp::from_millis(millis).since(now),
     };
-    let (shortest, longest) = RETRY_AFTER;
-    Some(wait.clamp(shortest, longest))
+    Some(wait.max(SHORTEST))
 }
 
 const REMAINING: http::HeaderName = http::HeaderName::from_static("x-ratelimit-remaining");
 const RESET: http::HeaderName = http::HeaderName::from_static("x-ratelimit-reset");
 
-/// Reads a `Retry-After` header, in seconds or as a date, within its bounds.
+/// Reads a `Retry-After` header, in seconds or as a date.
 fn retry_after(now: Timestamp, response: Response<'_>) -> Option<Duration> {
     let text = response.header(http::header::RETRY_AFTER)?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -118,6 +178,5 @@ fn retry_after(now: Timestamp, response: Response<'_>) -> Option<Duration> {
     } else {
         Timestamp::from_http_date(text)?.since(now)
     };
-    let (shortest, longest) = RETRY_AFTER;
-    Some(wait.clamp(shortest, longest))
+    Some(wait.max(SHORTEST))
 }

@@ -1,7 +1,6 @@
 //! What a new session takes over of an earlier one of the same login.
 
 use super::Session;
-use super::limits::LONGEST;
 use super::resume::{Read, read};
 use super::tally::Fate;
 use crate::provider::{Provider, Step};
@@ -44,6 +43,7 @@ impl<P: Provider> Session<P> {
         let Read { epoch, in_flight, unbuilt, may_live_on, session, .. } = read;
         let mut core = session.ok_or(ResumeError::Damaged)?;
         core.know_sums();
+        core.bound_waits();
         let in_flight = in_flight.filter(|_| core.closed.is_none());
         if let Some(rule) = in_flight.map(Step::rule) {
             if let Some(kind) = rule.spends.filter(|kind| kind.is_judged()) {
@@ -63,7 +63,11 @@ impl<P: Provider> Session<P> {
         } else if core.clock > self.core.clock {
             core.set_back(core.clock.since(self.core.clock));
         }
-        self.core.penalty = self.core.penalty.max(core.penalty.min(core.clock + LONGEST));
+        // Whoever begins anew after a long wait does not begin at the first cap.
+        if core.penalty >= self.core.penalty {
+            self.core.over = core.over;
+        }
+        self.core.penalty = self.core.penalty.max(core.penalty);
         self.core.code_spent = self.core.code_spent.max(core.code_spent);
         self.core.tally.remember(core.tally);
         self.core.sum_up();

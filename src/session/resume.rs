@@ -6,7 +6,6 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::core::Core;
-use super::limits::LONGEST;
 use super::plan::{AT_ONCE, FLOW};
 use super::{Session, cx};
 use crate::exchange::{Failure, FailureKind};
@@ -132,8 +131,7 @@ impl<P: Provider> Session<P> {
             session.core.flow = session.core.flow.min(session.core.clock + AT_ONCE + FLOW);
         }
         // No box and no wait is known to be longer, and a text that was edited keeps nobody from its session for ever.
-        session.core.penalty = session.core.penalty.min(now + LONGEST);
-        session.core.hold = session.core.hold.min(now + LONGEST);
+        session.core.bound_waits();
         // Nobody tried anything meanwhile, so patience, with a logout too, begins anew.
         session.core.ending = session.core.ending.map(|_| now);
         session.core.trouble = session.core.trouble.map(|_| now);

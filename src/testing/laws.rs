@@ -18,6 +18,9 @@ const OUTPUTS: usize = 300;
 /// What a `Retry-After` is believed up to.
 const CAP: Duration = Duration::from_secs(15 * 60);
 
+/// The longest that the cap becomes, twice as long each time that the server goes on naming a longer wait.
+const LONGEST_CAP: Duration = Duration::from_secs(4 * 60 * 60);
+
 impl<P: Provider + Send> World<'_, P> {
     pub(super) fn make(&mut self, call: &Call) -> Lawful {
         match call {
@@ -120,6 +123,7 @@ impl<P: Provider + Send> World<'_, P> {
         if may_be_refused && !accepted {
             self.count_unattended(&flying);
         }
+        self.uncap(&response);
         if matches!(verdict, Some(What::Unjudged | What::Judged | What::Failed | What::Unreadable))
             || matches!(status, 429 | 503)
         {
@@ -130,13 +134,33 @@ impl<P: Provider + Send> World<'_, P> {
     }
 
     fn obey(&mut self, response: &http::Response<Vec<u8>>) {
-        let Some(text) = response.headers().get("retry-after").and_then(|value| value.to_str().ok()) else { return };
-        let wait = match text.parse::<u64>() {
-            Ok(secs) => Duration::from_secs(secs),
-            Err(_) => Timestamp::from_http_date(text).map_or(Duration::ZERO, |at| at.since(self.clock)),
-        };
-        self.not_before = self.not_before.max(self.clock + wait.min(CAP));
-        self.longest = self.longest.max(CAP);
+        let Some(wait) = self.named(response) else { return };
+        let (times, until) = self.capped;
+        // What had left before the last capped wait began tells the same one again.
+        let before = if self.clock < until { times.saturating_sub(1) } else { times };
+        let cap = CAP.saturating_mul(1 << before.min(4)).min(LONGEST_CAP);
+        if wait > CAP {
+            self.capped = (before.saturating_add(1), until.max(self.clock + wait.min(cap)));
+        }
+        self.not_before = self.not_before.max(self.clock + wait.min(cap));
+        // Calls of the user's own may have made the session's longer than this one.
+        self.longest = self.longest.max(if wait > CAP { LONGEST_CAP } else { CAP });
+    }
+
+    /// Forgets how often waits were capped where an answer names no such wait.
+    fn uncap(&mut self, response: &http::Response<Vec<u8>>) {
+        if response.status().is_success() || self.named(response).is_none_or(|wait| wait <= CAP) {
+            self.capped = Default::default();
+        }
+    }
+
+    fn named(&self, response: &http::Response<Vec<u8>>) -> Option<Duration> {
+        let text = response.headers().get("retry-after").and_then(|value| value.to_str().ok())?;
+        Some(if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            text.parse().map_or(Duration::MAX, Duration::from_secs)
+        } else {
+            Timestamp::from_http_date(text).map_or(Duration::ZERO, |at| at.since(self.clock))
+        })
     }
 
     pub(super) fn fail(&mut self, failure: Failure) -> Lawful {
@@ -331,6 +355,7 @@ impl<P: Provider + Send> World<'_, P> {
         };
         if !old {
             observe(self);
+            self.capped = Default::default();
             // A 429 of the user's own call keeps everybody waiting, unless each API has a limit of its own.
             let alone = self.session.provider().inner.api(ticket.uri.path()).is_some();
             if let Some(limit) = response.as_ref().filter(|response| response.status().as_u16() == 429 && !alone) {

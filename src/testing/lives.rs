@@ -33,6 +33,7 @@ impl<P: Provider + Send> World<'_, P> {
         self.tick();
         self.known = stored.known.resumed(&stored.text);
         self.not_before = Timestamp::from_millis(0);
+        self.capped = Default::default();
         self.generation += 1;
         self.need = None;
         self.saved = false;
@@ -63,6 +64,7 @@ impl<P: Provider + Send> World<'_, P> {
         }
         (self.flying, self.need, self.built) = (None, None, None);
         self.not_before = Timestamp::from_millis(0);
+        self.capped = Default::default();
         self.generation += 1;
         self.saved = false;
         self.unknown.clear();

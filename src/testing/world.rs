@@ -125,6 +125,8 @@ pub(super) struct World<'a, P: Provider> {
     /// Counts tokens and lives.
     pub(super) generation: u64,
     pub(super) not_before: Timestamp,
+    /// How often in a row a wait was capped at least, and when the last of them ends.
+    pub(super) capped: (u8, Timestamp),
     /// The longest length that was named.
     pub(super) longest: Duration,
     /// The latest instant that was named.
@@ -178,6 +180,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
             tickets: Vec::new(),
             generation: 0,
             not_before: Timestamp::from_millis(0),
+            capped: Default::default(),
             instant: Timestamp::from_millis(0),
             unknown: Vec::new(),
             unattended: Counted::default(),
@@ -216,6 +219,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
                 return self.now;
             }
             self.not_before = self.not_before - by;
+            self.capped.1 = self.capped.1 - by;
         }
         self.clock = self.now;
         self.now

@@ -10,7 +10,7 @@ fn logged_in_because_asked(story: Story) -> Story {
 }
 
 fn asks() -> Story {
-    opening().sends(STATUS).finds_nobody().needs_browser(Because::Opening)
+    opening().sends(STATUS).finds_nobody_twice().needs_browser(Because::Opening)
 }
 
 fn ends(story: Story) {
@@ -89,8 +89,8 @@ fn a_logout_ends_or_leaves_what_it_is_told_to_by_name() {
         options.ends = Ends::Never;
         opens_with(gateway(), options)
     };
-    let asked = never().sends(STATUS).finds_nobody().needs_browser(Because::Opening);
+    let asked = never().sends(STATUS).finds_nobody_twice().needs_browser(Because::Opening);
     asked.logs_out().closes("logged-out");
-    let asked = never().sends(STATUS).finds_nobody().needs_browser(Because::Opening);
+    let asked = never().sends(STATUS).finds_nobody_twice().needs_browser(Because::Opening);
     logged_in_because_asked(asked).logs_out().closes("left");
 }

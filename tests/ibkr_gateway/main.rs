@@ -10,6 +10,7 @@ mod foreign;
 mod golden;
 mod login;
 mod opening;
+mod origin;
 mod rivals;
 mod streams;
 mod trouble;
@@ -166,6 +167,8 @@ pub trait Often: Sized {
     fn learns_the_name(self) -> Self;
     /// The gateway says that nobody is logged in.
     fn finds_nobody(self) -> Self;
+    /// The same at an opening, which asks once more with the gateway's own `Origin`.
+    fn finds_nobody_twice(self) -> Self;
     fn needs_browser(self, because: Because) -> Self;
     /// The next request leaves after so long, and it is this one.
     fn sends_after(self, time: Duration, request: &str) -> Self;
@@ -204,6 +207,11 @@ impl Often for Story {
     #[track_caller]
     fn finds_nobody(self) -> Self {
         self.gets_as(401, TEXT, "Unauthorized")
+    }
+
+    #[track_caller]
+    fn finds_nobody_twice(self) -> Self {
+        self.finds_nobody().sends(STATUS).finds_nobody()
     }
 
     #[track_caller]

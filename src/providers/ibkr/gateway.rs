@@ -112,6 +112,9 @@
 //!   by it answers 415 to a `{}`: these leave with `Content-Length: 0` and no type, as public clients send them.
 //! - A call with another `Origin` than the gateway's own is refused with 401, as is one with cookies that it does
 //!   not know (a client's source): send no cookies. A foreign `Origin` or `Referer` of the user's calls is dropped.
+//! - In some configurations a POST without the gateway's own `Origin` gets 401, too, as from a gateway where nobody is
+//!   logged in (a client's source). So an opening that gets 401 asks once more with it, looks take turns while a person
+//!   logs in, and what was answered is kept to, for the user's calls, too.
 //! - A redirect to `/sso/Login` means that nobody is logged in.
 //! - The stream needs a word of the client's own once a minute, `tic`, which keeps the stream open and not the session;
 //!   that a session is back is not always told there (a client's issues). Feed what comes to
@@ -242,6 +245,7 @@ impl Provider for Gateway {
 
     fn open(&self, cx: &mut Cx<'_, GatewayState>, because: Because) -> Verdict<GatewayStep> {
         cx.state.because = Some(because);
+        cx.state.origin.begin();
         cx.state.brokerage.note_midnight(cx.now, self.region);
         Verdict::next(GatewayStep::Look)
     }
@@ -293,7 +297,7 @@ impl Provider for Gateway {
         _: Option<&Input>,
     ) -> Result<Request<Vec<u8>>, Unbuildable> {
         self.note_midnight(cx);
-        Ok(match step {
+        let mut request = match step {
             GatewayStep::Status | GatewayStep::Look | GatewayStep::Watch => cx.state.by_get.status(&self.api),
             GatewayStep::Validate => self.api.validate(),
             GatewayStep::Accounts => self.api.accounts(),
@@ -303,7 +307,10 @@ impl Provider for Gateway {
             }
             GatewayStep::Tickle => self.api.tickle(),
             GatewayStep::Logout => self.api.logout(),
-        })
+        };
+        let method = request.method().clone();
+        cx.state.origin.put(&method, self.api.base(), request.headers_mut());
+        Ok(request)
     }
 
     fn interpret(
@@ -345,6 +352,7 @@ impl Provider for Gateway {
         }
         complete(parts, body);
         origin::drop_foreign(self.api.base(), &mut parts.headers);
+        cx.state.origin.put(&parts.method, self.api.base(), &mut parts.headers);
         Ok(())
     }
 

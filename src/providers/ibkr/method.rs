@@ -66,6 +66,6 @@ impl ByGet {
 }
 
 /// Tells whether an answer refuses the form of a request rather than what it asks for.
-const fn refuses(status: StatusCode, refusal: Refusal) -> bool {
+pub(super) const fn refuses(status: StatusCode, refusal: Refusal) -> bool {
     matches!(refusal, Refusal::BadRequest | Refusal::MethodNotAllowed) && matches!(status.as_u16(), 400 | 405 | 415)
 }

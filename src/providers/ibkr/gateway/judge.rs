@@ -7,7 +7,7 @@ use http::header::{SERVER, WWW_AUTHENTICATE};
 
 use super::state::{GatewayLive, GatewayState};
 use super::step::{GatewayStep, VALIDATE_INTERVAL};
-use super::{Gateway, IDLE, PENALTY, TICKLE_BOUNDS};
+use super::{Gateway, IDLE, PENALTY, TICKLE_BOUNDS, origin};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
 use crate::providers::ibkr::account::{Counted, is_paper};
 use crate::providers::ibkr::brokerage::{ESTABLISHING, LOOK, Move};
@@ -35,6 +35,10 @@ type Context<'a> = Cx<'a, GatewayState>;
 
 impl Gateway {
     pub(super) fn judge(&self, cx: &mut Context<'_>, step: GatewayStep, response: Response<'_>) -> Judged {
+        // What is none of IBKR's is told at once.
+        if self.is_foreign(cx, response).is_none() && is_worth_the_other_origin(cx, step, response) {
+            return Verdict::next(step);
+        }
         if step == GatewayStep::Logout {
             return logged_out(cx, response);
         }
@@ -421,6 +425,24 @@ fn note_login(cx: &mut Context<'_>) {
         cx.state.live = Some(GatewayLive::default());
         cx.tell(Fact::Found(!asked));
     }
+}
+
+/// Notes what an answer says of the gateway's wish for its own `Origin`; tells whether the step is worth being sent once
+/// more with the other one before anything is made of its refusal.
+fn is_worth_the_other_origin(cx: &mut Context<'_>, step: GatewayStep, response: Response<'_>) -> bool {
+    if !step.is_post() || step.is_status() && cx.state.by_get.is_used() {
+        return false;
+    }
+    // Bodies of successes are read once, and elsewhere.
+    let refusal = if response.status.is_success() { None } else { Refusal::of(response) };
+    // `sso/validate`, which is asked by GET, says the contrary of such a refusal.
+    if cx.state.is_sso_surely_alive(cx.now) && origin::is_missed(response.status, refusal) {
+        cx.state.origin.doubt();
+    }
+    let again = cx.state.origin.note(response.status, refusal);
+    let knows_nobody = cx.state.asked.is_some() || cx.state.is_denied(cx.now);
+    // An init waits its turn.
+    again && !knows_nobody && !matches!(step, GatewayStep::Init | GatewayStep::TakeOver)
 }
 
 /// Makes a verdict of an error that says nothing about the session.

@@ -1,9 +1,75 @@
-//! The `Origin` of requests: the gateway takes a foreign one for a forged request, and answers 401.
+//! The `Origin` of requests: a gateway in some configurations answers 401 to a POST without its own.
 
 use http::header::{ORIGIN, REFERER};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use serde::{Deserialize, Serialize};
 
 use crate::BaseUrl;
+use crate::providers::ibkr::Refusal;
+use crate::providers::ibkr::method::refuses;
+
+/// What is known of the gateway's wish for its own `Origin`.
+///
+/// 401 is also what a gateway answers where nobody is logged in. So a refusal of both forms tells nothing, and
+/// requests that leave anyway take turns until one is answered.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Origin {
+    /// Whether the next request has it,
+    sent: bool,
+    /// as one that was answered had.
+    known: bool,
+    /// Whether the other form was tried since one was answered, or since the opening began.
+    tried: bool,
+}
+
+impl Origin {
+    /// Tells whether there is nothing to store.
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Lets an opening try the other form once.
+    pub(super) const fn begin(&mut self) {
+        self.tried = false;
+    }
+
+    /// Notes the answer to a POST; gives true where it is worth being sent again at once, in the other form.
+    pub(super) fn note(&mut self, status: StatusCode, refusal: Option<Refusal>) -> bool {
+        if is_missed(status, refusal) {
+            if self.known {
+                return false;
+            }
+            self.sent = !self.sent;
+            return !core::mem::replace(&mut self.tried, true);
+        }
+        // What is refused for its method was not refused for its origin.
+        if status.is_success() || refusal.is_some_and(|refusal| refuses(status, refusal)) {
+            *self = Self { sent: self.sent, known: true, tried: false };
+        }
+        false
+    }
+
+    /// Notes that a POST is refused as if nobody were logged in, although somebody is: the gateway may have been set up anew.
+    pub(super) const fn doubt(&mut self) {
+        self.known = false;
+    }
+
+    /// Puts the gateway's own origin on a request where it is wanted, as a browser does: not on GET.
+    pub(super) fn put(self, method: &Method, base: &BaseUrl, headers: &mut HeaderMap) {
+        if self.sent
+            && !matches!(*method, Method::GET | Method::HEAD)
+            && let Ok(own) = HeaderValue::try_from(own(base))
+        {
+            headers.insert(ORIGIN, own);
+        }
+    }
+}
+
+/// Tells whether an answer is the one that a POST without the wanted origin gets, as one without a login does.
+pub(super) fn is_missed(status: StatusCode, refusal: Option<Refusal>) -> bool {
+    status == StatusCode::UNAUTHORIZED && matches!(refusal, Some(Refusal::NotLoggedIn | Refusal::Unauthorized))
+}
 
 /// Drops where a caller's own page comes from, which the gateway takes for a forged request.
 pub(super) fn drop_foreign(base: &BaseUrl, headers: &mut HeaderMap) {
@@ -18,9 +84,31 @@ pub(super) fn drop_foreign(base: &BaseUrl, headers: &mut HeaderMap) {
     }
 }
 
+/// Gives an origin as browsers write it, without the port that the scheme has by itself.
+fn own(base: &BaseUrl) -> String {
+    let (scheme, host, port) = (base.scheme(), base.host(), base.port());
+    if port == if scheme == "http" { 80 } else { 443 } {
+        format!("{scheme}://{host}")
+    } else {
+        format!("{scheme}://{host}:{port}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_is_written_as_browsers_do() {
+        for (base, expected) in [
+            ("https://localhost:5000/v1/api", "https://localhost:5000"),
+            ("https://LOCALHOST:443/v1/api", "https://localhost"),
+            ("http://[::1]/v1/portal", "http://[::1]"),
+            ("http://127.0.0.1:443/v1/portal", "http://127.0.0.1:443"),
+        ] {
+            assert_eq!(own(&BaseUrl::parse(base).unwrap()), expected);
+        }
+    }
 
     #[test]
     fn what_comes_from_another_page_does_not_say_so() {

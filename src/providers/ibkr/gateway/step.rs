@@ -33,6 +33,11 @@ pub enum GatewayStep {
 }
 
 impl GatewayStep {
+    /// Tells whether the step is sent by POST, but for a [status](Self::is_status) that only GET has.
+    pub(super) const fn is_post(self) -> bool {
+        !matches!(self, Self::Validate | Self::Accounts)
+    }
+
     /// Tells whether the step asks for the flags of the brokerage session.
     pub(super) const fn is_status(self) -> bool {
         matches!(self, Self::Status | Self::Look | Self::Watch)

@@ -85,10 +85,14 @@ impl Trouble {
             ),
             CloseReason::RetriesExhausted(Cause::Stuck) | CloseReason::GivenUp(Cause::Stuck) => Some(self.stuck().into()),
             CloseReason::GivenUp(_) => Some(self.lives_on().into()),
-            CloseReason::RetriesExhausted(Cause::MaybeRefused { .. }) => Some(format!(
-                "log in by hand to see whether the answer is right and nothing is locked, {}, which gives it once more",
-                self.again()
-            )),
+            CloseReason::RetriesExhausted(Cause::MaybeRefused { .. }) => {
+                // Where the last request failed in this run, what kept its answer from coming is to be mended first.
+                let cause = self.failure.as_ref().map(|_| self.unreachable() + "; then ").unwrap_or_default();
+                Some(format!(
+                    "{cause}log in by hand to see whether the answer is right and nothing is locked, {}, which gives it once more",
+                    self.again()
+                ))
+            }
             CloseReason::RetriesExhausted(Cause::Failure(_)) => Some(self.unreachable()),
             CloseReason::RetriesExhausted(Cause::Status(status)) => Some(format!(
                 "the server answers with {status} and no session; try later, or check --url, which may lead to another server ({})",

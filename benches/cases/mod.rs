@@ -4,6 +4,7 @@
 //! typed read of the fields that the machine needs, no more.
 
 mod calls;
+mod drive;
 mod life;
 mod parse;
 
@@ -33,6 +34,7 @@ type Make = fn() -> Case;
 pub const CASES: &[(&str, Make)] = &[
     ("keepalive-cycle", life::keepalive_cycle),
     ("login", life::login),
+    ("shared-loop", drive::shared_loop),
     ("idle-poll", life::idle_poll),
     ("idle-poll-dyn", life::idle_poll_dyn),
     ("deadline", life::deadline),

@@ -49,7 +49,9 @@ impl<F: Future<Output = Answer>> Asking<F> {
 
     /// Gives up on an answer that nobody waits for any more.
     pub(super) fn withdraw(&mut self) {
-        *self = Self::default();
+        if self.need.is_some() {
+            *self = Self::default();
+        }
     }
 
     pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {

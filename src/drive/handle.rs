@@ -4,6 +4,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use http::Response;
@@ -36,21 +37,41 @@ pub struct Handle<M: Machine + ?Sized = dyn Machine>(Arc<Shared<M>>);
 struct Shared<M: ?Sized> {
     /// This machine's own, unless somebody gives another one.
     clock: Option<Arc<dyn Clock>>,
+    signals: Signals,
     changed: Condvar,
     news: Mutex<News>,
     machine: Mutex<M>,
 }
 
+/// What a driver looks at in each turn, without a lock.
+///
+/// Whoever sets something here wakes the driver afterwards; the driver leaves its waker first and then looks. The lock
+/// of [`News`], through which both go, orders the two: one of them sees the other.
+#[derive(Default)]
+struct Signals {
+    /// Counts what was done to the machine; `seen` is what the last poll knew of. Something that
+    /// happens between a poll and the sleep after it is not lost this way.
+    changes: AtomicU64,
+    seen: AtomicU64,
+    leave: AtomicBool,
+    unsaved: AtomicBool,
+}
+
+impl Signals {
+    fn note_change(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Tells whether the driver has to look.
+    fn are_new(&self) -> bool {
+        self.changes.load(Ordering::Acquire) != self.seen.load(Ordering::Acquire) || self.leave.load(Ordering::Acquire)
+    }
+}
+
 /// What drivers and those who wait have to know besides the machine. The two locks are never held together.
 #[derive(Default)]
 struct News {
-    /// Counts what was done to the machine; `seen` is what the last poll knew of. Something that
-    /// happens between a poll and the sleep after it is not lost this way.
-    changes: u64,
-    seen: u64,
-    leave: bool,
     driven: bool,
-    unsaved: bool,
     /// Whether a snapshot was taken, so that somebody can find the session again.
     kept: bool,
     /// How the last driving ended, until the next one begins.
@@ -69,6 +90,19 @@ impl News {
         self.numbers = self.numbers.wrapping_add(1);
         self.numbers
     }
+}
+
+/// What a driver has to know besides the machine.
+pub(super) struct Look {
+    /// It has to leave; [`Handle::leaves`] is to be called when it does.
+    pub(super) leave: bool,
+    /// Nothing but a save may be done.
+    pub(super) unsaved: bool,
+}
+
+/// Gives when to look next at the latest.
+pub(super) fn wake_at(now: Timestamp, until: Timestamp) -> Timestamp {
+    until.clamp(now + SHORTEST_SLEEP, now + LONGEST_SLEEP)
 }
 
 /// How to stop a session from another thread, or from a callback.
@@ -90,7 +124,13 @@ impl<M: Machine> Handle<M> {
     }
 
     pub(crate) fn with_clock(machine: M, clock: Option<Arc<dyn Clock>>) -> Self {
-        Self(Arc::new(Shared { clock, changed: Condvar::new(), news: Mutex::default(), machine: Mutex::new(machine) }))
+        Self(Arc::new(Shared {
+            clock,
+            signals: Signals::default(),
+            changed: Condvar::new(),
+            news: Mutex::default(),
+            machine: Mutex::new(machine),
+        }))
     }
 
     /// Forgets the type of the session.
@@ -142,9 +182,8 @@ impl<M: Machine + ?Sized> Handle<M> {
         match stop {
             Stop::Logout => self.change(|machine, now| machine.logout(now)),
             Stop::Leave => {
-                let mut news = self.news();
-                news.leave = true;
-                self.ring(news);
+                self.signals().leave.store(true, Ordering::Release);
+                self.ring();
             }
         }
     }
@@ -193,9 +232,8 @@ impl<M: Machine + ?Sized> Handle<M> {
 
     fn change<T>(&self, act: impl FnOnce(&mut M, Timestamp) -> T) -> T {
         let result = self.quietly(act);
-        let mut news = self.news();
-        news.changes = news.changes.wrapping_add(1);
-        self.ring(news);
+        self.signals().note_change();
+        self.ring();
         result
     }
 
@@ -206,9 +244,8 @@ impl<M: Machine + ?Sized> Handle<M> {
             (act(machine, now), machine.deadline() < before)
         });
         if sooner {
-            let mut news = self.news();
-            news.changes = news.changes.wrapping_add(1);
-            self.ring(news);
+            self.signals().note_change();
+            self.ring();
         }
         result
     }
@@ -220,9 +257,9 @@ impl<M: Machine + ?Sized> Handle<M> {
     }
 
     /// Wakes the driver.
-    fn ring(&self, mut news: MutexGuard<'_, News>) {
-        let driver = news.driver.take();
-        drop(news);
+    fn ring(&self) {
+        // It stays there: a driver leaves it once.
+        let driver = self.news().driver.clone();
         self.0.changed.notify_all();
         if let Some(driver) = driver {
             driver.wake();
@@ -243,6 +280,10 @@ impl<M: Machine + ?Sized> Handle<M> {
         self.0.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn signals(&self) -> &Signals {
+        &self.0.signals
+    }
+
     fn news(&self) -> MutexGuard<'_, News> {
         self.0.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -260,26 +301,19 @@ impl<M: Machine + ?Sized> Handle<M> {
     /// Once it has said [`Output::Save`] it says nothing else until [`Handle::saved`] was called: a
     /// request that must not leave unsaved does not.
     pub fn poll(&self) -> Output {
-        {
-            let mut news = self.news();
-            if news.unsaved {
-                return Output::Save;
+        match self.look() {
+            Look { unsaved: true, .. } => Output::Save,
+            _ => {
+                let output = self.poll_at(self.now());
+                self.note(&output);
+                output
             }
-            news.seen = news.changes;
         }
-        let output = self.quietly(|machine, now| machine.poll(now));
-        match &output {
-            Output::Save => self.news().unsaved = true,
-            Output::Event(event) => self.tell(event),
-            Output::Closed(reason) => self.note_end(Ended::Closed(reason.clone())),
-            _ => {}
-        }
-        output
     }
 
     /// Notes that the [snapshot](Handle::snapshot) was stored, or that its loss is borne.
     pub fn saved(&self) {
-        self.news().unsaved = false;
+        self.signals().unsaved.store(false, Ordering::Release);
     }
 
     /// Takes the answer to a request, see [`Machine::handle_response`].
@@ -301,14 +335,15 @@ impl<M: Machine + ?Sized> Handle<M> {
     /// Sleeps until then, or until something happens, 10 s at most: poll afterwards in any case. It blocks the thread.
     #[cfg(feature = "ureq")]
     pub fn wait(&self, until: Timestamp) {
-        let sleep = self.nap(until);
+        let now = self.now();
+        let sleep = wake_at(now, until).since(now);
         // The guard that comes back, of a poisoned lock or not, is given up at once.
-        drop(self.0.changed.wait_timeout_while(self.news(), sleep, |news| news.changes == news.seen && !news.leave));
+        drop(self.0.changed.wait_timeout_while(self.news(), sleep, |_| !self.signals().are_new()));
     }
 
     /// Tells, once for each [`Stop::Leave`], that the driver has to leave.
     pub fn leaves(&self) -> bool {
-        core::mem::take(&mut self.news().leave)
+        self.signals().leave.swap(false, Ordering::AcqRel)
     }
 
     /// Tells whether somebody can find the session again.
@@ -317,14 +352,27 @@ impl<M: Machine + ?Sized> Handle<M> {
         self.news().kept
     }
 
-    /// Gives how long to sleep before the next look.
-    pub(super) fn nap(&self, until: Timestamp) -> Duration {
-        until.since(self.now()).clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
+    /// Tells what the driver has to know besides the machine; what happens from here on wakes it.
+    pub(super) fn look(&self) -> Look {
+        let signals = self.signals();
+        signals.seen.store(signals.changes.load(Ordering::Acquire), Ordering::Release);
+        Look { leave: signals.leave.load(Ordering::Acquire), unsaved: signals.unsaved.load(Ordering::Acquire) }
     }
 
-    /// Tells whether the driver has to leave; [`Handle::leaves`] is to be called when it does.
-    pub(super) fn is_to_leave(&self) -> bool {
-        self.news().leave
+    /// Gives the next thing to do after a [look](Self::look) that found nothing unsaved; [note](Self::note) it.
+    pub(super) fn poll_at(&self, now: Timestamp) -> Output {
+        self.machine().poll(now)
+    }
+
+    /// Takes note of what is to be done. (It is large: by itself, a poll writes it to where it is wanted.)
+    #[inline]
+    pub(super) fn note(&self, output: &Output) {
+        match output {
+            Output::Save => self.signals().unsaved.store(true, Ordering::Release),
+            Output::Event(event) => self.tell(event),
+            Output::Closed(reason) => self.note_end(Ended::Closed(reason.clone())),
+            _ => {}
+        }
     }
 
     /// Reports what a request got, by the driver itself.
@@ -344,16 +392,14 @@ impl<M: Machine + ?Sized> Handle<M> {
         self.quietly(|machine, now| machine.handle_input(now, need, input, by))
     }
 
-    /// Waits until somebody else has done something to the session since the last poll.
-    pub(super) fn poll_changed(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut news = self.news();
-        if news.changes != news.seen || news.leave {
-            return Poll::Ready(());
+    /// Waits until somebody else has done something to the session since the last poll; `left` is the waker that was
+    /// left for that.
+    pub(super) fn poll_changed(&self, cx: &Context<'_>, left: &mut Option<Waker>) -> Poll<()> {
+        if !left.as_ref().is_some_and(|left| left.will_wake(cx.waker())) {
+            *left = Some(cx.waker().clone());
+            self.news().driver.clone_from(left);
         }
-        if !news.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
-            news.driver = Some(cx.waker().clone());
-        }
-        Poll::Pending
+        if self.signals().are_new() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Notes that driving begins, or goes on after it was left.
@@ -439,10 +485,13 @@ impl<M: Machine + ?Sized> Handle<M> {
 
     /// Tells the driver to leave, and whether there is one that will.
     fn tell_to_leave(&self) -> bool {
-        let mut news = self.news();
-        let drives = news.driven && news.ended.is_none();
-        news.leave |= drives;
-        self.ring(news);
+        let drives = {
+            let news = self.news();
+            news.driven && news.ended.is_none()
+        };
+        if drives {
+            self.stop(Stop::Leave);
+        }
         drives
     }
 

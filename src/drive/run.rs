@@ -3,12 +3,14 @@
 use core::fmt;
 use core::future::poll_fn;
 use core::pin::{Pin, pin};
-use core::task::Poll;
+use core::task::{Context, Poll};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use http::Response;
 
 use super::ask::Asking;
+use super::handle::{Look, wake_at};
 use super::trace;
 use super::{Answer, Client, Ended, Handle, Program, SendError, Timer};
 use crate::{Event, Failure, FailureKind, Machine, Misuse, Output, Phase, RequestId, Timestamp, WaitingOn};
@@ -16,7 +18,8 @@ use crate::{Event, Failure, FailureKind, Machine, Misuse, Output, Phase, Request
 /// What ends a wait.
 enum News {
     Saved(io::Result<()>),
-    Answered(Result<Response<Vec<u8>>, SendError>),
+    /// What was sent has its answer.
+    Answered,
     Given(Answer),
     /// Somebody did something to the session, or the time has come.
     Look,
@@ -49,30 +52,42 @@ where
     P: Program + ?Sized,
 {
     let mut asking = Asking::default();
-    let mut sent = None;
+    let mut nap = pin!(None);
+    let mut nap_ends = Timestamp::NEVER;
+    let mut spins = false;
+    let mut looked_at = None;
+    let mut waker = None;
+    let mut sent: Option<InFlight<'_, M, _>> = None;
     let mut saving = None;
     handle.note_begin();
     handle.start();
     loop {
-        let leaves = handle.is_to_leave();
-        let mut until = Timestamp::NEVER;
-        if leaves && sent.is_none() && saving.is_none() {
+        let Look { leave, unsaved } = handle.look();
+        if leave && sent.is_none() && saving.is_none() {
             handle.leaves();
             handle.note_end(Ended::Left);
             return Ok(Ended::Left);
         }
-        if !leaves && saving.is_none() {
-            match handle.poll() {
+        let now = looked_at.take().unwrap_or_else(|| handle.now());
+        let mut until = Timestamp::NEVER;
+        if !leave && saving.is_none() {
+            let output = if unsaved { Output::Save } else { handle.poll_at(now) };
+            handle.note(&output);
+            match output {
                 Output::Send(outgoing) => {
+                    let (id, policy) = (outgoing.id(), outgoing.policy());
+                    let mut fate = Fate { handle, id, left: false, told: false };
                     trace::sending(&outgoing);
                     program.sending(&outgoing);
-                    let (id, policy) = (outgoing.id(), outgoing.policy());
+                    fate.left = true;
                     let answer = Box::pin(client.send(outgoing.into_request(), policy));
-                    let sending = sent.insert(InFlight { handle, id, answer, over: false });
+                    let sending = sent.insert(InFlight { fate, answer, got: None, polled: false });
                     // It leaves before anything else is told; a client that blocks has its answer at once.
-                    let answered = poll_fn(|cx| Poll::Ready(sending.answer.as_mut().poll(cx))).await;
-                    if let Poll::Ready(answer) = answered {
-                        report(handle, program, sent.take(), &answer)?;
+                    if poll_fn(|cx| Poll::Ready(sending.poll(cx))).await {
+                        sending.report(program)?;
+                        sent = None;
+                    } else {
+                        sending.polled = true;
                     }
                     continue;
                 }
@@ -100,8 +115,8 @@ where
                     continue;
                 }
                 Output::Cancel(id) => {
-                    if let Some(mut unwanted) = sent.take_if(|sent| sent.id == id) {
-                        unwanted.over = true;
+                    if let Some(mut unwanted) = sent.take_if(|sent| sent.fate.id == id) {
+                        unwanted.fate.told = true;
                     }
                     continue;
                 }
@@ -109,8 +124,7 @@ where
             }
         }
         // Nothing leaves while a snapshot is being stored, or when the driver is to leave.
-        let looks = !leaves && saving.is_none();
-        let mut nap = pin!(timer.sleep(handle.nap(until)));
+        let looks = !leave && saving.is_none();
         let news = poll_fn(|cx| {
             if let Some(saving) = &mut saving
                 && let Poll::Ready(saved) = saving.as_mut().poll(cx)
@@ -118,19 +132,39 @@ where
                 return Poll::Ready(News::Saved(saved));
             }
             if let Some(sent) = &mut sent
-                && let Poll::Ready(answer) = sent.answer.as_mut().poll(cx)
+                && !core::mem::take(&mut sent.polled)
+                && sent.poll(cx)
             {
-                return Poll::Ready(News::Answered(answer));
+                return Poll::Ready(News::Answered);
             }
-            if looks {
-                if let Poll::Ready(answer) = asking.poll_answer(cx) {
-                    return Poll::Ready(News::Given(answer));
-                }
-                if handle.poll_changed(cx).is_ready() {
-                    return Poll::Ready(News::Look);
-                }
+            if looks && let Poll::Ready(answer) = asking.poll_answer(cx) {
+                return Poll::Ready(News::Given(answer));
             }
-            nap.as_mut().poll(cx).map(|()| News::Look)
+            if core::mem::take(&mut spins) {
+                return Poll::Ready(News::Look);
+            }
+            let wake_at = wake_at(now, until);
+            // One that ends sooner than what is waited for goes on.
+            let fresh = nap.is_none() || nap_ends <= now || nap_ends > wake_at;
+            if fresh {
+                nap.set(Some(timer.sleep(wake_at.since(now))));
+                nap_ends = wake_at;
+            }
+            if nap.as_mut().as_pin_mut().is_some_and(|nap| nap.poll(cx).is_pending()) {
+                return if looks { handle.poll_changed(cx, &mut waker).map(|()| News::Look) } else { Poll::Pending };
+            }
+            nap.set(None);
+            if fresh {
+                let now = handle.now();
+                // A timer that is over before its time keeps nobody else in this thread from running.
+                if now < nap_ends {
+                    spins = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                looked_at = Some(now);
+            }
+            Poll::Ready(News::Look)
         })
         .await;
         match news {
@@ -142,7 +176,11 @@ where
                 })?;
                 handle.saved();
             }
-            News::Answered(answer) => report(handle, program, sent.take(), &answer)?,
+            News::Answered => {
+                if let Some(mut sent) = sent.take() {
+                    sent.report(program)?;
+                }
+            }
             News::Given(answer) => asking.take(handle, program, answer),
             News::Look => {}
         }
@@ -151,42 +189,62 @@ where
 
 /// A request that is under way.
 struct InFlight<'a, M: Machine + ?Sized, F> {
+    fate: Fate<'a, M>,
+    answer: Pin<Box<F>>,
+    got: Option<Result<Response<Vec<u8>>, SendError>>,
+    /// Whether it was polled in this turn already.
+    polled: bool,
+}
+
+impl<M: Machine + ?Sized, F: Future<Output = Result<Response<Vec<u8>>, SendError>>> InFlight<'_, M, F> {
+    /// Tells whether the answer is there.
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Poll::Ready(answer) = self.answer.as_mut().poll(cx) {
+            self.got = Some(answer);
+        }
+        self.got.is_some()
+    }
+
+    /// Tells the machine what came, and then the program.
+    fn report(&mut self, program: &(impl Program + ?Sized)) -> Result<(), DriveError> {
+        let Some(answer) = &self.got else { return Ok(()) };
+        let Fate { handle, id, told, .. } = &mut self.fate;
+        let accepted = handle.report(*id, answer);
+        *told = true;
+        match answer {
+            Ok(response) => {
+                trace::received(*id, response.status());
+                program.received(*id, response.status());
+            }
+            Err(error) => {
+                trace::failed(*id, error);
+                program.failed(*id, error);
+            }
+        }
+        accepted.map(drop).map_err(DriveError::Misuse)
+    }
+}
+
+/// What becomes of a request: where nobody will ever know, the session need not wait to find that out.
+struct Fate<'a, M: Machine + ?Sized> {
     handle: &'a Handle<M>,
     id: RequestId,
-    answer: Pin<Box<F>>,
-    /// Whether there is nothing to report any more.
-    over: bool,
+    /// Whether the client has it.
+    left: bool,
+    /// Whether the machine knows.
+    told: bool,
 }
 
-impl<M: Machine + ?Sized, F> Drop for InFlight<'_, M, F> {
+impl<M: Machine + ?Sized> Drop for Fate<'_, M> {
     fn drop(&mut self) {
-        if !self.over {
-            // Nobody will ever know what came of it, and the session need not wait to find that out.
-            let lost = Err(SendError::from(Failure::maybe_sent(FailureKind::Interrupted)));
-            let _ = self.handle.report(self.id, &lost);
+        if !self.told {
+            let failure = if self.left { Failure::maybe_sent } else { Failure::not_sent };
+            let lost = Err(failure(FailureKind::Interrupted).into());
+            // Where a callback has panicked, the clock may, too.
+            let report = AssertUnwindSafe(|| self.handle.report(self.id, &lost));
+            drop(catch_unwind(report));
         }
     }
-}
-
-fn report<M: Machine + ?Sized, F>(
-    handle: &Handle<M>,
-    program: &(impl Program + ?Sized),
-    sent: Option<InFlight<'_, M, F>>,
-    answer: &Result<Response<Vec<u8>>, SendError>,
-) -> Result<(), DriveError> {
-    let Some(mut sent) = sent else { return Ok(()) };
-    sent.over = true;
-    match answer {
-        Ok(response) => {
-            trace::received(sent.id, response.status());
-            program.received(sent.id, response.status());
-        }
-        Err(error) => {
-            trace::failed(sent.id, error);
-            program.failed(sent.id, error);
-        }
-    }
-    handle.report(sent.id, answer).map(drop).map_err(DriveError::Misuse)
 }
 
 /// Why driving failed; the session is unharmed and in the handle.

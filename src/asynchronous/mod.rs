@@ -46,6 +46,8 @@ mod reqwest;
 mod transport;
 #[cfg(feature = "tokio")]
 mod way;
+#[cfg(feature = "_clients")]
+mod within;
 
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::Reqwest;

@@ -1,6 +1,7 @@
 //! A client of reqwest, as a session wants it.
 
 use core::fmt;
+use core::pin::pin;
 use core::time::Duration;
 use std::error::Error as StdError;
 
@@ -9,6 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, retry};
 
 use super::length::with_length;
+use super::within::within;
 use super::{Client, Reason, SendError};
 use crate::drive::{TransportError, find};
 use crate::trust::{self, Trust};
@@ -82,8 +84,7 @@ impl Client for Reqwest {
             *answer.headers_mut() = core::mem::take(response.headers_mut());
             Ok(answer)
         };
-        let late = |_| Err(Failure::maybe_sent(FailureKind::Timeout).into());
-        tokio::time::timeout(policy.timeout, exchange).await.unwrap_or_else(late)
+        within(policy.timeout, pin!(exchange), || Failure::maybe_sent(FailureKind::Timeout).into()).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::future::ready;
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::error::Error as StdError;
@@ -22,6 +22,7 @@ use tower_service::Service;
 
 use super::length::with_length;
 use super::way::{self, Known, Way};
+use super::within::within;
 use super::{Client, Reason, SendError};
 use crate::drive::{TransportError, find};
 use crate::trust::{self, Trust};
@@ -121,13 +122,13 @@ impl Client for Transport {
             })?;
             Ok(Response::from_parts(parts, body.to_bytes().into()))
         };
-        // The answer is looked at before the clock: one that came while nobody polled is not late.
-        tokio::time::timeout(policy.timeout, exchange).await.unwrap_or_else(|_| {
+        let late = || {
             // Nothing is written before there is a connection.
             let sent = connection.connection_metadata().is_some();
             let failure = if sent { Failure::maybe_sent } else { Failure::not_sent };
-            Err(failure(FailureKind::Timeout).into())
-        })
+            failure(FailureKind::Timeout).into()
+        };
+        within(policy.timeout, pin!(exchange), late).await
     }
 }
 

@@ -13,7 +13,7 @@ use smol::net::TcpStream;
 use runtimes::{LOGGED_OUT, alice, asked, portal, session};
 
 /// One request on one connection, in plain http: a client as somebody writes it in an afternoon.
-async fn send(request: Request<Vec<u8>>, policy: SendPolicy) -> Result<Response<Vec<u8>>, Failure> {
+pub(crate) async fn send(request: Request<Vec<u8>>, policy: SendPolicy) -> Result<Response<Vec<u8>>, Failure> {
     let late = async {
         smol::Timer::after(policy.timeout).await;
         Err(Failure::maybe_sent(FailureKind::Timeout))
@@ -113,4 +113,30 @@ fn outside_of_tokio_there_is_an_error_and_no_panic() {
     let transport = asynchronous::Transport::new().unwrap();
     let error = asynchronous::spawn(session(server.url(), false), transport, alice).unwrap_err();
     assert!(error.to_string().contains("outside of a tokio runtime"), "{error}");
+}
+
+#[test]
+fn a_client_of_tokio_in_another_runtime_is_an_error_and_sends_nothing() {
+    use sansession::Phase;
+    use sansession::asynchronous::{Client, Reqwest, Transport};
+
+    async fn ends(client: impl Client + Send + Sync + 'static) {
+        let server = portal();
+        let request = Request::get(server.url()).body(Vec::new()).unwrap();
+        let policy = SendPolicy { timeout: Duration::from_secs(5), max_body: 100 };
+        let error = client.send(request, policy).await.unwrap_err();
+        assert_eq!(error.failure, Failure::not_sent(FailureKind::Other));
+        assert!(error.to_string().contains("in a runtime of tokio only"), "{error}");
+        let (session, driver) = asynchronous::new(session(server.url(), false), client, smol::Timer::after, alice);
+        let uses = async {
+            smol::Timer::after(Duration::from_millis(100)).await;
+            assert_eq!(session.phase(), Phase::LoggingIn);
+            session.logout().await
+        };
+        let (ended, driven) = smol::future::zip(uses, driver).await;
+        assert_eq!((ended, driven.unwrap()), (LOGGED_OUT, LOGGED_OUT));
+        assert!(asked(&server).is_empty());
+    }
+    smol::block_on(ends(Transport::new().unwrap()));
+    smol::block_on(ends(Reqwest::new().unwrap()));
 }

@@ -2,13 +2,19 @@
 #![expect(clippy::disallowed_methods, reason = "these tests are about time")]
 
 use std::io;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use http::Request;
-use sansession::blocking::{Answer, Driver, Ended, Keeper, NotActive, OpenError, Transport, now, open, seed};
+use http::{Request, StatusCode};
+use sansession::blocking::{
+    Answer, Driver, Ended, Handle, Keeper, NotActive, OpenError, SendError, Stop, Transport, drive, now, open, seed,
+};
 use sansession::providers::cbrain::Cbrain;
-use sansession::sim::{self, Server};
-use sansession::{BaseUrl, CloseReason, Credentials, Denial, Ends, Need, NeedKind, Options, Session, Snapshot};
+use sansession::sim::{self, Reply, Server, Simulator};
+use sansession::{
+    BaseUrl, CloseReason, Credentials, Denial, Ends, Event, Need, NeedKind, Options, Outgoing, RequestId, Session,
+    Snapshot, Timestamp,
+};
 
 const LOGGED_OUT: Ended = Ended::Closed(CloseReason::LoggedOut { confirmed: true });
 
@@ -160,4 +166,103 @@ fn a_driver_that_panics_or_cannot_save_hangs_nobody() {
     assert_eq!(session.wait_active(Duration::from_secs(5)), Err(NotActive::Ended(unsaved.clone())));
     assert_eq!(session.logout(), Err(unsaved));
     assert!(asked(&server).is_empty());
+}
+
+/// Calls something in the callback of one name.
+struct At<F>(&'static str, F);
+
+impl<F: FnMut()> At<F> {
+    fn at(&mut self, callback: &str) {
+        if self.0 == callback {
+            self.1();
+        }
+    }
+}
+
+impl<F: FnMut()> Driver for At<F> {
+    fn answer(&mut self, need: &Need) -> Answer {
+        self.at("answer");
+        alice(need)
+    }
+    fn event(&mut self, event: &Event) {
+        self.at(event.code());
+    }
+    fn save(&mut self, _: &Snapshot) -> io::Result<()> {
+        self.at("save");
+        Ok(())
+    }
+    fn sending(&mut self, _: &Outgoing) {
+        self.at("sending");
+    }
+    fn received(&mut self, _: RequestId, _: StatusCode) {
+        self.at("received");
+    }
+    fn failed(&mut self, _: RequestId, _: &SendError) {
+        self.at("failed");
+    }
+}
+
+fn durable(server: &Server<sim::Cbrain>) -> Session<Cbrain> {
+    let mut options = Options::default();
+    options.durable = true;
+    Session::new(provider(server), options, seed().unwrap())
+}
+
+#[test]
+fn a_callback_that_panics_hangs_nobody_and_another_driver_goes_on() {
+    for callback in ["answer", "phase", "save", "sending", "received"] {
+        let server = portal();
+        let (transport, began) = (Transport::new().unwrap(), Instant::now());
+        let keeper = Keeper::start(durable(&server), transport.clone(), At(callback, || panic!("on purpose"))).unwrap();
+        let handle = (*keeper).clone();
+        assert_eq!(handle.wait_ended(Duration::from_secs(5)), Some(Ended::Abandoned), "{callback}");
+        assert_eq!(keeper.logout(), Err(Ended::Abandoned), "{callback}");
+        // The order stands: it is the next driver that logs out.
+        let mut driver = At("none", || ());
+        assert_eq!(drive(&handle, &transport, &mut driver).unwrap(), LOGGED_OUT, "{callback}");
+        // What was not sent yet is not sent any more, and what was opened is closed.
+        let sent: &[&str] = if callback == "received" { &["POST /session", "DELETE /session"] } else { &[] };
+        assert_eq!(asked(&server), sent, "{callback}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{callback}: {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn a_logout_from_any_callback_is_heard() {
+    let (nothing, a_session): (&[&str], &[&str]) = (&[], &["POST /session", "DELETE /session"]);
+    for (callback, sent) in
+        [("answer", nothing), ("phase", nothing), ("save", nothing), ("sending", a_session), ("received", a_session)]
+    {
+        let server = portal();
+        let handle = Handle::new(durable(&server));
+        let stops = handle.clone();
+        let mut driver = At(callback, || stops.stop(Stop::Logout));
+        let ended = drive(&handle, &Transport::new().unwrap(), &mut driver).unwrap();
+        assert_eq!(ended, LOGGED_OUT, "{callback}");
+        assert_eq!(asked(&server), sent, "{callback}");
+    }
+}
+
+#[test]
+fn a_logout_while_a_login_is_in_flight_ends_the_session_that_it_opens() {
+    struct Slow(sim::Cbrain);
+    impl Simulator for Slow {
+        fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
+            self.0.handle(now, peer, request).after(Duration::from_millis(300))
+        }
+    }
+    let mut portal = sim::Cbrain::new(1);
+    portal.add_user("alice", "wonderland");
+    let server = Server::start(Slow(portal), now).unwrap();
+    let provider = Cbrain::new(BaseUrl::parse(server.url()).unwrap()).unwrap();
+    let session = Session::new(provider, Options::default(), seed().unwrap());
+    let session = Keeper::start(session, Transport::new().unwrap(), alice).unwrap();
+    while server.log().is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let began = Instant::now();
+    session.logout().unwrap();
+    assert!(began.elapsed() > Duration::from_millis(200), "{:?}", began.elapsed());
+    let asked: Vec<_> = server.log().iter().map(|served| served.method.to_string()).collect();
+    assert_eq!(asked, ["POST", "DELETE"]);
 }

@@ -1,5 +1,7 @@
 //! What the tests of the asynchronous handle share: a portal, a session with it and a program that counts.
 
+pub mod world;
+
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

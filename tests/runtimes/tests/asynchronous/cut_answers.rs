@@ -14,7 +14,7 @@ fn on<C: Client>(runtime: &Runtime, client: C) -> impl Fn(Request<Vec<u8>>, Send
 }
 
 fn of_every_kind(runtime: &Runtime, server: &Server, trust: &Trust) {
-    every_answer_at_every_byte(server, || on(runtime, Transport::trusting(trust).unwrap()));
+    every_answer_at_every_byte(server, || on(runtime, Transport::builder().trust(trust.clone()).build().unwrap()));
     every_answer_at_every_byte(server, || on(runtime, Reqwest::build(trust, |builder| builder).unwrap()));
 }
 
@@ -34,6 +34,6 @@ fn an_answer_over_tls_that_is_cut_is_none() {
     let (runtime, (server, pem)) = (runtime(), Server::tls());
     let trust = Trust::pin_pem(pem.as_bytes()).unwrap();
     of_every_kind(&runtime, &server, &trust);
-    every_byte_of_tls(&server, || on(&runtime, Transport::trusting(&trust).unwrap()));
+    every_byte_of_tls(&server, || on(&runtime, Transport::builder().trust(trust.clone()).build().unwrap()));
     every_byte_of_tls(&server, || on(&runtime, Reqwest::build(&trust, |builder| builder).unwrap()));
 }

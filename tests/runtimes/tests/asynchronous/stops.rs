@@ -1,13 +1,15 @@
 //! Logout while a question is open, and leaving with a snapshot.
 
 use std::future::pending;
-use std::sync::Arc;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use sansession::asynchronous::{self, Answer, Ended, Transport, now};
+use http::StatusCode;
+use sansession::asynchronous::{self, Answer, Ended, Program, Transport, now};
 use sansession::providers::cbrain::Cbrain;
-use sansession::{BaseUrl, Need, Options, Phase, Session, Snapshot};
+use sansession::{BaseUrl, Event, Need, Options, Outgoing, Phase, RequestId, Session, Snapshot};
 
 use runtimes::{LOGGED_OUT, alice, asked, portal, session, slow_portal};
 
@@ -46,6 +48,79 @@ async fn a_logout_during_an_open_question_withdraws_it() {
     assert!(began.elapsed() < Duration::from_secs(1), "the driver is woken at once: {:?}", began.elapsed());
     assert!(withdrawn.load(Ordering::SeqCst));
     assert!(asked(&server).is_empty());
+}
+
+#[tokio::test]
+async fn a_logout_while_a_login_is_in_flight_ends_the_session_that_it_opens() {
+    let server = slow_portal(Duration::from_millis(300));
+    let transport = Transport::new().unwrap();
+    let (session, driver) = asynchronous::new(session(server.url(), false), transport, tokio::time::sleep, alice);
+    let driver = tokio::spawn(driver);
+    while asked(&server).is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let began = Instant::now();
+    assert_eq!(session.logout().await, LOGGED_OUT);
+    assert!(began.elapsed() > Duration::from_millis(200), "{:?}", began.elapsed());
+    assert_eq!(driver.await.unwrap().unwrap(), LOGGED_OUT);
+    assert_eq!(session.ready().await, Err(LOGGED_OUT));
+    assert_eq!(asked(&server), ["POST /session", "DELETE /session"]);
+}
+
+#[tokio::test]
+async fn a_logout_from_any_callback_is_heard() {
+    /// Logs out in the callback of this name, and waits for the end where it can.
+    #[derive(Clone)]
+    struct Weary(&'static str, Arc<OnceLock<asynchronous::Handle>>);
+    impl Weary {
+        fn logs_out_in(&self, callback: &str) {
+            if self.0 == callback {
+                drop(self.1.get().unwrap().logout());
+            }
+        }
+    }
+    impl Program for Weary {
+        async fn answer(&self, need: Need) -> Answer {
+            self.logs_out_in("answer");
+            if self.0 == "answer, and waits" {
+                let _ = self.1.get().unwrap().logout().await;
+                unreachable!("nobody waits for this any more");
+            }
+            alice(need)
+        }
+        fn event(&self, event: &Event) {
+            self.logs_out_in(event.code());
+        }
+        async fn save(&self, _: Snapshot) -> io::Result<()> {
+            self.logs_out_in("save");
+            Ok(())
+        }
+        fn sending(&self, _: &Outgoing) {
+            self.logs_out_in("sending");
+        }
+        fn received(&self, _: RequestId, _: StatusCode) {
+            self.logs_out_in("received");
+        }
+    }
+    let (nothing, a_session): (&[&str], &[&str]) = (&[], &["POST /session", "DELETE /session"]);
+    for (callback, sent) in [
+        ("answer", nothing),
+        ("answer, and waits", nothing),
+        ("phase", nothing),
+        ("save", nothing),
+        ("sending", a_session),
+        ("received", a_session),
+    ] {
+        let server = portal();
+        let weary = Weary(callback, Arc::default());
+        let transport = Transport::new().unwrap();
+        let (session, driver) =
+            asynchronous::new(session(server.url(), true), transport, tokio::time::sleep, weary.clone());
+        weary.1.set(session.erased()).unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(10), driver).await.expect(callback);
+        assert_eq!(ended.unwrap(), LOGGED_OUT, "{callback}");
+        assert_eq!(asked(&server), sent, "{callback}");
+    }
 }
 
 #[tokio::test]

@@ -7,11 +7,11 @@
 
 use std::env;
 use std::error::Error;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sansession_peers::serving::Server;
 use wait4::Wait4;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -41,37 +41,6 @@ fn python() -> Result<Option<PathBuf>> {
         [] => Ok(None),
         [flag, path] if flag == "--python" => Ok(Some(path.into())),
         _ => Err("usage: compare [--python PATH]".into()),
-    }
-}
-
-/// The server, in a process of its own.
-struct Server {
-    process: Child,
-    plain: String,
-    secure: String,
-}
-
-impl Server {
-    fn start(bins: &Path) -> Result<Self> {
-        let mut process = Command::new(bins.join("server")).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().ok_or("no output")?).read_line(&mut line)?;
-        let (plain, secure) = line.trim().split_once(' ').ok_or("the server does not start: is port 5000 taken?")?;
-        Ok(Self { process, plain: plain.into(), secure: secure.into() })
-    }
-
-    /// Tells how many requests and bytes came since this was last asked.
-    fn seen(&self) -> Result<(u64, u64)> {
-        let text = ureq::get(format!("{}/seen", self.plain)).call()?.body_mut().read_to_string()?;
-        let (requests, bytes) = text.split_once(' ').ok_or("two numbers")?;
-        Ok((requests.parse()?, bytes.parse()?))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -35,7 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                         Err(error) => return Err(error.reason.into()),
                     };
                 }
-                Output::Wait { until, .. } => passed += until.since(now(passed)),
+                // No longer at a time than whoever wants to notice that a machine was suspended.
+                Output::Wait { until, .. } => passed += until.since(now(passed)).min(Duration::from_secs(10)),
                 Output::Closed(reason) => return Err(reason.to_string().into()),
                 Output::Event(_) | Output::Save | Output::Cancel(_) => {}
             }

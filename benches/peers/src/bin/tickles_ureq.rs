@@ -8,16 +8,13 @@ use std::error::Error;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use sansession_peers::Task;
+use sansession_peers::{AGENT, JSON, Task};
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-
-/// As long as what sansession says of itself, so that the bytes are as many.
-const AGENT: &str = "sansession/0.0.0";
 
 /// Knows of one machine, this one.
 #[derive(Debug)]
@@ -37,15 +34,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         .timeout_global(Some(Duration::from_secs(10)))
         .tls_config(TlsConfig::builder().disable_verification(true).build())
         .user_agent(AGENT)
-        .accept("")
+        .accept(JSON)
         .accept_encoding("")
         .build();
     let agent = if task.no_look_up { Agent::with_parts(config, DefaultConnector::new(), Here) } else { config.into() };
     let [status, validate, tickle] =
         ["iserver/auth/status", "sso/validate", "tickle"].map(|path| format!("{}/{path}", task.url));
-    let post = |url: &str| -> Result<Vec<u8>, ureq::Error> {
-        agent.post(url).header("content-type", "application/json").send("{}")?.body_mut().read_to_vec()
-    };
+    let post = |url: &str| -> Result<Vec<u8>, ureq::Error> { agent.post(url).send_empty()?.body_mut().read_to_vec() };
     for _ in 0..task.sessions {
         post(&status)?;
         for sent in 0..task.tickles {

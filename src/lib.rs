@@ -165,7 +165,7 @@
 //! | `reqwest` | `asynchronous::Reqwest`, for programs that have reqwest already | 102 |
 //! | `tracing` | a span for each session, an event for each of its events, requests and answers | 23 |
 //! | `ureq` | `blocking`, the adapter on ureq 3 and rustls | 50 |
-//! | `sim` | `sim`, the simulators and the loopback server | 43 |
+//! | `sim` | `sim`, the simulators and the loopback server | 51 |
 //! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0: `providers::ibkr::oauth1a`, `providers::ibkr::oauth2` and the direct machines | 46 |
 //! | `oauth2` | `providers::oauth2`: requests and answers of any OAuth 2 server | 28 |
 //! | `totp` | `totp`, the codes of an authenticator from its secret | 36 |

@@ -164,6 +164,7 @@ struct Core<'a> {
     since: u64,
     #[serde(borrow)]
     state: State<'a>,
+    found: bool,
     opened: u64,
     usable: bool,
     alive: u64,
@@ -189,6 +190,14 @@ struct State<'a> {
     because: &'a str,
     done: bool,
     met: bool,
+    origin: Origin,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Origin {
+    sent: bool,
+    known: bool,
+    tried: bool,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -44,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     smol::block_on(async {
         smol::spawn(driver).detach();
         heard.recv().await?;
-        Ok(println!("{}", session.logout().await))
+        println!("{}", session.logout().await);
+        Ok(())
     })
 }

@@ -33,7 +33,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         _ = interrupt.recv() => println!("{}", session.logout().await),
         _ = terminate.recv() => {
             replace(&file, &session.leave().await)?;
-            return Ok(println!("left open, saved in {}", file.display()));
+            println!("left open, saved in {}", file.display());
+            return Ok(());
         }
     }
     Ok(fs::remove_file(&file)?)

@@ -33,6 +33,10 @@ pub trait Provider {
     /// Tells whom the session is with; a snapshot of another one is refused.
     fn identity(&self) -> Identity<'_>;
 
+    /// Gives the rule that the engine follows for a step. It may depend on how the provider is configured, and is the same
+    /// each time.
+    fn rule(&self, step: Self::Step) -> &Rule;
+
     /// Gives the base URL for the user's own calls.
     fn base<'a>(&'a self, state: &'a Self::State) -> &'a BaseUrl;
 

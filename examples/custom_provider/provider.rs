@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, StatusCode, request::Parts};
 use sansession::provider::{
-    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict,
+    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Unauthorized, Unbuildable, Verdict,
 };
 use sansession::{
     BaseUrl, Because, CloseReason, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, secret, wire,
@@ -12,26 +12,12 @@ use serde::{Deserialize, Serialize};
 /// A door that opens for a PIN and shuts itself after five minutes without a knock.
 pub struct Door(pub BaseUrl);
 
-/// Its requests, each with a rule that the engine follows.
+/// Its requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum DoorStep {
     Open,
     Knock,
     Shut,
-}
-
-impl Step for DoorStep {
-    fn rule(self) -> &'static Rule {
-        // Three wrong PINs lock the door, so `spends`: one PIN, one request, whatever happens to it.
-        const OPEN: Rule = Rule::new("open").phase(Phase::LoggingIn).spends(NeedKind::Pin).opens();
-        const KNOCK: Rule = Rule::new("knock");
-        const SHUT: Rule = Rule::new("shut").phase(Phase::LoggingOut).replay(Replay::Safe);
-        match self {
-            Self::Open => &OPEN,
-            Self::Knock => &KNOCK,
-            Self::Shut => &SHUT,
-        }
-    }
 }
 
 /// What a snapshot holds.
@@ -49,6 +35,18 @@ impl Provider for Door {
 
     fn identity(&self) -> Identity<'_> {
         Identity { provider: "door", server: &self.0, account: None, key: None, binds_ip: false }
+    }
+
+    fn rule(&self, step: DoorStep) -> &Rule {
+        // Three wrong PINs lock the door, so `spends`: one PIN, one request, whatever happens to it.
+        const OPEN: Rule = Rule::new("open").phase(Phase::LoggingIn).spends(NeedKind::Pin).opens();
+        const KNOCK: Rule = Rule::new("knock");
+        const SHUT: Rule = Rule::new("shut").phase(Phase::LoggingOut).replay(Replay::Safe);
+        match step {
+            DoorStep::Open => &OPEN,
+            DoorStep::Knock => &KNOCK,
+            DoorStep::Shut => &SHUT,
+        }
     }
 
     fn base<'a>(&'a self, _: &'a DoorState) -> &'a BaseUrl {

@@ -9,13 +9,12 @@ use serde::de::DeserializeOwned;
 use crate::retry::Backoff;
 use crate::{NeedKind, Phase};
 
-/// A request of a protocol.
-pub trait Step: Copy + Eq + Debug + Serialize + DeserializeOwned + Send + 'static {
-    /// Gives the rule that the engine follows for this request.
-    fn rule(self) -> &'static Rule;
-}
+/// A request of a protocol: any type that can be copied, compared, shown and stored, such as an enum without fields.
+pub trait Step: Copy + Eq + Debug + Serialize + DeserializeOwned + Send + 'static {}
 
-/// How the engine treats a step.
+impl<T: Copy + Eq + Debug + Serialize + DeserializeOwned + Send + 'static> Step for T {}
+
+/// How the engine treats a step, see [`Provider::rule`](super::Provider::rule).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rule {
     /// The name that drivers and logs see, such as `login`.

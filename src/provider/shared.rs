@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Request;
 use http::request::Parts;
 
-use super::{Ask, Cx, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
+use super::{Ask, Cx, Identity, Observed, Provider, Rule, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket};
 
 #[deny(clippy::missing_trait_methods, reason = "a default here would hide what the provider says")]
@@ -17,6 +17,10 @@ impl<P: Provider> Provider for Arc<P> {
 
     fn identity(&self) -> Identity<'_> {
         (**self).identity()
+    }
+
+    fn rule(&self, step: Self::Step) -> &Rule {
+        (**self).rule(step)
     }
 
     fn base<'a>(&'a self, state: &'a Self::State) -> &'a BaseUrl {

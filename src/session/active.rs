@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::core::{Every, Moment};
 use super::{Session, cx};
-use crate::provider::{Provider, Step, Verdict, When};
+use crate::provider::{Provider, Verdict, When};
 use crate::{Because, CloseReason, Event, Phase, Relogin, Timestamp};
 
 /// The shortest time between two renewals.
@@ -34,14 +34,13 @@ impl<P: Provider> Session<P> {
         core.cause = None;
         core.trouble = None;
         core.need = core.need.take().filter(|open| open.lasting);
-        core.ease();
+        core.ease(|step| self.provider.rule(step).escalates);
         // A renewal that failed keeps its own wait, and an answer in hand its step.
         let renewing = renew.map(|(step, _)| step);
         let held = self.answer.is_some();
-        core.due = core
-            .due
-            .take()
-            .filter(|due| due.retry && renewing == Some(due.step) || held && due.step.rule().spends.is_some());
+        core.due = core.due.take().filter(|due| {
+            due.retry && renewing == Some(due.step) || held && self.provider.rule(due.step).spends.is_some()
+        });
         core.keepalive = keepalive.map(|(step, every)| {
             let from = core.keepalive.as_ref().filter(|old| old.step == step).map_or(now, |old| old.from);
             Every::new(step, every, from)

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::Session;
 use super::plan::{Next, Why};
-use crate::provider::{Provider, Step};
+use crate::provider::Provider;
 use crate::{Errand, Phase, Timestamp, Upcoming};
 
 impl<P: Provider> Session<P> {
@@ -19,7 +19,7 @@ impl<P: Provider> Session<P> {
         }
         match next {
             Next::Send(step, why) => {
-                let rule = step.rule();
+                let rule = self.provider.rule(step);
                 // A step whose answer has grown old asks, and lets another one leave.
                 let timeout = if rule.spends.is_some() { self.longest_timeout() } else { rule.timeout };
                 Some(Upcoming { timeout, errand: self.errand(rule.phase, why) })
@@ -55,6 +55,6 @@ impl<P: Provider> Session<P> {
             core.need.as_ref().and_then(|open| open.poll).map(|poll| poll.step),
             self.provider.probe(&core.state),
         ];
-        planned.into_iter().flatten().map(|step| step.rule().timeout).max().unwrap_or_default()
+        planned.into_iter().flatten().map(|step| self.provider.rule(step).timeout).max().unwrap_or_default()
     }
 }

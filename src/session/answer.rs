@@ -3,7 +3,7 @@
 use super::core::{Every, Open};
 use super::tally::Fate;
 use super::{InHand, Session, cx};
-use crate::provider::{Ask, Provider, Step, Unbuildable, Verdict};
+use crate::provider::{Ask, Provider, Unbuildable, Verdict};
 use crate::{
     Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, Timestamp, Totp,
 };
@@ -31,7 +31,7 @@ impl<P: Provider> Session<P> {
     /// Puts a question anew whose bytes have grown old.
     pub(super) fn ask_anew(&mut self, now: Timestamp) {
         let Some(open) = self.core.need.take() else { return };
-        if let Some((step, kind)) = open.asker.and_then(|step| Some((step, step.rule().spends?))) {
+        if let Some((step, kind)) = open.asker.and_then(|step| Some((step, self.provider.rule(step).spends?))) {
             self.ask_for(now, step, kind);
         }
     }
@@ -45,7 +45,7 @@ impl<P: Provider> Session<P> {
             return;
         }
         // A session that goes on has plans that are not the question's.
-        if !lasting || self.core.due.as_ref().is_some_and(|due| due.step.rule().spends == Some(kind)) {
+        if !lasting || self.core.due.as_ref().is_some_and(|due| self.provider.rule(due.step).spends == Some(kind)) {
             self.core.due = None;
         }
         self.answer = None;
@@ -98,7 +98,7 @@ impl<P: Provider> Session<P> {
 
     /// Counts the answer that a step spent, where no reply tells whether it was refused.
     pub(super) fn note_lost(&mut self, step: P::Step) {
-        if let Some(kind) = step.rule().spends.filter(|kind| kind.is_judged()) {
+        if let Some(kind) = self.provider.rule(step).spends.filter(|kind| kind.is_judged()) {
             self.core.count(kind, Fate::Lost);
         }
     }
@@ -149,7 +149,7 @@ impl<P: Provider> Session<P> {
         let keep = match (&verdict, &input) {
             (_, Input::Done | Input::TakeOver) => false,
             // The provider has taken it over, unless the very next step spends it.
-            (Verdict::Next { step, .. }, Input::Token(_)) => step.rule().spends == Some(kind),
+            (Verdict::Next { step, .. }, Input::Token(_)) => self.provider.rule(*step).spends == Some(kind),
             (verdict, _) => matches!(verdict, Verdict::Next { .. }),
         };
         self.apply(now, None, verdict);

@@ -3,7 +3,7 @@
 use super::core::Due;
 use super::end::is_waited_for;
 use super::{InFlight, Session};
-use crate::provider::{Provider, Spent, Step, Verdict};
+use crate::provider::{Provider, Spent, Verdict};
 use crate::{Cause, CloseReason, Ends, Event, Phase, Timestamp};
 
 /// How a life ended whose session goes on. It is in no snapshot, since whoever resumes one begins another life.
@@ -51,7 +51,7 @@ impl<P: Provider> Session<P> {
     pub(super) fn leave(&mut self, now: Timestamp) {
         match self.in_flight.take() {
             // Its answer may bring a token that the next life needs.
-            Some(in_flight) if is_waited_for(in_flight.step) => {
+            Some(in_flight) if is_waited_for(self.provider.rule(in_flight.step)) => {
                 self.in_flight = Some(in_flight);
                 let from = self.phase_now();
                 self.leaving = true;
@@ -88,7 +88,7 @@ impl<P: Provider> Session<P> {
             self.leave(now);
             return;
         }
-        if !sure && step.rule().opens {
+        if !sure && self.provider.rule(step).opens {
             self.tell(Event::MayLiveOn);
         }
         self.end(now, sure);
@@ -102,7 +102,7 @@ impl<P: Provider> Session<P> {
             Ends::Always => false,
             Ends::Never => true,
         };
-        let waits = self.in_flight.as_ref().is_some_and(|in_flight| is_waited_for(in_flight.step));
+        let waits = self.in_flight.as_ref().is_some_and(|in_flight| is_waited_for(self.provider.rule(in_flight.step)));
         spares && (waits || self.has_something_to_end())
     }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use http::request::Parts;
 
 use super::{Session, cx};
-use crate::provider::{Observed, Provider, Step, Unauthorized, Verdict};
+use crate::provider::{Observed, Provider, Unauthorized, Verdict};
 use crate::{Accepted, AuthorizeError, Misuse, Response, Ticket, Timestamp};
 
 /// How much longer than its own interval, but a quarter at most, a keepalive waits after one of the user's own.
@@ -108,7 +108,7 @@ impl<P: Provider> Session<P> {
 impl<P: Provider> Session<P> {
     /// Counts a call of the user's own in the pace of the step that it repeats.
     fn note_repeated(&mut self, now: Timestamp, step: P::Step) {
-        let interval = step.rule().min_interval;
+        let interval = self.provider.rule(step).min_interval;
         if interval.is_zero() {
             return;
         }

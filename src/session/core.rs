@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::Over;
 use super::tally::Tally;
 use crate::event::Cause;
-use crate::provider::{Step, When};
+use crate::provider::{Rule, When};
 use crate::time::Interval;
 use crate::{CloseReason, Need, Phase, Timestamp};
 
@@ -305,11 +305,10 @@ impl<S: PartialEq, T> Core<S, T> {
     }
 
     /// Notes that a step leaves which keeps a distance from the next one.
-    pub(super) fn note_left(&mut self, step: S, now: Timestamp)
+    pub(super) fn note_left(&mut self, step: S, rule: &Rule, now: Timestamp)
     where
-        S: Step,
+        S: Copy,
     {
-        let rule = step.rule();
         if !rule.is_remembered() && self.paces.iter().all(|pace| pace.step != step) {
             return;
         }
@@ -320,11 +319,11 @@ impl<S: PartialEq, T> Core<S, T> {
     }
 
     /// Lets the steps that escalate start at their first wait again.
-    pub(super) fn ease(&mut self)
+    pub(super) fn ease(&mut self, escalates: impl Fn(S) -> bool)
     where
-        S: Step,
+        S: Copy,
     {
-        for pace in self.paces.iter_mut().filter(|pace| pace.step.rule().escalates) {
+        for pace in self.paces.iter_mut().filter(|pace| escalates(pace.step)) {
             pace.tries = 0;
         }
     }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{InFlight, Session};
 use crate::event::Cause;
-use crate::provider::{Provider, Replay, Spent, Step, Verdict};
+use crate::provider::{Provider, Replay, Rule, Spent, Verdict};
 use crate::{CloseReason, Event, Phase, Timestamp};
 
 impl<P: Provider> Session<P> {
@@ -29,7 +29,7 @@ impl<P: Provider> Session<P> {
         match self.in_flight.take() {
             // Its answer may bring the very session that is to be ended, or the token to end it with. Until
             // then what it spends stays known, so that it is found in the server's words.
-            Some(in_flight) if is_waited_for(in_flight.step) => self.in_flight = Some(in_flight),
+            Some(in_flight) if is_waited_for(self.provider.rule(in_flight.step)) => self.in_flight = Some(in_flight),
             Some(InFlight { seq, .. }) => {
                 self.cancel = Some(seq);
                 self.proceed_logout(now, true);
@@ -65,7 +65,7 @@ impl<P: Provider> Session<P> {
     /// A request got no answer while the session is being ended.
     pub(super) fn failed_ending(&mut self, now: Timestamp, step: P::Step, cause: Cause, sent: bool) {
         match (self.core.leaving, sent) {
-            (true, true) if step.rule().replay != Replay::Safe => self.end_unconfirmed(now),
+            (true, true) if self.provider.rule(step).replay != Replay::Safe => self.end_unconfirmed(now),
             (true, _) => self.retry_ending(now, step, cause, Duration::ZERO),
             (false, true) => self.ending_lost(now, step),
             // It did not leave: there is nothing new to end.
@@ -76,7 +76,7 @@ impl<P: Provider> Session<P> {
     fn retry_ending(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
         let since = self.core.ending.unwrap_or(now);
         self.core.attempt = self.core.attempt.saturating_add(1);
-        let wait = step.rule().backoff.delay(self.jitter, self.core.attempt).max(after);
+        let wait = self.provider.rule(step).backoff.delay(self.jitter, self.core.attempt).max(after);
         let at = self.not_before(step, now + wait);
         if at >= since + self.options.logout_patience {
             self.end_unconfirmed(now);
@@ -88,7 +88,7 @@ impl<P: Provider> Session<P> {
 
     /// The fate of a request from before the logout is unknown.
     fn ending_lost(&mut self, now: Timestamp, step: P::Step) {
-        if step.rule().opens {
+        if self.provider.rule(step).opens {
             self.tell(Event::MayLiveOn);
         }
         // It may have opened something, and a rotated token that never arrived leaves us with the one that
@@ -131,7 +131,7 @@ impl<P: Provider> Session<P> {
         if let Some(InFlight { seq, step, .. }) = self.in_flight.take() {
             self.cancel = Some(seq);
             self.note_lost(step);
-            if step.rule().opens {
+            if self.provider.rule(step).opens {
                 self.tell(Event::MayLiveOn);
             }
         }
@@ -161,7 +161,6 @@ impl<P: Provider> Session<P> {
 }
 
 /// Tells whether a logout waits for the answer to a step.
-pub(super) fn is_waited_for<S: Step>(step: S) -> bool {
-    let rule = step.rule();
-    rule.opens || rule.replay != Replay::Safe
+pub(super) const fn is_waited_for(rule: &Rule) -> bool {
+    rule.opens || !matches!(rule.replay, Replay::Safe)
 }

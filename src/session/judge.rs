@@ -8,7 +8,7 @@ use super::core::Due;
 use super::{InFlight, Session, cx};
 use crate::conceal::Words;
 use crate::event::Cause;
-use crate::provider::{Fact, Provider, Replay, Spent, Step, Verdict};
+use crate::provider::{Fact, Provider, Replay, Spent, Verdict};
 use crate::{
     Accepted, Because, CloseReason, Delivery, Denial, Event, Failure, FailureKind, Input, Misuse, Phase, RequestId,
     Response, Shape, Timestamp,
@@ -36,12 +36,14 @@ impl<P: Provider> Session<P> {
         }
         let looks = !response.status.is_success() && self.core.phase == Phase::Active && self.looks_after(step);
         let mut facts = Vec::new();
-        self.ease_limit(now, step.rule().own_limit, response);
+        let rule = self.provider.rule(step);
+        let (spends, own_limit) = (rule.spends, rule.own_limit);
+        self.ease_limit(now, own_limit, response);
         let mut verdict = self.provider.interpret(&mut cx!(self, now, facts), step, response);
-        let accepted = step.rule().spends.is_some_and(|kind| facts.contains(&Fact::Accepted(kind)));
+        let accepted = spends.is_some_and(|kind| facts.contains(&Fact::Accepted(kind)));
         self.absorb_with(now, facts, response);
         let unread = match &verdict {
-            Verdict::Unreadable(why) => Some(Shape::new(step.rule().name, why, response)),
+            Verdict::Unreadable(why) => Some(Shape::new(self.provider.rule(step).name, why, response)),
             _ => None,
         };
         let unread = self.conceal(&mut verdict, unread);
@@ -51,7 +53,7 @@ impl<P: Provider> Session<P> {
         }
         let unwilling = matches!(response.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if unwilling || matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
-            self.obey_limit(now, step.rule().own_limit, response);
+            self.obey_limit(now, own_limit, response);
         }
         if self.core.ending.is_some() {
             self.judge_ending(now, step, verdict);
@@ -101,7 +103,7 @@ impl<P: Provider> Session<P> {
 
     /// Draws the consequences of a request that got no answer.
     pub(super) fn failed(&mut self, now: Timestamp, step: P::Step, failure: Failure) {
-        let rule = step.rule();
+        let rule = self.provider.rule(step);
         let cause = Cause::Failure(failure.kind);
         let sent = failure.delivery == Delivery::MaybeSent;
         if sent {
@@ -125,9 +127,8 @@ impl<P: Provider> Session<P> {
 
     /// Goes on after a request that the server may have acted on, as the step's rule allows.
     fn repeat(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
-        let rule = step.rule();
         self.wipe_answer(step);
-        match (rule.replay, self.provider.probe(&self.core.state)) {
+        match (self.provider.rule(step).replay, self.provider.probe(&self.core.state)) {
             (Replay::Safe, _) => self.retry(now, step, cause, after),
             (Replay::Probe, Some(probe)) => self.retry(now, probe, cause, after),
             _ => self.lost(now, step, cause),
@@ -136,7 +137,7 @@ impl<P: Provider> Session<P> {
 
     /// Wipes the answer that a step spent and that may have been judged.
     fn wipe_answer(&mut self, step: P::Step) {
-        if step.rule().spends.is_some() {
+        if self.provider.rule(step).spends.is_some() {
             self.answer = None;
         }
     }
@@ -159,7 +160,7 @@ impl<P: Provider> Session<P> {
                 None => self.puzzled(now, None, Shape::unread("open", "there is nothing to try again")),
             },
             Verdict::Unreadable(why) => {
-                let shape = Shape::unread(step.map_or("open", |step| step.rule().name), why);
+                let shape = Shape::unread(step.map_or("open", |step| self.provider.rule(step).name), why);
                 self.puzzled(now, step, shape);
             }
         }
@@ -179,7 +180,6 @@ impl<P: Provider> Session<P> {
 
     /// An answer that is not the provider's: an opening ends, an open session is in doubt.
     pub(super) fn unreadable(&mut self, now: Timestamp, step: P::Step, shape: Shape) {
-        let rule = step.rule();
         if self.core.ending.is_some() {
             self.failed_ending(now, step, Cause::Unreadable, true);
             return;
@@ -194,7 +194,7 @@ impl<P: Provider> Session<P> {
             return;
         }
         if self.core.opened.is_none() {
-            if rule.opens {
+            if self.provider.rule(step).opens {
                 self.tell(Event::MayLiveOn);
             }
             self.close(now, CloseReason::Protocol(Box::new(shape)));
@@ -231,8 +231,7 @@ impl<P: Provider> Session<P> {
 
     /// Plans a further attempt, or gives an opening up.
     pub(super) fn retry(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
-        let rule = step.rule();
-        if !self.count_failure(now, cause, rule.backoff.attempts) {
+        if !self.count_failure(now, cause, self.provider.rule(step).backoff.attempts) {
             return;
         }
         let at = self.not_before(step, now + self.wait_for(step).max(after));
@@ -262,7 +261,7 @@ impl<P: Provider> Session<P> {
 
     /// Gives the wait after the failures so far.
     fn wait_for(&self, step: P::Step) -> Duration {
-        step.rule().backoff.delay(self.jitter ^ u64::from(self.seq) << 20, self.core.attempt)
+        self.provider.rule(step).backoff.delay(self.jitter ^ u64::from(self.seq) << 20, self.core.attempt)
     }
 
     /// Tells whether a step looks if a question has answered itself.
@@ -278,11 +277,12 @@ impl<P: Provider> Session<P> {
 
     /// Nobody knows whether a request arrived that must not be sent again.
     pub(super) fn lost(&mut self, now: Timestamp, step: P::Step, cause: Cause) {
-        let rule = step.rule();
+        let rule = self.provider.rule(step);
+        let attempts = rule.backoff.attempts;
         if rule.opens {
             self.tell(Event::MayLiveOn);
         }
-        if !self.count_failure(now, cause, rule.backoff.attempts) {
+        if !self.count_failure(now, cause, attempts) {
             return;
         }
         let mut facts = Vec::new();
@@ -296,7 +296,11 @@ impl<P: Provider> Session<P> {
                 self.tell(Event::Retrying { attempt: self.core.attempt, at: self.not_before(next, at), cause });
             }
             Verdict::Retry { .. } | Verdict::Unreadable(_) => {
-                self.puzzled(now, None, Shape::unread(rule.name, "a lost step cannot be tried again"));
+                self.puzzled(
+                    now,
+                    None,
+                    Shape::unread(self.provider.rule(step).name, "a lost step cannot be tried again"),
+                );
             }
             verdict => self.apply(now, Some(step), verdict),
         }
@@ -337,7 +341,7 @@ impl<P: Provider> Session<P> {
 
     /// Wipes the answer that a step spent, unless nobody looked at it.
     fn settle_answer(&mut self, step: P::Step, verdict: &Verdict<P::Step>) {
-        let rule = step.rule();
+        let rule = self.provider.rule(step);
         if rule.replay != Replay::Safe {
             self.unsaved = true;
         }
@@ -352,7 +356,7 @@ impl<P: Provider> Session<P> {
     /// Counts the answer that a step spent, where the verdict leaves open whether it was refused, or ends with its refusal.
     /// A question that follows from a refusal is counted where it is put.
     fn count_unclear(&mut self, now: Timestamp, step: P::Step, verdict: &Verdict<P::Step>) {
-        let Some(kind) = step.rule().spends else { return };
+        let Some(kind) = self.provider.rule(step).spends else { return };
         match verdict {
             Verdict::Ask(ask) if ask.because == Because::Refused && self.core.ending.is_some() => {
                 self.note_refused(now, ask.kind);
@@ -377,7 +381,7 @@ impl<P: Provider> Session<P> {
 
     /// Forgets that a one-time code left, since nobody looked at it.
     fn recall_code(&mut self, step: P::Step) {
-        if step.rule().spends.is_some()
+        if self.provider.rule(step).spends.is_some()
             && self.answer.as_ref().is_some_and(|answer| matches!(answer.input, Input::Totp(_)))
         {
             self.core.code_spent = self.code_before;
@@ -386,7 +390,7 @@ impl<P: Provider> Session<P> {
 
     fn oversized(&mut self, now: Timestamp, step: P::Step) {
         self.wipe_answer(step);
-        let shape = Shape::unread(step.rule().name, "the answer is too large");
+        let shape = Shape::unread(self.provider.rule(step).name, "the answer is too large");
         self.unreadable(now, step, shape);
     }
 }

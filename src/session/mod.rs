@@ -288,7 +288,7 @@ impl<P: Provider> Session<P> {
                 }
                 Fact::Progress => {
                     self.core.attempt = 0;
-                    self.core.ease();
+                    self.core.ease(|step| self.provider.rule(step).escalates);
                 }
             }
         }

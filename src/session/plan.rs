@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Session;
-use crate::provider::{Provider, Step};
+use crate::provider::Provider;
 use crate::{Phase, RequestId, Timestamp, WaitingOn};
 
 /// A clock set back by less stands still instead: time services slew, they do not jump.
@@ -212,7 +212,7 @@ impl<P: Provider> Session<P> {
 
     /// Gives the earliest time at or after `at` that the step's own pace allows.
     fn paced(&self, step: P::Step, at: Timestamp) -> Timestamp {
-        let rule = step.rule();
+        let rule = self.provider.rule(step);
         if !rule.is_paced() {
             return at;
         }

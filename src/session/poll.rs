@@ -6,7 +6,7 @@ use super::plan::{FLOW, Next};
 use super::{InFlight, InHand, Session, cx};
 use crate::event::Cause;
 use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
-use crate::provider::{Fact, Provider, Replay, Step, Unbuildable};
+use crate::provider::{Fact, Provider, Replay, Rule, Unbuildable};
 use crate::{Input, NeedKind, Output, Shape, Timestamp};
 
 /// How much longer than its timeout a request is waited for, so that the driver's verdict comes first.
@@ -57,8 +57,11 @@ impl<P: Provider> Session<P> {
                     }
                     // A request is large: it is moved once, from where the provider makes it to where it is handed out.
                     let mut facts = Vec::new();
-                    match self.provider.request(&mut cx!(self, now, facts), step, in_hand(self.answer.as_deref(), step))
-                    {
+                    match self.provider.request(
+                        &mut cx!(self, now, facts),
+                        step,
+                        in_hand(self.answer.as_deref(), self.provider.rule(step)),
+                    ) {
                         Ok(request) => {
                             let (id, policy) = self.note_left(now, step, facts);
                             return Output::Send(Outgoing { id, policy, request });
@@ -101,7 +104,7 @@ impl<P: Provider> Session<P> {
 
     /// Tells whether a step may leave; what it spends is asked for where it is not in hand.
     fn may_leave(&mut self, now: Timestamp, step: P::Step) -> bool {
-        let Some(kind) = step.rule().spends else { return true };
+        let Some(kind) = self.provider.rule(step).spends else { return true };
         if self.has_answer_for(now, kind) {
             return true;
         }
@@ -116,15 +119,15 @@ impl<P: Provider> Session<P> {
 
     /// Tells whether a snapshot that says that the step has left must be stored before it leaves.
     fn must_be_saved(&mut self, step: P::Step) -> bool {
-        let save = self.options.durable && step.rule().replay != Replay::Safe && self.saving != Some(step);
+        let save = self.options.durable && self.provider.rule(step).replay != Replay::Safe && self.saving != Some(step);
         self.saving = save.then_some(step);
         save
     }
 
     /// Notes that a step leaves, and gives its request a name.
     fn note_left(&mut self, now: Timestamp, step: P::Step, facts: Vec<Fact>) -> (RequestId, SendPolicy) {
-        let rule = step.rule();
-        let spent = in_hand(self.answer.as_deref(), step);
+        let rule = self.provider.rule(step);
+        let (timeout, spent) = (rule.timeout, in_hand(self.answer.as_deref(), rule));
         if let Some(Input::Totp(code)) = spent {
             self.code_before = self.core.code_spent;
             self.core.code_spent = Some(code.ends());
@@ -136,25 +139,25 @@ impl<P: Provider> Session<P> {
         self.absorb(now, facts);
         self.note_sent(now, step);
         self.seq = self.seq.wrapping_add(1);
-        self.in_flight = Some(InFlight { step, seq: self.seq, deadline: now + rule.timeout.saturating_add(GRACE) });
+        self.in_flight = Some(InFlight { step, seq: self.seq, deadline: now + timeout.saturating_add(GRACE) });
         let id = RequestId { epoch: self.epoch, life: self.life, seq: self.seq };
-        (id, SendPolicy { timeout: rule.timeout, max_body: self.options.max_body })
+        (id, SendPolicy { timeout, max_body: self.options.max_body })
     }
 
     /// Brings the plans up to date with a step that leaves.
     fn note_sent(&mut self, now: Timestamp, step: P::Step) {
-        let rule = step.rule();
-        let core = &mut self.core;
+        let rule = self.provider.rule(step);
+        let (phase, core) = (rule.phase, &mut self.core);
         core.clear_plans_of(now, step);
         core.flow = core.flow.max(now) + FLOW;
         // Mostly there is nothing to remember.
         if rule.is_remembered() || rule.is_paced() && !core.paces.is_empty() {
-            core.note_left(step, now);
+            core.note_left(step, rule, now);
         }
         if self.core.check_at.is_some() && self.provider.probe(&self.core.state) == Some(step) {
             self.checked(now);
         }
-        if let Some(phase) = rule.phase {
+        if let Some(phase) = phase {
             self.set_phase(now, phase);
         }
     }
@@ -187,12 +190,12 @@ impl<P: Provider> Session<P> {
     pub(super) fn unbuildable(&mut self, now: Timestamp, step: P::Step, part: &'static str) {
         self.answer = None;
         self.note_sent(now, step);
-        let shape = Shape::unread(step.rule().name, part);
+        let shape = Shape::unread(self.provider.rule(step).name, part);
         self.unreadable(now, step, shape);
     }
 }
 
 /// Gives the answer that a step spends.
-fn in_hand<S: Step>(answer: Option<&InHand>, step: S) -> Option<&Input> {
-    answer.filter(|_| step.rule().spends.is_some()).map(|answer| &answer.input)
+fn in_hand<'a>(answer: Option<&'a InHand>, rule: &Rule) -> Option<&'a Input> {
+    answer.filter(|_| rule.spends.is_some()).map(|answer| &answer.input)
 }

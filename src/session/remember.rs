@@ -3,7 +3,7 @@
 use super::Session;
 use super::resume::{Read, read};
 use super::tally::Fate;
-use crate::provider::{Provider, Step};
+use crate::provider::Provider;
 use crate::{Event, NeedKind, Phase, ResumeError, Snapshot, Totp};
 
 impl<P: Provider> Session<P> {
@@ -45,7 +45,7 @@ impl<P: Provider> Session<P> {
         core.know_sums();
         core.bound_waits();
         let in_flight = in_flight.filter(|_| core.closed.is_none());
-        if let Some(rule) = in_flight.map(Step::rule) {
+        if let Some(rule) = in_flight.map(|step| self.provider.rule(step)) {
             if let Some(kind) = rule.spends.filter(|kind| kind.is_judged()) {
                 core.count(kind, Fate::Lost);
             }
@@ -53,7 +53,7 @@ impl<P: Provider> Session<P> {
                 core.code_spent = core.code_spent.max(Some(core.clock + Totp::STEP));
             }
         }
-        if may_live_on || in_flight.is_some_and(|step| step.rule().opens) {
+        if may_live_on || in_flight.is_some_and(|step| self.provider.rule(step).opens) {
             self.tell(Event::MayLiveOn);
         }
         if self.core.phase == Phase::Idle {

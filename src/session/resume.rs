@@ -9,7 +9,7 @@ use super::core::Core;
 use super::plan::{AT_ONCE, FLOW};
 use super::{Session, cx};
 use crate::exchange::{Failure, FailureKind};
-use crate::provider::{Identity, Provider, Step};
+use crate::provider::{Identity, Provider};
 use crate::{Event, NeedKind, Options, Phase, ResumeError, Seed, Snapshot, Timestamp, Totp};
 
 /// The format that is written; older ones are read for ever.
@@ -144,7 +144,7 @@ impl<P: Provider> Session<P> {
             // The plans in the text may be those from before it left.
             session.core.clear_due_plans_of(step);
             if read.unbuilt {
-                if step.rule().spends == Some(NeedKind::Totp) {
+                if session.provider.rule(step).spends == Some(NeedKind::Totp) {
                     // Which code it was is not stored: none of the steps that were possible then is taken again.
                     session.core.code_spent = session.core.code_spent.max(Some(stored_at + Totp::STEP));
                 }

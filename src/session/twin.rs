@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::{InHand, Session};
-use crate::provider::{Provider, Step};
+use crate::provider::Provider;
 use crate::{Credentials, Input, Totp};
 
 impl<P: Provider> Session<P>
@@ -44,7 +44,7 @@ impl<P: Provider> Session<P> {
     pub(crate) fn step(&self) -> Option<&'static str> {
         let in_flight = self.in_flight.as_ref().map(|in_flight| in_flight.step);
         let planned = || self.core.due.as_ref().map(|due| due.step);
-        in_flight.or_else(planned).map(|step| step.rule().name)
+        in_flight.or_else(planned).map(|step| self.provider.rule(step).name)
     }
 }
 

@@ -6,7 +6,6 @@ use super::calls::{Call, Reply};
 use super::outputs::SLACK;
 use super::watch::{self, What};
 use super::world::{Broken, Fate, Flying, Given, Lawful, World, broken};
-use crate::provider::Step;
 use crate::{
     Accepted, Answered, AuthorizeError, Because, By, CloseReason, Delivery, Failure, FailureKind, Input, Machine,
     Misuse, NeedId, NeedKind, Output, Provider, RequestId, Response, Timestamp,
@@ -111,12 +110,12 @@ impl<P: Provider + Send> World<'_, P> {
             return self.dropped(flying, accepted);
         }
         let verdict = self.log.peek();
-        let accepted = self.log.accepts(flying.step.rule().spends);
+        let accepted = self.log.accepts(self.session.provider().rule(flying.step).spends);
         self.note(Some(&flying))?;
         let unjudged = verdict == Some(What::Unjudged);
         let may_be_refused = match &verdict {
             None | Some(What::Judged | What::Unreadable) => true,
-            Some(What::Ask(kind, Because::Refused)) => flying.step.rule().spends == Some(*kind),
+            Some(What::Ask(kind, Because::Refused)) => self.session.provider().rule(flying.step).spends == Some(*kind),
             Some(What::Close(reason)) => !matches!(reason, CloseReason::LoggedOut { .. } | CloseReason::Denied(_)),
             Some(What::Next | What::Ask(..) | What::Active | What::Unjudged | What::Failed | What::Dead) => false,
         };
@@ -207,7 +206,7 @@ impl<P: Provider + Send> World<'_, P> {
 
     /// Nobody knows whether a request arrived.
     pub(super) fn fate_unknown(&mut self, flying: &Flying<P::Step>) {
-        if watch::is_harmful(flying.step) {
+        if watch::is_harmful(self.session.provider().rule(flying.step)) {
             self.unknown.push(flying.step);
         }
         self.count_unattended(flying);

@@ -4,7 +4,6 @@ use core::time::Duration;
 
 use super::watch::{self, From, Note, What};
 use super::world::{Broken, Fate, Flying, Lawful, World, broken};
-use crate::provider::Step;
 use crate::{Because, CloseReason, Ends, Event, Machine, Outgoing, Output, Phase, Provider, Timestamp, WaitingOn};
 
 /// What a clock may be set back without anything moving.
@@ -63,7 +62,8 @@ impl<P: Provider + Send> World<'_, P> {
         let Some((step, answer)) = self.built.take() else {
             broken!("1. no spin", "{id:?} leaves although nobody built it");
         };
-        let rule = step.rule();
+        let rule = self.session.provider().rule(step);
+        let (timeout, harmful) = (rule.timeout, watch::is_harmful(rule));
         let request = copy(&outgoing.request);
         let wire = format!("{} {}", request.uri(), String::from_utf8_lossy(request.body()));
         if let Some(given) = self.answers.iter().find(|given| {
@@ -71,7 +71,7 @@ impl<P: Provider + Send> World<'_, P> {
         }) {
             broken!("6. answers", "{:?} is on the wire again: {}", given.kind, given.secret);
         }
-        if self.options.durable && watch::is_harmful(step) {
+        if self.options.durable && harmful {
             let named = serde_json::to_string(&step).unwrap_or_default();
             if !self.disk.as_ref().is_some_and(|disk| disk.text.contains(&format!("\"in_flight\":{named}"))) {
                 broken!("10. write-ahead", "{step:?} leaves and the stored snapshot does not name it");
@@ -83,7 +83,7 @@ impl<P: Provider + Send> World<'_, P> {
         if let Some(secret) = &answer {
             self.sends_answer(secret)?;
         }
-        self.flying = Some(Flying { id, step, request, timeout: rule.timeout, answer });
+        self.flying = Some(Flying { id, step, request, timeout, answer });
         Ok(())
     }
 
@@ -236,7 +236,8 @@ impl<P: Provider + Send> World<'_, P> {
                 if *because == Because::Refused {
                     self.known.refused.add(*kind);
                 }
-                let spent = responded.is_some_and(|flying| flying.step.rule().spends == Some(*kind));
+                let spent =
+                    responded.is_some_and(|flying| self.session.provider().rule(flying.step).spends == Some(*kind));
                 for given in self.answers.iter_mut().filter(|given| given.fate == Fate::InHand) {
                     if given.kind == *kind
                         && !given.reusable

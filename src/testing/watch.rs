@@ -7,7 +7,7 @@ use http::Request;
 use http::request::Parts;
 
 use crate::provider::{
-    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict, When,
+    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Unauthorized, Unbuildable, Verdict, When,
 };
 use crate::{BaseUrl, Because, CloseReason, Input, NeedKind, Rejection, Response, Ticket, Timestamp};
 
@@ -193,6 +193,10 @@ impl<P: Provider> Provider for Watched<P> {
         self.inner.identity()
     }
 
+    fn rule(&self, step: P::Step) -> &Rule {
+        self.inner.rule(step)
+    }
+
     fn base<'a>(&'a self, state: &'a P::State) -> &'a BaseUrl {
         self.inner.base(state)
     }
@@ -250,7 +254,7 @@ impl<P: Provider> Provider for Watched<P> {
         if self.log.lock().len() > SPIN {
             panic!("no spin: one call of the session built {step:?} over and over");
         }
-        let rule = step.rule();
+        let rule = self.inner.rule(step);
         let fits = rule.spends.is_none_or(|kind| answer.is_some_and(|answer| answer.fits(kind)));
         self.note(Note::Waits(longest(rule)));
         self.note(Note::Request { step, answer: answer.and_then(secret).map(str::to_owned), fits });
@@ -308,6 +312,6 @@ impl<P: Provider> Provider for Watched<P> {
 }
 
 /// Tells whether sending a step twice may do harm.
-pub(super) fn is_harmful<S: Step>(step: S) -> bool {
-    step.rule().replay != Replay::Safe
+pub(super) fn is_harmful(rule: &Rule) -> bool {
+    rule.replay != Replay::Safe
 }

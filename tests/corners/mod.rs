@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict, When,
+    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Unauthorized, Unbuildable, Verdict, When,
 };
 use sansession::testing::{Laws, Sample};
 use sansession::{Backoff, BaseUrl, Because, Cause, CloseReason, Input, NeedKind, Phase, Rejection, Response, Ticket};
@@ -48,34 +48,6 @@ fn slips(token: &Option<u32>) -> bool {
     *token == Some(SLIPS)
 }
 
-impl Step for Go {
-    fn rule(self) -> &'static Rule {
-        const SLOW: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300), 6);
-        const INIT: Rule = Rule::new("init").replay(Replay::Probe);
-        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials).opens();
-        const CODE: Rule = Rule::new("code").phase(Phase::SecondFactor).spends(NeedKind::Totp).opens();
-        const OPEN: Rule = Rule::new("open").replay(Replay::Probe).escalates().opens().backoff(SLOW);
-        const PIN: Rule = Rule::new("pin").spends(NeedKind::Pin).replay(Replay::Probe);
-        const STATUS: Rule = Rule::new("status").min_interval(Duration::from_secs(5));
-        const TICKLE: Rule = Rule::new("tickle");
-        const RENEW: Rule = Rule::new("renew").replay(Replay::Never);
-        const LOOK: Rule = Rule::new("look");
-        const LOGOUT: Rule = Rule::new("logout").phase(Phase::LoggingOut).replay(Replay::Never);
-        match self {
-            Self::Init => &INIT,
-            Self::Login => &LOGIN,
-            Self::Code => &CODE,
-            Self::Open => &OPEN,
-            Self::Pin => &PIN,
-            Self::Status => &STATUS,
-            Self::Tickle => &TICKLE,
-            Self::Renew => &RENEW,
-            Self::Look => &LOOK,
-            Self::Logout => &LOGOUT,
-        }
-    }
-}
-
 fn active(cx: &Cx<'_, State>) -> Verdict<Go> {
     Verdict::Active {
         keepalive: Some((Go::Tickle, Duration::from_secs(60))),
@@ -92,6 +64,32 @@ impl Provider for Corners {
 
     fn identity(&self) -> Identity<'_> {
         Identity { provider: "corners", server: &self.base, account: None, key: None, binds_ip: false }
+    }
+
+    fn rule(&self, step: Go) -> &Rule {
+        const SLOW: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300), 6);
+        const INIT: Rule = Rule::new("init").replay(Replay::Probe);
+        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials).opens();
+        const CODE: Rule = Rule::new("code").phase(Phase::SecondFactor).spends(NeedKind::Totp).opens();
+        const OPEN: Rule = Rule::new("open").replay(Replay::Probe).escalates().opens().backoff(SLOW);
+        const PIN: Rule = Rule::new("pin").spends(NeedKind::Pin).replay(Replay::Probe);
+        const STATUS: Rule = Rule::new("status").min_interval(Duration::from_secs(5));
+        const TICKLE: Rule = Rule::new("tickle");
+        const RENEW: Rule = Rule::new("renew").replay(Replay::Never);
+        const LOOK: Rule = Rule::new("look");
+        const LOGOUT: Rule = Rule::new("logout").phase(Phase::LoggingOut).replay(Replay::Never);
+        match step {
+            Go::Init => &INIT,
+            Go::Login => &LOGIN,
+            Go::Code => &CODE,
+            Go::Open => &OPEN,
+            Go::Pin => &PIN,
+            Go::Status => &STATUS,
+            Go::Tickle => &TICKLE,
+            Go::Renew => &RENEW,
+            Go::Look => &LOOK,
+            Go::Logout => &LOGOUT,
+        }
     }
 
     fn base<'a>(&'a self, _: &'a State) -> &'a BaseUrl {

@@ -99,9 +99,7 @@ use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use self::wire::{Endpoints, Refusal, SessionInfo};
-use crate::provider::{
-    Ask, Cx, Fact, Identity, Observed, Provider, Rule, Spent, Step, Unauthorized, Unbuildable, Verdict,
-};
+use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Rule, Spent, Unauthorized, Unbuildable, Verdict};
 use crate::{
     BaseUrl, Because, CloseReason, Denial, Event, Input, NeedKind, Phase, Rejection, Response, Secret, ServerText,
     Ticket, UrlError,
@@ -182,8 +180,8 @@ pub enum CbrainStep {
     Logout,
 }
 
-impl Step for CbrainStep {
-    fn rule(self) -> &'static Rule {
+impl CbrainStep {
+    const fn rule(self) -> &'static Rule {
         const LOGIN: Rule =
             Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials).opens().timeout(LOGIN_TIMEOUT);
         const CHECK: Rule = Rule::new("check");
@@ -224,6 +222,10 @@ impl Provider for Cbrain {
 
     fn identity(&self) -> Identity<'_> {
         Identity { provider: "cbrain", server: &self.base, account: None, key: None, binds_ip: true }
+    }
+
+    fn rule(&self, step: CbrainStep) -> &Rule {
+        step.rule()
     }
 
     fn base<'a>(&'a self, _: &'a CbrainState) -> &'a BaseUrl {

@@ -154,7 +154,7 @@ use super::wire::{Endpoints, Init};
 use super::{Expect, Refusal, Region, Takeover, Tier};
 #[cfg(doc)]
 use crate::CloseReason;
-use crate::provider::{Cx, Fact, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
+use crate::provider::{Cx, Fact, Identity, Observed, Provider, Rule, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, UrlError};
 
 /// How often the session is kept alive: IBKR's page says about once a minute, and at most every 5.
@@ -237,6 +237,10 @@ impl Provider for Gateway {
     fn identity(&self) -> Identity<'_> {
         let account = self.expect.user.as_deref();
         Identity { provider: "ibkr-gateway", server: self.api.base(), account, key: None, binds_ip: false }
+    }
+
+    fn rule(&self, step: GatewayStep) -> &Rule {
+        step.rule()
     }
 
     fn base<'a>(&'a self, _: &'a GatewayState) -> &'a BaseUrl {

@@ -73,7 +73,7 @@ use super::remote::{Asked, VALID, signed};
 use super::token::refusal_to_denial;
 use super::what;
 use crate::provider::{
-    Ask, Cx, Entropy, Fact, Identity, Observed, Provider, Spent, Unauthorized, Unbuildable, Verdict,
+    Ask, Cx, Entropy, Fact, Identity, Observed, Provider, Rule, Spent, Unauthorized, Unbuildable, Verdict,
 };
 use crate::{
     BaseUrl, Because, CloseReason, Denial, Input, Message, NeedKind, Rejection, Response, Secret, Ticket, Timestamp,
@@ -191,6 +191,10 @@ impl Provider for Consent {
     fn identity(&self) -> Identity<'_> {
         let (account, key) = (Some(self.consumer.key()), Some(self.key.fingerprint()));
         Identity { provider: "ibkr-consent", server: &self.base, account, key, binds_ip: false }
+    }
+
+    fn rule(&self, step: ConsentStep) -> &Rule {
+        step.rule()
     }
 
     fn base<'a>(&'a self, _: &'a ConsentState) -> &'a BaseUrl {

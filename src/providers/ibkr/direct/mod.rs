@@ -192,7 +192,7 @@ use super::gateway::PENALTY;
 use super::oauth1a::{SignError, Signer};
 use super::wire::{Endpoints, Init};
 use super::{Refusal, Region, Takeover, Tier};
-use crate::provider::{Ask, Cx, Entropy, Fact, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
+use crate::provider::{Ask, Cx, Entropy, Fact, Identity, Observed, Provider, Rule, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, Timestamp, UrlError};
 
 /// How often the session is kept alive: IBKR's page says about once a minute, and at most every 5.
@@ -297,6 +297,10 @@ impl Provider for WebApi {
         };
         let server = self.hosts.configured().base();
         Identity { provider, server, account: Some(account), key: Some(self.oauth.key().fingerprint()), binds_ip }
+    }
+
+    fn rule(&self, step: WebApiStep) -> &Rule {
+        step.rule()
     }
 
     fn base<'a>(&'a self, state: &'a WebApiState) -> &'a BaseUrl {

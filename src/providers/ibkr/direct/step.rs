@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::provider::{Replay, Rule, Step};
+use crate::provider::{Replay, Rule};
 use crate::providers::ibkr::gateway::TICKLE_INTERVAL;
 use crate::{Backoff, NeedKind, Phase};
 
@@ -96,8 +96,8 @@ impl WebApiStep {
     }
 }
 
-impl Step for WebApiStep {
-    fn rule(self) -> &'static Rule {
+impl WebApiStep {
+    pub(super) const fn rule(self) -> &'static Rule {
         // IBKR aborts what takes longer than 10 s.
         const BASE: Rule = Rule::new("status").timeout(Duration::from_secs(12)).backoff(Backoff::new(
             Duration::from_secs(2),

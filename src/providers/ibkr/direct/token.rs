@@ -8,7 +8,7 @@ use super::super::oauth1a::{self, HandshakeError, SignError};
 use super::super::oauth2::{Bearer, TokenError};
 use super::state::WebApiState;
 use super::{OAuth, WebApi, WebApiStep, WebApiToken};
-use crate::provider::{Cx, Entropy, Fact, Spent, Step, Verdict};
+use crate::provider::{Cx, Entropy, Fact, Spent, Verdict};
 use crate::{Cause, CloseReason, Denial, Input, Response};
 
 /// So many tokens that are refused by the call after them are no accident.

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::provider::{Replay, Rule, Step};
+use crate::provider::{Replay, Rule};
 use crate::{Backoff, Phase};
 
 /// The requests of a gateway session.
@@ -51,8 +51,8 @@ pub(super) const VALIDATE_INTERVAL: Duration = Duration::from_secs(65);
 /// The shortest time between two tickles: one a second is allowed, whosesoever they are.
 pub(in super::super) const TICKLE_INTERVAL: Duration = Duration::from_millis(1_100);
 
-impl Step for GatewayStep {
-    fn rule(self) -> &'static Rule {
+impl GatewayStep {
+    pub(super) const fn rule(self) -> &'static Rule {
         // IBKR aborts what takes longer than 10 s.
         const STATUS: Rule = Rule::new("status").timeout(Duration::from_secs(12)).backoff(Backoff::new(
             Duration::from_secs(2),

@@ -1,7 +1,7 @@
 //! What follows from Neo's answers.
 
 use super::{Neo, NeoLive, NeoState, NeoStep, View};
-use crate::provider::{Ask, Cx, Fact, Spent, Step, Verdict, When};
+use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
 use crate::providers::kotak::wire::fault::{At, Class, Fault, neo as find_fault};
 use crate::providers::kotak::wire::jwt;
 use crate::providers::kotak::wire::neo::{ClientIp, Data, Reply, read};

@@ -113,7 +113,7 @@ use super::wire::fault::{At, Class, neo as find_fault};
 use super::wire::neo::{App, Granted, authorize};
 use super::wire::{jwt, value_of};
 use super::{UNSENDABLE, is_code, mobile, pass_on, sendable};
-use crate::provider::{Ask, Cx, Identity, Observed, Provider, Rule, Step, Unauthorized, Unbuildable, Verdict};
+use crate::provider::{Ask, Cx, Identity, Observed, Provider, Rule, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
 
 /// The digits of an authenticator's code and of an MPIN.
@@ -189,8 +189,8 @@ pub enum NeoStep {
     Probe,
 }
 
-impl Step for NeoStep {
-    fn rule(self) -> &'static Rule {
+impl NeoStep {
+    const fn rule(self) -> &'static Rule {
         // As long as the vendor's SDK waits: what cannot be repeated is not given up early.
         const PATIENCE: Duration = Duration::from_secs(30);
         // Both factors are codes, and a session that asks for one stands there.
@@ -292,6 +292,10 @@ impl Provider for Neo {
 
     fn identity(&self) -> Identity<'_> {
         Identity { provider: "kotak-neo", server: &self.base, account: Some(&self.ucc), key: None, binds_ip: true }
+    }
+
+    fn rule(&self, step: NeoStep) -> &Rule {
+        step.rule()
     }
 
     fn base<'a>(&'a self, state: &'a NeoState) -> &'a BaseUrl {

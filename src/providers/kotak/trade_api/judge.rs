@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::{Bearer, TradeApi, TradeLive, TradeState, TradeStep, take_bearer};
 use crate::event::Event;
-use crate::provider::{Ask, Cx, Fact, Spent, Step, Verdict, When};
+use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
 use crate::providers::kotak::host::{HostRefused, Refusal, admit};
 use crate::providers::kotak::wire::envelope;
 use crate::providers::kotak::wire::fault::{At, Class, Fault, trade_api as find_fault};

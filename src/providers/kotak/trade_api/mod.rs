@@ -110,7 +110,7 @@ use super::wire::gateway::Client;
 use super::wire::trade_api::App;
 use super::wire::{header, value_of};
 use super::{UNSENDABLE, is_code, sendable};
-use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Unauthorized, Unbuildable, Verdict};
+use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Rule, Unauthorized, Unbuildable, Verdict};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Secret, Ticket, Timestamp};
 
 pub use self::state::{TradeLive, TradeState, TradeStep, TradeTokens};
@@ -264,6 +264,10 @@ impl Provider for TradeApi {
             key: Some(&self.key_print),
             binds_ip: false,
         }
+    }
+
+    fn rule(&self, step: TradeStep) -> &Rule {
+        step.rule()
     }
 
     fn base<'a>(&'a self, state: &'a TradeState) -> &'a BaseUrl {

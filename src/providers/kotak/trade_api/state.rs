@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::provider::{Replay, Rule, Step};
+use crate::provider::{Replay, Rule};
 use crate::providers::kotak::host::Told;
 use crate::{Because, NeedKind, Phase, Secret, Timestamp};
 
@@ -35,8 +35,8 @@ pub enum TradeStep {
 /// users report stalls.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-impl Step for TradeStep {
-    fn rule(self) -> &'static Rule {
+impl TradeStep {
+    pub(super) const fn rule(self) -> &'static Rule {
         const TOKEN: Rule = Rule::new("token").escalates();
         const INIT: Rule = Rule::new("init").phase(Phase::Opening);
         const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials).timeout(PATIENCE);

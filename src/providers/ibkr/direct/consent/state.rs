@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::super::oauth1a::{Grant, RequestToken};
 use super::super::remote::Asked;
-use crate::provider::{Rule, Step};
+use crate::provider::Rule;
 use crate::{Because, NeedKind, Phase, Secret};
 
 /// The requests on the way to a grant.
@@ -22,8 +22,8 @@ pub enum ConsentStep {
     RemoteAccessToken,
 }
 
-impl Step for ConsentStep {
-    fn rule(self) -> &'static Rule {
+impl ConsentStep {
+    pub(super) const fn rule(self) -> &'static Rule {
         const REQUEST_TOKEN: Rule = Rule::new("request-token").phase(Phase::Opening).escalates();
         const ACCESS_TOKEN: Rule = Rule::new("access-token").phase(Phase::SecondFactor).spends(NeedKind::Verifier);
         const REMOTE_REQUEST_TOKEN: Rule = REQUEST_TOKEN.spends(NeedKind::Signature);

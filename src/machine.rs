@@ -107,7 +107,7 @@ pub struct Upcoming {
 pub enum Errand {
     /// To open the session, or to look whether it can be opened.
     Open,
-    /// To renew its tokens.
+    /// To renew its tokens, or to look whether it lives at an instant at which many end.
     Renew,
     /// To keep it alive, or to look whether it lives.
     Keep,
@@ -151,7 +151,7 @@ pub enum WaitingOn {
     Need(Need),
     /// The next keepalive is not due yet.
     Keepalive,
-    /// The renewal of the tokens is not due yet.
+    /// The renewal of the tokens is not due yet, or the look at an instant at which sessions of that provider end.
     Renewal,
     /// The tokens' known end; there is nothing to keep alive.
     Expiry,

@@ -22,7 +22,8 @@ pub enum Verdict<S> {
     Active {
         /// The step that keeps it so, and how often.
         keepalive: Option<(S, Duration)>,
-        /// The step that renews tokens, and when.
+        /// The step that renews tokens, and when; or that looks whether they still live, at an instant at which they may
+        /// have ended although nothing speaks against them.
         renew: Option<(S, When)>,
         /// When the tokens end, as far as known. Passing it proves nothing: the session is looked at.
         expires: Option<When>,

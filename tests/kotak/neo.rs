@@ -21,7 +21,7 @@ fn a_day_of_trading() {
 }
 
 #[test]
-fn the_wait_says_expiry_or_nothing() {
+fn the_wait_says_expiry_or_renewal() {
     let world = neo_active();
     assert_eq!(world.machine.status().on, WaitingOn::Expiry);
     let mut world = neo_asks();
@@ -30,10 +30,13 @@ fn the_wait_says_expiry_or_nothing() {
     needs(&mut world, NeedKind::Pin, Because::Opening);
     gives(&mut world, Input::Pin(MPIN.into()));
     world.is_active();
-    assert_eq!(world.machine.status().on, WaitingOn::Nothing);
-    assert!(world.machine.deadline().is_never());
-    world.runs_for(30 * 24 * HOUR);
-    assert_eq!(world.sent.len(), 2);
+    assert_eq!(world.machine.status().on, WaitingOn::Renewal);
+    let half_past_eight = Timestamp::from_secs(world.now.as_secs() / 86_400 * 86_400 + 86_400 + 3 * 3_600);
+    assert_eq!(world.machine.deadline(), half_past_eight, "08:30 in India is 03:00 UTC");
+    // It ended at midnight, unsaid, and nobody called.
+    assert_eq!(world.runs_to_end().code(), "expired");
+    assert_eq!((world.now, sent(&world, "get-client-ip")), (half_past_eight, 1));
+    assert!(!was_told(&world, "suspect"));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What follows from Neo's answers.
 
-use super::{Neo, NeoLive, NeoState, NeoStep, View};
+use super::{Neo, NeoLive, NeoState, NeoStep, View, day};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
 use crate::providers::kotak::wire::fault::{At, Class, Fault, neo as find_fault};
 use crate::providers::kotak::wire::jwt;
 use crate::providers::kotak::wire::neo::{ClientIp, Data, Reply, read};
 use crate::providers::kotak::{host, pass_on, sendable, server_text};
-use crate::{Because, CloseReason, Denial, Event, NeedKind, Response, Secret, Shape};
+use crate::{Because, CloseReason, Denial, Event, NeedKind, Response, Secret, Shape, Timestamp};
 
 impl Neo {
     pub(super) fn judge(&self, cx: &mut Cx<'_, NeoState>, step: NeoStep, response: Response<'_>) -> Verdict<NeoStep> {
@@ -73,7 +73,7 @@ impl Neo {
     /// A fault of the probe: only a proof of death ends an open session.
     fn doubted(&self, cx: &mut Cx<'_, NeoState>, fault: &Fault<'_>, response: Response<'_>) -> Verdict<NeoStep> {
         match fault.class {
-            Class::SessionExpired => Verdict::Dead { proof: "get-client-ip answered that the session is invalid" },
+            Class::SessionExpired => Verdict::Dead { proof: proof_of_death(cx) },
             Class::Quota => Verdict::unavailable(),
             Class::Unavailable => outage(response),
             Class::Malformed => Verdict::Unreadable("not an answer of Neo"),
@@ -126,9 +126,25 @@ fn dashboard_works(cx: &mut Cx<'_, NeoState>) {
     }
 }
 
-fn active(cx: &Cx<'_, NeoState>) -> Verdict<NeoStep> {
+/// The session lives. Its token may name an end, and the day has one.
+fn active(cx: &mut Cx<'_, NeoState>) -> Verdict<NeoStep> {
+    let day_ends = day::next_end(cx.now);
+    cx.state.day_ends = Some(day_ends);
     let expires = cx.state.live.as_ref().and_then(|live| live.expires).map(When::At);
-    Verdict::Active { keepalive: None, renew: None, expires }
+    // Nothing speaks against the session at the day's end, so it is looked at as for a renewal, without a doubt.
+    Verdict::Active { keepalive: None, renew: Some((NeoStep::Probe, When::At(day_ends))), expires }
+}
+
+/// Says which of the ends that were known of had come when the server told that the session is dead.
+fn proof_of_death(cx: &Cx<'_, NeoState>) -> &'static str {
+    let has_come = |end: Option<Timestamp>| end.is_some_and(|end| end <= cx.now);
+    if has_come(cx.state.day_ends) {
+        "get-client-ip answered after the day's end that the session is invalid"
+    } else if has_come(cx.state.live.as_ref().and_then(|live| live.expires)) {
+        "get-client-ip answered after the token's own end that the session is invalid"
+    } else {
+        "get-client-ip answered that the session is invalid"
+    }
 }
 
 /// The session lives, and calls of a kind are refused to this address.

@@ -27,10 +27,15 @@
 //! An answer to a code or an MPIN has 30 s, as in the vendor's SDK, a probe 10 s.
 //! The trade token is a JWT, and its `exp` is read without verification (it is the server's own, for the
 //! server) and taken as a hint; in the one public sample, of the API before this one, it is midnight in India. When it has passed, the
-//! session is looked at, and `get-client-ip` tells its end. There is no keepalive and no renewal: `Wait`
-//! says `Expiry`, or `Nothing` where the token names no end. An end is certain then, too: the exchange has API sessions
-//! ended before each trading day (NSE/INVG/67858), at no published hour, so the first refused call finds it out. The order feed has pings of its own, which keep
-//! the feed open and not the session.
+//! session is in doubt and looked at: `get-client-ip` tells its end. `Wait` says `Expiry`.
+//!
+//! Whatever the token names, an end is certain: the exchange has API sessions ended before each trading day
+//! (NSE/INVG/67858, May 2025), at no published hour. So the session is also looked at each day at 08:30 in India (03:00 UTC),
+//! half an hour before the exchanges open, once and without a doubt: a session that lives goes on. `Wait` says `Renewal`. An
+//! end that comes later in the morning is found out by the first refused call.
+//!
+//! There is no keepalive, and no tokens are renewed. The order feed has pings of its own, which keep the feed open and not
+//! the session.
 //!
 //! # Why it closed, and what to do
 //!
@@ -96,6 +101,7 @@
 //!
 #![doc = include_str!("states.md")]
 
+mod day;
 mod judge;
 #[cfg(test)]
 #[cfg(feature = "sim")]
@@ -229,6 +235,9 @@ pub struct NeoState {
     view: Option<View>,
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<NeoLive>,
+    /// The end of the day in which the session was last seen alive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    day_ends: Option<Timestamp>,
 }
 
 impl NeoState {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::core::{Every, Moment};
-use super::{Session, cx};
+use super::engine::Engine;
 use crate::provider::{Provider, Verdict, When};
 use crate::{Because, CloseReason, Event, Phase, Relogin, Timestamp};
 
@@ -12,7 +12,7 @@ const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-impl<P: Provider> Session<P> {
+impl<P: Provider> Engine<P> {
     /// The server proved that the session is usable.
     pub(super) fn activate(
         &mut self,
@@ -24,7 +24,7 @@ impl<P: Provider> Session<P> {
         let core = &mut self.core;
         let first = core.opened.is_none();
         // A process that takes this up must know that there is a session to end, and that no outage may close it.
-        self.unsaved |= first || core.phase != Phase::Active;
+        self.out.unsaved |= first || core.phase != Phase::Active;
         core.opened.get_or_insert(now);
         core.usable = true;
         core.alive = Some(now);
@@ -78,7 +78,7 @@ impl<P: Provider> Session<P> {
         self.core.trouble = None;
         self.core.attempt = 0;
         self.answer = None;
-        self.unsaved = true;
+        self.out.unsaved = true;
         if !self.may_login_again(now) {
             self.close(now, CloseReason::Expired);
             return;
@@ -86,9 +86,7 @@ impl<P: Provider> Session<P> {
         self.provider.forget(&mut self.core.state);
         self.core.trouble = Some(now);
         self.set_phase(now, Phase::Opening);
-        let mut facts = Vec::new();
-        let verdict = self.provider.open(&mut cx!(self, now, facts), Because::Expired);
-        self.absorb(now, facts);
+        let verdict = self.consult(now, |provider, cx| provider.open(cx, Because::Expired));
         match verdict {
             Verdict::Dead { .. } => self.close(now, CloseReason::Expired),
             verdict => self.apply(now, None, verdict),

@@ -2,14 +2,13 @@
 
 use core::time::Duration;
 
-use super::Session;
+use super::engine::Engine;
 use super::plan::{Next, Why};
 use crate::provider::Provider;
 use crate::{Errand, Phase, Timestamp, Upcoming};
 
-impl<P: Provider> Session<P> {
+impl<P: Provider> Engine<P> {
     pub(super) fn look_ahead(&mut self, now: Timestamp) -> Option<Upcoming> {
-        let now = self.tick(now);
         if self.has_output() {
             return None;
         }
@@ -25,7 +24,7 @@ impl<P: Provider> Session<P> {
                 Some(Upcoming { timeout, errand: self.errand(rule.phase, why) })
             }
             // What has no event to tell goes on with whatever is due, in the same poll.
-            Next::Expire | Next::AskAnew if self.in_flight.is_none() => {
+            Next::Expire | Next::AskAnew if self.flight.is_none() => {
                 Some(Upcoming { timeout: self.longest_timeout(), errand: self.errand(None, Why::Check) })
             }
             Next::Expire | Next::AskAnew | Next::Lose | Next::GiveUp | Next::Nothing => None,

@@ -1,14 +1,14 @@
 //! Needs and their answers.
 
 use super::core::{Every, Open};
+use super::engine::{Engine, InHand};
 use super::tally::Fate;
-use super::{InHand, Session, cx};
 use crate::provider::{Ask, Provider, Unbuildable, Verdict};
 use crate::{
     Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, Timestamp, Totp,
 };
 
-impl<P: Provider> Session<P> {
+impl<P: Provider> Engine<P> {
     /// Opens a question, or keeps the same one open.
     pub(super) fn ask(&mut self, now: Timestamp, ask: Ask<P::Step>) {
         self.put(now, ask, None);
@@ -16,9 +16,7 @@ impl<P: Provider> Session<P> {
 
     /// Puts the question for the answer that a step spends.
     pub(super) fn ask_for(&mut self, now: Timestamp, step: P::Step, kind: NeedKind) {
-        let mut facts = Vec::new();
-        let asked = self.provider.question(&mut cx!(self, now, facts), step, kind);
-        self.absorb(now, facts);
+        let asked = self.consult(now, |provider, cx| provider.question(cx, step, kind));
         match asked {
             Ok(ask) => self.put(now, ask, Some(step)),
             Err(Unbuildable(part)) => {
@@ -50,7 +48,7 @@ impl<P: Provider> Session<P> {
         }
         self.answer = None;
         // The next process must not find the dead token out by using it.
-        self.unsaved |= because == Because::Expired;
+        self.out.unsaved |= because == Because::Expired;
         if because == Because::Refused {
             self.note_refused(now, kind);
         }
@@ -92,7 +90,7 @@ impl<P: Provider> Session<P> {
     pub(super) fn note_refused(&mut self, now: Timestamp, kind: NeedKind) {
         self.core.count(kind, Fate::Refused);
         self.core.refused_at = Some(now);
-        self.unsaved = true;
+        self.out.unsaved = true;
         self.tell(Event::Refused);
     }
 
@@ -104,7 +102,6 @@ impl<P: Provider> Session<P> {
     }
 
     pub(super) fn take_input(&mut self, now: Timestamp, id: NeedId, input: Input, by: By) -> Answered {
-        let now = self.tick(now);
         if self.is_over() || self.leaving || self.core.ending.is_some() {
             return Answered::Stale;
         }
@@ -121,18 +118,16 @@ impl<P: Provider> Session<P> {
             return Answered::Rejected(rejection);
         }
         let until = self.core.need.as_ref().and_then(|open| open.need.until);
-        let mut facts = Vec::new();
-        let answered = self.provider.answered(&mut cx!(self, now, facts), kind, &input);
-        self.absorb(now, facts);
+        let answered = self.consult(now, |provider, cx| provider.answered(cx, kind, &input));
         let verdict = match answered {
             Ok(verdict) => verdict,
             Err(rejection) => return Answered::Rejected(rejection),
         };
         // What the look would find is told by the answer, and it must not undo what follows from that.
         if let Some(look) = self.core.need.as_ref().and_then(|open| open.poll.as_ref()).map(|poll| poll.step)
-            && let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.step == look)
+            && let Some(flight) = self.flight.take_if(|flight| flight.step == look)
         {
-            self.cancel = Some(in_flight.seq);
+            self.out.cancel = Some(flight.seq);
         }
         // A person who says that the login in the browser is done may be wrong: the question stays
         // open until the server agrees.
@@ -180,9 +175,7 @@ impl<P: Provider> Session<P> {
 
     /// Grants a takeover that nobody asked for.
     fn take_over(&mut self, now: Timestamp, input: &Input) -> Answered {
-        let mut facts = Vec::new();
-        let granted = self.provider.answered(&mut cx!(self, now, facts), NeedKind::Takeover, input);
-        self.absorb(now, facts);
+        let granted = self.consult(now, |provider, cx| provider.answered(cx, NeedKind::Takeover, input));
         match granted {
             Ok(verdict) => {
                 if self.core.need.as_ref().is_some_and(|open| open.need.kind == NeedKind::Takeover) {
@@ -190,7 +183,7 @@ impl<P: Provider> Session<P> {
                 }
                 // The start, what is in flight, or is to be looked at after a failure, comes first; the grant is in
                 // the provider's state by now.
-                let waits = self.core.phase == Phase::Idle || self.in_flight.is_some();
+                let waits = self.core.phase == Phase::Idle || self.flight.is_some();
                 if !waits && !self.core.due.as_ref().is_some_and(|due| due.retry) {
                     self.apply(now, None, verdict);
                 }

@@ -2,7 +2,7 @@
 
 use super::core::Due;
 use super::end::is_waited_for;
-use super::{InFlight, Session};
+use super::engine::{Engine, Flight};
 use crate::provider::{Provider, Spent, Verdict};
 use crate::{Cause, CloseReason, Ends, Event, Phase, Timestamp};
 
@@ -14,7 +14,7 @@ pub(super) struct Aside {
     pub(super) at: Timestamp,
 }
 
-impl<P: Provider> Session<P> {
+impl<P: Provider> Engine<P> {
     /// Gives up for now. What may live on stays what it is: a session that was open, and tokens of somebody's that
     /// nobody has looked at yet.
     pub(super) fn abandon(&mut self, now: Timestamp, cause: Cause) {
@@ -40,25 +40,25 @@ impl<P: Provider> Session<P> {
             self.core.due = Some(Due { step: probe, at: Timestamp::from_millis(0), retry: true });
         }
         self.answer = None;
-        self.saving = None;
+        self.out.saving = None;
         self.leaving = false;
-        self.unsaved = true;
+        self.out.unsaved = true;
         self.aside = Some(Box::new(Aside { reason, at: now }));
         self.tell(Event::PhaseChanged { from, to: Phase::Closed });
     }
 
     /// Leaves the session to whoever opened it, or whoever goes on with it.
     pub(super) fn leave(&mut self, now: Timestamp) {
-        match self.in_flight.take() {
+        match self.flight.take() {
             // Its answer may bring a token that the next life needs.
-            Some(in_flight) if is_waited_for(self.provider.rule(in_flight.step)) => {
-                self.in_flight = Some(in_flight);
+            Some(flight) if is_waited_for(self.provider.rule(flight.step)) => {
+                self.flight = Some(flight);
                 let from = self.phase_now();
                 self.leaving = true;
                 self.tell(Event::PhaseChanged { from, to: Phase::LoggingOut });
                 return;
             }
-            Some(InFlight { seq, .. }) => self.cancel = Some(seq),
+            Some(Flight { seq, .. }) => self.out.cancel = Some(seq),
             None => {}
         }
         self.step_aside(now, CloseReason::Left);
@@ -102,7 +102,7 @@ impl<P: Provider> Session<P> {
             Ends::Always => false,
             Ends::Never => true,
         };
-        let waits = self.in_flight.as_ref().is_some_and(|in_flight| is_waited_for(self.provider.rule(in_flight.step)));
+        let waits = self.flight.as_ref().is_some_and(|flight| is_waited_for(self.provider.rule(flight.step)));
         spares && (waits || self.has_something_to_end())
     }
 

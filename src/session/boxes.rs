@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Session;
+use super::engine::Engine;
 use super::limits::{Over, TOO_MANY, wait_named};
 use crate::provider::Provider;
 use crate::{Event, Response, Timestamp};
@@ -39,7 +39,7 @@ impl ApiBox {
     }
 }
 
-impl<P: Provider> Session<P> {
+impl<P: Provider> Engine<P> {
     /// Tells until when calls of an API are not to leave.
     pub(super) fn boxed_until(&self, now: Timestamp, api: &str) -> Option<Timestamp> {
         let found = self.core.boxes.iter().find(|boxed| *boxed.api == *api)?;

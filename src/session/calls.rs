@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use http::request::Parts;
 
-use super::{Session, cx};
+use super::engine::Engine;
 use crate::provider::{Observed, Provider, Unauthorized, Verdict};
 use crate::{Accepted, AuthorizeError, Misuse, Response, Ticket, Timestamp};
 
@@ -15,14 +15,13 @@ const ASIDE: Duration = Duration::from_secs(15);
 /// as it leaves, and as its answer comes.
 const PUT_OFF: u16 = 4;
 
-impl<P: Provider> Session<P> {
+impl<P: Provider> Engine<P> {
     pub(super) fn authorize_call(
         &mut self,
         now: Timestamp,
         parts: &mut Parts,
         body: &[u8],
     ) -> Result<Ticket, AuthorizeError> {
-        let now = self.tick(now);
         let phase = self.phase_now();
         let not_ready = |tier, until| AuthorizeError::NotReady { phase, tier, until };
         if !self.serves_calls() {
@@ -44,9 +43,7 @@ impl<P: Provider> Session<P> {
             parts.uri = given;
             return Err(not_ready(None, Some(until)));
         }
-        let mut facts = Vec::new();
-        let authorized = self.provider.authorize(&mut cx!(self, now, facts), parts, body);
-        self.absorb(now, facts);
+        let authorized = self.consult(now, |provider, cx| provider.authorize(cx, parts, body));
         if let Err(error) = authorized {
             // The next try may go to another base.
             parts.uri = given;
@@ -59,8 +56,8 @@ impl<P: Provider> Session<P> {
             self.note_repeated(now, step);
         }
         Ok(Ticket {
-            epoch: self.epoch,
-            life: self.life,
+            epoch: self.ids.epoch,
+            life: self.ids.life,
             generation: self.core.generation,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
@@ -69,12 +66,10 @@ impl<P: Provider> Session<P> {
     }
 
     pub(super) fn observe_call(&mut self, now: Timestamp, ticket: &Ticket, response: Response<'_>) -> Accepted {
-        let now = self.tick(now);
         if !self.is_current(ticket) {
             return Accepted::Stale;
         }
-        let mut facts = Vec::new();
-        let observed = self.provider.observe(&mut cx!(self, now, facts), ticket, response);
+        let (observed, facts) = self.ask_provider(now, |provider, cx| provider.observe(cx, ticket, response));
         self.absorb_with(now, facts, response);
         let too_many = response.status == http::StatusCode::TOO_MANY_REQUESTS || observed == Observed::Limited;
         match self.provider.api(ticket.uri.path()) {
@@ -101,11 +96,11 @@ impl<P: Provider> Session<P> {
     /// Tells whether a call was authorized with the tokens that the session has now.
     pub(super) fn is_current(&self, ticket: &Ticket) -> bool {
         !self.is_over()
-            && (ticket.epoch, ticket.life, ticket.generation) == (self.epoch, self.life, self.core.generation)
+            && (ticket.epoch, ticket.life, ticket.generation) == (self.ids.epoch, self.ids.life, self.core.generation)
     }
 }
 
-impl<P: Provider> Session<P> {
+impl<P: Provider> Engine<P> {
     /// Counts a call of the user's own in the pace of the step that it repeats.
     fn note_repeated(&mut self, now: Timestamp, step: P::Step) {
         let interval = self.provider.rule(step).min_interval;
@@ -127,11 +122,10 @@ impl<P: Provider> Session<P> {
     fn take_repeated(&mut self, now: Timestamp, step: P::Step, response: Response<'_>) {
         // Whoever reads a call's body elsewhere may give an empty one here, so what cannot be read says nothing.
         let readable = !response.body.is_empty() && response.body.len() <= self.options.max_body;
-        if self.in_flight.is_some() || self.core.ending.is_some() || !readable {
+        if self.flight.is_some() || self.core.ending.is_some() || !readable {
             return;
         }
-        let mut facts = Vec::new();
-        let verdict = self.provider.interpret(&mut cx!(self, now, facts), step, response);
+        let (verdict, facts) = self.ask_provider(now, |provider, cx| provider.interpret(cx, step, response));
         if matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
             return;
         }

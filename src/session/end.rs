@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
-use super::{InFlight, Session};
+use super::engine::{Engine, Flight};
 use crate::event::Cause;
 use crate::provider::{Provider, Replay, Rule, Spent, Verdict};
 use crate::{CloseReason, Event, Phase, Timestamp};
 
-impl<P: Provider> Session<P> {
+impl<P: Provider> Engine<P> {
     pub(super) fn begin_logout(&mut self, now: Timestamp) {
         if self.is_over() || self.leaving || self.core.ending.is_some() {
             return;
@@ -24,14 +24,14 @@ impl<P: Provider> Session<P> {
         self.core.clear_plans();
         self.core.ending = Some(now);
         self.core.attempt = 0;
-        self.saving = None;
+        self.out.saving = None;
         self.set_phase(now, Phase::LoggingOut);
-        match self.in_flight.take() {
+        match self.flight.take() {
             // Its answer may bring the very session that is to be ended, or the token to end it with. Until
             // then what it spends stays known, so that it is found in the server's words.
-            Some(in_flight) if is_waited_for(self.provider.rule(in_flight.step)) => self.in_flight = Some(in_flight),
-            Some(InFlight { seq, .. }) => {
-                self.cancel = Some(seq);
+            Some(flight) if is_waited_for(self.provider.rule(flight.step)) => self.flight = Some(flight),
+            Some(Flight { seq, .. }) => {
+                self.out.cancel = Some(seq);
                 self.proceed_logout(now, true);
             }
             None => self.proceed_logout(now, sure),
@@ -76,7 +76,7 @@ impl<P: Provider> Session<P> {
     fn retry_ending(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
         let since = self.core.ending.unwrap_or(now);
         self.core.attempt = self.core.attempt.saturating_add(1);
-        let wait = self.provider.rule(step).backoff.delay(self.jitter, self.core.attempt).max(after);
+        let wait = self.provider.rule(step).backoff.delay(self.ids.jitter, self.core.attempt).max(after);
         let at = self.not_before(step, now + wait);
         if at >= since + self.options.logout_patience {
             self.end_unconfirmed(now);
@@ -128,8 +128,8 @@ impl<P: Provider> Session<P> {
             }
             reason => reason,
         };
-        if let Some(InFlight { seq, step, .. }) = self.in_flight.take() {
-            self.cancel = Some(seq);
+        if let Some(Flight { seq, step, .. }) = self.flight.take() {
+            self.out.cancel = Some(seq);
             self.note_lost(step);
             if self.provider.rule(step).opens {
                 self.tell(Event::MayLiveOn);
@@ -152,8 +152,8 @@ impl<P: Provider> Session<P> {
         self.core.ending = None;
         self.core.leaving = false;
         self.answer = None;
-        self.saving = None;
-        self.unsaved = true;
+        self.out.saving = None;
+        self.out.unsaved = true;
         self.leaving = false;
         self.set_phase(now, Phase::Closed);
         self.core.closed = Some(Box::new(reason));

@@ -5,7 +5,7 @@ use core::time::Duration;
 use http::StatusCode;
 
 use super::core::Due;
-use super::{InFlight, Session, cx};
+use super::engine::{Engine, Flight};
 use crate::conceal::Words;
 use crate::event::Cause;
 use crate::provider::{Fact, Provider, Replay, Spent, Verdict};
@@ -14,14 +14,13 @@ use crate::{
     Response, Shape, Timestamp,
 };
 
-impl<P: Provider> Session<P> {
+impl<P: Provider> Engine<P> {
     pub(super) fn take_response(
         &mut self,
         now: Timestamp,
         id: RequestId,
         response: Response<'_>,
     ) -> Result<Accepted, Misuse> {
-        let now = self.tick(now);
         let Some(step) = self.settle(id)? else { return Ok(Accepted::Stale) };
         self.judge(now, step, response);
         Ok(Accepted::Used)
@@ -35,12 +34,9 @@ impl<P: Provider> Session<P> {
             return;
         }
         let looks = !response.status.is_success() && self.core.phase == Phase::Active && self.looks_after(step);
-        let mut facts = Vec::new();
-        let rule = self.provider.rule(step);
-        let (spends, own_limit) = (rule.spends, rule.own_limit);
-        self.ease_limit(now, own_limit, response);
-        let mut verdict = self.provider.interpret(&mut cx!(self, now, facts), step, response);
-        let accepted = spends.is_some_and(|kind| facts.contains(&Fact::Accepted(kind)));
+        self.ease_limit(now, self.provider.rule(step).own_limit, response);
+        let (mut verdict, facts) = self.ask_provider(now, |provider, cx| provider.interpret(cx, step, response));
+        let accepted = self.provider.rule(step).spends.is_some_and(|kind| facts.contains(&Fact::Accepted(kind)));
         self.absorb_with(now, facts, response);
         let unread = match &verdict {
             Verdict::Unreadable(why) => Some(Shape::new(self.provider.rule(step).name, why, response)),
@@ -53,7 +49,7 @@ impl<P: Provider> Session<P> {
         }
         let unwilling = matches!(response.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if unwilling || matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
-            self.obey_limit(now, own_limit, response);
+            self.obey_limit(now, self.provider.rule(step).own_limit, response);
         }
         if self.core.ending.is_some() {
             self.judge_ending(now, step, verdict);
@@ -95,7 +91,6 @@ impl<P: Provider> Session<P> {
     }
 
     pub(super) fn take_failure(&mut self, now: Timestamp, id: RequestId, failure: Failure) -> Result<Accepted, Misuse> {
-        let now = self.tick(now);
         let Some(step) = self.settle(id)? else { return Ok(Accepted::Stale) };
         self.failed(now, step, failure);
         Ok(Accepted::Used)
@@ -107,7 +102,7 @@ impl<P: Provider> Session<P> {
         let cause = Cause::Failure(failure.kind);
         let sent = failure.delivery == Delivery::MaybeSent;
         if sent {
-            self.unsaved |= rule.replay != Replay::Safe;
+            self.out.unsaved |= rule.replay != Replay::Safe;
             self.note_lost(step);
             self.wipe_answer(step);
         }
@@ -180,6 +175,7 @@ impl<P: Provider> Session<P> {
 
     /// An answer that is not the provider's: an opening ends, an open session is in doubt.
     pub(super) fn unreadable(&mut self, now: Timestamp, step: P::Step, shape: Shape) {
+        let rule = self.provider.rule(step);
         if self.core.ending.is_some() {
             self.failed_ending(now, step, Cause::Unreadable, true);
             return;
@@ -194,7 +190,7 @@ impl<P: Provider> Session<P> {
             return;
         }
         if self.core.opened.is_none() {
-            if self.provider.rule(step).opens {
+            if rule.opens {
                 self.tell(Event::MayLiveOn);
             }
             self.close(now, CloseReason::Protocol(Box::new(shape)));
@@ -231,7 +227,8 @@ impl<P: Provider> Session<P> {
 
     /// Plans a further attempt, or gives an opening up.
     pub(super) fn retry(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
-        if !self.count_failure(now, cause, self.provider.rule(step).backoff.attempts) {
+        let rule = self.provider.rule(step);
+        if !self.count_failure(now, cause, rule.backoff.attempts) {
             return;
         }
         let at = self.not_before(step, now + self.wait_for(step).max(after));
@@ -261,7 +258,7 @@ impl<P: Provider> Session<P> {
 
     /// Gives the wait after the failures so far.
     fn wait_for(&self, step: P::Step) -> Duration {
-        self.provider.rule(step).backoff.delay(self.jitter ^ u64::from(self.seq) << 20, self.core.attempt)
+        self.provider.rule(step).backoff.delay(self.ids.jitter ^ u64::from(self.ids.seq) << 20, self.core.attempt)
     }
 
     /// Tells whether a step looks if a question has answered itself.
@@ -278,16 +275,14 @@ impl<P: Provider> Session<P> {
     /// Nobody knows whether a request arrived that must not be sent again.
     pub(super) fn lost(&mut self, now: Timestamp, step: P::Step, cause: Cause) {
         let rule = self.provider.rule(step);
-        let attempts = rule.backoff.attempts;
+        let (name, attempts) = (rule.name, rule.backoff.attempts);
         if rule.opens {
             self.tell(Event::MayLiveOn);
         }
         if !self.count_failure(now, cause, attempts) {
             return;
         }
-        let mut facts = Vec::new();
-        let verdict = self.provider.lost(&mut cx!(self, now, facts), step);
-        self.absorb(now, facts);
+        let verdict = self.consult(now, |provider, cx| provider.lost(cx, step));
         match verdict {
             // Whatever comes next, it comes at the pace of failures.
             Verdict::Next { step: next, after } => {
@@ -296,11 +291,7 @@ impl<P: Provider> Session<P> {
                 self.tell(Event::Retrying { attempt: self.core.attempt, at: self.not_before(next, at), cause });
             }
             Verdict::Retry { .. } | Verdict::Unreadable(_) => {
-                self.puzzled(
-                    now,
-                    None,
-                    Shape::unread(self.provider.rule(step).name, "a lost step cannot be tried again"),
-                );
+                self.puzzled(now, None, Shape::unread(name, "a lost step cannot be tried again"));
             }
             verdict => self.apply(now, Some(step), verdict),
         }
@@ -326,14 +317,14 @@ impl<P: Provider> Session<P> {
 
     /// Finds the step that an id names and takes it out of flight; `None` if that is over.
     fn settle(&mut self, id: RequestId) -> Result<Option<P::Step>, Misuse> {
-        let ours = id.epoch == self.epoch && id.life == self.life;
-        if id.epoch > self.epoch || ours && (id.seq > self.seq || id.seq == 0) {
+        let ours = id.epoch == self.ids.epoch && id.life == self.ids.life;
+        if id.epoch > self.ids.epoch || ours && (id.seq > self.ids.seq || id.seq == 0) {
             return Err(Misuse::UnknownId);
         }
-        match self.in_flight.take() {
-            Some(InFlight { step, seq, .. }) if ours && seq == id.seq => Ok(Some(step)),
+        match self.flight.take() {
+            Some(Flight { step, seq, .. }) if ours && seq == id.seq => Ok(Some(step)),
             other => {
-                self.in_flight = other;
+                self.flight = other;
                 Ok(None)
             }
         }
@@ -343,7 +334,7 @@ impl<P: Provider> Session<P> {
     fn settle_answer(&mut self, step: P::Step, verdict: &Verdict<P::Step>) {
         let rule = self.provider.rule(step);
         if rule.replay != Replay::Safe {
-            self.unsaved = true;
+            self.out.unsaved = true;
         }
         let unjudged = matches!(verdict, Verdict::Retry { answer: Spent::Unjudged, .. });
         if rule.spends.is_some() && !unjudged {

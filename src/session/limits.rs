@@ -5,7 +5,7 @@ use core::time::Duration;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::Session;
+use super::engine::Engine;
 use crate::provider::{Fact, Provider};
 use crate::{Event, Response, Timestamp};
 
@@ -73,7 +73,7 @@ impl Over {
     }
 }
 
-impl<P: Provider> Session<P> {
+impl<P: Provider> Engine<P> {
     /// Waits as long as the server says: after 429 everybody, otherwise the engine alone; also after 429 where the
     /// step has a limit of its own.
     pub(super) fn obey_limit(&mut self, now: Timestamp, own: bool, response: Response<'_>) {
@@ -121,7 +121,7 @@ impl<P: Provider> Session<P> {
         if now + lasts > self.core.penalty {
             self.core.penalty = now + lasts;
             // The next process would go on knocking, which makes boxes longer.
-            self.unsaved = true;
+            self.out.unsaved = true;
             self.tell(Event::Penalty { lasts });
         }
     }

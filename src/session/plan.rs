@@ -1,13 +1,10 @@
-//! What is due when: derived from what is known, anew after every call but a poll that waits.
+//! What is due when: derived from what is known.
 
 use core::time::Duration;
 
-use super::Session;
+use super::engine::Engine;
 use crate::provider::Provider;
-use crate::{Phase, RequestId, Timestamp, WaitingOn};
-
-/// A clock set back by less stands still instead: time services slew, they do not jump.
-pub(crate) const STANDS_STILL: Duration = Duration::from_secs(5);
+use crate::{Phase, Timestamp, WaitingOn};
 
 /// The shortest time between two looks that somebody asked for.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
@@ -46,31 +43,7 @@ pub(super) enum Why {
     Keepalive,
 }
 
-impl<P: Provider> Session<P> {
-    /// Takes the caller's time and gives the time that counts. All that may change a session begins with it.
-    pub(super) fn tick(&mut self, now: Timestamp) -> Timestamp {
-        self.quiet = None;
-        let now = now.min(Timestamp::LATEST);
-        let clock = self.core.clock;
-        if now < clock {
-            let by = clock.since(now);
-            if by <= STANDS_STILL {
-                return clock;
-            }
-            self.core.set_back(by);
-            self.checked_at = self.checked_at - by;
-            // What it signed has the time of the clock that was wrong.
-            if let Some(until) = self.answer.as_mut().and_then(|answer| answer.until.as_mut()) {
-                *until = Timestamp::from_millis(0);
-            }
-            if let Some(in_flight) = &mut self.in_flight {
-                in_flight.deadline = in_flight.deadline - by;
-            }
-        }
-        self.core.clock = now;
-        now
-    }
-
+impl<P: Provider> Engine<P> {
     /// Tells what is due next, and when.
     pub(super) fn next(&self) -> (Timestamp, Next<P::Step>) {
         if self.is_over() || self.core.phase == Phase::Idle {
@@ -79,7 +52,7 @@ impl<P: Provider> Session<P> {
         let planned = self.planned();
         // Whatever is in flight is waited for.
         match self.patience() {
-            Some((since, lasts)) if self.in_flight.is_none() => {
+            Some((since, lasts)) if self.flight.is_none() => {
                 let end = since + lasts;
                 // What the protocol has planned comes at its own pace, which may be that of patience, too.
                 let last = match planned.1 {
@@ -99,8 +72,8 @@ impl<P: Provider> Session<P> {
         if let Some(moment) = core.expires {
             first = (moment.at, Next::Expire);
         }
-        if let Some(in_flight) = &self.in_flight {
-            return if in_flight.deadline < first.0 { (in_flight.deadline, Next::Lose) } else { first };
+        if let Some(flight) = &self.flight {
+            return if flight.deadline < first.0 { (flight.deadline, Next::Lose) } else { first };
         }
         // Before that nothing leaves; most steps have no pace of their own beside it.
         let free = self.free_at();
@@ -150,11 +123,17 @@ impl<P: Provider> Session<P> {
         first
     }
 
+    /// Works out when something is to be done next.
+    pub(super) fn due_at(&self) -> Timestamp {
+        // A closed session says so for ever, and nothing changes by asking.
+        if self.has_news() { self.core.clock } else { self.next().0 }
+    }
+
     /// Tells what the driver waits for while this is due next.
     #[inline]
     pub(super) fn waiting_on(&self, next: Next<P::Step>) -> WaitingOn {
-        if let Some(in_flight) = &self.in_flight {
-            return WaitingOn::Response(RequestId { epoch: self.epoch, life: self.life, seq: in_flight.seq });
+        if let Some(flight) = &self.flight {
+            return WaitingOn::Response(self.ids.request(flight.seq));
         }
         if let Some(open) = self.core.need.as_ref().filter(|_| self.aside.is_none()) {
             return WaitingOn::Need(open.need.clone());
@@ -218,7 +197,7 @@ impl<P: Provider> Session<P> {
         }
         let Some(pace) = self.core.paces.iter().find(|pace| pace.step == step) else { return at };
         let escalated = match pace.tries {
-            tries if rule.escalates && tries > 0 && !self.core.leaving => rule.backoff.delay(self.jitter, tries),
+            tries if rule.escalates && tries > 0 && !self.core.leaving => rule.backoff.delay(self.ids.jitter, tries),
             _ => Duration::ZERO,
         };
         at.max(pace.last + escalated.max(rule.min_interval))

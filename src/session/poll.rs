@@ -2,31 +2,19 @@
 
 use core::time::Duration;
 
+use super::engine::{Engine, Flight, InHand};
 use super::plan::{FLOW, Next};
-use super::{InFlight, InHand, Session, cx};
 use crate::event::Cause;
 use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
-use crate::provider::{Fact, Provider, Replay, Rule, Unbuildable};
+use crate::provider::{Cx, Fact, Provider, Replay, Rule, Unbuildable};
 use crate::{Input, NeedKind, Output, Shape, Timestamp};
 
 /// How much longer than its timeout a request is waited for, so that the driver's verdict comes first.
 const GRACE: Duration = Duration::from_secs(5);
 
-impl<P: Provider> Session<P> {
-    /// Gives what the last poll waits for, where nothing has happened since and this one comes too early again.
-    #[inline]
-    pub(super) fn still_waits(&mut self, now: Timestamp) -> Option<(Timestamp, Next<P::Step>)> {
-        let quiet = self.quiet.filter(|(until, _)| now < *until)?;
-        if now < self.core.clock || now > Timestamp::LATEST {
-            return None;
-        }
-        self.core.clock = now;
-        Some(quiet)
-    }
-
-    #[inline(never)]
-    pub(super) fn poll_output(&mut self, now: Timestamp) -> Output {
-        let now = self.tick(now);
+impl<P: Provider> Engine<P> {
+    /// Gives the next output; `waits` is what it waits for, where it says so.
+    pub(super) fn poll_output(&mut self, now: Timestamp, waits: &mut Option<(Timestamp, Next<P::Step>)>) -> Output {
         loop {
             if self.has_output()
                 && let Some(output) = self.pop_output()
@@ -35,7 +23,7 @@ impl<P: Provider> Session<P> {
             }
             let (at, next) = self.next();
             if at > now {
-                self.quiet = Some((at, next));
+                *waits = Some((at, next));
                 return Output::Wait { until: at, on: self.waiting_on(next) };
             }
             match next {
@@ -57,8 +45,10 @@ impl<P: Provider> Session<P> {
                     }
                     // A request is large: it is moved once, from where the provider makes it to where it is handed out.
                     let mut facts = Vec::new();
+                    let (entropy, state) = (self.ids.entropy(), &mut self.core.state);
+                    let mut cx = Cx { now, entropy, state, facts: &mut facts };
                     match self.provider.request(
-                        &mut cx!(self, now, facts),
+                        &mut cx,
                         step,
                         in_hand(self.answer.as_deref(), self.provider.rule(step)),
                     ) {
@@ -83,19 +73,19 @@ impl<P: Provider> Session<P> {
 
     /// Tells whether something waits to be told once.
     pub(super) fn has_news(&self) -> bool {
-        !self.events.is_empty() || self.cancel.is_some() || self.unsaved && self.options.durable
+        !self.out.events.is_empty() || self.out.cancel.is_some() || self.out.unsaved && self.options.durable
     }
 
     fn pop_output(&mut self) -> Option<Output> {
-        if let Some(seq) = self.cancel.take() {
-            return Some(Output::Cancel(RequestId { epoch: self.epoch, life: self.life, seq }));
+        if let Some(seq) = self.out.cancel.take() {
+            return Some(Output::Cancel(self.ids.request(seq)));
         }
         // Before the events: a program that ends when it hears of a refusal must find it in its file.
-        if self.unsaved && self.options.durable {
-            self.unsaved = false;
+        if self.out.unsaved && self.options.durable {
+            self.out.unsaved = false;
             return Some(Output::Save);
         }
-        if let Some(event) = self.events.pop() {
+        if let Some(event) = self.out.events.pop() {
             return Some(Output::Event(event));
         }
         let aside = self.aside.as_deref().map(|aside| &aside.reason);
@@ -111,7 +101,7 @@ impl<P: Provider> Session<P> {
         // It grew old in hand, or a resume has come in between: it was not refused.
         self.answer = None;
         // A snapshot must not say that the step has left.
-        self.saving = None;
+        self.out.saving = None;
         self.core.clear_plans_of(now, step);
         self.ask_for(now, step, kind);
         false
@@ -119,8 +109,9 @@ impl<P: Provider> Session<P> {
 
     /// Tells whether a snapshot that says that the step has left must be stored before it leaves.
     fn must_be_saved(&mut self, step: P::Step) -> bool {
-        let save = self.options.durable && self.provider.rule(step).replay != Replay::Safe && self.saving != Some(step);
-        self.saving = save.then_some(step);
+        let save =
+            self.options.durable && self.provider.rule(step).replay != Replay::Safe && self.out.saving != Some(step);
+        self.out.saving = save.then_some(step);
         save
     }
 
@@ -138,9 +129,9 @@ impl<P: Provider> Session<P> {
         }
         self.absorb(now, facts);
         self.note_sent(now, step);
-        self.seq = self.seq.wrapping_add(1);
-        self.in_flight = Some(InFlight { step, seq: self.seq, deadline: now + timeout.saturating_add(GRACE) });
-        let id = RequestId { epoch: self.epoch, life: self.life, seq: self.seq };
+        self.ids.seq = self.ids.seq.wrapping_add(1);
+        self.flight = Some(Flight { step, seq: self.ids.seq, deadline: now + timeout.saturating_add(GRACE) });
+        let id = self.ids.request(self.ids.seq);
         (id, SendPolicy { timeout, max_body: self.options.max_body })
     }
 
@@ -172,8 +163,8 @@ impl<P: Provider> Session<P> {
 
     /// The driver did not report in time: nobody knows whether the request arrived.
     fn lose_in_flight(&mut self, now: Timestamp) {
-        if let Some(InFlight { step, seq, .. }) = self.in_flight.take() {
-            self.cancel = Some(seq);
+        if let Some(Flight { step, seq, .. }) = self.flight.take() {
+            self.out.cancel = Some(seq);
             self.failed(now, step, Failure::maybe_sent(FailureKind::Timeout));
         }
     }

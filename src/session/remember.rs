@@ -1,6 +1,7 @@
 //! What a new session takes over of an earlier one of the same login.
 
 use super::Session;
+use super::core::Core;
 use super::resume::{Read, read};
 use super::tally::Fate;
 use crate::provider::Provider;
@@ -39,13 +40,13 @@ impl<P: Provider> Session<P> {
     /// [`ResumeError`] tells why nothing is taken over: the text is damaged or of a newer format, or of another
     /// provider, server or account. The session is as it was then.
     pub fn remember(&mut self, earlier: &Snapshot) -> Result<(), ResumeError> {
-        let read = read(earlier, &self.provider, None)?;
+        let read = read(earlier, self.provider(), None)?;
         let Read { epoch, in_flight, unbuilt, may_live_on, session, .. } = read;
         let mut core = session.ok_or(ResumeError::Damaged)?;
         core.know_sums();
         core.bound_waits();
         let in_flight = in_flight.filter(|_| core.closed.is_none());
-        if let Some(rule) = in_flight.map(|step| self.provider.rule(step)) {
+        if let Some(rule) = in_flight.map(|step| self.provider().rule(step)) {
             if let Some(kind) = rule.spends.filter(|kind| kind.is_judged()) {
                 core.count(kind, Fate::Lost);
             }
@@ -53,25 +54,25 @@ impl<P: Provider> Session<P> {
                 core.code_spent = core.code_spent.max(Some(core.clock + Totp::STEP));
             }
         }
-        if may_live_on || in_flight.is_some_and(|step| self.provider.rule(step).opens) {
-            self.tell(Event::MayLiveOn);
+        let Core { phase, clock, .. } = self.0.inside().core;
+        // The first call tells how far back its clock is, as after a resume.
+        let now = if phase == Phase::Idle { clock.max(core.clock) } else { clock };
+        core.set_back(core.clock.since(now));
+        let (_, engine) = self.0.open(now);
+        if may_live_on || in_flight.is_some_and(|step| engine.provider.rule(step).opens) {
+            engine.tell(Event::MayLiveOn);
         }
-        if self.core.phase == Phase::Idle {
-            // The first call tells how far back its clock is, as after a resume.
-            self.core.clock = self.core.clock.max(core.clock);
-            self.epoch = self.epoch.max(epoch.saturating_add(1));
-        } else if core.clock > self.core.clock {
-            core.set_back(core.clock.since(self.core.clock));
+        if phase == Phase::Idle {
+            engine.ids.epoch = engine.ids.epoch.max(epoch.saturating_add(1));
         }
         // Whoever begins anew after a long wait does not begin at the first cap.
-        if core.penalty >= self.core.penalty {
-            self.core.over = core.over;
+        if core.penalty >= engine.core.penalty {
+            engine.core.over = core.over;
         }
-        self.core.penalty = self.core.penalty.max(core.penalty);
-        self.core.code_spent = self.core.code_spent.max(core.code_spent);
-        self.core.tally.remember(core.tally);
-        self.core.sum_up();
-        self.quiet = None;
+        engine.core.penalty = engine.core.penalty.max(core.penalty);
+        engine.core.code_spent = engine.core.code_spent.max(core.code_spent);
+        engine.core.tally.remember(core.tally);
+        engine.core.sum_up();
         Ok(())
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use super::Session;
 use super::core::Core;
+use super::engine::{Engine, Ids};
 use super::plan::{AT_ONCE, FLOW};
-use super::{Session, cx};
 use crate::exchange::{Failure, FailureKind};
 use crate::provider::{Identity, Provider};
 use crate::{Event, NeedKind, Options, Phase, ResumeError, Seed, Snapshot, Timestamp, Totp};
@@ -124,39 +125,39 @@ impl<P: Provider> Session<P> {
         }
         provider.admits(&core.state).map_err(ResumeError::NotAdmitted)?;
         let stored_at = core.clock;
-        let mut session = Self::with_core(provider, options, &seed.into(), epoch, core);
-        let now = session.tick(now);
+        let mut resumed = Self::of(Engine::new(provider, options, Ids::new(&seed.into(), epoch), core));
+        let (now, engine) = resumed.0.open(now);
         // No request leaves that would put this further ahead, but for those of a logout, whom it does not delay.
-        if !session.core.leaving {
-            session.core.flow = session.core.flow.min(session.core.clock + AT_ONCE + FLOW);
+        if !engine.core.leaving {
+            engine.core.flow = engine.core.flow.min(engine.core.clock + AT_ONCE + FLOW);
         }
         // No box and no wait is known to be longer, and a text that was edited keeps nobody from its session for ever.
-        session.core.bound_waits();
+        engine.core.bound_waits();
         // Nobody tried anything meanwhile, so patience, with a logout too, begins anew.
-        session.core.ending = session.core.ending.map(|_| now);
-        session.core.trouble = session.core.trouble.map(|_| now);
+        engine.core.ending = engine.core.ending.map(|_| now);
+        engine.core.trouble = engine.core.trouble.map(|_| now);
         if read.may_live_on {
-            session.tell(Event::MayLiveOn);
+            engine.tell(Event::MayLiveOn);
         }
         if let Some(step) = read.in_flight
-            && session.core.closed.is_none()
+            && engine.core.closed.is_none()
         {
             // The plans in the text may be those from before it left.
-            session.core.clear_due_plans_of(step);
+            engine.core.clear_due_plans_of(step);
             if read.unbuilt {
-                if session.provider.rule(step).spends == Some(NeedKind::Totp) {
+                if engine.provider.rule(step).spends == Some(NeedKind::Totp) {
                     // Which code it was is not stored: none of the steps that were possible then is taken again.
-                    session.core.code_spent = session.core.code_spent.max(Some(stored_at + Totp::STEP));
+                    engine.core.code_spent = engine.core.code_spent.max(Some(stored_at + Totp::STEP));
                 }
-                let mut facts = Vec::new();
-                session.provider.may_have_left(&mut cx!(session, now, facts), step);
-                session.absorb(now, facts);
+                engine.consult(now, |provider, cx| provider.may_have_left(cx, step));
             }
-            session.failed(now, step, Failure::maybe_sent(FailureKind::Interrupted));
+            engine.failed(now, step, Failure::maybe_sent(FailureKind::Interrupted));
         }
-        Ok(session)
+        Ok(resumed)
     }
+}
 
+impl<P: Provider> Engine<P> {
     pub(super) fn write_snapshot(&self) -> Snapshot {
         let Identity { provider, server, account, key, .. } = self.provider.identity();
         let written = Written {
@@ -166,10 +167,10 @@ impl<P: Provider> Session<P> {
             account,
             key,
             egress: self.options.egress.as_deref(),
-            epoch: self.epoch,
-            in_flight: self.in_flight.as_ref().map(|in_flight| in_flight.step).or(self.saving),
-            unbuilt: self.in_flight.is_none() && self.saving.is_some(),
-            may_live_on: self.events.holds(&Event::MayLiveOn),
+            epoch: self.ids.epoch,
+            in_flight: self.flight.as_ref().map(|flight| flight.step).or(self.out.saving),
+            unbuilt: self.flight.is_none() && self.out.saving.is_some(),
+            may_live_on: self.out.events.holds(&Event::MayLiveOn),
             session: &self.core,
         };
         // Growing would leave unwiped copies behind, so the buffer starts larger than any session

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http::{Request, Uri};
 
-use super::{Session, cx};
+use super::Session;
+use super::engine::Engine;
 use crate::provider::{Cx, Observed, Provider, Unauthorized};
 use crate::{Accepted, AuthorizeError, Secret, Ticket, Timestamp};
 
@@ -79,7 +80,20 @@ impl<P: Streams> Session<P> {
     /// [`AuthorizeError::NotReady`] while there is no session, in a penalty box, or before the server
     /// has given the key that a stream is opened with.
     pub fn authorize_stream(&mut self, now: Timestamp) -> Result<StreamOpening, AuthorizeError> {
-        let now = self.tick(now);
+        let (now, engine) = self.0.open(now);
+        engine.open_stream(now)
+    }
+
+    /// Takes a frame of the stream; one that casts doubt on the session leads to a look, as
+    /// [`Machine::check`](crate::Machine::check) does. Frames with the user's data may be left out.
+    pub fn observe_stream(&mut self, now: Timestamp, ticket: &Ticket, frame: &[u8]) -> Accepted {
+        let (now, engine) = self.0.open(now);
+        engine.take_frame(now, ticket, frame)
+    }
+}
+
+impl<P: Streams> Engine<P> {
+    fn open_stream(&mut self, now: Timestamp) -> Result<StreamOpening, AuthorizeError> {
         let phase = self.phase_now();
         let not_ready = |tier, until| AuthorizeError::NotReady { phase, tier, until };
         if !self.serves_calls() {
@@ -88,16 +102,14 @@ impl<P: Streams> Session<P> {
         if self.core.penalty > now {
             return Err(not_ready(None, Some(self.core.penalty)));
         }
-        let mut facts = Vec::new();
-        let authorized = self.provider.authorize_stream(&mut cx!(self, now, facts));
-        self.absorb(now, facts);
+        let authorized = self.consult(now, |provider, cx| provider.authorize_stream(cx));
         let (request, first_frame) = authorized.map_err(|error| match error {
             Unauthorized::NotReady(tier) => not_ready(tier, None),
             Unauthorized::Unsignable(part) => AuthorizeError::Unsignable(part),
         })?;
         let ticket = Ticket {
-            epoch: self.epoch,
-            life: self.life,
+            epoch: self.ids.epoch,
+            life: self.ids.life,
             generation: self.core.generation,
             method: request.method().clone(),
             uri: without_query(request.uri()),
@@ -106,16 +118,11 @@ impl<P: Streams> Session<P> {
         Ok(StreamOpening { request, first_frame, ticket })
     }
 
-    /// Takes a frame of the stream; one that casts doubt on the session leads to a look, as
-    /// [`Machine::check`](crate::Machine::check) does. Frames with the user's data may be left out.
-    pub fn observe_stream(&mut self, now: Timestamp, ticket: &Ticket, frame: &[u8]) -> Accepted {
-        let now = self.tick(now);
+    fn take_frame(&mut self, now: Timestamp, ticket: &Ticket, frame: &[u8]) -> Accepted {
         if !self.is_current(ticket) {
             return Accepted::Stale;
         }
-        let mut facts = Vec::new();
-        let observed = self.provider.observe_stream(&mut cx!(self, now, facts), frame);
-        self.absorb(now, facts);
+        let observed = self.consult(now, |provider, cx| provider.observe_stream(cx, frame));
         if observed == Observed::Doubt {
             self.want_check(now);
         }

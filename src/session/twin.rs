@@ -1,8 +1,7 @@
 //! Copies of a session, so that a walk can let more than one thing happen to it.
 
-use zeroize::Zeroizing;
-
-use super::{InHand, Session};
+use super::Session;
+use super::engine::{Engine, InHand};
 use crate::provider::Provider;
 use crate::{Credentials, Input, Totp};
 
@@ -13,36 +12,42 @@ where
     /// Makes a session that is the same in everything, requests in flight and answers in hand included.
     /// Two of one kind must never meet one server: their request ids are the same.
     pub(crate) fn twin(&self, provider: P) -> Self {
-        Self {
-            provider,
-            options: self.options.clone(),
-            jitter: self.jitter,
-            key: Zeroizing::new(*self.key),
-            epoch: self.epoch,
-            life: self.life,
-            seq: self.seq,
-            counter: self.counter,
-            core: self.core.clone(),
-            leaving: self.leaving,
-            aside: self.aside.clone(),
-            in_flight: self.in_flight,
-            answer: self.answer.as_deref().and_then(copy).map(Box::new),
-            code_before: self.code_before,
-            skew: self.skew,
-            checked_at: self.checked_at,
-            saving: self.saving,
-            unsaved: self.unsaved,
-            cancel: self.cancel,
-            events: self.events.clone(),
-            quiet: self.quiet,
-        }
+        Self(self.0.twin(self.0.inside().twin(provider)))
     }
 }
 
 impl<P: Provider> Session<P> {
     /// Names the step in flight, or else the one that is planned.
     pub(crate) fn step(&self) -> Option<&'static str> {
-        let in_flight = self.in_flight.as_ref().map(|in_flight| in_flight.step);
+        self.0.inside().step()
+    }
+}
+
+impl<P: Provider> Engine<P>
+where
+    P::State: Clone,
+{
+    fn twin(&self, provider: P) -> Self {
+        Self {
+            provider,
+            options: self.options.clone(),
+            ids: self.ids.clone(),
+            core: self.core.clone(),
+            leaving: self.leaving,
+            aside: self.aside.clone(),
+            flight: self.flight,
+            answer: self.answer.as_deref().and_then(copy).map(Box::new),
+            code_before: self.code_before,
+            skew: self.skew,
+            checked_at: self.checked_at,
+            out: self.out.clone(),
+        }
+    }
+}
+
+impl<P: Provider> Engine<P> {
+    fn step(&self) -> Option<&'static str> {
+        let in_flight = self.flight.as_ref().map(|flight| flight.step);
         let planned = || self.core.due.as_ref().map(|due| due.step);
         in_flight.or_else(planned).map(|step| self.provider.rule(step).name)
     }

@@ -1,0 +1,248 @@
+//! What a session is made of, and how the provider is asked.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::aside::Aside;
+use super::core::Core;
+use super::door::Inside;
+use super::queue::Queue;
+use crate::conceal::Words;
+use crate::provider::{Cx, Entropy, Fact, Provider, Verdict};
+use crate::{Because, Event, Input, Options, Phase, RequestId, Seed, Timestamp};
+
+/// One session. Every function that changes it takes the time that [`Door::open`](super::door::Door::open) gave.
+pub(super) struct Engine<P: Provider> {
+    pub(super) provider: P,
+    pub(super) options: Arc<Options>,
+    pub(super) ids: Ids,
+    pub(super) core: Core<P::Step, P::State>,
+    /// A logout leaves the session alone, as soon as what is in flight is answered.
+    pub(super) leaving: bool,
+    /// How this life ended, where the session lives on.
+    pub(super) aside: Option<Box<Aside>>,
+    pub(super) flight: Option<Flight<P::Step>>,
+    /// The answer to the last need, until the step that spends it has been judged.
+    pub(super) answer: Option<Box<InHand>>,
+    /// The end of the one-time code before the one in flight.
+    pub(super) code_before: Option<Timestamp>,
+    /// The difference of clocks that was told last, in milliseconds.
+    pub(super) skew: i64,
+    /// When a look that somebody asked for was last made.
+    pub(super) checked_at: Timestamp,
+    pub(super) out: Out<P::Step>,
+}
+
+/// What makes this life of a session differ from every other.
+#[cfg_attr(feature = "testing", derive(Clone))]
+pub(super) struct Ids {
+    /// Feeds the spread of waits.
+    pub(super) jitter: u64,
+    /// Feeds the provider's nonces and exponents.
+    pub(super) key: Zeroizing<[u8; 24]>,
+    pub(super) epoch: u64,
+    pub(super) life: u32,
+    pub(super) seq: u32,
+    /// Counts what was given to the provider with entropy.
+    pub(super) counter: u32,
+}
+
+/// A request whose answer is awaited.
+#[derive(Clone, Copy)]
+pub(super) struct Flight<S> {
+    pub(super) step: S,
+    pub(super) seq: u32,
+    /// When the driver's verdict is no longer waited for.
+    pub(super) deadline: Timestamp,
+}
+
+/// An answer that waits for its step.
+pub(super) struct InHand {
+    pub(super) input: Input,
+    /// Until when it can be used.
+    pub(super) until: Option<Timestamp>,
+}
+
+/// What the driver is to be told.
+#[cfg_attr(feature = "testing", derive(Clone))]
+pub(super) struct Out<S> {
+    pub(super) events: Queue,
+    /// The request whose answer is no longer wanted.
+    pub(super) cancel: Option<u32>,
+    /// Whether something has happened that a crash must not lose.
+    pub(super) unsaved: bool,
+    /// The harmful step before which the driver was asked to save.
+    pub(super) saving: Option<S>,
+}
+
+impl Ids {
+    pub(super) fn new(seed: &Seed, epoch: u64) -> Self {
+        let [j0, j1, j2, j3, j4, j5, j6, j7, key @ ..] = &*seed.0;
+        let jitter = u64::from_le_bytes([*j0, *j1, *j2, *j3, *j4, *j5, *j6, *j7]);
+        let life = (crate::retry::split_mix(jitter) >> 32) as u32;
+        Self { jitter, key: Zeroizing::new(*key), epoch, life, seq: 0, counter: 0 }
+    }
+
+    pub(super) fn entropy(&mut self) -> Entropy<'_> {
+        self.counter = self.counter.wrapping_add(1);
+        let counter = u64::from(self.life) << 32 | u64::from(self.counter);
+        Entropy { key: &self.key, epoch: self.epoch, counter }
+    }
+
+    pub(super) const fn request(&self, seq: u32) -> RequestId {
+        RequestId { epoch: self.epoch, life: self.life, seq }
+    }
+}
+
+impl<P: Provider> Engine<P> {
+    pub(super) fn new(provider: P, options: Arc<Options>, ids: Ids, core: Core<P::Step, P::State>) -> Self {
+        Self {
+            provider,
+            options,
+            ids,
+            core,
+            leaving: false,
+            aside: None,
+            flight: None,
+            answer: None,
+            code_before: None,
+            skew: 0,
+            checked_at: Timestamp::from_millis(0),
+            out: Out { events: Queue::default(), cancel: None, unsaved: false, saving: None },
+        }
+    }
+
+    /// Asks the provider, and gives what it told beside its answer.
+    #[inline]
+    pub(super) fn ask_provider<R>(
+        &mut self,
+        now: Timestamp,
+        ask: impl FnOnce(&P, &mut Cx<'_, P::State>) -> R,
+    ) -> (R, Vec<Fact>) {
+        let mut facts = Vec::new();
+        let entropy = self.ids.entropy();
+        let said = ask(&self.provider, &mut Cx { now, entropy, state: &mut self.core.state, facts: &mut facts });
+        (said, facts)
+    }
+
+    /// Asks the provider, and takes what it tells beside its answer.
+    #[inline]
+    pub(super) fn consult<R>(&mut self, now: Timestamp, ask: impl FnOnce(&P, &mut Cx<'_, P::State>) -> R) -> R {
+        let (said, facts) = self.ask_provider(now, ask);
+        self.absorb(now, facts);
+        said
+    }
+
+    pub(super) fn start(&mut self, now: Timestamp) {
+        if self.core.phase != Phase::Idle {
+            return;
+        }
+        self.core.trouble = Some(now);
+        self.set_phase(now, Phase::Opening);
+        let probe = if self.core.adopted { self.provider.probe(&self.core.state) } else { None };
+        let verdict = match probe {
+            Some(step) => Verdict::next(step),
+            None => self.consult(now, |provider, cx| provider.open(cx, Because::Opening)),
+        };
+        self.apply(now, None, verdict);
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.out.events.push(event);
+    }
+
+    pub(super) fn set_phase(&mut self, now: Timestamp, to: Phase) {
+        let (from, shown) = (self.core.phase, self.phase_now());
+        if from != to {
+            self.core.phase = to;
+            self.core.since = now;
+            // What was usable and is not, without anybody being asked, is in trouble.
+            if from == Phase::Active && self.core.opened.is_some() {
+                self.core.trouble.get_or_insert(now);
+            }
+            if shown != self.phase_now() {
+                self.tell(Event::PhaseChanged { from: shown, to });
+            }
+        }
+    }
+
+    /// Takes what the provider told beside its answer, which is mostly nothing.
+    #[inline]
+    pub(super) fn absorb(&mut self, now: Timestamp, facts: Vec<Fact>) {
+        if !facts.is_empty() {
+            self.absorb_all(now, facts);
+        }
+    }
+
+    fn absorb_all(&mut self, now: Timestamp, facts: Vec<Fact>) {
+        for fact in facts {
+            match fact {
+                Fact::Tell(mut event) => {
+                    if let Some(answer) = &self.answer {
+                        Words::of(&answer.input).blot_event(&mut event);
+                    }
+                    self.tell(event);
+                }
+                Fact::Penalty(lasts) => self.penalize(now, lasts),
+                Fact::NewTokens => {
+                    self.core.generation = self.core.generation.wrapping_add(1);
+                    self.out.unsaved = true;
+                }
+                Fact::Doubt(cause) => self.trouble(now, cause),
+                Fact::TokensRefused => {
+                    // The next process must not call with them either.
+                    self.out.unsaved = true;
+                    self.core.keepalive = None;
+                    self.core.renewal = None;
+                    self.core.check_at = None;
+                    // What waits for a person looks on when the next token has been taken, and asks again if it must.
+                    if let Some(open) = &mut self.core.need {
+                        open.poll = None;
+                    }
+                }
+                Fact::Usable(usable) => self.core.usable = usable,
+                Fact::Settled(kind) => {
+                    if self.core.need.take_if(|open| open.need.kind == kind).is_some() {
+                        // As after an answer, patience begins anew.
+                        self.core.trouble = self.core.trouble.map(|_| now);
+                    }
+                }
+                Fact::Found(found) => self.core.found = found,
+                Fact::Stuck(true) => self.stick(now),
+                Fact::Stuck(false) => self.core.stuck = false,
+                Fact::Accepted(kind) => {
+                    self.core.tally.accepted(kind);
+                    self.core.sum_up();
+                }
+                Fact::Progress => {
+                    self.core.attempt = 0;
+                    self.core.ease(|step| self.provider.rule(step).escalates);
+                }
+            }
+        }
+    }
+}
+
+impl<P: Provider> Inside for Engine<P> {
+    fn clock(&self) -> Timestamp {
+        self.core.clock
+    }
+
+    fn set_clock(&mut self, now: Timestamp) {
+        self.core.clock = now;
+    }
+
+    fn set_back(&mut self, by: Duration) {
+        self.core.set_back(by);
+        self.checked_at = self.checked_at - by;
+        // What it signed has the time of the clock that was wrong.
+        if let Some(until) = self.answer.as_mut().and_then(|answer| answer.until.as_mut()) {
+            *until = Timestamp::from_millis(0);
+        }
+        if let Some(flight) = &mut self.flight {
+            flight.deadline = flight.deadline - by;
+        }
+    }
+}

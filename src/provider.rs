@@ -37,9 +37,6 @@ pub trait Provider {
     /// each time.
     fn rule(&self, step: Self::Step) -> &Rule;
 
-    /// Gives the base URL for the user's own calls.
-    fn base<'a>(&'a self, state: &'a Self::State) -> &'a BaseUrl;
-
     /// Says how to begin: with a step, or with a question.
     fn open(&self, cx: &mut Cx<'_, Self::State>, because: Because) -> Verdict<Self::Step>;
 
@@ -62,14 +59,9 @@ pub trait Provider {
     /// Shows what is known of an open session.
     fn live<'a>(&self, state: &'a Self::State) -> Option<&'a Self::Live>;
 
-    /// Drops what a proven expiry makes worthless.
-    fn forget(&self, state: &mut Self::State) {
-        *state = Self::State::default();
-    }
-
-    /// Drops what a closed session has no use for: everything, unless something outlives all sessions,
-    /// as an owner's consent does.
-    fn retire(&self, state: &mut Self::State) {
+    /// Drops what an end makes worthless: everything, unless something outlives a session, as an owner's consent does.
+    fn forget(&self, state: &mut Self::State, ended: Ended) {
+        let _ = ended;
         *state = Self::State::default();
     }
 
@@ -112,11 +104,8 @@ pub trait Provider {
         answer: Option<&Input>,
     ) -> Result<Request<Vec<u8>>, Unbuildable>;
 
-    /// Makes sense of the response to a step.
-    fn interpret(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step, response: Response<'_>) -> Verdict<Self::Step>;
-
-    /// Says how to go on where nobody knows whether a step with [`Replay::Never`] arrived.
-    fn lost(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step) -> Verdict<Self::Step>;
+    /// Makes sense of what came of a step.
+    fn interpret(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step, outcome: Outcome<'_>) -> Verdict<Self::Step>;
 
     /// Takes note of a step that an earlier process may have sent: it had stored the session before
     /// [`Provider::request`] was asked, so what that notes in the state is not there.
@@ -127,15 +116,8 @@ pub trait Provider {
     /// Names the step that finds out whether the session lives, if there is something to find out.
     fn probe(&self, state: &Self::State) -> Option<Self::Step>;
 
-    /// Names the step that ends the session at the server, if there is something to end.
-    fn logout(&self, state: &Self::State) -> Option<Self::Step>;
-
-    /// Tells whether tokens stay valid at the server after a logout that has nothing to send, as where
-    /// the protocol has no call for it; the end is then told with [`Event::MayLiveOn`].
-    fn leaves_behind(&self, state: &Self::State) -> bool {
-        let _ = state;
-        false
-    }
+    /// Says how the session is ended at the server.
+    fn logout(&self, state: &Self::State) -> Leave<Self::Step>;
 
     /// Puts tokens, cookies or a signature on a call of the user's own.
     ///
@@ -146,24 +128,62 @@ pub trait Provider {
     /// Makes sense of what a call of the user's own got.
     fn observe(&self, cx: &mut Cx<'_, Self::State>, call: &Ticket, response: Response<'_>) -> Observed;
 
-    /// Names the step that a call of the user's own repeats, such as a keepalive: both keep one
-    /// [pace](Rule::min_interval), and what such a call got is taken for the answer to the session's own.
-    fn repeats(&self, path: &str) -> Option<Self::Step> {
-        let _ = path;
-        None
+    /// Says where the user's own calls go, and what a call to a path is. It is asked once more when the answer comes, and
+    /// says the same then.
+    fn target<'a>(&'a self, state: &'a Self::State, path: &str) -> Target<'a, Self::Step> {
+        let _ = (state, path);
+        Target::new(self.identity().server)
     }
+}
 
-    /// Names the API that a path belongs to, where the server limits each of its APIs for itself: a call that is one too
-    /// many holds back further calls of that API and nothing else. One limit is for all otherwise.
-    fn api(&self, path: &str) -> Option<&'static str> {
-        let _ = path;
-        None
-    }
+/// What came of a request.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome<'a> {
+    /// This response.
+    Response(Response<'a>),
+    /// Nobody knows whether it arrived, and its rule does not let it be sent again by itself.
+    Lost,
+}
 
-    /// Names the part of the provider that a path belongs to, where it has several.
-    fn tier(&self, path: &str) -> Option<&'static str> {
-        let _ = path;
-        None
+/// How a session is ended at the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Leave<S> {
+    /// There is nothing to end.
+    Nothing,
+    /// This step ends it.
+    Step(S),
+    /// Tokens stay valid and the protocol has no call that ends them; the end is told with [`Event::MayLiveOn`].
+    Abandon,
+}
+
+/// Why a state has lost its worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// The session was proven dead, and a new login follows.
+    Expired,
+    /// It is closed for good.
+    Closed,
+}
+
+/// Where a call of the user's own goes, and what it is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target<'a, S> {
+    /// The base URL of all calls.
+    pub base: &'a BaseUrl,
+    /// The part of the provider that the path belongs to, where it has several.
+    pub tier: Option<&'static str>,
+    /// The API that the path belongs to, where the server limits each of its APIs for itself: a call that is one too many
+    /// holds back further calls of that API and nothing else. One limit is for all otherwise.
+    pub api: Option<&'static str>,
+    /// The step that the call repeats, such as a keepalive: both keep one [pace](Rule::min_interval), and what such a call
+    /// got is taken for the answer to the session's own.
+    pub repeats: Option<S>,
+}
+
+impl<'a, S> Target<'a, S> {
+    /// Makes a target of which nothing is known but the base URL.
+    pub const fn new(base: &'a BaseUrl) -> Self {
+        Self { base, tier: None, api: None, repeats: None }
     }
 }
 

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, StatusCode, request::Parts};
 use sansession::provider::{
-    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Unauthorized, Unbuildable, Verdict,
+    Ask, Cx, Fact, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent, Unauthorized, Unbuildable,
+    Verdict,
 };
 use sansession::{
     BaseUrl, Because, CloseReason, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, secret, wire,
@@ -49,10 +50,6 @@ impl Provider for Door {
         }
     }
 
-    fn base<'a>(&'a self, _: &'a DoorState) -> &'a BaseUrl {
-        &self.0
-    }
-
     fn open(&self, _: &mut Cx<'_, DoorState>, because: Because) -> Verdict<DoorStep> {
         Ask::new(NeedKind::Pin, because).into()
     }
@@ -93,7 +90,12 @@ impl Provider for Door {
         request.body(Vec::new()).map_err(|_| Unbuildable("authorization"))
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, DoorState>, step: DoorStep, response: Response<'_>) -> Verdict<DoorStep> {
+    fn interpret(&self, cx: &mut Cx<'_, DoorState>, step: DoorStep, outcome: Outcome<'_>) -> Verdict<DoorStep> {
+        let response = match (outcome, step) {
+            (Outcome::Response(response), _) => response,
+            (Outcome::Lost, DoorStep::Open) => return Ask::new(NeedKind::Pin, Because::Lost).into(),
+            (Outcome::Lost, step) => return Verdict::next(step),
+        };
         // A proxy's page proves nothing, so the status alone decides nothing.
         let answer = wire::json::<Answer<'_>>(response.body).unwrap_or_default();
         match (step, response.status, answer.door.as_deref(), answer.token) {
@@ -116,19 +118,12 @@ impl Provider for Door {
         }
     }
 
-    fn lost(&self, _: &mut Cx<'_, DoorState>, step: DoorStep) -> Verdict<DoorStep> {
-        match step {
-            DoorStep::Open => Ask::new(NeedKind::Pin, Because::Lost).into(),
-            step => Verdict::next(step),
-        }
-    }
-
     fn probe(&self, state: &DoorState) -> Option<DoorStep> {
         state.token.as_ref().map(|_| DoorStep::Knock)
     }
 
-    fn logout(&self, state: &DoorState) -> Option<DoorStep> {
-        state.token.as_ref().map(|_| DoorStep::Shut)
+    fn logout(&self, state: &DoorState) -> Leave<DoorStep> {
+        if state.token.is_some() { Leave::Step(DoorStep::Shut) } else { Leave::Nothing }
     }
 
     fn authorize(&self, cx: &mut Cx<'_, DoorState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {

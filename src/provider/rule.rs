@@ -30,7 +30,7 @@ pub struct Rule {
     /// The pace of further attempts.
     pub backoff: Backoff,
     /// The shortest time between two requests of this step, whatever happens in between; zero for none. Calls of the
-    /// user's own that [repeat](super::Provider::repeats) it count, and have as long again for the next of theirs.
+    /// user's own that [repeat](super::Target::repeats) it count, and have as long again for the next of theirs.
     pub min_interval: Duration,
     /// Whether each further request of this step before the session is usable waits its
     /// [`Rule::backoff`], also where other steps came in between.
@@ -39,7 +39,7 @@ pub struct Rule {
     /// whose fate stays unknown is told as [`Event::MayLiveOn`](crate::Event::MayLiveOn).
     pub opens: bool,
     /// Whether a 429 to it holds back the session's own requests alone, since the server limits each of its APIs
-    /// for itself; see [`Provider::api`](super::Provider::api).
+    /// for itself; see [`Target::api`](super::Target::api).
     pub own_limit: bool,
 }
 
@@ -133,6 +133,6 @@ pub enum Replay {
     Safe,
     /// Ask the server how things stand first.
     Probe,
-    /// Do not send it again by itself: [`Provider::lost`](super::Provider::lost) says how to go on.
+    /// Do not send it again by itself: what follows from [`Outcome::Lost`](super::Outcome::Lost) says how to go on.
     Never,
 }

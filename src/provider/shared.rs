@@ -5,8 +5,10 @@ use std::sync::Arc;
 use http::Request;
 use http::request::Parts;
 
-use super::{Ask, Cx, Identity, Observed, Provider, Rule, Unauthorized, Unbuildable, Verdict};
-use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket};
+use super::{
+    Ask, Cx, Ended, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized, Unbuildable, Verdict,
+};
+use crate::{Because, Input, NeedKind, Rejection, Response, Ticket};
 
 #[deny(clippy::missing_trait_methods, reason = "a default here would hide what the provider says")]
 impl<P: Provider> Provider for Arc<P> {
@@ -21,10 +23,6 @@ impl<P: Provider> Provider for Arc<P> {
 
     fn rule(&self, step: Self::Step) -> &Rule {
         (**self).rule(step)
-    }
-
-    fn base<'a>(&'a self, state: &'a Self::State) -> &'a BaseUrl {
-        (**self).base(state)
     }
 
     fn open(&self, cx: &mut Cx<'_, Self::State>, because: Because) -> Verdict<Self::Step> {
@@ -43,12 +41,8 @@ impl<P: Provider> Provider for Arc<P> {
         (**self).live(state)
     }
 
-    fn forget(&self, state: &mut Self::State) {
-        (**self).forget(state);
-    }
-
-    fn retire(&self, state: &mut Self::State) {
-        (**self).retire(state);
+    fn forget(&self, state: &mut Self::State, ended: Ended) {
+        (**self).forget(state, ended);
     }
 
     fn answered(
@@ -78,12 +72,8 @@ impl<P: Provider> Provider for Arc<P> {
         (**self).request(cx, step, answer)
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step, response: Response<'_>) -> Verdict<Self::Step> {
-        (**self).interpret(cx, step, response)
-    }
-
-    fn lost(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step) -> Verdict<Self::Step> {
-        (**self).lost(cx, step)
+    fn interpret(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step, outcome: Outcome<'_>) -> Verdict<Self::Step> {
+        (**self).interpret(cx, step, outcome)
     }
 
     fn may_have_left(&self, cx: &mut Cx<'_, P::State>, step: P::Step) {
@@ -94,12 +84,8 @@ impl<P: Provider> Provider for Arc<P> {
         (**self).probe(state)
     }
 
-    fn logout(&self, state: &Self::State) -> Option<Self::Step> {
+    fn logout(&self, state: &Self::State) -> Leave<Self::Step> {
         (**self).logout(state)
-    }
-
-    fn leaves_behind(&self, state: &Self::State) -> bool {
-        (**self).leaves_behind(state)
     }
 
     fn authorize(&self, cx: &mut Cx<'_, Self::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
@@ -110,15 +96,7 @@ impl<P: Provider> Provider for Arc<P> {
         (**self).observe(cx, call, response)
     }
 
-    fn repeats(&self, path: &str) -> Option<Self::Step> {
-        (**self).repeats(path)
-    }
-
-    fn api(&self, path: &str) -> Option<&'static str> {
-        (**self).api(path)
-    }
-
-    fn tier(&self, path: &str) -> Option<&'static str> {
-        (**self).tier(path)
+    fn target<'a>(&'a self, state: &'a Self::State, path: &str) -> Target<'a, Self::Step> {
+        (**self).target(state, path)
     }
 }

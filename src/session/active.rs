@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::core::{Every, Moment};
 use super::engine::Engine;
-use crate::provider::{Provider, Verdict, When};
+use crate::provider::{Ended, Provider, Verdict, When};
 use crate::{Because, CloseReason, Event, Phase, Relogin, Timestamp};
 
 /// The shortest time between two renewals.
@@ -83,7 +83,7 @@ impl<P: Provider> Engine<P> {
             self.close(now, CloseReason::Expired);
             return;
         }
-        self.provider.forget(&mut self.core.state);
+        self.provider.forget(&mut self.core.state, Ended::Expired);
         self.core.trouble = Some(now);
         self.set_phase(now, Phase::Opening);
         let verdict = self.consult(now, |provider, cx| provider.open(cx, Because::Expired));

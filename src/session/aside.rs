@@ -3,7 +3,7 @@
 use super::core::Due;
 use super::end::is_waited_for;
 use super::engine::{Engine, Flight};
-use crate::provider::{Provider, Spent, Verdict};
+use crate::provider::{Leave, Provider, Spent, Verdict};
 use crate::{Cause, CloseReason, Ends, Event, Phase, Timestamp};
 
 /// How a life ended whose session goes on. It is in no snapshot, since whoever resumes one begins another life.
@@ -107,8 +107,7 @@ impl<P: Provider> Engine<P> {
     }
 
     fn has_something_to_end(&self) -> bool {
-        let state = &self.core.state;
-        self.provider.logout(state).is_some() || self.provider.leaves_behind(state)
+        self.provider.logout(&self.core.state) != Leave::Nothing
     }
 
     /// Tells whether calls of the user's own may be authorized.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use http::request::Parts;
 
 use super::engine::Engine;
-use crate::provider::{Observed, Provider, Unauthorized, Verdict};
+use crate::provider::{Observed, Outcome, Provider, Target, Unauthorized, Verdict};
 use crate::{Accepted, AuthorizeError, Misuse, Response, Ticket, Timestamp};
 
 /// How much longer than its own interval, but a quarter at most, a keepalive waits after one of the user's own.
@@ -30,7 +30,7 @@ impl<P: Provider> Engine<P> {
         if self.core.penalty > now {
             return Err(not_ready(None, Some(self.core.penalty)));
         }
-        let base = self.provider.base(&self.core.state);
+        let base = self.provider.target(&self.core.state, parts.uri.path()).base;
         let given = parts.uri.clone();
         if parts.uri.authority().is_none() && parts.uri.scheme().is_none() {
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -38,7 +38,7 @@ impl<P: Provider> Engine<P> {
         } else if !base.same_origin(&parts.uri) {
             return Err(Misuse::ForeignHost.into());
         }
-        let api = self.provider.api(parts.uri.path());
+        let Target { tier, api, repeats, .. } = self.provider.target(&self.core.state, parts.uri.path());
         if let Some(until) = api.and_then(|api| self.boxed_until(now, api)) {
             parts.uri = given;
             return Err(not_ready(None, Some(until)));
@@ -52,7 +52,7 @@ impl<P: Provider> Engine<P> {
                 Unauthorized::Unsignable(part) => AuthorizeError::Unsignable(part),
             });
         }
-        if let Some(step) = self.provider.repeats(parts.uri.path()) {
+        if let Some(step) = repeats {
             self.note_repeated(now, step);
         }
         Ok(Ticket {
@@ -61,7 +61,7 @@ impl<P: Provider> Engine<P> {
             generation: self.core.generation,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
-            tier: self.provider.tier(parts.uri.path()),
+            tier,
         })
     }
 
@@ -72,7 +72,8 @@ impl<P: Provider> Engine<P> {
         let (observed, facts) = self.ask_provider(now, |provider, cx| provider.observe(cx, ticket, response));
         self.absorb_with(now, facts, response);
         let too_many = response.status == http::StatusCode::TOO_MANY_REQUESTS || observed == Observed::Limited;
-        match self.provider.api(ticket.uri.path()) {
+        let Target { api, repeats, .. } = self.provider.target(&self.core.state, ticket.uri.path());
+        match api {
             Some(api) if too_many => self.limit(now, api, response),
             Some(api) => self.unlimited(now, api),
             None if too_many => {
@@ -81,7 +82,7 @@ impl<P: Provider> Engine<P> {
             }
             None => self.ease_limit(now, false, response),
         }
-        if let Some(step) = self.provider.repeats(ticket.uri.path()) {
+        if let Some(step) = repeats {
             self.note_repeated(now, step);
             if response.status.is_success() {
                 self.take_repeated(now, step, response);
@@ -125,7 +126,8 @@ impl<P: Provider> Engine<P> {
         if self.flight.is_some() || self.core.ending.is_some() || !readable {
             return;
         }
-        let (verdict, facts) = self.ask_provider(now, |provider, cx| provider.interpret(cx, step, response));
+        let (verdict, facts) =
+            self.ask_provider(now, |provider, cx| provider.interpret(cx, step, Outcome::Response(response)));
         if matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
             return;
         }

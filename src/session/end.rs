@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::engine::{Engine, Flight};
 use crate::event::Cause;
-use crate::provider::{Provider, Replay, Rule, Spent, Verdict};
+use crate::provider::{Ended, Leave, Provider, Replay, Rule, Spent, Verdict};
 use crate::{CloseReason, Event, Phase, Timestamp};
 
 impl<P: Provider> Engine<P> {
@@ -108,9 +108,9 @@ impl<P: Provider> Engine<P> {
         self.core.unsure = !sure;
         let free_at = self.core.hold.max(self.core.penalty);
         match self.provider.logout(&self.core.state) {
-            None => self.close(now, CloseReason::LoggedOut { confirmed: sure }),
-            Some(_) if free_at > now + self.options.logout_patience => self.end_unconfirmed(now),
-            Some(step) => {
+            Leave::Nothing | Leave::Abandon => self.close(now, CloseReason::LoggedOut { confirmed: sure }),
+            Leave::Step(_) if free_at > now + self.options.logout_patience => self.end_unconfirmed(now),
+            Leave::Step(step) => {
                 self.core.leaving = true;
                 self.core.ending = Some(now);
                 self.plan(step, now, false);
@@ -135,17 +135,19 @@ impl<P: Provider> Engine<P> {
                 self.tell(Event::MayLiveOn);
             }
         }
-        let state = &self.core.state;
         let over = matches!(reason, CloseReason::LoggedOut { confirmed: true } | CloseReason::Expired);
-        let endable = !over && self.provider.logout(state).is_some();
-        let left = !matches!(reason, CloseReason::Expired) && self.provider.leaves_behind(state);
-        if endable || left {
+        let (endable, left) = match self.provider.logout(&self.core.state) {
+            Leave::Nothing => (false, false),
+            Leave::Step(_) => (!over, !over),
+            Leave::Abandon => (false, !matches!(reason, CloseReason::Expired)),
+        };
+        if left {
             self.tell(Event::MayLiveOn);
         }
         // Where the session can still be ended, its tokens stay in the snapshot for whoever wants to do
         // that. Otherwise hardly anything of the state is of use any more.
         if !endable {
-            self.provider.retire(&mut self.core.state);
+            self.provider.forget(&mut self.core.state, Ended::Closed);
         }
         self.core.clear_plans();
         self.core.trouble = None;

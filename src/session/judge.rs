@@ -8,7 +8,7 @@ use super::core::Due;
 use super::engine::{Engine, Flight};
 use crate::conceal::Words;
 use crate::event::Cause;
-use crate::provider::{Fact, Provider, Replay, Spent, Verdict};
+use crate::provider::{Fact, Outcome, Provider, Replay, Spent, Verdict};
 use crate::{
     Accepted, Because, CloseReason, Delivery, Denial, Event, Failure, FailureKind, Input, Misuse, Phase, RequestId,
     Response, Shape, Timestamp,
@@ -34,9 +34,12 @@ impl<P: Provider> Engine<P> {
             return;
         }
         let looks = !response.status.is_success() && self.core.phase == Phase::Active && self.looks_after(step);
-        self.ease_limit(now, self.provider.rule(step).own_limit, response);
-        let (mut verdict, facts) = self.ask_provider(now, |provider, cx| provider.interpret(cx, step, response));
-        let accepted = self.provider.rule(step).spends.is_some_and(|kind| facts.contains(&Fact::Accepted(kind)));
+        let rule = self.provider.rule(step);
+        let (spends, own_limit) = (rule.spends, rule.own_limit);
+        self.ease_limit(now, own_limit, response);
+        let outcome = Outcome::Response(response);
+        let (mut verdict, facts) = self.ask_provider(now, |provider, cx| provider.interpret(cx, step, outcome));
+        let accepted = spends.is_some_and(|kind| facts.contains(&Fact::Accepted(kind)));
         self.absorb_with(now, facts, response);
         let unread = match &verdict {
             Verdict::Unreadable(why) => Some(Shape::new(self.provider.rule(step).name, why, response)),
@@ -282,7 +285,7 @@ impl<P: Provider> Engine<P> {
         if !self.count_failure(now, cause, attempts) {
             return;
         }
-        let verdict = self.consult(now, |provider, cx| provider.lost(cx, step));
+        let verdict = self.consult(now, |provider, cx| provider.interpret(cx, step, Outcome::Lost));
         match verdict {
             // Whatever comes next, it comes at the pace of failures.
             Verdict::Next { step: next, after } => {

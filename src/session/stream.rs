@@ -113,7 +113,7 @@ impl<P: Streams> Engine<P> {
             generation: self.core.generation,
             method: request.method().clone(),
             uri: without_query(request.uri()),
-            tier: self.provider.tier(request.uri().path()),
+            tier: self.provider.target(&self.core.state, request.uri().path()).tier,
         };
         Ok(StreamOpening { request, first_frame, ticket })
     }

@@ -17,6 +17,12 @@ where
 }
 
 impl<P: Provider> Session<P> {
+    /// Names the API that a path belongs to, where each has a limit of its own.
+    pub(crate) fn api(&self, path: &str) -> Option<&'static str> {
+        let engine = self.0.inside();
+        engine.provider.target(&engine.core.state, path).api
+    }
+
     /// Names the step in flight, or else the one that is planned.
     pub(crate) fn step(&self) -> Option<&'static str> {
         self.0.inside().step()

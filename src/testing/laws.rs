@@ -356,7 +356,7 @@ impl<P: Provider + Send> World<'_, P> {
             observe(self);
             self.capped = Default::default();
             // A 429 of the user's own call keeps everybody waiting, unless each API has a limit of its own.
-            let alone = self.session.provider().inner.api(ticket.uri.path()).is_some();
+            let alone = self.session.api(ticket.uri.path()).is_some();
             if let Some(limit) = response.as_ref().filter(|response| response.status().as_u16() == 429 && !alone) {
                 self.obey(limit);
             }

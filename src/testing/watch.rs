@@ -7,9 +7,10 @@ use http::Request;
 use http::request::Parts;
 
 use crate::provider::{
-    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Unauthorized, Unbuildable, Verdict, When,
+    Ask, Cx, Ended, Fact, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent, Target, Unauthorized,
+    Unbuildable, Verdict, When,
 };
-use crate::{BaseUrl, Because, CloseReason, Input, NeedKind, Rejection, Response, Ticket, Timestamp};
+use crate::{Because, CloseReason, Input, NeedKind, Rejection, Response, Ticket, Timestamp};
 
 /// How many requests one call of the session may have built before it counts as spinning.
 const SPIN: usize = 1_000;
@@ -197,10 +198,6 @@ impl<P: Provider> Provider for Watched<P> {
         self.inner.rule(step)
     }
 
-    fn base<'a>(&'a self, state: &'a P::State) -> &'a BaseUrl {
-        self.inner.base(state)
-    }
-
     fn open(&self, cx: &mut Cx<'_, P::State>, because: Because) -> Verdict<P::Step> {
         let verdict = self.facts(cx, |cx| self.inner.open(cx, because));
         self.said(From::Other, &verdict);
@@ -219,12 +216,8 @@ impl<P: Provider> Provider for Watched<P> {
         self.inner.live(state)
     }
 
-    fn forget(&self, state: &mut P::State) {
-        self.inner.forget(state);
-    }
-
-    fn retire(&self, state: &mut P::State) {
-        self.inner.retire(state);
+    fn forget(&self, state: &mut P::State, ended: Ended) {
+        self.inner.forget(state, ended);
     }
 
     fn answered(
@@ -261,16 +254,16 @@ impl<P: Provider> Provider for Watched<P> {
         self.facts(cx, |cx| self.inner.request(cx, step, answer))
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, P::State>, step: P::Step, response: Response<'_>) -> Verdict<P::Step> {
-        let verdict = self.facts_of(cx, response, |cx| self.inner.interpret(cx, step, response));
-        self.said(From::Response(step), &verdict);
-        verdict
-    }
-
-    fn lost(&self, cx: &mut Cx<'_, P::State>, step: P::Step) -> Verdict<P::Step> {
-        self.note(Note::Lost(step));
-        let verdict = self.facts(cx, |cx| self.inner.lost(cx, step));
-        self.said(From::Other, &verdict);
+    fn interpret(&self, cx: &mut Cx<'_, P::State>, step: P::Step, outcome: Outcome<'_>) -> Verdict<P::Step> {
+        let call = |cx: &mut Cx<'_, P::State>| self.inner.interpret(cx, step, outcome);
+        let (verdict, from) = match outcome {
+            Outcome::Response(response) => (self.facts_of(cx, response, call), From::Response(step)),
+            Outcome::Lost => {
+                self.note(Note::Lost(step));
+                (self.facts(cx, call), From::Other)
+            }
+        };
+        self.said(from, &verdict);
         verdict
     }
 
@@ -282,12 +275,8 @@ impl<P: Provider> Provider for Watched<P> {
         self.inner.probe(state)
     }
 
-    fn logout(&self, state: &P::State) -> Option<P::Step> {
+    fn logout(&self, state: &P::State) -> Leave<P::Step> {
         self.inner.logout(state)
-    }
-
-    fn leaves_behind(&self, state: &P::State) -> bool {
-        self.inner.leaves_behind(state)
     }
 
     fn authorize(&self, cx: &mut Cx<'_, P::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
@@ -298,16 +287,8 @@ impl<P: Provider> Provider for Watched<P> {
         self.facts_of(cx, response, |cx| self.inner.observe(cx, call, response))
     }
 
-    fn repeats(&self, path: &str) -> Option<P::Step> {
-        self.inner.repeats(path)
-    }
-
-    fn api(&self, path: &str) -> Option<&'static str> {
-        self.inner.api(path)
-    }
-
-    fn tier(&self, path: &str) -> Option<&'static str> {
-        self.inner.tier(path)
+    fn target<'a>(&'a self, state: &'a P::State, path: &str) -> Target<'a, P::Step> {
+        self.inner.target(state, path)
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Ask, Cx, Fact, Identity, Observed, Provider, Replay, Rule, Spent, Unauthorized, Unbuildable, Verdict, When,
+    Ask, Cx, Fact, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent, Unauthorized, Unbuildable,
+    Verdict, When,
 };
 use sansession::testing::{Laws, Sample};
 use sansession::{Backoff, BaseUrl, Because, Cause, CloseReason, Input, NeedKind, Phase, Rejection, Response, Ticket};
@@ -46,6 +47,17 @@ pub(crate) struct State {
 
 fn slips(token: &Option<u32>) -> bool {
     *token == Some(SLIPS)
+}
+
+fn lost(state: &State, step: Go) -> Verdict<Go> {
+    match step {
+        Go::Login => Ask::new(NeedKind::Credentials, Because::Lost).into(),
+        Go::Code => Ask::new(NeedKind::Totp, Because::Lost).into(),
+        Go::Pin => Ask::new(NeedKind::Pin, Because::Lost).into(),
+        Go::Init => Verdict::next(Go::Init),
+        step if state.token.is_some() => Verdict::next(step),
+        _ => Ask::new(NeedKind::Credentials, Because::Lost).into(),
+    }
 }
 
 fn active(cx: &Cx<'_, State>) -> Verdict<Go> {
@@ -92,10 +104,6 @@ impl Provider for Corners {
         }
     }
 
-    fn base<'a>(&'a self, _: &'a State) -> &'a BaseUrl {
-        &self.base
-    }
-
     fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Go> {
         Ask::new(NeedKind::Credentials, because).into()
     }
@@ -140,7 +148,8 @@ impl Provider for Corners {
         Ok(request)
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Go, response: Response<'_>) -> Verdict<Go> {
+    fn interpret(&self, cx: &mut Cx<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
+        let Outcome::Response(response) = outcome else { return lost(cx.state, step) };
         match (response.body.first(), step) {
             (Some(b'n'), Go::Init) => Verdict::next(Go::Login),
             (Some(b'n'), Go::Login) => {
@@ -186,23 +195,12 @@ impl Provider for Corners {
         }
     }
 
-    fn lost(&self, cx: &mut Cx<'_, State>, step: Go) -> Verdict<Go> {
-        match step {
-            Go::Login => Ask::new(NeedKind::Credentials, Because::Lost).into(),
-            Go::Code => Ask::new(NeedKind::Totp, Because::Lost).into(),
-            Go::Pin => Ask::new(NeedKind::Pin, Because::Lost).into(),
-            Go::Init => Verdict::next(Go::Init),
-            step if cx.state.token.is_some() => Verdict::next(step),
-            _ => Ask::new(NeedKind::Credentials, Because::Lost).into(),
-        }
-    }
-
     fn probe(&self, state: &State) -> Option<Go> {
         state.token.map(|_| Go::Status)
     }
 
-    fn logout(&self, state: &State) -> Option<Go> {
-        state.token.map(|_| Go::Logout)
+    fn logout(&self, state: &State) -> Leave<Go> {
+        if state.token.is_some() { Leave::Step(Go::Logout) } else { Leave::Nothing }
     }
 
     fn authorize(&self, _: &mut Cx<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {

@@ -99,7 +99,9 @@ use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use self::wire::{Endpoints, Refusal, SessionInfo};
-use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Rule, Spent, Unauthorized, Unbuildable, Verdict};
+use crate::provider::{
+    Ask, Cx, Fact, Identity, Leave, Observed, Outcome, Provider, Rule, Spent, Unauthorized, Unbuildable, Verdict,
+};
 use crate::{
     BaseUrl, Because, CloseReason, Denial, Event, Input, NeedKind, Phase, Rejection, Response, Secret, ServerText,
     Ticket, UrlError,
@@ -228,10 +230,6 @@ impl Provider for Cbrain {
         step.rule()
     }
 
-    fn base<'a>(&'a self, _: &'a CbrainState) -> &'a BaseUrl {
-        &self.base
-    }
-
     fn open(&self, _: &mut Cx<'_, CbrainState>, because: Because) -> Verdict<CbrainStep> {
         Ask::new(NeedKind::Credentials, because).into()
     }
@@ -280,8 +278,13 @@ impl Provider for Cbrain {
         request.ok_or(Unbuildable("the token has characters that no header can carry"))
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, CbrainState>, step: CbrainStep, response: Response<'_>) -> Verdict<CbrainStep> {
+    fn interpret(&self, cx: &mut Cx<'_, CbrainState>, step: CbrainStep, outcome: Outcome<'_>) -> Verdict<CbrainStep> {
         use CbrainStep::{Check, Login, Logout};
+        let response = match (outcome, step) {
+            (Outcome::Response(response), _) => response,
+            (Outcome::Lost, Login) => return Ask::new(NeedKind::Credentials, Because::Lost).into(),
+            (Outcome::Lost, step) => return Verdict::next(step),
+        };
         match (response.status, step) {
             (StatusCode::OK, Login) => self.logged_in(cx, response),
             (StatusCode::OK, Check) => self.checked(cx, response),
@@ -327,19 +330,12 @@ impl Provider for Cbrain {
         }
     }
 
-    fn lost(&self, _: &mut Cx<'_, CbrainState>, step: CbrainStep) -> Verdict<CbrainStep> {
-        match step {
-            CbrainStep::Login => Ask::new(NeedKind::Credentials, Because::Lost).into(),
-            step => Verdict::next(step),
-        }
-    }
-
     fn probe(&self, state: &CbrainState) -> Option<CbrainStep> {
         state.live.as_ref().map(|_| CbrainStep::Check)
     }
 
-    fn logout(&self, state: &CbrainState) -> Option<CbrainStep> {
-        state.live.as_ref().map(|_| CbrainStep::Logout)
+    fn logout(&self, state: &CbrainState) -> Leave<CbrainStep> {
+        if state.live.is_some() { Leave::Step(CbrainStep::Logout) } else { Leave::Nothing }
     }
 
     fn authorize(&self, cx: &mut Cx<'_, CbrainState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {

@@ -154,7 +154,9 @@ use super::wire::{Endpoints, Init};
 use super::{Expect, Refusal, Region, Takeover, Tier};
 #[cfg(doc)]
 use crate::CloseReason;
-use crate::provider::{Cx, Fact, Identity, Observed, Provider, Rule, Unauthorized, Unbuildable, Verdict};
+use crate::provider::{
+    Cx, Ended, Fact, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized, Unbuildable, Verdict,
+};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, UrlError};
 
 /// How often the session is kept alive: IBKR's page says about once a minute, and at most every 5.
@@ -243,10 +245,6 @@ impl Provider for Gateway {
         step.rule()
     }
 
-    fn base<'a>(&'a self, _: &'a GatewayState) -> &'a BaseUrl {
-        self.api.base()
-    }
-
     fn open(&self, cx: &mut Cx<'_, GatewayState>, because: Because) -> Verdict<GatewayStep> {
         cx.state.because = Some(because);
         cx.state.origin.begin();
@@ -262,10 +260,15 @@ impl Provider for Gateway {
         state.live.as_ref()
     }
 
-    fn forget(&self, state: &mut GatewayState) {
-        state.end_login();
-        state.asked = None;
-        state.done = false;
+    fn forget(&self, state: &mut GatewayState, ended: Ended) {
+        match ended {
+            Ended::Expired => {
+                state.end_login();
+                state.asked = None;
+                state.done = false;
+            }
+            Ended::Closed => *state = GatewayState::default(),
+        }
     }
 
     fn answered(
@@ -321,13 +324,12 @@ impl Provider for Gateway {
         &self,
         cx: &mut Cx<'_, GatewayState>,
         step: GatewayStep,
-        response: Response<'_>,
+        outcome: Outcome<'_>,
     ) -> Verdict<GatewayStep> {
-        self.judge(cx, step, response)
-    }
-
-    fn lost(&self, _: &mut Cx<'_, GatewayState>, _: GatewayStep) -> Verdict<GatewayStep> {
-        Verdict::next(GatewayStep::Look)
+        match outcome {
+            Outcome::Response(response) => self.judge(cx, step, response),
+            Outcome::Lost => Verdict::next(GatewayStep::Look),
+        }
     }
 
     fn may_have_left(&self, cx: &mut Cx<'_, GatewayState>, step: GatewayStep) {
@@ -344,9 +346,9 @@ impl Provider for Gateway {
         })
     }
 
-    fn logout(&self, state: &GatewayState) -> Option<GatewayStep> {
+    fn logout(&self, state: &GatewayState) -> Leave<GatewayStep> {
         // A login that may be somebody else's is left alone.
-        state.identified.then_some(GatewayStep::Logout)
+        if state.identified { Leave::Step(GatewayStep::Logout) } else { Leave::Nothing }
     }
 
     fn authorize(&self, cx: &mut Cx<'_, GatewayState>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
@@ -375,14 +377,11 @@ impl Provider for Gateway {
         }
     }
 
-    fn repeats(&self, path: &str) -> Option<GatewayStep> {
-        Some(match Own::of_path(path)? {
+    fn target<'a>(&'a self, _: &'a GatewayState, path: &str) -> Target<'a, GatewayStep> {
+        let repeats = Own::of_path(path).map(|own| match own {
             Own::Tickle => GatewayStep::Tickle,
             Own::Validate => GatewayStep::Validate,
-        })
-    }
-
-    fn tier(&self, path: &str) -> Option<&'static str> {
-        Some(Tier::of_path(path).code())
+        });
+        Target { tier: Some(Tier::of_path(path).code()), repeats, ..Target::new(self.api.base()) }
     }
 }

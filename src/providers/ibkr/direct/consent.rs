@@ -73,7 +73,8 @@ use super::remote::{Asked, VALID, signed};
 use super::token::refusal_to_denial;
 use super::what;
 use crate::provider::{
-    Ask, Cx, Entropy, Fact, Identity, Observed, Provider, Rule, Spent, Unauthorized, Unbuildable, Verdict,
+    Ask, Cx, Ended, Entropy, Fact, Identity, Leave, Observed, Outcome, Provider, Rule, Spent, Unauthorized,
+    Unbuildable, Verdict,
 };
 use crate::{
     BaseUrl, Because, CloseReason, Denial, Input, Message, NeedKind, Rejection, Response, Secret, Ticket, Timestamp,
@@ -197,10 +198,6 @@ impl Provider for Consent {
         step.rule()
     }
 
-    fn base<'a>(&'a self, _: &'a ConsentState) -> &'a BaseUrl {
-        &self.base
-    }
-
     fn open(&self, cx: &mut Cx<'_, ConsentState>, because: Because) -> Verdict<ConsentStep> {
         if cx.state.grant.is_some() {
             return Verdict::Active { keepalive: None, renew: None, expires: None };
@@ -222,13 +219,9 @@ impl Provider for Consent {
         state.grant.as_ref()
     }
 
-    fn forget(&self, state: &mut ConsentState) {
+    fn forget(&self, state: &mut ConsentState, _: Ended) {
         // The owner's consent outlives every session.
         *state = ConsentState { grant: state.grant.take(), ..ConsentState::default() };
-    }
-
-    fn retire(&self, state: &mut ConsentState) {
-        self.forget(state);
     }
 
     fn answered(
@@ -304,8 +297,13 @@ impl Provider for Consent {
         &self,
         cx: &mut Cx<'_, ConsentState>,
         step: ConsentStep,
-        response: Response<'_>,
+        outcome: Outcome<'_>,
     ) -> Verdict<ConsentStep> {
+        let Outcome::Response(response) = outcome else {
+            // A verifier is good for one access token, which may have been made.
+            *cx.state = ConsentState { because: Some(Because::Lost), ..ConsentState::default() };
+            return Verdict::next(self.place(ConsentStep::RequestToken));
+        };
         let verdict = self.judge(cx, step, response);
         // It stays in hand only where nobody looked at it.
         if !matches!(verdict, Verdict::Retry { answer: Spent::Unjudged, .. }) {
@@ -314,18 +312,12 @@ impl Provider for Consent {
         verdict
     }
 
-    fn lost(&self, cx: &mut Cx<'_, ConsentState>, _: ConsentStep) -> Verdict<ConsentStep> {
-        // A verifier is good for one access token, which may have been made.
-        *cx.state = ConsentState { because: Some(Because::Lost), ..ConsentState::default() };
-        Verdict::next(self.place(ConsentStep::RequestToken))
-    }
-
     fn probe(&self, _: &ConsentState) -> Option<ConsentStep> {
         None
     }
 
-    fn logout(&self, _: &ConsentState) -> Option<ConsentStep> {
-        None
+    fn logout(&self, _: &ConsentState) -> Leave<ConsentStep> {
+        Leave::Nothing
     }
 
     fn authorize(&self, _: &mut Cx<'_, ConsentState>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {

@@ -192,7 +192,10 @@ use super::gateway::PENALTY;
 use super::oauth1a::{SignError, Signer};
 use super::wire::{Endpoints, Init};
 use super::{Refusal, Region, Takeover, Tier};
-use crate::provider::{Ask, Cx, Entropy, Fact, Identity, Observed, Provider, Rule, Unauthorized, Unbuildable, Verdict};
+use crate::provider::{
+    Ask, Cx, Entropy, Fact, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized, Unbuildable,
+    Verdict,
+};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, Timestamp, UrlError};
 
 /// How often the session is kept alive: IBKR's page says about once a minute, and at most every 5.
@@ -256,6 +259,16 @@ impl WebApi {
         self.hosts.of(state.host)
     }
 
+    /// Goes on after a request of unknown fate.
+    fn lost(&self, state: &WebApiState, step: WebApiStep) -> Verdict<WebApiStep> {
+        Verdict::next(match &state.token {
+            // What a lost renewal would have brought is asked for again in time.
+            Some(_) if step.renews() && state.brokerage.ready => WebApiStep::Status,
+            Some(_) if step.renews() || !step.is_login() => WebApiStep::Look,
+            _ => self.place(WebApiStep::Token),
+        })
+    }
+
     fn sign(
         &self,
         state: &WebApiState,
@@ -301,10 +314,6 @@ impl Provider for WebApi {
 
     fn rule(&self, step: WebApiStep) -> &Rule {
         step.rule()
-    }
-
-    fn base<'a>(&'a self, state: &'a WebApiState) -> &'a BaseUrl {
-        self.api(state).base()
     }
 
     fn open(&self, cx: &mut Cx<'_, WebApiState>, _: Because) -> Verdict<WebApiStep> {
@@ -404,21 +413,13 @@ impl Provider for WebApi {
         }
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, response: Response<'_>) -> Verdict<WebApiStep> {
+    fn interpret(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, outcome: Outcome<'_>) -> Verdict<WebApiStep> {
+        let Outcome::Response(response) = outcome else { return self.lost(cx.state, step) };
         match self.leaves(cx, step, response) {
             Some(verdict) => verdict,
             None if step.is_login() => self.judge_login(cx, step, response),
             None => self.judge(cx, step, response),
         }
-    }
-
-    fn lost(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) -> Verdict<WebApiStep> {
-        Verdict::next(match &cx.state.token {
-            // What a lost renewal would have brought is asked for again in time.
-            Some(_) if step.renews() && cx.state.brokerage.ready => WebApiStep::Status,
-            Some(_) if step.renews() || !step.is_login() => WebApiStep::Look,
-            _ => self.place(WebApiStep::Token),
-        })
     }
 
     fn may_have_left(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) {
@@ -432,8 +433,8 @@ impl Provider for WebApi {
         Some(if state.brokerage.ready { WebApiStep::Status } else { WebApiStep::Look })
     }
 
-    fn logout(&self, state: &WebApiState) -> Option<WebApiStep> {
-        state.token.as_ref().map(|_| WebApiStep::Logout)
+    fn logout(&self, state: &WebApiState) -> Leave<WebApiStep> {
+        if state.token.is_some() { Leave::Step(WebApiStep::Logout) } else { Leave::Nothing }
     }
 
     fn authorize(&self, cx: &mut Cx<'_, WebApiState>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
@@ -465,16 +466,13 @@ impl Provider for WebApi {
         }
     }
 
-    fn repeats(&self, path: &str) -> Option<WebApiStep> {
-        match (Own::of_path(path)?, &self.oauth) {
-            (Own::Tickle, _) => Some(WebApiStep::Tickle),
-            (Own::Validate, OAuth::V2(_)) => Some(WebApiStep::Validate),
+    fn target<'a>(&'a self, state: &'a WebApiState, path: &str) -> Target<'a, WebApiStep> {
+        let repeats = match (Own::of_path(path), &self.oauth) {
+            (Some(Own::Tickle), _) => Some(WebApiStep::Tickle),
+            (Some(Own::Validate), OAuth::V2(_)) => Some(WebApiStep::Validate),
             // It is not served under OAuth 1.0a.
-            (Own::Validate, OAuth::V1a(_)) => None,
-        }
-    }
-
-    fn tier(&self, path: &str) -> Option<&'static str> {
-        Some(Tier::of_path(path).code())
+            (Some(Own::Validate), OAuth::V1a(_)) | (None, _) => None,
+        };
+        Target { tier: Some(Tier::of_path(path).code()), repeats, ..Target::new(self.api(state).base()) }
     }
 }

@@ -119,7 +119,9 @@ use super::wire::fault::{At, Class, neo as find_fault};
 use super::wire::neo::{App, Granted, authorize};
 use super::wire::{jwt, value_of};
 use super::{UNSENDABLE, is_code, mobile, pass_on, sendable};
-use crate::provider::{Ask, Cx, Identity, Observed, Provider, Rule, Unauthorized, Unbuildable, Verdict};
+use crate::provider::{
+    Ask, Cx, Ended, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized, Unbuildable, Verdict,
+};
 use crate::{BaseUrl, Because, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
 
 /// The digits of an authenticator's code and of an MPIN.
@@ -307,10 +309,6 @@ impl Provider for Neo {
         step.rule()
     }
 
-    fn base<'a>(&'a self, state: &'a NeoState) -> &'a BaseUrl {
-        state.live.as_ref().and_then(|live| live.host.as_ref()).map_or(&self.base, Told::base)
-    }
-
     fn open(&self, cx: &mut Cx<'_, NeoState>, because: Because) -> Verdict<NeoStep> {
         cx.state.because = Some(because);
         cx.state.repeated = false;
@@ -344,11 +342,12 @@ impl Provider for Neo {
         state.live.as_ref()
     }
 
-    /// Keeps the dashboard's token, which outlives sessions.
-    fn forget(&self, state: &mut NeoState) {
+    fn forget(&self, state: &mut NeoState, ended: Ended) {
         let old = core::mem::take(state);
-        let (dashboard_token, dashboard_worked) = (old.dashboard_token, old.dashboard_worked);
-        *state = NeoState { dashboard_token, dashboard_worked, ..NeoState::default() };
+        // The dashboard's token outlives a login.
+        if ended == Ended::Expired {
+            (state.dashboard_token, state.dashboard_worked) = (old.dashboard_token, old.dashboard_worked);
+        }
     }
 
     fn answered(
@@ -397,15 +396,12 @@ impl Provider for Neo {
         }
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, NeoState>, step: NeoStep, response: Response<'_>) -> Verdict<NeoStep> {
-        self.judge(cx, step, response)
-    }
-
-    fn lost(&self, _: &mut Cx<'_, NeoState>, step: NeoStep) -> Verdict<NeoStep> {
-        match step {
-            NeoStep::Login => Ask::new(NeedKind::Totp, Because::Lost).into(),
-            NeoStep::Validate => Ask::new(NeedKind::Pin, Because::Lost).into(),
-            NeoStep::Probe => Verdict::next(step),
+    fn interpret(&self, cx: &mut Cx<'_, NeoState>, step: NeoStep, outcome: Outcome<'_>) -> Verdict<NeoStep> {
+        match (outcome, step) {
+            (Outcome::Response(response), step) => self.judge(cx, step, response),
+            (Outcome::Lost, NeoStep::Login) => Ask::new(NeedKind::Totp, Because::Lost).into(),
+            (Outcome::Lost, NeoStep::Validate) => Ask::new(NeedKind::Pin, Because::Lost).into(),
+            (Outcome::Lost, NeoStep::Probe) => Verdict::next(step),
         }
     }
 
@@ -413,13 +409,8 @@ impl Provider for Neo {
         (state.live.is_some() && self.dashboard(state).is_some()).then_some(NeoStep::Probe)
     }
 
-    /// There is nothing to send: the token stays valid at the server.
-    fn logout(&self, _: &NeoState) -> Option<NeoStep> {
-        None
-    }
-
-    fn leaves_behind(&self, state: &NeoState) -> bool {
-        state.live.is_some()
+    fn logout(&self, state: &NeoState) -> Leave<NeoStep> {
+        if state.live.is_some() { Leave::Abandon } else { Leave::Nothing }
     }
 
     fn authorize(&self, cx: &mut Cx<'_, NeoState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
@@ -447,8 +438,8 @@ impl Provider for Neo {
         Observed::Nothing
     }
 
-    /// The vendor's paths (SDK 3.0.1); orders are one API with one limit, whatever is done with them.
-    fn api(&self, path: &str) -> Option<&'static str> {
+    fn target<'a>(&'a self, state: &'a NeoState, path: &str) -> Target<'a, NeoStep> {
+        // The vendor's paths (SDK 3.0.1); orders are one API with one limit, whatever is done with them.
         const APIS: [(&str, &str); 11] = [
             ("/quick/order/history", "order history"),
             ("/quick/order/", "orders"),
@@ -463,6 +454,7 @@ impl Provider for Neo {
             ("/masterscrip/", "scrip master"),
         ];
         let named = APIS.iter().find(|(part, _)| path.contains(part)).map(|(_, api)| *api);
-        Some(named.unwrap_or("other calls"))
+        let base = state.live.as_ref().and_then(|live| live.host.as_ref()).map_or(&self.base, Told::base);
+        Target { api: Some(named.unwrap_or("other calls")), ..Target::new(base) }
     }
 }

@@ -110,7 +110,10 @@ use super::wire::gateway::Client;
 use super::wire::trade_api::App;
 use super::wire::{header, value_of};
 use super::{UNSENDABLE, is_code, sendable};
-use crate::provider::{Ask, Cx, Fact, Identity, Observed, Provider, Rule, Unauthorized, Unbuildable, Verdict};
+use crate::provider::{
+    Ask, Cx, Ended, Fact, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized, Unbuildable,
+    Verdict,
+};
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Secret, Ticket, Timestamp};
 
 pub use self::state::{TradeLive, TradeState, TradeStep, TradeTokens};
@@ -270,10 +273,6 @@ impl Provider for TradeApi {
         step.rule()
     }
 
-    fn base<'a>(&'a self, state: &'a TradeState) -> &'a BaseUrl {
-        self.host(state)
-    }
-
     fn open(&self, cx: &mut Cx<'_, TradeState>, because: Because) -> Verdict<TradeStep> {
         let state = &mut *cx.state;
         state.because = Some(because);
@@ -315,9 +314,12 @@ impl Provider for TradeApi {
         state.live.as_ref()
     }
 
-    /// Keeps the bearer and the host, which outlive sessions.
-    fn forget(&self, state: &mut TradeState) {
+    fn forget(&self, state: &mut TradeState, ended: Ended) {
         let old = core::mem::take(state);
+        if ended == Ended::Closed {
+            return;
+        }
+        // The bearer and the host outlive a login.
         *state = TradeState {
             bearer: old.bearer,
             bearer_ends: old.bearer_ends,
@@ -392,19 +394,16 @@ impl Provider for TradeApi {
         }
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep, response: Response<'_>) -> Verdict<TradeStep> {
-        self.judge(cx, step, response)
-    }
-
-    fn lost(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep) -> Verdict<TradeStep> {
-        match step {
-            TradeStep::Login => Ask::new(NeedKind::Credentials, Because::Lost).into(),
-            TradeStep::AccessCode => Ask::new(NeedKind::AccessCode, Because::Lost).into(),
-            TradeStep::RequestCode => {
+    fn interpret(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep, outcome: Outcome<'_>) -> Verdict<TradeStep> {
+        match (outcome, step) {
+            (Outcome::Response(response), step) => self.judge(cx, step, response),
+            (Outcome::Lost, TradeStep::Login) => Ask::new(NeedKind::Credentials, Because::Lost).into(),
+            (Outcome::Lost, TradeStep::AccessCode) => Ask::new(NeedKind::AccessCode, Because::Lost).into(),
+            (Outcome::Lost, TradeStep::RequestCode) => {
                 cx.state.code_requested = true;
                 Ask::new(NeedKind::AccessCode, cx.state.because()).into()
             }
-            step => Verdict::next(step),
+            (Outcome::Lost, step) => Verdict::next(step),
         }
     }
 
@@ -413,8 +412,8 @@ impl Provider for TradeApi {
         state.live.as_ref().filter(|_| !state.bearer_refused).map(|_| TradeStep::Probe)
     }
 
-    fn logout(&self, state: &TradeState) -> Option<TradeStep> {
-        state.live.as_ref().map(|_| TradeStep::Logout)
+    fn logout(&self, state: &TradeState) -> Leave<TradeStep> {
+        if state.live.is_some() { Leave::Step(TradeStep::Logout) } else { Leave::Nothing }
     }
 
     fn authorize(&self, cx: &mut Cx<'_, TradeState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
@@ -430,6 +429,10 @@ impl Provider for TradeApi {
         parts.headers.insert(header::SESSION_TOKEN, session);
         parts.headers.entry(ACCEPT).or_insert(http::HeaderValue::from_static("application/json"));
         Ok(())
+    }
+
+    fn target<'a>(&'a self, state: &'a TradeState, _: &str) -> Target<'a, TradeStep> {
+        Target::new(self.host(state))
     }
 
     fn observe(&self, cx: &mut Cx<'_, TradeState>, _: &Ticket, response: Response<'_>) -> Observed {

@@ -127,6 +127,10 @@ impl Rule {
 }
 
 /// What may follow where nobody knows whether a request arrived.
+///
+/// Together with where the session stands and what became of the request it decides what the engine does:
+///
+#[doc = include_str!("../session/after.md")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Replay {
     /// Send it again: it changes nothing that its first arrival has not changed.

@@ -2,7 +2,7 @@
 
 use super::core::{Every, Open};
 use super::engine::{Engine, InHand};
-use super::tally::Fate;
+use super::tally::Spoilt;
 use crate::provider::{Ask, Provider, Unbuildable, Verdict};
 use crate::{
     Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, Timestamp, Totp,
@@ -88,7 +88,7 @@ impl<P: Provider> Engine<P> {
 
     /// Counts an answer that was refused, and tells.
     pub(super) fn note_refused(&mut self, now: Timestamp, kind: NeedKind) {
-        self.core.count(kind, Fate::Refused);
+        self.core.count(kind, Spoilt::Refused);
         self.core.refused_at = Some(now);
         self.out.unsaved = true;
         self.tell(Event::Refused);
@@ -97,7 +97,7 @@ impl<P: Provider> Engine<P> {
     /// Counts the answer that a step spent, where no reply tells whether it was refused.
     pub(super) fn note_lost(&mut self, step: P::Step) {
         if let Some(kind) = self.provider.rule(step).spends.filter(|kind| kind.is_judged()) {
-            self.core.count(kind, Fate::Lost);
+            self.core.count(kind, Spoilt::Lost);
         }
     }
 

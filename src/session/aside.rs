@@ -3,7 +3,7 @@
 use super::core::Due;
 use super::end::is_waited_for;
 use super::engine::{Engine, Flight};
-use crate::provider::{Leave, Provider, Spent, Verdict};
+use crate::provider::{Leave, Provider, Verdict};
 use crate::{Cause, CloseReason, Ends, Event, Phase, Timestamp};
 
 /// How a life ended whose session goes on. It is in no snapshot, since whoever resumes one begins another life.
@@ -64,18 +64,14 @@ impl<P: Provider> Engine<P> {
         self.step_aside(now, CloseReason::Left);
     }
 
-    /// Follows what came of a request that was in flight when the session was to be left alone.
+    /// Follows the verdict on a request that was in flight when the session was to be left alone.
     pub(super) fn judge_leaving(&mut self, now: Timestamp, step: P::Step, verdict: Verdict<P::Step>) {
-        match verdict {
-            Verdict::Retry { answer, .. } => self.stop_leaving(now, step, answer == Spent::Unjudged),
-            Verdict::Unreadable(_) | Verdict::Close(CloseReason::Protocol(_) | CloseReason::RetriesExhausted(_)) => {
-                self.stop_leaving(now, step, false);
-            }
-            verdict => {
-                self.apply(now, Some(step), verdict);
-                self.stop_leaving(now, step, true);
-            }
+        if matches!(verdict, Verdict::Close(CloseReason::RetriesExhausted(_))) {
+            self.stop_leaving(now, step, false);
+            return;
         }
+        self.apply(now, Some(step), verdict);
+        self.stop_leaving(now, step, true);
     }
 
     /// Leaves what there is, or ends where there is nothing to leave. `sure` tells whether no session can have been

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::engine::{Engine, Flight};
 use crate::event::Cause;
-use crate::provider::{Ended, Leave, Provider, Replay, Rule, Spent, Verdict};
+use crate::provider::{Ended, Leave, Provider, Replay, Rule, Verdict};
 use crate::{CloseReason, Event, Phase, Timestamp};
 
 impl<P: Provider> Engine<P> {
@@ -38,16 +38,11 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Follows what came of a request while the session is being ended.
+    /// Follows the verdict on a response while the session is being ended.
     pub(super) fn judge_ending(&mut self, now: Timestamp, step: P::Step, verdict: Verdict<P::Step>) {
         if !self.core.leaving {
-            match verdict {
-                Verdict::Retry { answer: Spent::Judged | Spent::Failed, .. } | Verdict::Unreadable(_) => {
-                    self.ending_lost(now, step)
-                }
-                // Whatever the answer was, the state tells whether there is something to end.
-                _ => self.proceed_logout(now, true),
-            }
+            // Whatever the answer was, the state tells whether there is something to end.
+            self.proceed_logout(now, true);
             return;
         }
         match verdict {
@@ -55,25 +50,14 @@ impl<P: Provider> Engine<P> {
             Verdict::Close(reason @ CloseReason::LoggedOut { .. }) => self.close(now, reason),
             Verdict::Next { step, after } => self.plan(step, now + after, false),
             Verdict::Ask(_) | Verdict::Close(_) => self.end_unconfirmed(now),
-            Verdict::Retry { after, .. } => self.retry_ending(now, step, Cause::Waiting, after.unwrap_or_default()),
-            Verdict::Active { .. } | Verdict::Unreadable(_) => {
+            Verdict::Active { .. } | Verdict::Retry { .. } | Verdict::Unreadable(_) => {
                 self.retry_ending(now, step, Cause::Unreadable, Duration::ZERO);
             }
         }
     }
 
-    /// A request got no answer while the session is being ended.
-    pub(super) fn failed_ending(&mut self, now: Timestamp, step: P::Step, cause: Cause, sent: bool) {
-        match (self.core.leaving, sent) {
-            (true, true) if self.provider.rule(step).replay != Replay::Safe => self.end_unconfirmed(now),
-            (true, _) => self.retry_ending(now, step, cause, Duration::ZERO),
-            (false, true) => self.ending_lost(now, step),
-            // It did not leave: there is nothing new to end.
-            (false, false) => self.proceed_logout(now, true),
-        }
-    }
-
-    fn retry_ending(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
+    /// Plans a further attempt of the logout, or gives it up.
+    pub(super) fn retry_ending(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
         let since = self.core.ending.unwrap_or(now);
         self.core.attempt = self.core.attempt.saturating_add(1);
         let wait = self.provider.rule(step).backoff.delay(self.ids.jitter, self.core.attempt).max(after);
@@ -86,16 +70,6 @@ impl<P: Provider> Engine<P> {
         self.tell(Event::Retrying { attempt: self.core.attempt, at, cause });
     }
 
-    /// The fate of a request from before the logout is unknown.
-    fn ending_lost(&mut self, now: Timestamp, step: P::Step) {
-        if self.provider.rule(step).opens {
-            self.tell(Event::MayLiveOn);
-        }
-        // It may have opened something, and a rotated token that never arrived leaves us with the one that
-        // is dead already: only such steps are waited for.
-        self.proceed_logout(now, false);
-    }
-
     /// Gives the logout up: the session may live on at the server.
     pub(super) fn end_unconfirmed(&mut self, now: Timestamp) {
         self.close(now, CloseReason::LoggedOut { confirmed: false });
@@ -103,7 +77,7 @@ impl<P: Provider> Engine<P> {
 
     /// Sends the logout, or ends here where the server has nothing to end. `sure` tells whether no
     /// session can have been opened that nobody knows of.
-    fn proceed_logout(&mut self, now: Timestamp, sure: bool) {
+    pub(super) fn proceed_logout(&mut self, now: Timestamp, sure: bool) {
         self.answer = None;
         self.core.unsure = !sure;
         let free_at = self.core.hold.max(self.core.penalty);

@@ -6,7 +6,9 @@
 //! - `plan`: what is due when, derived from the core
 //! - `poll`: what the driver is told to do
 //! - `queue`: what waits to be told
-//! - `judge`: what follows from responses, failures and verdicts
+//! - `judge`: what follows from responses and verdicts
+//! - `after`: what follows where a step did not get what it was sent for, as a table
+//! - `fall`: how that is done
 //! - `limits`: what servers say about time
 //! - `active`: usable, and found dead
 //! - `answer`: needs and their answers
@@ -22,6 +24,7 @@
 //! - `stream`: the stream that some providers serve beside the calls
 
 mod active;
+mod after;
 mod ahead;
 mod answer;
 mod aside;
@@ -31,6 +34,7 @@ mod core;
 mod door;
 mod end;
 mod engine;
+mod fall;
 mod judge;
 mod limits;
 mod plan;

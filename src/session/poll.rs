@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::engine::{Engine, Flight, InHand};
+use super::fall::Mishap;
 use super::plan::{FLOW, Next};
 use crate::event::Cause;
 use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
@@ -182,7 +183,7 @@ impl<P: Provider> Engine<P> {
         self.answer = None;
         self.note_sent(now, step);
         let shape = Shape::unread(self.provider.rule(step).name, part);
-        self.unreadable(now, step, shape);
+        self.fall(now, step, Mishap::unreadable(shape));
     }
 }
 

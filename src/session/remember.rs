@@ -3,7 +3,7 @@
 use super::Session;
 use super::core::Core;
 use super::resume::{Read, read};
-use super::tally::Fate;
+use super::tally::Spoilt;
 use crate::provider::Provider;
 use crate::{Event, NeedKind, Phase, ResumeError, Snapshot, Totp};
 
@@ -48,7 +48,7 @@ impl<P: Provider> Session<P> {
         let in_flight = in_flight.filter(|_| core.closed.is_none());
         if let Some(rule) = in_flight.map(|step| self.provider().rule(step)) {
             if let Some(kind) = rule.spends.filter(|kind| kind.is_judged()) {
-                core.count(kind, Fate::Lost);
+                core.count(kind, Spoilt::Lost);
             }
             if unbuilt && rule.spends == Some(NeedKind::Totp) {
                 core.code_spent = core.code_spent.max(Some(core.clock + Totp::STEP));

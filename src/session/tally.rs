@@ -14,7 +14,7 @@ const MOST: usize = 16;
 
 /// What became of an answer that was not accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fate {
+pub(super) enum Spoilt {
     Refused,
     /// It left, and no reply tells whether it was refused.
     Lost,
@@ -59,13 +59,13 @@ impl Tally {
     }
 
     /// Counts an answer.
-    pub(super) fn note(&mut self, kind: NeedKind, fate: Fate) {
+    pub(super) fn note(&mut self, kind: NeedKind, fate: Spoilt) {
         let key = (Some(kind), self.login);
         let place = self.tried.iter().position(|tried| (tried.kind, tried.login) == key);
         let mut tried = place.map_or_else(|| Tried::new(Some(kind), self.login), |place| self.tried.remove(place));
         match fate {
-            Fate::Refused => tried.refused = tried.refused.saturating_add(1),
-            Fate::Lost => tried.lost = tried.lost.saturating_add(1),
+            Spoilt::Refused => tried.refused = tried.refused.saturating_add(1),
+            Spoilt::Lost => tried.lost = tried.lost.saturating_add(1),
         }
         (tried.earlier, tried.attended) = (false, false);
         self.push(tried);
@@ -172,7 +172,7 @@ impl Tally {
 
 impl<S, T> Core<S, T> {
     /// Counts an answer that was refused, or may have been.
-    pub(super) fn count(&mut self, kind: NeedKind, fate: Fate) {
+    pub(super) fn count(&mut self, kind: NeedKind, fate: Spoilt) {
         self.tally.note(kind, fate);
         self.sum_up();
     }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     /// A login whose password was given and came to this.
-    fn tally(name: &str, fate: Fate) -> Tally {
+    fn tally(name: &str, fate: Spoilt) -> Tally {
         let mut tally = Tally::default();
         tally.given(NeedKind::Credentials, &login(name), By::Store);
         tally.note(NeedKind::Credentials, fate);
@@ -242,20 +242,20 @@ mod tests {
 
     #[test]
     fn refused_and_lost_answers_count_together_and_are_told_apart() {
-        let refused = tally("norm", Fate::Refused);
-        let lost = tally("norm", Fate::Lost);
+        let refused = tally("norm", Spoilt::Refused);
+        let lost = tally("norm", Spoilt::Lost);
         assert_eq!(refused.admit(NeedKind::Credentials, &login("norm"), 1), Err(Rejection::Unattended));
         assert_eq!(lost.admit(NeedKind::Credentials, &login("norm"), 1), Err(Rejection::MaybeRefused));
         let mut both = lost.clone();
         assert_eq!(both.admit(NeedKind::Credentials, &login("norm"), 2), Ok(()));
-        both.note(NeedKind::Credentials, Fate::Refused);
+        both.note(NeedKind::Credentials, Spoilt::Refused);
         assert_eq!(both.admit(NeedKind::Credentials, &login("norm"), 2), Err(Rejection::Unattended));
         assert_eq!((both.sums(), lost.sums(), refused.sums()), ((1, 1), (0, 1), (1, 0)));
     }
 
     #[test]
     fn another_login_name_is_another_account() {
-        let tally = tally("norm", Fate::Refused);
+        let tally = tally("norm", Spoilt::Refused);
         assert_eq!(tally.admit(NeedKind::Credentials, &login("alice"), 1), Ok(()));
         for same in ["norm", "NORM", " norm "] {
             assert!(tally.admit(NeedKind::Credentials, &login(same), 1).is_err(), "{same}");
@@ -266,8 +266,8 @@ mod tests {
 
     #[test]
     fn what_is_accepted_counts_no_more_and_the_rest_does() {
-        let mut tally = tally("norm", Fate::Refused);
-        tally.note(NeedKind::Pin, Fate::Lost);
+        let mut tally = tally("norm", Spoilt::Refused);
+        tally.note(NeedKind::Pin, Spoilt::Lost);
         tally.accepted(NeedKind::Credentials);
         assert_eq!(tally.sums(), (0, 1));
         tally.opened();
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn a_token_that_lives_says_nothing_of_an_earlier_password() {
         let mut adopted = Tally::default();
-        adopted.remember(tally("norm", Fate::Refused));
+        adopted.remember(tally("norm", Spoilt::Refused));
         adopted.opened();
         assert_eq!(adopted.sums(), (1, 0));
         adopted.given(NeedKind::Credentials, &login("norm"), By::Person);
@@ -287,16 +287,16 @@ mod tests {
 
     #[test]
     fn two_files_of_one_login_are_not_added_up() {
-        let mut both = tally("norm", Fate::Lost);
-        both.remember(tally("norm", Fate::Lost));
-        both.remember(tally("norm", Fate::Refused));
+        let mut both = tally("norm", Spoilt::Lost);
+        both.remember(tally("norm", Spoilt::Lost));
+        both.remember(tally("norm", Spoilt::Refused));
         assert_eq!(both.sums(), (1, 1));
     }
 
     #[test]
     fn a_person_who_has_seen_to_it_lets_a_program_answer_the_rest() {
         let mut tally = Tally::default();
-        tally.note(NeedKind::GatewayToken, Fate::Refused);
+        tally.note(NeedKind::GatewayToken, Spoilt::Refused);
         assert_eq!(tally.admit(NeedKind::Pin, &pin(), 1), Err(Rejection::Unattended));
         tally.given(NeedKind::GatewayToken, &Input::Token("t".into()), By::Person);
         assert_eq!(tally.admit(NeedKind::Pin, &pin(), 1), Ok(()));
@@ -308,12 +308,12 @@ mod tests {
         let mut tally = Tally::default();
         assert_eq!(tally.blamed(NeedKind::Totp), None);
         let denied = |kind| Some(CloseReason::Denied(Denial::Refused { kind }));
-        tally.note(NeedKind::Pin, Fate::Lost);
+        tally.note(NeedKind::Pin, Spoilt::Lost);
         let unclear = CloseReason::RetriesExhausted(Cause::MaybeRefused { kind: NeedKind::Pin });
         assert_eq!(tally.blamed(NeedKind::Totp), Some(unclear));
-        tally.note(NeedKind::GatewayToken, Fate::Refused);
+        tally.note(NeedKind::GatewayToken, Spoilt::Refused);
         assert_eq!(tally.blamed(NeedKind::Totp), denied(NeedKind::GatewayToken));
-        tally.note(NeedKind::Totp, Fate::Refused);
+        tally.note(NeedKind::Totp, Spoilt::Refused);
         assert_eq!(tally.blamed(NeedKind::GatewayToken), denied(NeedKind::GatewayToken), "that of the question first");
         assert_eq!(tally.blamed(NeedKind::Pin), denied(NeedKind::Totp), "then the last one");
     }
@@ -332,7 +332,7 @@ mod tests {
         let mut tally = Tally::default();
         for number in 0..1_000 {
             tally.given(NeedKind::Credentials, &login(&format!("user {number}")), By::Person);
-            tally.note(NeedKind::Credentials, Fate::Refused);
+            tally.note(NeedKind::Credentials, Spoilt::Refused);
         }
         assert_eq!((tally.tried.len(), tally.sums()), (MOST, (1, 0)));
     }

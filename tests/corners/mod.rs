@@ -10,7 +10,9 @@ use sansession::provider::{
     Verdict, When,
 };
 use sansession::testing::{Laws, Sample};
-use sansession::{Backoff, BaseUrl, Because, Cause, CloseReason, Input, NeedKind, Phase, Rejection, Response, Ticket};
+use sansession::{
+    Backoff, BaseUrl, Because, Cause, CloseReason, Input, NeedKind, Phase, Rejection, Response, Shape, Ticket,
+};
 use serde::{Deserialize, Serialize};
 
 pub(crate) struct Corners {
@@ -24,6 +26,9 @@ const LATER: Duration = Duration::from_secs(4);
 
 /// A token that is left out of snapshots, as by a mistake in a provider.
 const SLIPS: u32 = 99;
+
+/// A token of which a lost renewal makes no sense to the provider.
+pub(crate) const PUZZLES: u32 = 98;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Go {
@@ -55,6 +60,9 @@ fn lost(state: &State, step: Go) -> Verdict<Go> {
         Go::Code => Ask::new(NeedKind::Totp, Because::Lost).into(),
         Go::Pin => Ask::new(NeedKind::Pin, Because::Lost).into(),
         Go::Init => Verdict::next(Go::Init),
+        Go::Renew if state.token == Some(PUZZLES) => {
+            Verdict::Close(CloseReason::Protocol(Box::new(Shape::unread("renew", "it is lost"))))
+        }
         step if state.token.is_some() => Verdict::next(step),
         _ => Ask::new(NeedKind::Credentials, Because::Lost).into(),
     }

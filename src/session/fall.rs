@@ -1,0 +1,207 @@
+//! What is done where a step did not get what it was sent for: each case as [`after`] says.
+
+use core::time::Duration;
+
+use super::after::{Consequence, Fate, Row, after};
+use super::engine::Engine;
+use crate::event::Cause;
+use crate::provider::{Outcome, Provider, Replay, Verdict};
+use crate::{CloseReason, Delivery, Event, Failure, FailureKind, Input, Shape, Timestamp};
+
+/// What became of a request that did not get what it was sent for.
+pub(super) struct Mishap {
+    fate: Fate,
+    cause: Cause,
+    /// The shortest wait before a further attempt.
+    wait: Duration,
+    /// What could not be read.
+    shape: Option<Shape>,
+}
+
+impl Mishap {
+    pub(super) const fn new(fate: Fate, cause: Cause) -> Self {
+        Self { fate, cause, wait: Duration::ZERO, shape: None }
+    }
+
+    pub(super) const fn unreadable(shape: Shape) -> Self {
+        Self { fate: Fate::Unreadable, cause: Cause::Unreadable, wait: Duration::ZERO, shape: Some(shape) }
+    }
+
+    pub(super) fn wait(self, wait: Option<Duration>) -> Self {
+        Self { wait: wait.unwrap_or_default(), ..self }
+    }
+}
+
+impl<P: Provider> Engine<P> {
+    /// Draws the consequences of a request that got no answer.
+    pub(super) fn failed(&mut self, now: Timestamp, step: P::Step, failure: Failure) {
+        let sent = failure.delivery == Delivery::MaybeSent;
+        if sent {
+            self.note_lost(step);
+        }
+        match failure.kind {
+            FailureKind::BodyTooLarge => self.oversized(now, step),
+            kind => {
+                let fate = if sent { Fate::Lost } else { Fate::NotSent };
+                self.fall(now, step, Mishap::new(fate, Cause::Failure(kind)));
+            }
+        }
+    }
+
+    /// Draws the consequences of a request that did not get what it was sent for.
+    pub(super) fn fall(&mut self, now: Timestamp, step: P::Step, mishap: Mishap) {
+        let Mishap { fate, cause, wait, shape } = mishap;
+        let rule = self.provider.rule(step);
+        let (name, replay, opens) = (rule.name, rule.replay, rule.opens);
+        if matches!(fate, Fate::NotSent | Fate::Unjudged) {
+            self.recall_code(step);
+        } else {
+            self.wipe_answer(step);
+        }
+        self.out.unsaved |= fate != Fate::NotSent && replay != Replay::Safe;
+        let (row, probe) = (self.row(step), self.provider.probe(&self.core.state));
+        if (row, fate) == (Row::Open, Fate::Unreadable) {
+            self.doubt(cause, shape.clone());
+        }
+        match (after(row, replay, fate), probe) {
+            (Consequence::Again, _) => self.retry(now, step, cause, wait),
+            (Consequence::Probe, Some(probe)) => self.retry(now, probe, cause, wait),
+            (Consequence::Probe, None) | (Consequence::Ask, _) => {
+                if opens {
+                    self.tell(Event::MayLiveOn);
+                }
+                self.lost(now, step, cause);
+            }
+            (Consequence::Close, _) => {
+                if opens {
+                    self.tell(Event::MayLiveOn);
+                }
+                let shape = shape.unwrap_or_else(|| Shape::unread(name, "nothing was read"));
+                self.close(now, CloseReason::Protocol(Box::new(shape)));
+            }
+            (Consequence::Leave { sure }, _) => self.go_on_ending(now, step, sure),
+            (Consequence::GiveUp, _) => self.end_unconfirmed(now),
+        }
+    }
+
+    fn row(&self, step: P::Step) -> Row {
+        match self.core.ending {
+            Some(_) if self.core.leaving => Row::Ending,
+            Some(_) => Row::Waiting,
+            None if self.leaving => Row::Waiting,
+            None if self.looks(step) => Row::Looking,
+            None if self.core.opened.is_some() => Row::Open,
+            None => Row::Opening,
+        }
+    }
+
+    /// Goes on with an end that waited for what was in flight. `sure` tells whether that can have opened nothing that
+    /// nobody knows of.
+    fn go_on_ending(&mut self, now: Timestamp, step: P::Step, sure: bool) {
+        if self.core.ending.is_none() {
+            self.stop_leaving(now, step, sure);
+            return;
+        }
+        if !sure && self.provider.rule(step).opens {
+            self.tell(Event::MayLiveOn);
+        }
+        self.proceed_logout(now, sure);
+    }
+
+    /// Plans a further attempt, or gives an opening up.
+    fn retry(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
+        if self.core.ending.is_some() {
+            self.retry_ending(now, step, cause, after);
+            return;
+        }
+        if !self.count_failure(now, cause, self.provider.rule(step).backoff.attempts) {
+            return;
+        }
+        let at = self.not_before(step, now + self.wait_for(step).max(after));
+        let looks = self.looks(step);
+        let at = match (&mut self.core.need, &mut self.core.keepalive) {
+            // A look while a person is asked has its own pace, which an outage slows down,
+            (Some(open), _) if looks => open.poll.as_mut().map_or(at, |poll| {
+                poll.from = poll.from.max(at - poll.every);
+                poll.at().max(at)
+            }),
+            // and a keepalive does not take the place of the protocol's next step.
+            (_, Some(keepalive)) if keepalive.step == step => {
+                keepalive.retry = Some(at);
+                keepalive.at()
+            }
+            _ if self.core.due.as_ref().is_some_and(|due| due.step != step) => {
+                self.core.check_at = Some(at);
+                at
+            }
+            _ => {
+                self.plan(step, at, true);
+                at
+            }
+        };
+        self.tell(Event::Retrying { attempt: self.core.attempt, at, cause });
+    }
+
+    /// Gives the wait after the failures so far.
+    fn wait_for(&self, step: P::Step) -> Duration {
+        self.provider.rule(step).backoff.delay(self.ids.jitter ^ u64::from(self.ids.seq) << 20, self.core.attempt)
+    }
+
+    /// Tells whether a step looks if a question has answered itself.
+    pub(super) fn looks(&self, step: P::Step) -> bool {
+        self.core.need.as_ref().and_then(|open| open.poll.as_ref()).is_some_and(|poll| poll.step == step)
+    }
+
+    /// Nobody knows whether a request arrived that must not be sent again.
+    fn lost(&mut self, now: Timestamp, step: P::Step, cause: Cause) {
+        let rule = self.provider.rule(step);
+        let (name, attempts) = (rule.name, rule.backoff.attempts);
+        if !self.count_failure(now, cause, attempts) {
+            return;
+        }
+        let verdict = self.consult(now, |provider, cx| provider.interpret(cx, step, Outcome::Lost));
+        match verdict {
+            // Whatever comes next, it comes at the pace of failures.
+            Verdict::Next { step: next, after } => {
+                let at = now + self.wait_for(step).max(after);
+                self.plan(next, at, true);
+                self.tell(Event::Retrying { attempt: self.core.attempt, at: self.not_before(next, at), cause });
+            }
+            Verdict::Retry { .. } | Verdict::Unreadable(_) => {
+                self.puzzled(now, Shape::unread(name, "a lost step cannot be tried again"));
+            }
+            Verdict::Close(CloseReason::Protocol(shape)) => self.puzzled(now, *shape),
+            verdict => self.apply(now, Some(step), verdict),
+        }
+    }
+
+    /// Counts a failure; gives false where an opening was given up.
+    fn count_failure(&mut self, now: Timestamp, cause: Cause, attempts: u16) -> bool {
+        self.core.attempt = self.core.attempt.saturating_add(1);
+        self.core.cause = Some(cause);
+        self.core.trouble.get_or_insert(now);
+        let looking = self.core.need.as_ref().is_some_and(|open| open.poll.is_some());
+        if self.core.opened.is_none() && !looking && self.core.attempt >= attempts {
+            self.abandon(now, cause);
+            return false;
+        }
+        self.doubt(cause, None);
+        true
+    }
+
+    /// Wipes the answer that a step spent and that may have been judged.
+    pub(super) fn wipe_answer(&mut self, step: P::Step) {
+        if self.provider.rule(step).spends.is_some() {
+            self.answer = None;
+        }
+    }
+
+    /// Forgets that a one-time code left, since nobody looked at it.
+    fn recall_code(&mut self, step: P::Step) {
+        if self.provider.rule(step).spends.is_some()
+            && self.answer.as_ref().is_some_and(|answer| matches!(answer.input, Input::Totp(_)))
+        {
+            self.core.code_spent = self.code_before;
+        }
+    }
+}

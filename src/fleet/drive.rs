@@ -96,6 +96,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         if slot.machine.phase() == Phase::Idle {
             let lane = slot.lane;
             if let Some(boxed) = self.box_of(lane) {
+                self.sessions.at_mut(index)?.lose_admission();
                 return self.rest(index, boxed);
             }
             let upcoming = Upcoming { timeout: Duration::ZERO, errand: Errand::Open };
@@ -121,7 +122,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
                     return Some(Turn::Session(slot.key.clone(), Output::Wait { until, on }));
                 }
                 if slot.machine.phase() == Phase::Active {
-                    (slot.admitted, slot.passed_lane) = (false, false);
+                    slot.lose_admission();
                 }
                 let at = self.clock.elapsed_at(until);
                 let at = if matches!(on, WaitingOn::Response(_)) { at } else { self.after_box(index, at) };
@@ -195,6 +196,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         if ends < slot.lease {
             return true;
         }
+        slot.lose_admission();
         if !slot.lapsed {
             slot.lapsed = true;
             self.told.push_back(Turn::Lapsed(slot.key.clone()));
@@ -238,7 +240,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         if let Some(slot) = self.sessions.at_mut(index) {
             slot.held = true;
             slot.not_before = out;
-            (slot.admitted, slot.passed_lane) = (false, false);
+            slot.lose_admission();
         }
         out.max(at)
     }

@@ -136,12 +136,13 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         {
             let Some(slot) = self.sessions.waiting(waiting) else { continue };
             slot.in_line = false;
-            let lane = slot.lane;
+            let (lane, lapsed) = (slot.lane, slot.lease <= now);
             let boxed = self.box_of(lane).is_some();
             self.wake(waiting.0);
             let Some(slot) = self.sessions.at_mut(waiting.0) else { continue };
-            // It waits in the box and will stand in line again.
-            if boxed && matches!(role, Role::Starts) {
+            // It waits in the box or for its lease, and stands in line again after that.
+            if boxed && matches!(role, Role::Starts) || lapsed {
+                slot.lose_admission();
                 continue;
             }
             // It has waited and is not to wait a second time for being late.

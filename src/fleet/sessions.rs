@@ -39,6 +39,14 @@ pub(super) struct Slot<K, M> {
     pub(super) closed: bool,
 }
 
+impl<K, M> Slot<K, M> {
+    /// Makes it stand in line again for its opening. An admission that is kept while nothing may leave would be used
+    /// later, at the same time as many others.
+    pub(super) const fn lose_admission(&mut self) {
+        (self.admitted, self.passed_lane) = (false, false);
+    }
+}
+
 pub(super) struct Sessions<K, M> {
     slots: Vec<Option<Slot<K, M>>>,
     free: Vec<u32>,

@@ -158,3 +158,19 @@ fn a_logout_in_the_box_ends_here() {
     story.lives(MINUTE, fine).tells("5 closed logged-out.unconfirmed");
     assert!(story.sent.iter().all(|sent| sent.1 != 5));
 }
+
+/// What was let through before the box is not let through a second time beside those that stand in line after it.
+#[test]
+fn openings_that_a_box_kept_back_keep_the_pace_of_their_lane() {
+    let mut options = at_once();
+    options.starts = Rate::new(1, SECOND);
+    options.lane_starts = Rate::new(5, 10 * SECOND);
+    let mut story = Story::new(options).inserts(0..12, Place::default().lane("192.0.2.1"));
+    story.drains();
+    story.gets(|_, _| (429, String::new())).drains();
+    story.forgets().lives(PENALTY + MINUTE, fine);
+    let starts = story.starts();
+    assert!(starts.len() > 5, "{}", story.transcript());
+    let at_first = starts.iter().filter(|at| **at < starts[0] + 10 * SECOND).count();
+    assert_eq!(at_first, 5, "{}", story.transcript());
+}

@@ -1,7 +1,7 @@
 //! Nothing is sent for a session past its lease.
 
 use http::Request;
-use sansession::fleet::{Place, Refusal};
+use sansession::fleet::{Place, Rate, Refusal};
 
 use crate::story::{HOUR, MINUTE, SECOND, Story, at_once, fine};
 use crate::support::START;
@@ -88,5 +88,27 @@ fn a_clock_set_back_prolongs_no_lease() {
         story.forgets();
         story.lives(10 * MINUTE, fine);
         assert!(story.sent.iter().all(|sent| sent.1 == 2), "{back:?}\n{}", story.transcript());
+    }
+}
+
+/// Those that stood in line for their opening when their leases ended must not all be let in by then.
+#[test]
+fn sessions_whose_leases_are_renewed_together_open_at_their_pace() {
+    let mut options = at_once();
+    options.starts = Rate::new(2, SECOND);
+    let mut story = Story::new(options).inserts(0..20, Place::default());
+    for key in 0..20 {
+        story.fleet.lease(&key, START + SECOND / 2).unwrap();
+    }
+    story.lives(MINUTE, fine).forgets();
+    for key in 0..20 {
+        story.fleet.lease(&key, sansession::Timestamp::NEVER).unwrap();
+    }
+    story.lives(MINUTE, fine);
+    let starts: Vec<_> = story.starts();
+    assert_eq!(starts.len(), 18, "{}", story.transcript());
+    for (first, at) in starts.iter().enumerate() {
+        let many = starts[first..].iter().filter(|other| **other < *at + SECOND).count();
+        assert!(many <= 2, "{many} at {at:?}\n{}", story.transcript());
     }
 }

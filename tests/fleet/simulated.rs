@@ -138,14 +138,27 @@ proptest! {
         deeds in prop::collection::vec((0..12_u8, 0..8_u32, 0..100_000_u64), 1..120),
         rate in (1..4_u32, 1..20_u64),
     ) {
-        let mut world = Wild::new(Rate::new(rate.0, Duration::from_secs(rate.1)));
-        for deed in deeds {
-            world.does(deed);
-            world.drains();
-        }
-        world.lives_on();
-        world.judge(rate.0, rate.1 * 1_000);
+        holds(deeds, rate);
     }
+}
+
+fn holds(deeds: impl IntoIterator<Item = (u8, u32, u64)>, (at_once, every): (u32, u64)) {
+    let mut world = Wild::new(Rate::new(at_once, Duration::from_secs(every)));
+    for deed in deeds {
+        world.does(deed);
+        world.drains();
+    }
+    world.lives_on();
+    world.judge(at_once, every * 1_000);
+}
+
+/// Session 1 is called to open when its lease is over already, and opened later beside two others.
+#[test]
+fn an_admission_is_not_kept_past_a_lease() {
+    holds(
+        [(0, 4, 0), (0, 2, 0), (0, 1, 0), (0, 3, 0), (6, 1, 0), (3, 0, 1_000), (0, 0, 0), (0, 0, 0), (3, 0, 1_001)],
+        (1, 1),
+    );
 }
 
 /// A fleet that anything happens to. Time that passes and the clock's time are two things.

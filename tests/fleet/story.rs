@@ -168,6 +168,11 @@ impl Story {
         self
     }
 
+    /// When openings began.
+    pub fn starts(&self) -> Vec<Duration> {
+        self.told.iter().filter(|(_, told)| told.ends_with(" idle -> opening")).map(|(at, _)| *at).collect()
+    }
+
     pub fn forgets(&mut self) -> &mut Self {
         self.told.clear();
         self.sent.clear();

@@ -22,7 +22,8 @@ OPTIONS
   --for SECONDS         stay so long once active, then log out (default 0)
   --keepalive SECONDS   look so often whether the session lives (default: the provider's)
   --save FILE           write the session to FILE (mode 0600) whenever a crash must not lose something;
-                        with --for the session is left open at the server in the end
+                        with --for the session is left open at the server in the end. FILE is new, empty
+                        or a saved session: nothing else is overwritten. One process at a time has it
   --resume FILE         go on with the session in FILE; asks for no password while that one lives. Without
                         --save only the end of the session is written to FILE
   --relogin             log in again after a proven expiry, at most 3 times a day
@@ -131,7 +132,9 @@ Ctrl-C logs out. SIGTERM, SIGHUP (where `nohup` does not have it ignored) and SI
 save and leave the session open. A closed pipe, a full disk and a reader who has stopped reading end no session.
 
 EXIT CODES
-  0 logged out or left     3 denied      4 unavailable, the logout not confirmed, or nothing to save to any more
+  0 logged out or left     3 denied
+  4 unavailable, the logout not confirmed, nothing to save to any more, or a file of --save or --resume that
+    another process has: nothing is sent then
   5 protocol error         6 expired     7 another client holds the session
   64 usage: an option, a variable or a file that cannot be used
 

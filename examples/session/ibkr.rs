@@ -21,7 +21,7 @@ use crate::answers::{Answers, variable};
 use crate::args::Args;
 use crate::served::Served;
 use crate::world::{self, World};
-use crate::{Usage, file};
+use crate::{Usage, own};
 
 const CONSUMER: &str = "ABCDEFGHI";
 const CLIENT: &str = "client-1";
@@ -202,6 +202,6 @@ fn directory(name: &str) -> Result<PathBuf, Usage> {
 /// Writes a throw-away key and gives its path.
 fn write(directory: &Path, (name, pem): (&str, &Secret)) -> Result<String, Usage> {
     let path = directory.join(format!("{name}.pem"));
-    file::write(&path, pem.expose())?;
+    std::io::Write::write_all(&mut own::create(&path)?, pem.expose().as_bytes())?;
     Ok(path.display().to_string())
 }

@@ -1,7 +1,6 @@
 //! One session, from its opening to its end.
 #![expect(clippy::disallowed_methods, reason = "a tool sleeps; a machine does not")]
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sansession::blocking::{Answer, DriveError, Driver, Ended, Handle, SendError, Stop, drive};
@@ -11,12 +10,13 @@ use crate::Usage;
 use crate::answers::Answers;
 use crate::args::Args;
 use crate::exec::{self, Exec};
+use crate::files::{Files, Refused};
 use crate::hint::Trouble;
 use crate::listen::Listening;
 use crate::report::Report;
 use crate::signals::Signals;
 use crate::world::World;
-use crate::{file, terminal, world};
+use crate::{file, gone, terminal, world};
 
 const DENIED: u8 = 3;
 const UNAVAILABLE: u8 = 4;
@@ -42,13 +42,19 @@ pub fn run(args: &Args) -> Result<u8, Usage> {
 }
 
 fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage> {
-    if let Some(path) = &args.save {
-        file::check(path).map_err(|error| Usage(format!("--save {}: {error}", path.display())))?;
-    }
+    let _gone = Gone;
+    let files = match Files::claim(args) {
+        Ok(files) => files,
+        Err(Refused::Unusable(words)) => return Err(Usage(words)),
+        Err(Refused::InUse(words)) => {
+            report.hint(&words);
+            return Ok(UNAVAILABLE);
+        }
+    };
     if args.url.is_none() && !args.json {
         report.say("no --url, so this is an embedded simulator");
     }
-    let saved = saved_session(args, &report)?;
+    let saved = saved_session(args, &files, &report)?;
     if let Some(reason) = saved.as_ref().and_then(ended) {
         match reason {
             CloseReason::Denied(_) if !args.again => {
@@ -61,14 +67,13 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
     }
     let saved = saved.filter(|saved| ended(saved).is_none());
     let mut world = world::open(args, saved.as_ref())?;
-    // Before there is a file that has to go with the tool.
     let signals = Signals::listen(&world.handle, exec.as_ref(), args.save.is_some())?;
-    let _secret = SecretFile;
     let proxy = listen(args, &world, &report)?;
     report.show(&world.handle);
     let mut tool = Tool::new(world.handle.clone(), std::mem::take(&mut world.answers), report, args);
     tool.proxy = proxy.as_ref().map(|proxy| (proxy.url.clone(), proxy.secret.clone()));
     tool.exec = exec.clone();
+    tool.files = files;
     // Whatever becomes of the tool, its command is not left running.
     let _end = exec.clone().map(EndsWith);
     tool.signals = Some(signals.clone());
@@ -92,12 +97,12 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
 /// A command that is ended with this value.
 struct EndsWith(Exec);
 
-/// The file with the proxy's secret, which goes with this value.
-struct SecretFile;
+/// The files that go with the tool go with this value.
+struct Gone;
 
-impl Drop for SecretFile {
+impl Drop for Gone {
     fn drop(&mut self) {
-        file::remove_secret();
+        gone::remove();
     }
 }
 
@@ -122,10 +127,14 @@ fn drive_whole(world: &World, tool: &mut Tool, resumed: bool) -> Result<u8, Usag
     };
     // Nobody could find the session again, so it is ended instead of left behind.
     tool.report.hint(&error.to_string());
-    tool.save = None;
+    tool.files.fail();
     world.handle.saved();
     world.handle.stop(Stop::Logout);
     let ended = drive(&world.handle, &world.transport, tool)?;
+    // There may be room again.
+    if tool.files.save_after_all(&world.handle.snapshot()) {
+        tool.report.saved();
+    }
     tool.finish(&ended);
     Ok(UNAVAILABLE)
 }
@@ -149,8 +158,7 @@ pub struct Tool {
     report: Report,
     stay: Duration,
     leave: bool,
-    save: Option<PathBuf>,
-    resumed: Option<PathBuf>,
+    files: Files,
     /// Whether a request has left.
     sent: bool,
     active: bool,
@@ -173,8 +181,7 @@ impl Tool {
             report,
             stay: if stays_on { Duration::MAX } else { args.stay },
             leave,
-            save: args.save.clone(),
-            resumed: args.resume.clone(),
+            files: Files::default(),
             sent: false,
             active: false,
             asked: None,
@@ -211,29 +218,14 @@ impl Tool {
     }
 
     fn save_last(&self) -> std::io::Result<()> {
-        match (&self.save, &self.resumed) {
-            (Some(path), _) => self.store(path, &self.handle.snapshot()),
-            // A login that is not the expected one lives on, and somebody may expect it.
-            (None, Some(_))
-                if matches!(self.handle.snapshot().closed(), Some(CloseReason::Denied(Denial::WrongAccount))) =>
-            {
-                Ok(())
-            }
-            (None, Some(path)) => {
-                // The next process would go on with a session that is over.
-                if let Err(error) = file::save(path, &self.handle.snapshot()) {
-                    self.report.hint(&format!("--resume {}: its end cannot be written: {error}", path.display()));
-                }
-                Ok(())
-            }
-            (None, None) => Ok(()),
+        let snapshot = self.handle.snapshot();
+        // A login that is not the expected one lives on, and somebody may expect it.
+        let lives_on = matches!(snapshot.closed(), Some(CloseReason::Denied(Denial::WrongAccount)));
+        if self.files.save(&snapshot)? {
+            self.report.saved();
+        } else if !lives_on && let Err(error) = self.files.save_end(&snapshot) {
+            self.report.hint(&error.to_string());
         }
-    }
-
-    fn store(&self, path: &Path, snapshot: &Snapshot) -> std::io::Result<()> {
-        file::save(path, snapshot)
-            .map_err(|error| std::io::Error::new(error.kind(), format!("--save {}: {error}", path.display())))?;
-        self.report.saved();
         Ok(())
     }
 
@@ -315,10 +307,10 @@ impl Driver for Tool {
     }
 
     fn save(&mut self, snapshot: &Snapshot) -> std::io::Result<()> {
-        match &self.save {
-            Some(path) => self.store(path, snapshot),
-            None => Ok(()),
+        if self.files.save(snapshot)? {
+            self.report.saved();
         }
+        Ok(())
     }
 
     fn sending(&mut self, outgoing: &Outgoing) {
@@ -340,18 +332,19 @@ impl Driver for Tool {
 
 /// Reads the file of `--resume`. One that is not there yet is no error where it is to be written, so
 /// that the same command line serves a service's first start and all later ones.
-fn saved_session(args: &Args, report: &Report) -> Result<Option<Snapshot>, Usage> {
+fn saved_session(args: &Args, files: &Files, report: &Report) -> Result<Option<Snapshot>, Usage> {
     let Some(path) = &args.resume else { return Ok(None) };
+    let named = |words: &dyn std::fmt::Display| Usage(format!("--resume {}: {words}", path.display()));
     match file::load(path) {
-        Ok(snapshot) => Ok(Some(snapshot)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && args.save.as_ref() == Some(path) => {
-            report.say(&format!("{} is not there yet; a new session begins", path.display()));
+        Ok(snapshot) if snapshot.expose_secrets().trim().is_empty() && files.saves_to(path) => {
+            report.say(&format!("there is no session in {} yet; a new one begins", path.display()));
             Ok(None)
         }
+        Ok(snapshot) => Ok(Some(snapshot)),
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            Err(Usage(format!("--resume {}: no text, and so no saved session", path.display())))
+            Err(named(&"no text, and so no saved session"))
         }
-        Err(error) => Err(Usage(format!("--resume {}: {error}", path.display()))),
+        Err(error) => Err(named(&error)),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use nix::sys::signal::{SigHandler, Signal as Number, signal};
 use rustix::process::Signal;
 use sansession::blocking::{Handle, Stop};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use crate::answers::PROMPTING;
 use crate::exec::Exec;
@@ -30,7 +30,8 @@ impl Signals {
     /// Ctrl-C kills it. A hangup is never the second: the system tells of one terminal more than once.
     pub fn listen(handle: &Handle, exec: Option<&Exec>, saves: bool) -> Result<Self, Usage> {
         let mut heard = vec![SIGINT, SIGTERM, SIGCONT];
-        heard.extend([(Number::SIGHUP, SIGHUP), (Number::SIGQUIT, SIGQUIT)].into_iter().filter_map(heeded));
+        let unless_ignored = [(Number::SIGHUP, SIGHUP), (Number::SIGQUIT, SIGQUIT), (Number::SIGXFSZ, SIGXFSZ)];
+        heard.extend(unless_ignored.into_iter().filter_map(heeded));
         let mut signals = signal_hook::iterator::Signals::new(heard)?;
         let (wishes, handle, exec) = (Self::default(), handle.clone(), exec.cloned());
         let heard = wishes.clone();
@@ -39,6 +40,10 @@ impl Signals {
             for signal in signals.forever() {
                 if signal == SIGCONT {
                     terminal::resumed();
+                    continue;
+                }
+                // The write that was too much for `ulimit -f` fails, and that is acted on.
+                if signal == SIGXFSZ {
                     continue;
                 }
                 let told = heard.0.last.swap(signal, Ordering::SeqCst) != 0;
@@ -66,7 +71,7 @@ impl Signals {
                     if let Some(exec) = &exec {
                         exec.signal(Signal::KILL);
                     }
-                    crate::file::remove_secret();
+                    crate::gone::remove();
                     std::process::exit(128 + signal);
                 }
                 before |= signal != SIGHUP;

@@ -220,8 +220,8 @@ where
     for (option, path) in [("--resume", &args.resume), ("--save", &args.save)] {
         let Some(path) = path.as_deref().filter(|path| path.is_file()) else { continue };
         let Ok(earlier) = file::load(path) else { continue };
-        // What is no saved session at all is replaced as it always was.
-        let is_session = earlier.expose_secrets().trim_start().starts_with('{');
+        // Nobody was refused by a session that has not begun.
+        let is_session = !earlier.expose_secrets().trim().is_empty();
         match session.remember(&earlier) {
             Err(error @ (ResumeError::Damaged | ResumeError::NewerFormat { .. })) if is_session && !args.again => {
                 let unknown = "so nobody knows how many answers were refused; --again begins anew";

@@ -114,16 +114,16 @@ fn the_file_is_its_owners_alone_and_replaced_as_a_whole() {
     let portal = portal();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("session.json");
-    std::fs::write(&file, "an old file").unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let runs = || tool("cbrain --for 0").at(&portal).arg("--save", &file).norm().runs().exits(0);
+    runs();
     // Whoever reads while it is being replaced reads the old one to its end.
     let old = std::fs::File::open(&file).unwrap();
-    let before = std::fs::metadata(&file).unwrap().ino();
-    tool("cbrain --for 0").at(&portal).arg("--save", &file).norm().runs().exits(0);
+    let (before, text) = (std::fs::metadata(&file).unwrap().ino(), std::fs::read_to_string(&file).unwrap());
+    runs();
     let after = std::fs::metadata(&file).unwrap();
     assert_eq!(after.permissions().mode() & 0o777, 0o600);
     assert_ne!(after.ino(), before);
-    assert_eq!(std::io::read_to_string(old).unwrap(), "an old file");
+    assert_eq!(std::io::read_to_string(old).unwrap(), text);
     let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["session.json"], "nothing is left beside it");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -133,7 +133,7 @@ fn the_file_is_its_owners_alone_and_replaced_as_a_whole() {
 #[test]
 fn what_cannot_be_saved_is_known_before_anything_is_sent() {
     let portal = portal();
-    for file in ["/no/such/directory/session.json", "/"] {
+    for file in ["/no/such/directory/session.json", "/", "/proc/session.json"] {
         let run = tool("cbrain --json").at(&portal).arg("--save", file).norm().runs().exits(64);
         assert!(run.err.contains("--save") && run.err.contains(file), "{run:#?}");
     }
@@ -194,11 +194,18 @@ fn what_is_no_file_of_ones_own_is_refused_with_words() {
     let portal = portal();
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
+    // Root may have a file of somebody else, others know one of root's.
+    let foreign = if rustix::process::geteuid().is_root() { at("foreign") } else { "/etc/passwd".into() };
+    if foreign.starts_with(directory.path()) {
+        std::fs::write(&foreign, "").unwrap();
+        std::os::unix::fs::chown(&foreign, Some(65_534), None).unwrap();
+    }
     std::fs::write(at("wide"), "").unwrap();
     std::fs::set_permissions(at("wide"), std::fs::Permissions::from_mode(0o640)).unwrap();
     std::fs::write(at("target"), "kept").unwrap();
     symlink(at("target"), at("link")).unwrap();
     let cases = [("/dev/null".into(), "device"), (at("wide"), "chmod 600"), (at("link"), "symbolic link")];
+    let cases = cases.into_iter().chain([(foreign, "belongs to another user")]);
     for (file, words) in cases {
         for option in ["--save", "--resume"] {
             let run = tool("cbrain --json").at(&portal).arg(option, &file).norm().runs().exits(64);
@@ -208,6 +215,47 @@ fn what_is_no_file_of_ones_own_is_refused_with_words() {
         assert!(run.err.contains(words) && run.err.contains("--secret-file"), "{run:#?}");
     }
     assert_eq!(std::fs::read_to_string(at("target")).unwrap(), "kept");
+    assert!(portal.log().is_empty());
+}
+
+/// Whoever mistypes a name must not lose what is there.
+#[test]
+fn a_private_file_that_is_no_session_is_not_overwritten() {
+    use std::os::unix::fs::PermissionsExt;
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("id_ed25519");
+    let put = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    let run = |args: &str| tool(args).at(&portal).arg("--save", &file).norm().runs();
+    let package = br#"{"name":"package","format":1}"#;
+    for other in [&b"-----BEGIN OPENSSH PRIVATE KEY-----\n"[..], b"{}", b"[1]", package, b"\xff\xfe\0"] {
+        for args in ["cbrain --json --for 0", "cbrain --json --for 0 --again"] {
+            put(other);
+            let run = run(args).exits(64);
+            assert!(run.err.contains("--save") && run.err.contains("not overwritten"), "{run:#?}");
+            assert_eq!(std::fs::read(&file).unwrap(), other);
+        }
+    }
+    assert!(portal.log().is_empty());
+    for empty in [&b""[..], b"\n"] {
+        put(empty);
+        run("cbrain --json --for 0").exits(0);
+        put(empty);
+        tool("cbrain --json").at(&portal).arg("--save", &file).arg("--resume", &file).norm().runs().exits(0);
+    }
+}
+
+#[test]
+fn a_run_that_has_nothing_to_save_leaves_no_file() {
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let save = || tool("cbrain --json").at(&portal).arg("--save", directory.path().join("session.json"));
+    save().runs().exits(64);
+    save().env("SANSESSION_USER", "").runs().exits(64);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     assert!(portal.log().is_empty());
 }
 

@@ -74,21 +74,36 @@ impl Tool {
     /// Started by `sh` after these words.
     pub fn under(self, script: &str) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!(r#"{script}; exec "$0" "$@""#)]).arg(self.0.get_program()).args(self.0.get_args());
+        shell.args(["-c", &format!(r#"{script}; exec "$0" "$@""#)]);
+        self.started_by(shell)
+    }
+
+    /// Without the rights of root to write where nobody may.
+    pub fn without_rights(self) -> Self {
+        self.started_by(without_rights())
+    }
+
+    fn started_by(self, mut other: Command) -> Self {
+        other.arg(self.0.get_program()).args(self.0.get_args());
         for (name, value) in self.0.get_envs() {
             match value {
-                Some(value) => shell.env(name, value),
-                None => shell.env_remove(name),
+                Some(value) => other.env(name, value),
+                None => other.env_remove(name),
             };
         }
-        shell.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self(shell)
+        other.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(other)
     }
 
     /// With a command for `sh`, which takes the words after it as `$1` and so on.
     pub fn exec(mut self, script: &str) -> Self {
         self.0.args(["--exec", "sh", "-c", script]);
         self
+    }
+
+    /// The command itself, for those who start it in their own way.
+    pub fn into_command(self) -> Command {
+        self.0
     }
 
     pub fn starts(mut self) -> Running {
@@ -153,6 +168,14 @@ impl Running {
         send(&self.child, signal);
     }
 
+    /// Lets it write to no file any more, as a full disk does.
+    #[cfg(target_os = "linux")]
+    pub fn writes_nothing(&self) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let nothing = Rlimit { current: Some(0), maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, nothing).unwrap();
+    }
+
     #[track_caller]
     pub fn ends(mut self) -> Run {
         while let Ok(line) = self.more.recv_timeout(PATIENCE) {
@@ -198,6 +221,26 @@ impl Drop for Mute {
 fn send(child: &Child, signal: &str) {
     let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", child.id())).status();
     assert!(sent.unwrap().success());
+}
+
+/// Tells whether a program of [`Tool::without_rights`] can be kept from writing to a directory.
+pub fn obeys_rights(directory: &Path) -> bool {
+    let probe = directory.join("probe");
+    let tried = without_rights().arg("touch").arg(&probe).stderr(Stdio::null()).status();
+    let obeys = tried.is_ok() && !probe.exists();
+    if !obeys {
+        eprintln!("left out: root cannot do without its rights here");
+    }
+    obeys
+}
+
+fn without_rights() -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new("env");
+    }
+    let mut command = Command::new("setpriv");
+    command.arg("--bounding-set=-dac_override,-dac_read_search");
+    command
 }
 
 /// Tells whether a process runs; one that only waits to be heard of does not.

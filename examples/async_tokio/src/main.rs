@@ -11,6 +11,7 @@ use sansession::asynchronous::{Answer, Program, Transport, now, seed, spawn};
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Server};
 use sansession::{BaseUrl, Credentials, Event, Need, Options, Session, Snapshot};
+use tempfile::NamedTempFile;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
@@ -23,7 +24,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     options.durable = true; // a crash loses nothing
     let machine = match fs::read_to_string(&file) {
         Ok(text) => Session::resume(provider, &Snapshot::from_text(text), options, None, seed()?, now())?,
-        Err(_) => Session::new(provider, options, seed()?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Session::new(provider, options, seed()?),
+        Err(error) => return Err(error.into()),
     };
     let session = spawn(machine, Transport::new()?, Bot { file: file.clone() })?;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -60,17 +62,13 @@ impl Program for Bot {
     }
 }
 
-/// Writes a new file that only its owner may read, and puts it in the place of the old one.
+/// Puts a new file, of its owner alone and of a name that nobody knows before, in the place of the old one.
 fn replace(file: &Path, snapshot: &Snapshot) -> io::Result<()> {
-    let new = file.with_extension("new");
-    let _ = fs::remove_file(&new); // left by a crash
-    let mut options = fs::OpenOptions::new();
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut open = options.write(true).create_new(true).open(&new)?;
-    io::Write::write_all(&mut open, snapshot.expose_secrets().as_bytes())?;
-    open.sync_all()?;
-    fs::rename(new, file)?;
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = NamedTempFile::new_in(directory)?;
+    io::Write::write_all(&mut new, snapshot.expose_secrets().as_bytes())?;
+    new.as_file().sync_all()?;
+    new.persist(file)?;
     fs::File::open(directory)?.sync_all() // else a crash of the machine may bring the old one back
 }
 

@@ -1,6 +1,7 @@
 //! The program as people run it: SIGTERM leaves the session open, Ctrl-C ends it.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -13,13 +14,20 @@ fn a_session_outlives_a_sigterm_and_ends_with_ctrl_c() {
     let mut portal = sim::Cbrain::new(1);
     portal.add_user("alice", "wonderland");
     let server = Server::start(portal, now).unwrap();
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("session.json");
-    let _ = std::fs::remove_file(&file);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    // Whoever guesses a name beside it has put a link there.
+    let target = directory.path().join("target");
+    std::fs::write(&target, "kept").unwrap();
+    std::os::unix::fs::symlink(&target, file.with_extension("new")).unwrap();
 
     let first = starts(&server, &file);
     let told = ends(first, "to: Active", "TERM");
     assert!(told.contains("left open, saved in"), "{told}");
     assert!(std::fs::read_to_string(&file).unwrap().contains("cbrain"));
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "kept");
+    assert!(file.with_extension("new").is_symlink(), "it is nobody's to remove");
 
     // Active from its start, and silent, so there is nothing to wait for but the program itself.
     let second = starts(&server, &file);

@@ -3,6 +3,7 @@
 //! A provider knows no clock, no retry and no queue; [`Session`](crate::Session) has those. It is
 //! public, so that others can be written outside this crate.
 
+mod request;
 mod rule;
 mod shared;
 mod verdict;
@@ -10,14 +11,14 @@ mod verdict;
 use core::fmt::Debug;
 use core::time::Duration;
 
-use http::Request;
 use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::request::{Answers, Build, Given, Unbuildable, View};
 pub use self::rule::{Replay, Rule, Step};
 pub use self::verdict::{Ask, Spent, Verdict, When};
-use crate::{BaseUrl, Because, Cause, Event, Input, NeedKind, Rejection, Response, ServerText, Ticket, Timestamp};
+use crate::{BaseUrl, Because, Cause, Event, NeedKind, Rejection, Response, ServerText, Ticket, Timestamp};
 
 /// A protocol: how a session of one provider is opened, kept alive and ended.
 pub trait Provider {
@@ -65,53 +66,45 @@ pub trait Provider {
         *state = Self::State::default();
     }
 
-    /// Says how to go on with an answer. The engine keeps it in hand until a step that
-    /// [spends](Rule::spends) it has been judged, and wipes it when the session is usable.
+    /// Says how to go on with an answer: with the [step](Given::step) that it is for, where nothing else is said.
+    ///
+    /// The engine keeps the answer in hand until a step that [spends](Rule::spends) it has been judged, and wipes it when the
+    /// session is usable.
     ///
     /// # Errors
     /// [`Rejection`] where the answer cannot be used; the question stays open.
     fn answered(
         &self,
         cx: &mut Cx<'_, Self::State>,
-        kind: NeedKind,
-        input: &Input,
-    ) -> Result<Verdict<Self::Step>, Rejection>;
-
-    /// Puts the question for the answer that a step [spends](Rule::spends), where it is due to leave and
-    /// there is none: it grew old in hand, or was in the memory of an earlier process. A provider whose
-    /// question is about bytes that it makes ([`Ask::about`]) plans the step and makes them here.
-    ///
-    /// # Errors
-    /// [`Unbuildable`] where the bytes cannot be made.
-    fn question(
-        &self,
-        cx: &mut Cx<'_, Self::State>,
-        step: Self::Step,
-        kind: NeedKind,
-    ) -> Result<Ask<Self::Step>, Unbuildable> {
-        let _ = (cx, step);
-        Ok(Ask::new(kind, Because::Stale))
+        given: &Given<'_, Self::Step>,
+    ) -> Result<Verdict<Self::Step>, Rejection> {
+        let _ = cx;
+        given.step.map(Verdict::next).ok_or(Rejection::WrongKind)
     }
 
-    /// Builds the request of a step. `answer` is there for a step that spends one.
+    /// Takes note of a step that is about to leave, once for each time: of its pace, or of the time and the randomness that
+    /// its request is to be made of. It comes before the snapshot that is stored ahead of a step, so whatever an earlier
+    /// process may have sent has been noted; a logout may still keep the step from leaving.
+    fn left(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step) {
+        let _ = (cx, step);
+    }
+
+    /// Builds the request of a step that has been [noted](Provider::left). It may be built twice for one departure, so what
+    /// must be the same then comes out of the state. Where an answer is missing that the step [spends](Rule::spends), as it
+    /// grew old in hand or was in the memory of an earlier process, this is asked for the question
+    /// ([`Build::Needs`]), and nothing has been noted.
     ///
     /// # Errors
-    /// [`Unbuildable`] where a part of the state or the answer cannot be written into a request.
+    /// [`Unbuildable`] where an answer is missing, or a part of the state or an answer cannot be written into a request.
     fn request(
         &self,
-        cx: &mut Cx<'_, Self::State>,
+        view: &View<'_, Self::State>,
         step: Self::Step,
-        answer: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, Unbuildable>;
+        answers: &Answers<'_>,
+    ) -> Result<Build<Self::Step>, Unbuildable>;
 
     /// Makes sense of what came of a step.
     fn interpret(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step, outcome: Outcome<'_>) -> Verdict<Self::Step>;
-
-    /// Takes note of a step that an earlier process may have sent: it had stored the session before
-    /// [`Provider::request`] was asked, so what that notes in the state is not there.
-    fn may_have_left(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step) {
-        let _ = (cx, step);
-    }
 
     /// Names the step that finds out whether the session lives, if there is something to find out.
     fn probe(&self, state: &Self::State) -> Option<Self::Step>;
@@ -288,10 +281,6 @@ impl Debug for Entropy<'_> {
         f.debug_struct("Entropy").field("counter", &self.counter).finish_non_exhaustive()
     }
 }
-
-/// A request that cannot be built; the text names the part.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Unbuildable(pub &'static str);
 
 /// Why a provider does not authorize a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,12 +2,10 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, StatusCode, request::Parts};
 use sansession::provider::{
-    Ask, Cx, Fact, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent, Unauthorized, Unbuildable,
-    Verdict,
+    Answers, Ask, Build, Cx, Fact, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent, Unauthorized,
+    Unbuildable, Verdict, View,
 };
-use sansession::{
-    BaseUrl, Because, CloseReason, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, secret, wire,
-};
+use sansession::{BaseUrl, Because, CloseReason, NeedKind, Phase, Rejection, Response, Secret, Ticket, secret, wire};
 use serde::{Deserialize, Serialize};
 
 /// A door that opens for a PIN and shuts itself after five minutes without a knock.
@@ -51,7 +49,7 @@ impl Provider for Door {
     }
 
     fn open(&self, _: &mut Cx<'_, DoorState>, because: Because) -> Verdict<DoorStep> {
-        Ask::new(NeedKind::Pin, because).into()
+        Ask::new(NeedKind::Pin, because).then(DoorStep::Open).into()
     }
 
     fn adopt(&self, token: Secret) -> Result<DoorState, Rejection> {
@@ -69,31 +67,27 @@ impl Provider for Door {
         state.token.as_ref()
     }
 
-    fn answered(&self, _: &mut Cx<'_, DoorState>, kind: NeedKind, _: &Input) -> Result<Verdict<DoorStep>, Rejection> {
-        if kind == NeedKind::Pin { Ok(Verdict::next(DoorStep::Open)) } else { Err(Rejection::WrongKind) }
-    }
-
     fn request(
         &self,
-        cx: &mut Cx<'_, DoorState>,
+        view: &View<'_, DoorState>,
         step: DoorStep,
-        answer: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let uri = self.0.join("/door").map_err(|_| Unbuildable("url"))?;
-        let (method, secret) = match (step, answer, &cx.state.token) {
-            (DoorStep::Open, Some(Input::Pin(pin)), _) => ("POST", pin),
-            (DoorStep::Knock, _, Some(token)) => ("GET", token),
-            (DoorStep::Shut, _, Some(token)) => ("DELETE", token),
-            _ => return Err(Unbuildable("there is no pin or token")),
+        answers: &Answers<'_>,
+    ) -> Result<Build<DoorStep>, Unbuildable> {
+        let uri = self.0.join("/door").map_err(|_| Unbuildable::Part("url"))?;
+        let token = || view.state.token.as_ref().ok_or(Unbuildable::Part("there is no token"));
+        let (method, secret) = match step {
+            DoorStep::Open => ("POST", answers.text(NeedKind::Pin)?),
+            DoorStep::Knock => ("GET", token()?),
+            DoorStep::Shut => ("DELETE", token()?),
         };
         let request = Request::builder().method(method).uri(uri).header("authorization", secret.expose());
-        request.body(Vec::new()).map_err(|_| Unbuildable("authorization"))
+        request.body(Vec::new()).map(Build::Request).map_err(|_| Unbuildable::Part("authorization"))
     }
 
     fn interpret(&self, cx: &mut Cx<'_, DoorState>, step: DoorStep, outcome: Outcome<'_>) -> Verdict<DoorStep> {
         let response = match (outcome, step) {
             (Outcome::Response(response), _) => response,
-            (Outcome::Lost, DoorStep::Open) => return Ask::new(NeedKind::Pin, Because::Lost).into(),
+            (Outcome::Lost, step @ DoorStep::Open) => return Ask::new(NeedKind::Pin, Because::Lost).then(step).into(),
             (Outcome::Lost, step) => return Verdict::next(step),
         };
         // A proxy's page proves nothing, so the status alone decides nothing.
@@ -107,7 +101,7 @@ impl Provider for Door {
                 active()
             }
             (DoorStep::Open, StatusCode::FORBIDDEN, Some("shut"), _) => {
-                Ask::new(NeedKind::Pin, Because::Refused).into()
+                Ask::new(NeedKind::Pin, Because::Refused).then(step).into()
             }
             (DoorStep::Knock, StatusCode::OK, Some("open"), _) => active(),
             (DoorStep::Knock, StatusCode::FORBIDDEN, Some("shut"), _) => Verdict::Dead { proof: "the door is shut" },

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use http::Request;
 use http::request::Parts;
 
 use super::{
-    Ask, Cx, Ended, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized, Unbuildable, Verdict,
+    Answers, Build, Cx, Ended, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
+    Unbuildable, Verdict, View,
 };
-use crate::{Because, Input, NeedKind, Rejection, Response, Ticket};
+use crate::{Because, Rejection, Response, Ticket};
 
 #[deny(clippy::missing_trait_methods, reason = "a default here would hide what the provider says")]
 impl<P: Provider> Provider for Arc<P> {
@@ -48,36 +48,26 @@ impl<P: Provider> Provider for Arc<P> {
     fn answered(
         &self,
         cx: &mut Cx<'_, Self::State>,
-        kind: NeedKind,
-        input: &Input,
+        given: &Given<'_, Self::Step>,
     ) -> Result<Verdict<Self::Step>, Rejection> {
-        (**self).answered(cx, kind, input)
+        (**self).answered(cx, given)
     }
 
-    fn question(
-        &self,
-        cx: &mut Cx<'_, Self::State>,
-        step: Self::Step,
-        kind: NeedKind,
-    ) -> Result<Ask<Self::Step>, Unbuildable> {
-        (**self).question(cx, step, kind)
+    fn left(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step) {
+        (**self).left(cx, step);
     }
 
     fn request(
         &self,
-        cx: &mut Cx<'_, Self::State>,
+        view: &View<'_, Self::State>,
         step: Self::Step,
-        answer: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, Unbuildable> {
-        (**self).request(cx, step, answer)
+        answers: &Answers<'_>,
+    ) -> Result<Build<Self::Step>, Unbuildable> {
+        (**self).request(view, step, answers)
     }
 
     fn interpret(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step, outcome: Outcome<'_>) -> Verdict<Self::Step> {
         (**self).interpret(cx, step, outcome)
-    }
-
-    fn may_have_left(&self, cx: &mut Cx<'_, P::State>, step: P::Step) {
-        (**self).may_have_left(cx, step);
     }
 
     fn probe(&self, state: &Self::State) -> Option<Self::Step> {

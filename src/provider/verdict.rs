@@ -100,12 +100,14 @@ pub struct Ask<S> {
     pub message: Option<Message>,
     /// How long an answer can be used.
     pub valid: Option<Duration>,
+    /// The step that the answer is for.
+    pub then: Option<S>,
 }
 
 impl<S> Ask<S> {
     /// Makes a question.
     pub const fn new(kind: NeedKind, because: Because) -> Self {
-        Self { kind, because, url: None, poll: None, lasting: false, message: None, valid: None }
+        Self { kind, because, url: None, poll: None, lasting: false, message: None, valid: None, then: None }
     }
 
     /// Looks every so often whether the question has answered itself.
@@ -120,8 +122,14 @@ impl<S> Ask<S> {
         Self { lasting: true, ..self }
     }
 
-    /// Gives the bytes that a key kept elsewhere is to work on, and how long its answer can be used; for
-    /// [`Provider::question`](super::Provider::question), which is asked anew when that is over.
+    /// Names the step that the answer is for.
+    #[must_use]
+    pub fn then(self, step: S) -> Self {
+        Self { then: Some(step), ..self }
+    }
+
+    /// Gives the bytes that a key kept elsewhere is to work on, and how long its answer can be used. Where a step
+    /// [needs](super::Build::Needs) it, the step is built anew when that is over, with other bytes.
     #[must_use]
     pub fn about(self, message: Message, valid: Option<Duration>) -> Self {
         Self { message: Some(message), valid, ..self }

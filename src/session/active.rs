@@ -37,9 +37,8 @@ impl<P: Provider> Engine<P> {
         core.ease(|step| self.provider.rule(step).escalates);
         // A renewal that failed keeps its own wait, and an answer in hand its step.
         let renewing = renew.map(|(step, _)| step);
-        let held = self.answer.is_some();
         core.due = core.due.take().filter(|due| {
-            due.retry && renewing == Some(due.step) || held && self.provider.rule(due.step).spends.is_some()
+            due.retry && renewing == Some(due.step) || self.hand.is_for(due.step, self.provider.rule(due.step))
         });
         core.keepalive = keepalive.map(|(step, every)| {
             let from = core.keepalive.as_ref().filter(|old| old.step == step).map_or(now, |old| old.from);
@@ -57,7 +56,7 @@ impl<P: Provider> Engine<P> {
         let suspect = core::mem::take(&mut core.suspect);
         let stuck = core::mem::take(&mut core.stuck);
         if core.due.is_none() {
-            self.answer = None;
+            self.hand.clear();
         }
         self.set_phase(now, Phase::Active);
         if suspect || stuck {
@@ -77,7 +76,7 @@ impl<P: Provider> Engine<P> {
         self.core.generation = self.core.generation.wrapping_add(1);
         self.core.trouble = None;
         self.core.attempt = 0;
-        self.answer = None;
+        self.hand.clear();
         self.out.unsaved = true;
         if !self.may_login_again(now) {
             self.close(now, CloseReason::Expired);

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::engine::Engine;
 use super::plan::{Next, Why};
-use crate::provider::Provider;
+use crate::provider::{Provider, Replay};
 use crate::{Errand, Phase, Timestamp, Upcoming};
 
 impl<P: Provider> Engine<P> {
@@ -19,8 +19,9 @@ impl<P: Provider> Engine<P> {
         match next {
             Next::Send(step, why) => {
                 let rule = self.provider.rule(step);
-                // A step whose answer has grown old asks, and lets another one leave.
-                let timeout = if rule.spends.is_some() { self.longest_timeout() } else { rule.timeout };
+                // A step that asks, since its answer has grown old or it needs a signature, lets another one leave.
+                let asks = rule.spends.is_some() || rule.replay == Replay::Never;
+                let timeout = if asks { self.longest_timeout() } else { rule.timeout };
                 Some(Upcoming { timeout, errand: self.errand(rule.phase, why) })
             }
             // What has no event to tell goes on with whatever is due, in the same poll.

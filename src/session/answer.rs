@@ -1,9 +1,10 @@
 //! Needs and their answers.
 
 use super::core::{Every, Open};
-use super::engine::{Engine, InHand};
+use super::engine::Engine;
+use super::hand::Held;
 use super::tally::Spoilt;
-use crate::provider::{Ask, Provider, Unbuildable, Verdict};
+use crate::provider::{Ask, Build, Given, Provider, Verdict};
 use crate::{
     Answered, Because, By, CloseReason, Denial, Event, Input, Need, NeedId, NeedKind, Phase, Rejection, Timestamp, Totp,
 };
@@ -14,31 +15,30 @@ impl<P: Provider> Engine<P> {
         self.put(now, ask, None);
     }
 
-    /// Puts the question for the answer that a step spends.
-    pub(super) fn ask_for(&mut self, now: Timestamp, step: P::Step, kind: NeedKind) {
-        let asked = self.consult(now, |provider, cx| provider.question(cx, step, kind));
-        match asked {
-            Ok(ask) => self.put(now, ask, Some(step)),
-            Err(Unbuildable(part)) => {
-                self.core.need = None;
-                self.unbuildable(now, step, part);
-            }
-        }
+    /// Puts the question for what a step needs to be built; the step waits for it.
+    pub(super) fn ask_first(&mut self, now: Timestamp, step: P::Step, ask: Ask<P::Step>) {
+        // A snapshot must not say that it has left.
+        self.out.saving = None;
+        self.core.clear_plans_of(now, step);
+        self.put(now, ask, Some(step));
     }
 
     /// Puts a question anew whose bytes have grown old.
     pub(super) fn ask_anew(&mut self, now: Timestamp) {
-        let Some(open) = self.core.need.take() else { return };
-        if let Some((step, kind)) = open.asker.and_then(|step| Some((step, self.provider.rule(step).spends?))) {
-            self.ask_for(now, step, kind);
+        if let Some(step) = self.core.need.take().and_then(|open| open.asker) {
+            self.depart(now, step);
+            match self.build(now, step) {
+                Ok(Build::Request(_)) => self.plan(step, now, false),
+                Ok(Build::Needs(ask)) => self.ask_first(now, step, ask),
+                Err(why) => self.unbuildable(now, step, why),
+            }
         }
     }
 
     fn put(&mut self, now: Timestamp, ask: Ask<P::Step>, asker: Option<P::Step>) {
-        let Ask { kind, because, url, poll, lasting, message, valid } = ask;
-        let asker = asker.filter(|_| message.is_some());
+        let Ask { kind, because, url, poll, lasting, message, valid, then } = ask;
         // What a look or a keepalive asks for again may be on its way already.
-        let on_its_way = self.core.due.is_some() && self.answer.as_ref().is_some_and(|answer| answer.input.fits(kind));
+        let on_its_way = self.core.due.is_some() && self.hand.has(kind);
         if on_its_way && !matches!(because, Because::Refused | Because::Lost | Because::Stale) {
             return;
         }
@@ -46,7 +46,11 @@ impl<P: Provider> Engine<P> {
         if !lasting || self.core.due.as_ref().is_some_and(|due| self.provider.rule(due.step).spends == Some(kind)) {
             self.core.due = None;
         }
-        self.answer = None;
+        // What else a step has been given stays.
+        match asker {
+            Some(_) => self.hand.drop(kind),
+            None => self.hand.clear(),
+        }
         // The next process must not find the dead token out by using it.
         self.out.unsaved |= because == Because::Expired;
         if because == Because::Refused {
@@ -76,6 +80,7 @@ impl<P: Provider> Engine<P> {
         {
             open.need.url = url;
             open.poll = poll;
+            open.then = then;
             return;
         }
         self.core.needs = self.core.needs.wrapping_add(1).max(1);
@@ -83,7 +88,9 @@ impl<P: Provider> Engine<P> {
         let (id, until) = (NeedId(self.core.needs), valid.map(|valid| now + valid));
         let (refused, lost) = self.core.tally.sums();
         let need = Need { id, kind, because, refused, lost, fresh_after, url, message, until };
-        self.core.need = Some(Box::new(Open { need, poll, lasting, asker }));
+        // Only bytes grow old.
+        let (then, asker) = (then.or(asker), asker.filter(|_| need.message.is_some()));
+        self.core.need = Some(Box::new(Open { need, poll, lasting, asker, then }));
     }
 
     /// Counts an answer that was refused, and tells.
@@ -117,8 +124,11 @@ impl<P: Provider> Engine<P> {
         if let Err(rejection) = self.admit(now, kind, &input, by) {
             return Answered::Rejected(rejection);
         }
-        let until = self.core.need.as_ref().and_then(|open| open.need.until);
-        let answered = self.consult(now, |provider, cx| provider.answered(cx, kind, &input));
+        let open = self.core.need.as_deref();
+        let (until, asker) = open.map_or((None, None), |open| (open.need.until, open.asker));
+        let (step, message) = open.map_or((None, None), |open| (open.then, open.need.message.clone()));
+        let given = Given { kind, input: &input, step, message: message.as_ref() };
+        let answered = self.consult(now, |provider, cx| provider.answered(cx, &given));
         let verdict = match answered {
             Ok(verdict) => verdict,
             Err(rejection) => return Answered::Rejected(rejection),
@@ -142,13 +152,19 @@ impl<P: Provider> Engine<P> {
             self.core.trouble = Some(now);
         }
         let keep = match (&verdict, &input) {
-            (_, Input::Done | Input::TakeOver) => false,
-            // The provider has taken it over, unless the very next step spends it.
+            // The provider has taken it over,
+            (_, Input::Done | Input::TakeOver | Input::Decrypted(_)) => false,
+            // as it has this one, unless the very next step spends it.
             (Verdict::Next { step, .. }, Input::Token(_)) => self.provider.rule(*step).spends == Some(kind),
             (verdict, _) => matches!(verdict, Verdict::Next { .. }),
         };
         self.apply(now, None, verdict);
-        self.answer = keep.then(|| Box::new(InHand { input, until }));
+        if asker.is_none() {
+            self.hand.clear();
+        }
+        if keep {
+            self.hand.put(Held { kind, input, until, asker, before: None });
+        }
         Answered::Used
     }
 
@@ -175,7 +191,8 @@ impl<P: Provider> Engine<P> {
 
     /// Grants a takeover that nobody asked for.
     fn take_over(&mut self, now: Timestamp, input: &Input) -> Answered {
-        let granted = self.consult(now, |provider, cx| provider.answered(cx, NeedKind::Takeover, input));
+        let given = Given { kind: NeedKind::Takeover, input, step: None, message: None };
+        let granted = self.consult(now, |provider, cx| provider.answered(cx, &given));
         match granted {
             Ok(verdict) => {
                 if self.core.need.as_ref().is_some_and(|open| open.need.kind == NeedKind::Takeover) {

@@ -39,7 +39,7 @@ impl<P: Provider> Engine<P> {
         {
             self.core.due = Some(Due { step: probe, at: Timestamp::from_millis(0), retry: true });
         }
-        self.answer = None;
+        self.hand.clear();
         self.out.saving = None;
         self.leaving = false;
         self.out.unsaved = true;

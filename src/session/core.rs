@@ -177,6 +177,9 @@ pub(super) struct Open<S> {
     /// The step that waits for the answer to a question about bytes, which is put anew when it grows old.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub(super) asker: Option<S>,
+    /// The step that the answer is for, where the question names one.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub(super) then: Option<S>,
 }
 
 impl<S> Open<S> {

@@ -78,7 +78,7 @@ impl<P: Provider> Engine<P> {
     /// Sends the logout, or ends here where the server has nothing to end. `sure` tells whether no
     /// session can have been opened that nobody knows of.
     pub(super) fn proceed_logout(&mut self, now: Timestamp, sure: bool) {
-        self.answer = None;
+        self.hand.clear();
         self.core.unsure = !sure;
         let free_at = self.core.hold.max(self.core.penalty);
         match self.provider.logout(&self.core.state) {
@@ -127,7 +127,7 @@ impl<P: Provider> Engine<P> {
         self.core.trouble = None;
         self.core.ending = None;
         self.core.leaving = false;
-        self.answer = None;
+        self.hand.clear();
         self.out.saving = None;
         self.out.unsaved = true;
         self.leaving = false;

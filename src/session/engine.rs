@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 use super::aside::Aside;
 use super::core::Core;
 use super::door::Inside;
+use super::hand::Hand;
 use super::queue::Queue;
-use crate::conceal::Words;
 use crate::provider::{Cx, Entropy, Fact, Provider, Verdict};
-use crate::{Because, Event, Input, Options, Phase, RequestId, Seed, Timestamp};
+use crate::{Because, Event, Options, Phase, RequestId, Seed, Timestamp};
 
 /// One session. Every function that changes it takes the time that [`Door::open`](super::door::Door::open) gave.
 pub(super) struct Engine<P: Provider> {
@@ -24,10 +24,8 @@ pub(super) struct Engine<P: Provider> {
     /// How this life ended, where the session lives on.
     pub(super) aside: Option<Box<Aside>>,
     pub(super) flight: Option<Flight<P::Step>>,
-    /// The answer to the last need, until the step that spends it has been judged.
-    pub(super) answer: Option<Box<InHand>>,
-    /// The end of the one-time code before the one in flight.
-    pub(super) code_before: Option<Timestamp>,
+    /// The answers to needs, until the steps that spend them have been judged.
+    pub(super) hand: Hand<P::Step>,
     /// The difference of clocks that was told last, in milliseconds.
     pub(super) skew: i64,
     /// When a look that somebody asked for was last made.
@@ -56,13 +54,6 @@ pub(super) struct Flight<S> {
     pub(super) seq: u32,
     /// When the driver's verdict is no longer waited for.
     pub(super) deadline: Timestamp,
-}
-
-/// An answer that waits for its step.
-pub(super) struct InHand {
-    pub(super) input: Input,
-    /// Until when it can be used.
-    pub(super) until: Option<Timestamp>,
 }
 
 /// What the driver is to be told.
@@ -106,8 +97,7 @@ impl<P: Provider> Engine<P> {
             leaving: false,
             aside: None,
             flight: None,
-            answer: None,
-            code_before: None,
+            hand: Hand::default(),
             skew: 0,
             checked_at: Timestamp::from_millis(0),
             out: Out { events: Queue::default(), cancel: None, unsaved: false, saving: None },
@@ -180,8 +170,8 @@ impl<P: Provider> Engine<P> {
         for fact in facts {
             match fact {
                 Fact::Tell(mut event) => {
-                    if let Some(answer) = &self.answer {
-                        Words::of(&answer.input).blot_event(&mut event);
+                    for words in self.hand.words() {
+                        words.blot_event(&mut event);
                     }
                     self.tell(event);
                 }
@@ -237,10 +227,7 @@ impl<P: Provider> Inside for Engine<P> {
     fn set_back(&mut self, by: Duration) {
         self.core.set_back(by);
         self.checked_at = self.checked_at - by;
-        // What it signed has the time of the clock that was wrong.
-        if let Some(until) = self.answer.as_mut().and_then(|answer| answer.until.as_mut()) {
-            *until = Timestamp::from_millis(0);
-        }
+        self.hand.set_back(by);
         if let Some(flight) = &mut self.flight {
             flight.deadline = flight.deadline - by;
         }

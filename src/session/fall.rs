@@ -6,7 +6,7 @@ use super::after::{Consequence, Fate, Row, after};
 use super::engine::Engine;
 use crate::event::Cause;
 use crate::provider::{Outcome, Provider, Replay, Verdict};
-use crate::{CloseReason, Delivery, Event, Failure, FailureKind, Input, Shape, Timestamp};
+use crate::{CloseReason, Delivery, Event, Failure, FailureKind, Shape, Timestamp};
 
 /// What became of a request that did not get what it was sent for.
 pub(super) struct Mishap {
@@ -191,17 +191,13 @@ impl<P: Provider> Engine<P> {
 
     /// Wipes the answer that a step spent and that may have been judged.
     pub(super) fn wipe_answer(&mut self, step: P::Step) {
-        if self.provider.rule(step).spends.is_some() {
-            self.answer = None;
-        }
+        self.hand.spend(self.provider.rule(step));
     }
 
     /// Forgets that a one-time code left, since nobody looked at it.
     fn recall_code(&mut self, step: P::Step) {
-        if self.provider.rule(step).spends.is_some()
-            && self.answer.as_ref().is_some_and(|answer| matches!(answer.input, Input::Totp(_)))
-        {
-            self.core.code_spent = self.code_before;
+        if let Some(before) = self.hand.code_returns(self.provider.rule(step)) {
+            self.core.code_spent = before;
         }
     }
 }

@@ -6,7 +6,6 @@ use super::after::Fate;
 use super::core::Due;
 use super::engine::{Engine, Flight};
 use super::fall::Mishap;
-use crate::conceal::Words;
 use crate::event::Cause;
 use crate::provider::{Fact, Outcome, Provider, Replay, Spent, Verdict};
 use crate::{
@@ -78,12 +77,12 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Blots the answer in hand out of what a server said about it.
+    /// Blots the answers in hand out of what a server said about it.
     fn conceal(&self, verdict: &mut Verdict<P::Step>, mut unread: Option<Shape>) -> Option<Shape> {
-        if let Some(answer) = &self.answer {
-            match (verdict, &mut unread) {
-                (Verdict::Close(reason), _) => Words::of(&answer.input).blot_reason(reason),
-                (_, Some(shape)) => Words::of(&answer.input).blot_shape(shape),
+        for words in self.hand.words() {
+            match (&mut *verdict, &mut unread) {
+                (Verdict::Close(reason), _) => words.blot_reason(reason),
+                (_, Some(shape)) => words.blot_shape(shape),
                 _ => {}
             }
         }

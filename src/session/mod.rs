@@ -12,6 +12,7 @@
 //! - `limits`: what servers say about time
 //! - `active`: usable, and found dead
 //! - `answer`: needs and their answers
+//! - `hand`: the answers in memory
 //! - `tally`: what a login has cost: answers that were refused, or may have been
 //! - `remember`: what a new session takes over of an earlier one
 //! - `end`: logout and closing
@@ -35,6 +36,7 @@ mod door;
 mod end;
 mod engine;
 mod fall;
+mod hand;
 mod judge;
 mod limits;
 mod plan;

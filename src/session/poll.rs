@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 
-use super::engine::{Engine, Flight, InHand};
+use super::engine::{Engine, Flight};
 use super::fall::Mishap;
 use super::plan::{FLOW, Next};
 use crate::event::Cause;
 use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
-use crate::provider::{Cx, Fact, Provider, Replay, Rule, Unbuildable};
-use crate::{Input, NeedKind, Output, Shape, Timestamp};
+use crate::provider::{Ask, Build, Provider, Replay, Unbuildable, View};
+use crate::{Because, Output, Shape, Timestamp};
 
 /// How much longer than its timeout a request is waited for, so that the driver's verdict comes first.
 const GRACE: Duration = Duration::from_secs(5);
@@ -41,26 +41,17 @@ impl<P: Provider> Engine<P> {
                     if !self.may_leave(now, step) {
                         continue;
                     }
-                    if self.must_be_saved(step) {
-                        return Output::Save;
-                    }
                     // A request is large: it is moved once, from where the provider makes it to where it is handed out.
-                    let mut facts = Vec::new();
-                    let (entropy, state) = (self.ids.entropy(), &mut self.core.state);
-                    let mut cx = Cx { now, entropy, state, facts: &mut facts };
-                    match self.provider.request(
-                        &mut cx,
-                        step,
-                        in_hand(self.answer.as_deref(), self.provider.rule(step)),
-                    ) {
-                        Ok(request) => {
-                            let (id, policy) = self.note_left(now, step, facts);
+                    match self.build(now, step) {
+                        Ok(Build::Request(request)) => {
+                            if self.must_be_saved(step) {
+                                return Output::Save;
+                            }
+                            let (id, policy) = self.note_left(now, step);
                             return Output::Send(Outgoing { id, policy, request });
                         }
-                        Err(Unbuildable(part)) => {
-                            self.absorb(now, facts);
-                            self.unbuildable(now, step, part);
-                        }
+                        Ok(Build::Needs(ask)) => self.ask_first(now, step, ask),
+                        Err(why) => self.unbuildable(now, step, why),
                     }
                 }
             }
@@ -93,19 +84,39 @@ impl<P: Provider> Engine<P> {
         self.core.closed.as_deref().or(aside).cloned().map(Output::Closed)
     }
 
-    /// Tells whether a step may leave; what it spends is asked for where it is not in hand.
+    /// Tells whether a step may leave, and notes it; what it spends is asked for where it is not in hand.
     fn may_leave(&mut self, now: Timestamp, step: P::Step) -> bool {
-        let Some(kind) = self.provider.rule(step).spends else { return true };
-        if self.has_answer_for(now, kind) {
-            return true;
+        self.hand.freshen(now);
+        if let Some(kind) = self.provider.rule(step).spends
+            && !self.hand.has(kind)
+        {
+            // It grew old in hand, or a resume has come in between: it was not refused.
+            let stale = Ask::new(kind, Because::Stale);
+            let ask = if let Ok(Build::Needs(ask)) = self.build(now, step) { ask } else { stale };
+            self.ask_first(now, step, ask);
+            return false;
         }
-        // It grew old in hand, or a resume has come in between: it was not refused.
-        self.answer = None;
-        // A snapshot must not say that the step has left.
-        self.out.saving = None;
-        self.core.clear_plans_of(now, step);
-        self.ask_for(now, step, kind);
-        false
+        // It has been noted before the snapshot was stored, or the bytes were made that something was asked about.
+        if self.out.saving != Some(step) && !self.hand.is_asked_by(step) {
+            self.depart(now, step);
+        }
+        true
+    }
+
+    /// Notes that a step is about to leave.
+    pub(super) fn depart(&mut self, now: Timestamp, step: P::Step) {
+        let rule = self.provider.rule(step);
+        if let Some(ends) = self.hand.code_leaves(rule, self.core.code_spent) {
+            self.core.code_spent = Some(ends);
+        }
+        self.consult(now, |provider, cx| provider.left(cx, step));
+    }
+
+    /// Builds the request of a step.
+    #[inline]
+    pub(super) fn build(&mut self, now: Timestamp, step: P::Step) -> Result<Build<P::Step>, Unbuildable> {
+        let view = View { now, entropy: self.ids.entropy(), state: &self.core.state };
+        self.provider.request(&view, step, &self.hand.answers(step, self.provider.rule(step)))
     }
 
     /// Tells whether a snapshot that says that the step has left must be stored before it leaves.
@@ -116,24 +127,14 @@ impl<P: Provider> Engine<P> {
         save
     }
 
-    /// Notes that a step leaves, and gives its request a name.
-    fn note_left(&mut self, now: Timestamp, step: P::Step, facts: Vec<Fact>) -> (RequestId, SendPolicy) {
-        let rule = self.provider.rule(step);
-        let (timeout, spent) = (rule.timeout, in_hand(self.answer.as_deref(), rule));
-        if let Some(Input::Totp(code)) = spent {
-            self.code_before = self.core.code_spent;
-            self.core.code_spent = Some(code.ends());
-        }
-        // What it signed has the time and a nonce, which a server takes only once.
-        if matches!(spent, Some(Input::Signature(_))) {
-            self.answer = None;
-        }
-        self.absorb(now, facts);
+    /// Notes that a request is handed out, and gives it a name.
+    fn note_left(&mut self, now: Timestamp, step: P::Step) -> (RequestId, SendPolicy) {
+        let timeout = self.provider.rule(step).timeout;
+        self.hand.leave(step);
         self.note_sent(now, step);
         self.ids.seq = self.ids.seq.wrapping_add(1);
         self.flight = Some(Flight { step, seq: self.ids.seq, deadline: now + timeout.saturating_add(GRACE) });
-        let id = self.ids.request(self.ids.seq);
-        (id, SendPolicy { timeout, max_body: self.options.max_body })
+        (self.ids.request(self.ids.seq), SendPolicy { timeout, max_body: self.options.max_body })
     }
 
     /// Brings the plans up to date with a step that leaves.
@@ -154,14 +155,6 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    fn has_answer_for(&self, now: Timestamp, kind: NeedKind) -> bool {
-        let Some(InHand { input, until }) = self.answer.as_deref() else { return false };
-        match (input, kind) {
-            (Input::Totp(code), NeedKind::Totp) => now < code.ends(),
-            (input, kind) => input.fits(kind) && until.is_none_or(|until| now < until),
-        }
-    }
-
     /// The driver did not report in time: nobody knows whether the request arrived.
     fn lose_in_flight(&mut self, now: Timestamp) {
         if let Some(Flight { step, seq, .. }) = self.flight.take() {
@@ -178,16 +171,18 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// A request that cannot be built fails as if its answer could not be read: the state is at fault.
-    pub(super) fn unbuildable(&mut self, now: Timestamp, step: P::Step, part: &'static str) {
-        self.answer = None;
-        self.note_sent(now, step);
-        let shape = Shape::unread(self.provider.rule(step).name, part);
-        self.fall(now, step, Mishap::unreadable(shape));
+    /// A request that cannot be built for want of an answer waits for it. Any other fails as if its answer could not be read:
+    /// the state is at fault.
+    pub(super) fn unbuildable(&mut self, now: Timestamp, step: P::Step, why: Unbuildable) {
+        match why {
+            Unbuildable::Missing(kind) => self.ask_first(now, step, Ask::new(kind, Because::Stale)),
+            Unbuildable::Part(part) => {
+                self.out.saving = None;
+                self.hand.clear();
+                self.note_sent(now, step);
+                let shape = Shape::unread(self.provider.rule(step).name, part);
+                self.fall(now, step, Mishap::unreadable(shape));
+            }
+        }
     }
-}
-
-/// Gives the answer that a step spends.
-fn in_hand<'a>(answer: Option<&'a InHand>, rule: &Rule) -> Option<&'a Input> {
-    answer.filter(|_| rule.spends.is_some()).map(|answer| &answer.input)
 }

@@ -5,7 +5,7 @@ use super::core::Core;
 use super::resume::{Read, read};
 use super::tally::Spoilt;
 use crate::provider::Provider;
-use crate::{Event, NeedKind, Phase, ResumeError, Snapshot, Totp};
+use crate::{Event, Phase, ResumeError, Snapshot};
 
 impl<P: Provider> Session<P> {
     /// Takes over what an earlier session of the same login has cost, be it closed or not: the answers that were refused or
@@ -41,7 +41,7 @@ impl<P: Provider> Session<P> {
     /// provider, server or account. The session is as it was then.
     pub fn remember(&mut self, earlier: &Snapshot) -> Result<(), ResumeError> {
         let read = read(earlier, self.provider(), None)?;
-        let Read { epoch, in_flight, unbuilt, may_live_on, session, .. } = read;
+        let Read { epoch, in_flight, may_live_on, session, .. } = read;
         let mut core = session.ok_or(ResumeError::Damaged)?;
         core.know_sums();
         core.bound_waits();
@@ -49,9 +49,6 @@ impl<P: Provider> Session<P> {
         if let Some(rule) = in_flight.map(|step| self.provider().rule(step)) {
             if let Some(kind) = rule.spends.filter(|kind| kind.is_judged()) {
                 core.count(kind, Spoilt::Lost);
-            }
-            if unbuilt && rule.spends == Some(NeedKind::Totp) {
-                core.code_spent = core.code_spent.max(Some(core.clock + Totp::STEP));
             }
         }
         let Core { phase, clock, .. } = self.0.inside().core;

@@ -11,7 +11,7 @@ use super::engine::{Engine, Ids};
 use super::plan::{AT_ONCE, FLOW};
 use crate::exchange::{Failure, FailureKind};
 use crate::provider::{Identity, Provider};
-use crate::{Event, NeedKind, Options, Phase, ResumeError, Seed, Snapshot, Timestamp, Totp};
+use crate::{Event, Options, Phase, ResumeError, Seed, Snapshot, Timestamp};
 
 /// The format that is written; older ones are read for ever.
 const FORMAT: u32 = 1;
@@ -32,9 +32,6 @@ struct Written<'a, S, T> {
     /// The step that has left, or may leave as soon as this text is stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     in_flight: Option<S>,
-    /// It may leave as soon as this text is stored, and the state does not know yet.
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
-    unbuilt: bool,
     /// Nobody has been told yet that something may live on: a process that dies now must not keep it to itself.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     may_live_on: bool,
@@ -60,8 +57,6 @@ pub(super) struct Read<S, C> {
     pub(super) epoch: u64,
     #[serde(default = "none")]
     pub(super) in_flight: Option<S>,
-    #[serde(default)]
-    pub(super) unbuilt: bool,
     #[serde(default)]
     pub(super) may_live_on: bool,
     #[serde(default = "none")]
@@ -124,7 +119,6 @@ impl<P: Provider> Session<P> {
             return Err(ResumeError::Damaged);
         }
         provider.admits(&core.state).map_err(ResumeError::NotAdmitted)?;
-        let stored_at = core.clock;
         let mut resumed = Self::of(Engine::new(provider, options, Ids::new(&seed.into(), epoch), core));
         let (now, engine) = resumed.0.open(now);
         // No request leaves that would put this further ahead, but for those of a logout, whom it does not delay.
@@ -144,13 +138,6 @@ impl<P: Provider> Session<P> {
         {
             // The plans in the text may be those from before it left.
             engine.core.clear_due_plans_of(step);
-            if read.unbuilt {
-                if engine.provider.rule(step).spends == Some(NeedKind::Totp) {
-                    // Which code it was is not stored: none of the steps that were possible then is taken again.
-                    engine.core.code_spent = engine.core.code_spent.max(Some(stored_at + Totp::STEP));
-                }
-                engine.consult(now, |provider, cx| provider.may_have_left(cx, step));
-            }
             engine.failed(now, step, Failure::maybe_sent(FailureKind::Interrupted));
         }
         Ok(resumed)
@@ -169,7 +156,6 @@ impl<P: Provider> Engine<P> {
             egress: self.options.egress.as_deref(),
             epoch: self.ids.epoch,
             in_flight: self.flight.as_ref().map(|flight| flight.step).or(self.out.saving),
-            unbuilt: self.flight.is_none() && self.out.saving.is_some(),
             may_live_on: self.out.events.holds(&Event::MayLiveOn),
             session: &self.core,
         };

@@ -1,7 +1,8 @@
 //! Copies of a session, so that a walk can let more than one thing happen to it.
 
 use super::Session;
-use super::engine::{Engine, InHand};
+use super::engine::Engine;
+use super::hand::Held;
 use crate::provider::Provider;
 use crate::{Credentials, Input, Totp};
 
@@ -42,8 +43,7 @@ where
             leaving: self.leaving,
             aside: self.aside.clone(),
             flight: self.flight,
-            answer: self.answer.as_deref().and_then(copy).map(Box::new),
-            code_before: self.code_before,
+            hand: self.hand.iter().filter_map(copy).collect(),
             skew: self.skew,
             checked_at: self.checked_at,
             out: self.out.clone(),
@@ -60,7 +60,7 @@ impl<P: Provider> Engine<P> {
 }
 
 /// Copies an answer. Outside of walks nothing does: there is one of each, so that it is sent once.
-fn copy(answer: &InHand) -> Option<InHand> {
+fn copy<S: Copy>(answer: &Held<S>) -> Option<Held<S>> {
     let input = match &answer.input {
         Input::Credentials(given) => Input::Credentials(Credentials::new(given.login(), given.password()).ok()?),
         Input::Totp(totp) => Input::Totp(Totp::new(totp.code(), totp.made_at()).ok()?),
@@ -73,5 +73,5 @@ fn copy(answer: &InHand) -> Option<InHand> {
         Input::TakeOver => Input::TakeOver,
         Input::GiveUp => Input::GiveUp,
     };
-    Some(InHand { input, until: answer.until })
+    Some(Held { input, ..*answer })
 }

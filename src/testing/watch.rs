@@ -3,12 +3,11 @@
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::Request;
 use http::request::Parts;
 
 use crate::provider::{
-    Ask, Cx, Ended, Fact, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent, Target, Unauthorized,
-    Unbuildable, Verdict, When,
+    Answers, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent, Target,
+    Unauthorized, Unbuildable, Verdict, View, When,
 };
 use crate::{Because, CloseReason, Input, NeedKind, Rejection, Response, Ticket, Timestamp};
 
@@ -220,38 +219,40 @@ impl<P: Provider> Provider for Watched<P> {
         self.inner.forget(state, ended);
     }
 
-    fn answered(
-        &self,
-        cx: &mut Cx<'_, P::State>,
-        kind: NeedKind,
-        input: &Input,
-    ) -> Result<Verdict<P::Step>, Rejection> {
-        let verdict = self.facts(cx, |cx| self.inner.answered(cx, kind, input))?;
+    fn answered(&self, cx: &mut Cx<'_, P::State>, given: &Given<'_, P::Step>) -> Result<Verdict<P::Step>, Rejection> {
+        let verdict = self.facts(cx, |cx| self.inner.answered(cx, given))?;
         self.said(From::Other, &verdict);
         Ok(verdict)
     }
 
-    fn question(&self, cx: &mut Cx<'_, P::State>, step: P::Step, kind: NeedKind) -> Result<Ask<P::Step>, Unbuildable> {
-        let ask = self.facts(cx, |cx| self.inner.question(cx, step, kind))?;
-        self.note(Note::Waits(ask.poll.as_ref().map_or(Duration::ZERO, |(_, every)| *every)));
-        Ok(ask)
+    fn left(&self, cx: &mut Cx<'_, P::State>, step: P::Step) {
+        self.facts(cx, |cx| self.inner.left(cx, step));
     }
 
     #[expect(clippy::panic, reason = "an engine that spins never comes back to be asked")]
     fn request(
         &self,
-        cx: &mut Cx<'_, P::State>,
+        view: &View<'_, P::State>,
         step: P::Step,
-        answer: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, Unbuildable> {
+        answers: &Answers<'_>,
+    ) -> Result<Build<P::Step>, Unbuildable> {
         if self.log.lock().len() > SPIN {
             panic!("no spin: one call of the session built {step:?} over and over");
         }
         let rule = self.inner.rule(step);
-        let fits = rule.spends.is_none_or(|kind| answer.is_some_and(|answer| answer.fits(kind)));
+        let built = self.inner.request(view, step, answers)?;
         self.note(Note::Waits(longest(rule)));
-        self.note(Note::Request { step, answer: answer.and_then(secret).map(str::to_owned), fits });
-        self.facts(cx, |cx| self.inner.request(cx, step, answer))
+        match &built {
+            Build::Needs(ask) => {
+                self.note(Note::Waits(ask.poll.as_ref().map_or(Duration::ZERO, |(_, every)| *every)));
+            }
+            Build::Request(_) => {
+                let fits = rule.spends.is_none_or(|kind| answers.get(kind).is_ok_and(|answer| answer.fits(kind)));
+                let answer = answers.iter().find_map(|(_, answer)| secret(answer)).map(str::to_owned);
+                self.note(Note::Request { step, answer, fits });
+            }
+        }
+        Ok(built)
     }
 
     fn interpret(&self, cx: &mut Cx<'_, P::State>, step: P::Step, outcome: Outcome<'_>) -> Verdict<P::Step> {
@@ -265,10 +266,6 @@ impl<P: Provider> Provider for Watched<P> {
         };
         self.said(from, &verdict);
         verdict
-    }
-
-    fn may_have_left(&self, cx: &mut Cx<'_, P::State>, step: P::Step) {
-        self.facts(cx, |cx| self.inner.may_have_left(cx, step));
     }
 
     fn probe(&self, state: &P::State) -> Option<P::Step> {

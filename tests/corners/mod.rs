@@ -6,13 +6,11 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Ask, Cx, Fact, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent, Unauthorized, Unbuildable,
-    Verdict, When,
+    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent,
+    Unauthorized, Unbuildable, Verdict, View, When,
 };
 use sansession::testing::{Laws, Sample};
-use sansession::{
-    Backoff, BaseUrl, Because, Cause, CloseReason, Input, NeedKind, Phase, Rejection, Response, Shape, Ticket,
-};
+use sansession::{Backoff, BaseUrl, Because, Cause, CloseReason, NeedKind, Phase, Rejection, Response, Shape, Ticket};
 use serde::{Deserialize, Serialize};
 
 pub(crate) struct Corners {
@@ -124,8 +122,8 @@ impl Provider for Corners {
         state.token.as_ref()
     }
 
-    fn answered(&self, cx: &mut Cx<'_, State>, kind: NeedKind, _: &Input) -> Result<Verdict<Go>, Rejection> {
-        match kind {
+    fn answered(&self, cx: &mut Cx<'_, State>, given: &Given<'_, Go>) -> Result<Verdict<Go>, Rejection> {
+        match given.kind {
             NeedKind::Credentials => Ok(Verdict::next(Go::Init)),
             NeedKind::Totp => Ok(Verdict::next(Go::Code)),
             NeedKind::Pin => Ok(Verdict::Next { step: Go::Pin, after: Duration::from_secs(2) }),
@@ -136,24 +134,19 @@ impl Provider for Corners {
         }
     }
 
-    fn request(
-        &self,
-        cx: &mut Cx<'_, State>,
-        step: Go,
-        answer: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, Unbuildable> {
-        if matches!(step, Go::Renew | Go::Tickle | Go::Logout) && cx.state.token.is_none() {
-            return Err(Unbuildable("there is no token"));
+    fn request(&self, view: &View<'_, State>, step: Go, answers: &Answers<'_>) -> Result<Build<Go>, Unbuildable> {
+        if matches!(step, Go::Renew | Go::Tickle | Go::Logout) && view.state.token.is_none() {
+            return Err(Unbuildable::Part("there is no token"));
         }
-        let body = match answer {
-            Some(Input::Credentials(given)) => given.password(),
-            Some(Input::Totp(code)) => code.code(),
-            Some(Input::Pin(pin)) => pin.expose(),
+        let body = match step {
+            Go::Login => answers.credentials()?.password(),
+            Go::Code => answers.totp()?.code(),
+            Go::Pin => answers.text(NeedKind::Pin)?.expose(),
             _ => "",
         };
         let mut request = Request::new(body.as_bytes().to_vec());
-        *request.uri_mut() = self.base.join(&format!("/{step:?}")).map_err(|_| Unbuildable("path"))?;
-        Ok(request)
+        *request.uri_mut() = self.base.join(&format!("/{step:?}")).map_err(|_| Unbuildable::Part("path"))?;
+        Ok(request.into())
     }
 
     fn interpret(&self, cx: &mut Cx<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {

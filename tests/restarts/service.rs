@@ -136,7 +136,7 @@ impl<P: Provider + Send, S: Simulator> Service<P, S> {
     }
 
     fn names_in_flight(&self) -> bool {
-        self.file.as_ref().is_some_and(|file| file.expose_secrets().contains(r#""unbuilt":true"#))
+        self.file.as_ref().is_some_and(|file| file.expose_secrets().contains(r#""in_flight":"#))
     }
 
     fn serves(&mut self, request: &Request<Vec<u8>>, way: Way) -> Result<http::Response<Vec<u8>>, Failure> {

@@ -93,18 +93,19 @@ pub mod wire;
 
 use core::time::Duration;
 
+use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, COOKIE, LOCATION, USER_AGENT};
 use http::request::Parts;
-use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use self::wire::{Endpoints, Refusal, SessionInfo};
 use crate::provider::{
-    Ask, Cx, Fact, Identity, Leave, Observed, Outcome, Provider, Rule, Spent, Unauthorized, Unbuildable, Verdict,
+    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Spent, Unauthorized,
+    Unbuildable, Verdict, View,
 };
 use crate::{
-    BaseUrl, Because, CloseReason, Denial, Event, Input, NeedKind, Phase, Rejection, Response, Secret, ServerText,
-    Ticket, UrlError,
+    BaseUrl, Because, CloseReason, Denial, Event, NeedKind, Phase, Rejection, Response, Secret, ServerText, Ticket,
+    UrlError,
 };
 
 /// How often the session is looked at: twice in the 24 hours after which the portal forgets it.
@@ -251,10 +252,9 @@ impl Provider for Cbrain {
     fn answered(
         &self,
         _: &mut Cx<'_, CbrainState>,
-        kind: NeedKind,
-        _: &Input,
+        given: &Given<'_, CbrainStep>,
     ) -> Result<Verdict<CbrainStep>, Rejection> {
-        match kind {
+        match given.kind {
             NeedKind::Credentials => Ok(Verdict::next(CbrainStep::Login)),
             _ => Err(Rejection::WrongKind),
         }
@@ -262,20 +262,20 @@ impl Provider for Cbrain {
 
     fn request(
         &self,
-        cx: &mut Cx<'_, CbrainState>,
+        view: &View<'_, CbrainState>,
         step: CbrainStep,
-        answer: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let token = || cx.state.live.as_ref().map(|live| &live.token).ok_or(Unbuildable("there is no token"));
-        let request = match (step, answer) {
-            (CbrainStep::Login, Some(Input::Credentials(given))) => {
+        answers: &Answers<'_>,
+    ) -> Result<Build<CbrainStep>, Unbuildable> {
+        let token = || view.state.live.as_ref().map(|live| &live.token).ok_or(Unbuildable::Part("there is no token"));
+        let request = match step {
+            CbrainStep::Login => {
+                let given = answers.credentials()?;
                 self.endpoints.login(given.login(), given.password())
             }
-            (CbrainStep::Login, _) => return Err(Unbuildable("there are no credentials")),
-            (CbrainStep::Check, _) => self.endpoints.check(token()?),
-            (CbrainStep::Logout, _) => self.endpoints.logout(token()?),
+            CbrainStep::Check => self.endpoints.check(token()?),
+            CbrainStep::Logout => self.endpoints.logout(token()?),
         };
-        request.ok_or(Unbuildable("the token has characters that no header can carry"))
+        request.map(Build::Request).ok_or(Unbuildable::Part("the token has characters that no header can carry"))
     }
 
     fn interpret(&self, cx: &mut Cx<'_, CbrainState>, step: CbrainStep, outcome: Outcome<'_>) -> Verdict<CbrainStep> {

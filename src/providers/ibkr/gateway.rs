@@ -141,7 +141,6 @@ mod stream;
 
 use core::time::Duration;
 
-use http::Request;
 use http::request::Parts;
 
 pub use state::{GatewayLive, GatewayState};
@@ -155,9 +154,10 @@ use super::{Expect, Refusal, Region, Takeover, Tier};
 #[cfg(doc)]
 use crate::CloseReason;
 use crate::provider::{
-    Cx, Ended, Fact, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized, Unbuildable, Verdict,
+    Answers, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
+    Unbuildable, Verdict, View,
 };
-use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, UrlError};
+use crate::{BaseUrl, Because, NeedKind, Rejection, Response, Ticket, UrlError};
 
 /// How often the session is kept alive: IBKR's page says about once a minute, and at most every 5.
 const TICKLE: Duration = Duration::from_secs(60);
@@ -274,10 +274,9 @@ impl Provider for Gateway {
     fn answered(
         &self,
         cx: &mut Cx<'_, GatewayState>,
-        kind: NeedKind,
-        _: &Input,
+        given: &Given<'_, GatewayStep>,
     ) -> Result<Verdict<GatewayStep>, Rejection> {
-        match kind {
+        match given.kind {
             // A word of the person is worth asking the outer tier itself, as soon as it may be asked.
             NeedKind::Browser => {
                 cx.state.done = cx.state.is_denied(cx.now);
@@ -299,25 +298,22 @@ impl Provider for Gateway {
 
     fn request(
         &self,
-        cx: &mut Cx<'_, GatewayState>,
+        view: &View<'_, GatewayState>,
         step: GatewayStep,
-        _: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, Unbuildable> {
-        self.note_midnight(cx);
+        _: &Answers<'_>,
+    ) -> Result<Build<GatewayStep>, Unbuildable> {
         let mut request = match step {
-            GatewayStep::Status | GatewayStep::Look | GatewayStep::Watch => cx.state.by_get.status(&self.api),
+            GatewayStep::Status | GatewayStep::Look | GatewayStep::Watch => view.state.by_get.status(&self.api),
             GatewayStep::Validate => self.api.validate(),
             GatewayStep::Accounts => self.api.accounts(),
-            GatewayStep::Init | GatewayStep::TakeOver => {
-                self.may_have_left(cx, step);
-                self.api.init(if step == GatewayStep::TakeOver { Init::TAKE_OVER } else { Init::POLITE })
-            }
+            GatewayStep::Init => self.api.init(Init::POLITE),
+            GatewayStep::TakeOver => self.api.init(Init::TAKE_OVER),
             GatewayStep::Tickle => self.api.tickle(),
             GatewayStep::Logout => self.api.logout(),
         };
         let method = request.method().clone();
-        cx.state.origin.put(&method, self.api.base(), request.headers_mut());
-        Ok(request)
+        view.state.origin.put(&method, self.api.base(), request.headers_mut());
+        Ok(request.into())
     }
 
     fn interpret(
@@ -332,7 +328,8 @@ impl Provider for Gateway {
         }
     }
 
-    fn may_have_left(&self, cx: &mut Cx<'_, GatewayState>, step: GatewayStep) {
+    fn left(&self, cx: &mut Cx<'_, GatewayState>, step: GatewayStep) {
+        self.note_midnight(cx);
         if matches!(step, GatewayStep::Init | GatewayStep::TakeOver) {
             cx.state.brokerage.note_init(cx.now, step == GatewayStep::TakeOver, cx.entropy);
         }

@@ -61,7 +61,6 @@
 
 mod state;
 
-use http::Request;
 use http::request::Parts;
 
 pub use self::state::{ConsentState, ConsentStep};
@@ -69,12 +68,12 @@ use super::super::gateway::PENALTY;
 use super::super::keys::SignatureKey;
 use super::super::oauth1a::{self, Consumer, Grant, GrantError, RequestToken, SignError, Unsigned};
 use super::super::{Refusal, Region};
-use super::remote::{Asked, VALID, signed};
+use super::remote::{Stamp, VALID, signed};
 use super::token::refusal_to_denial;
 use super::what;
 use crate::provider::{
-    Ask, Cx, Ended, Entropy, Fact, Identity, Leave, Observed, Outcome, Provider, Rule, Spent, Unauthorized,
-    Unbuildable, Verdict,
+    Answers, Ask, Build, Cx, Ended, Entropy, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Spent,
+    Unauthorized, Unbuildable, Verdict, View,
 };
 use crate::{
     BaseUrl, Because, CloseReason, Denial, Input, Message, NeedKind, Rejection, Response, Secret, Ticket, Timestamp,
@@ -104,14 +103,14 @@ impl Consent {
 
     fn judge(&self, cx: &mut Cx<'_, ConsentState>, step: ConsentStep, response: Response<'_>) -> Verdict<ConsentStep> {
         match step {
-            ConsentStep::RequestToken | ConsentStep::RemoteRequestToken => match RequestToken::read(response, cx.now) {
+            ConsentStep::RequestToken => match RequestToken::read(response, cx.now) {
                 Ok(token) => {
                     let because = cx.state.because.take().unwrap_or(Because::Opening);
-                    Self::ask(cx.state.request.insert(token), because)
+                    Self::ask(cx.state.request.insert(token), because).into()
                 }
                 Err(error) => self.failed(cx, response, error),
             },
-            ConsentStep::AccessToken | ConsentStep::RemoteAccessToken => {
+            ConsentStep::AccessToken => {
                 match (Grant::read(response, cx.now), &cx.state.request) {
                     (Ok(grant), _) => {
                         *cx.state = ConsentState { grant: Some(grant), ..ConsentState::default() };
@@ -119,7 +118,7 @@ impl Consent {
                     }
                     // The same key was taken a moment ago, so it is the verifier.
                     (Err(GrantError::Refused(oauth1a::Refusal::Signature)), Some(token)) => {
-                        Self::ask(token, Because::Refused)
+                        Self::ask(token, Because::Refused).into()
                     }
                     (Err(error), _) => self.failed(cx, response, error),
                 }
@@ -151,15 +150,6 @@ impl Consent {
         }
     }
 
-    /// Gives the step as the place of the key wants it.
-    fn place(&self, step: ConsentStep) -> ConsentStep {
-        match step {
-            ConsentStep::RequestToken if self.key.is_remote() => ConsentStep::RemoteRequestToken,
-            ConsentStep::AccessToken if self.key.is_remote() => ConsentStep::RemoteAccessToken,
-            step => step,
-        }
-    }
-
     /// Writes the request of a step, up to its signature.
     fn unsigned(
         &self,
@@ -170,16 +160,14 @@ impl Consent {
         entropy: &Entropy<'_>,
     ) -> Result<Unsigned, SignError> {
         match (step, &state.request, verifier) {
-            (ConsentStep::RequestToken | ConsentStep::RemoteRequestToken, ..) => {
-                oauth1a::request_token(&self.consumer, &self.base, at, entropy)
-            }
+            (ConsentStep::RequestToken, ..) => oauth1a::request_token(&self.consumer, &self.base, at, entropy),
             (_, Some(token), Some(verifier)) => token.access_token(verifier, &self.consumer, &self.base, at, entropy),
             _ => Err(SignError::Malformed("verifier")),
         }
     }
 
-    fn ask(token: &RequestToken, because: Because) -> Verdict<ConsentStep> {
-        Ask::new(NeedKind::Verifier, because).url(token.consent_url().into()).into()
+    fn ask(token: &RequestToken, because: Because) -> Ask<ConsentStep> {
+        Ask::new(NeedKind::Verifier, because).url(token.consent_url().into())
     }
 }
 
@@ -195,7 +183,7 @@ impl Provider for Consent {
     }
 
     fn rule(&self, step: ConsentStep) -> &Rule {
-        step.rule()
+        step.rule(self.key.is_remote())
     }
 
     fn open(&self, cx: &mut Cx<'_, ConsentState>, because: Because) -> Verdict<ConsentStep> {
@@ -203,7 +191,7 @@ impl Provider for Consent {
             return Verdict::Active { keepalive: None, renew: None, expires: None };
         }
         cx.state.because = Some(because);
-        Verdict::next(self.place(ConsentStep::RequestToken))
+        Verdict::next(ConsentStep::RequestToken)
     }
 
     fn adopt(&self, grant: Grant) -> Result<ConsentState, Rejection> {
@@ -227,70 +215,54 @@ impl Provider for Consent {
     fn answered(
         &self,
         cx: &mut Cx<'_, ConsentState>,
-        kind: NeedKind,
-        input: &Input,
+        given: &Given<'_, ConsentStep>,
     ) -> Result<Verdict<ConsentStep>, Rejection> {
-        if let Input::Signature(signature) = input {
-            let admits = |digest: &[u8; 32], signature: &[u8]| self.key.admits(digest, signature);
-            return signed(cx.state.asked.as_deref(), admits, signature).map(Verdict::next);
-        }
-        let (NeedKind::Verifier, Input::Code(verifier)) = (kind, input) else { return Err(Rejection::WrongKind) };
+        let verifier = match given.input {
+            Input::Signature(signature) => return signed(&self.key, given, signature),
+            Input::Code(verifier) => verifier,
+            _ => return Err(Rejection::WrongKind),
+        };
         if cx.state.request.is_none() {
-            return Ok(Verdict::next(self.place(ConsentStep::RequestToken)));
+            return Ok(Verdict::next(ConsentStep::RequestToken));
         }
-        let step = self.place(ConsentStep::AccessToken);
         // Built once to see whether it can be: what cannot leaves the question open.
-        self.unsigned(cx.state, step, Some(verifier), cx.now, &cx.entropy)
+        self.unsigned(cx.state, ConsentStep::AccessToken, Some(verifier), cx.now, &cx.entropy)
             .map_err(|_| Rejection::Malformed("verifier"))?;
-        if self.key.is_remote() {
-            cx.state.verifier = Some(verifier.clone());
-        }
-        Ok(Verdict::next(step))
+        Ok(Verdict::next(ConsentStep::AccessToken))
     }
 
-    fn question(
-        &self,
-        cx: &mut Cx<'_, ConsentState>,
-        step: ConsentStep,
-        kind: NeedKind,
-    ) -> Result<Ask<ConsentStep>, Unbuildable> {
-        // Without its verifier, an access token cannot be asked for: it was in an earlier process.
-        let lost = step == ConsentStep::RemoteAccessToken && cx.state.verifier.is_none();
-        if lost || kind != NeedKind::Signature {
-            let ask = Ask::new(NeedKind::Verifier, Because::Stale);
-            return Ok(match &cx.state.request {
-                Some(token) => ask.url(token.consent_url().into()),
-                None => ask,
-            });
-        }
-        let (at, counter) = (cx.now, cx.entropy.counter);
-        let unsigned = self.unsigned(cx.state, step, cx.state.verifier.as_ref(), at, &cx.entropy);
-        let digest = unsigned.map_err(|error| Unbuildable(what(error)))?.digest();
-        cx.state.asked = Some(Box::new(Asked { step, host: 0, at, counter, digest: Some(digest) }));
-        Ok(Ask::new(kind, Because::Opening).about(Message::new(&digest), Some(VALID)))
+    fn left(&self, cx: &mut Cx<'_, ConsentState>, step: ConsentStep) {
+        cx.state.stamp = Some(Stamp { step, host: 0, at: cx.now, counter: cx.entropy.counter });
     }
 
     fn request(
         &self,
-        cx: &mut Cx<'_, ConsentState>,
+        view: &View<'_, ConsentState>,
         step: ConsentStep,
-        answer: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let (at, entropy) = match cx.state.asked.take() {
-            Some(asked) if asked.step == step => asked.stamp(cx.entropy),
-            _ => (cx.now, cx.entropy),
+        answers: &Answers<'_>,
+    ) -> Result<Build<ConsentStep>, Unbuildable> {
+        let verifier = match (step, answers.text(NeedKind::Verifier)) {
+            (ConsentStep::RequestToken, _) => None,
+            (ConsentStep::AccessToken, Ok(verifier)) => Some(verifier),
+            (ConsentStep::AccessToken, Err(missing)) => {
+                let token = view.state.request.as_ref().ok_or(missing)?;
+                return Ok(Build::Needs(Self::ask(token, Because::Stale)));
+            }
         };
-        let verifier = match answer {
-            Some(Input::Code(verifier)) => Some(verifier),
-            _ => cx.state.verifier.as_ref(),
+        let stamp = view.state.stamp.as_ref().filter(|stamp| stamp.step == step);
+        let stamp = stamp.ok_or(Unbuildable::Part("the time of a request"))?;
+        let unbuildable = |error| Unbuildable::Part(what(error));
+        let unsigned = self.unsigned(view.state, step, verifier, stamp.at, &stamp.entropy(view.entropy));
+        let unsigned = unsigned.map_err(unbuildable)?;
+        let request = match (&self.key, answers.signature()) {
+            (SignatureKey::Local(key), _) => unsigned.sign(key, view.entropy),
+            (SignatureKey::Remote(_), Some(signature)) => unsigned.finish(signature.expose()),
+            (SignatureKey::Remote(_), None) => {
+                let ask = Ask::new(NeedKind::Signature, Because::Opening);
+                return Ok(Build::Needs(ask.about(Message::new(&unsigned.digest()), Some(VALID))));
+            }
         };
-        let unsigned = self.unsigned(cx.state, step, verifier, at, &entropy);
-        let signed = unsigned.and_then(|unsigned| match (&self.key, answer) {
-            (SignatureKey::Local(key), _) => unsigned.sign(key, cx.entropy),
-            (_, Some(Input::Signature(signature))) => unsigned.finish(signature.expose()),
-            _ => Err(SignError::Signature),
-        });
-        signed.map_err(|error| Unbuildable(what(error)))
+        request.map(Build::Request).map_err(unbuildable)
     }
 
     fn interpret(
@@ -302,14 +274,9 @@ impl Provider for Consent {
         let Outcome::Response(response) = outcome else {
             // A verifier is good for one access token, which may have been made.
             *cx.state = ConsentState { because: Some(Because::Lost), ..ConsentState::default() };
-            return Verdict::next(self.place(ConsentStep::RequestToken));
+            return Verdict::next(ConsentStep::RequestToken);
         };
-        let verdict = self.judge(cx, step, response);
-        // It stays in hand only where nobody looked at it.
-        if !matches!(verdict, Verdict::Retry { answer: Spent::Unjudged, .. }) {
-            cx.state.verifier = None;
-        }
-        verdict
+        self.judge(cx, step, response)
     }
 
     fn probe(&self, _: &ConsentState) -> Option<ConsentStep> {

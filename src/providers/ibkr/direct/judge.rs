@@ -118,7 +118,7 @@ impl WebApi {
         Verdict::Active {
             keepalive: Some((WebApiStep::Tickle, self.tickle)),
             // A clock that was set back must not put the renewal off for days.
-            renew: Some((self.place(WebApiStep::Renew), When::At(renew_at.min(cx.now + LIFE)))),
+            renew: Some((WebApiStep::Renew, When::At(renew_at.min(cx.now + LIFE)))),
             expires: Some(match expires.filter(|at| *at > cx.now && at.since(cx.now) < IDLE) {
                 Some(at) => When::At(at),
                 None => When::In(IDLE),

@@ -186,15 +186,16 @@ pub use state::{WebApiLive, WebApiState, WebApiToken};
 pub use step::WebApiStep;
 
 use self::host::Hosts;
+use self::remote::{Stamp, signed};
 use super::account::Expect;
 use super::calls::{Own, complete};
 use super::gateway::PENALTY;
-use super::oauth1a::{SignError, Signer};
+use super::oauth1a::{AccessTokenSecret, SignError, Signer};
 use super::wire::{Endpoints, Init};
 use super::{Refusal, Region, Takeover, Tier};
 use crate::provider::{
-    Ask, Cx, Entropy, Fact, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized, Unbuildable,
-    Verdict,
+    Answers, Build, Cx, Entropy, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
+    Unbuildable, Verdict, View,
 };
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, Timestamp, UrlError};
 
@@ -265,7 +266,7 @@ impl WebApi {
             // What a lost renewal would have brought is asked for again in time.
             Some(_) if step.renews() && state.brokerage.ready => WebApiStep::Status,
             Some(_) if step.renews() || !step.is_login() => WebApiStep::Look,
-            _ => self.place(WebApiStep::Token),
+            _ => WebApiStep::Token,
         })
     }
 
@@ -313,12 +314,12 @@ impl Provider for WebApi {
     }
 
     fn rule(&self, step: WebApiStep) -> &Rule {
-        step.rule()
+        step.rule(self.oauth.key().is_remote())
     }
 
     fn open(&self, cx: &mut Cx<'_, WebApiState>, _: Because) -> Verdict<WebApiStep> {
         cx.state.brokerage.note_midnight(cx.now, self.region);
-        Verdict::next(self.place(WebApiStep::Token))
+        Verdict::next(WebApiStep::Token)
     }
 
     fn adopt(&self, token: WebApiToken) -> Result<WebApiState, Rejection> {
@@ -352,50 +353,53 @@ impl Provider for WebApi {
     fn answered(
         &self,
         cx: &mut Cx<'_, WebApiState>,
-        kind: NeedKind,
-        input: &Input,
+        given: &Given<'_, WebApiStep>,
     ) -> Result<Verdict<WebApiStep>, Rejection> {
-        if matches!(kind, NeedKind::Signature | NeedKind::Decryption) {
-            return self.key_answered(cx, input);
-        }
-        if kind != NeedKind::Takeover {
-            return Err(Rejection::WrongKind);
+        match (given.kind, given.input) {
+            (NeedKind::Takeover, _) => {}
+            (_, Input::Signature(signature)) => return signed(self.oauth.key(), given, signature),
+            (_, Input::Decrypted(secret)) => {
+                let step = given.step.ok_or(Rejection::NotFresh)?;
+                let secret = AccessTokenSecret::new(secret.expose().to_vec().into());
+                cx.state.secret = Some(secret.map_err(|_| Rejection::Malformed("decrypted"))?);
+                return Ok(Verdict::next(step));
+            }
+            _ => return Err(Rejection::WrongKind),
         }
         // One consent is one takeover, however often it is given before it is used.
         cx.state.brokerage.granted = 1;
         // A token that was refused opens nothing, consent or not.
         let good = cx.state.token.is_some() && !cx.state.doubted;
         Ok(match (good, cx.state.brokerage.rival, cx.state.brokerage.ready) {
-            (false, ..) => Verdict::next(self.place(WebApiStep::Token)),
+            (false, ..) => Verdict::next(WebApiStep::Token),
             (_, true, _) => Verdict::next(WebApiStep::TakeOver),
             (_, false, true) => Verdict::next(WebApiStep::Status),
             (_, false, false) => Verdict::next(WebApiStep::Look),
         })
     }
 
-    fn question(
-        &self,
-        cx: &mut Cx<'_, WebApiState>,
-        step: WebApiStep,
-        _: NeedKind,
-    ) -> Result<Ask<WebApiStep>, Unbuildable> {
-        self.question_for(cx, step)
+    fn left(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) {
+        self.counts_request(cx.state, step);
+        if step.is_login() {
+            let (host, at, counter) = (cx.state.host, cx.now, cx.entropy.counter);
+            cx.state.stamp = Some(Box::new(Stamp { step, host, at, counter }));
+        }
+        if step.is_init() {
+            cx.state.brokerage.note_init(cx.now, step == WebApiStep::TakeOver, cx.entropy);
+        }
     }
 
     fn request(
         &self,
-        cx: &mut Cx<'_, WebApiState>,
+        view: &View<'_, WebApiState>,
         step: WebApiStep,
-        answer: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, Unbuildable> {
+        answers: &Answers<'_>,
+    ) -> Result<Build<WebApiStep>, Unbuildable> {
         use WebApiStep as S;
-        let (now, entropy) = (cx.now, cx.entropy);
         if step.is_login() {
-            return self.login_request(cx, step, answer).map_err(|error| Unbuildable(what(error)));
+            return self.login_request(view, step, answers);
         }
-        self.counts_request(cx.state, step);
-        self.may_have_left(cx, step);
-        let api = self.api(cx.state);
+        let api = self.api(view.state);
         let request = match step {
             S::Validate => api.validate(),
             S::Accounts => api.accounts(),
@@ -403,13 +407,13 @@ impl Provider for WebApi {
             S::TakeOver => api.init(Init::TAKE_OVER),
             S::Tickle => api.tickle(),
             S::Logout => api.logout(),
-            _ => cx.state.by_get.status(api),
+            _ => view.state.by_get.status(api),
         };
         let (mut parts, body) = request.into_parts();
-        match self.sign(cx.state, &mut parts, &body, now, &entropy) {
-            Ok(()) => Ok(Request::from_parts(parts, body)),
-            Err(Unauthorized::Unsignable(part)) => Err(Unbuildable(part)),
-            Err(Unauthorized::NotReady(_)) => Err(Unbuildable("there is no token")),
+        match self.sign(view.state, &mut parts, &body, view.now, &view.entropy) {
+            Ok(()) => Ok(Request::from_parts(parts, body).into()),
+            Err(Unauthorized::Unsignable(part)) => Err(Unbuildable::Part(part)),
+            Err(Unauthorized::NotReady(_)) => Err(Unbuildable::Part("there is no token")),
         }
     }
 
@@ -419,12 +423,6 @@ impl Provider for WebApi {
             Some(verdict) => verdict,
             None if step.is_login() => self.judge_login(cx, step, response),
             None => self.judge(cx, step, response),
-        }
-    }
-
-    fn may_have_left(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) {
-        if step.is_init() {
-            cx.state.brokerage.note_init(cx.now, step == WebApiStep::TakeOver, cx.entropy);
         }
     }
 

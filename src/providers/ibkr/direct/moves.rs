@@ -75,7 +75,7 @@ impl WebApi {
         self.moves_on(cx.state);
         // What one host was asked is no reason to ask the next one later.
         cx.tell(Fact::Progress);
-        let step = if step.is_init() { WebApiStep::Look } else { self.place(step) };
+        let step = if step.is_init() { WebApiStep::Look } else { step };
         Verdict::Next { step, after: MOVE }
     }
 

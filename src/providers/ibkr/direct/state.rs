@@ -9,7 +9,7 @@ use super::super::method::ByGet;
 use super::super::oauth1a::{AccessTokenSecret, LiveSessionToken};
 use super::super::oauth2::Bearer;
 use super::WebApiStep;
-use super::remote::Asked;
+use super::remote::Stamp;
 use crate::provider::Entropy;
 use crate::{Secret, Timestamp};
 
@@ -61,12 +61,9 @@ pub struct WebApiState {
     /// When the outer tier was last proven to live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) validated: Option<Timestamp>,
-    /// The counter of the open handshake's entropy; a resume begins a new handshake.
+    /// What the text of the last login step is made of; a resume begins a new one.
     #[serde(skip)]
-    pub(super) handshake: u64,
-    /// What a key kept elsewhere was asked last; a resume asks anew.
-    #[serde(skip)]
-    pub(super) asked: Option<Box<Asked<WebApiStep>>>,
+    pub(super) stamp: Option<Box<Stamp<WebApiStep>>>,
     /// The access token secret, where it was decrypted elsewhere: no snapshot holds it.
     #[serde(skip)]
     pub(super) secret: Option<AccessTokenSecret>,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::{Replay, Rule};
 use crate::providers::ibkr::gateway::TICKLE_INTERVAL;
-use crate::{Backoff, NeedKind, Phase};
+use crate::{Backoff, Phase};
 
 /// The requests of a direct session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -21,14 +21,6 @@ pub enum WebApiStep {
     Renew,
     /// The same as [`WebApiStep::Session`] while the present session still works.
     RenewSession,
-    /// [`WebApiStep::Token`] with a signature of a key that is kept elsewhere.
-    RemoteToken,
-    /// [`WebApiStep::Session`] with such a signature.
-    RemoteSession,
-    /// [`WebApiStep::Renew`] with such a signature.
-    RemoteRenew,
-    /// [`WebApiStep::RenewSession`] with such a signature.
-    RemoteRenewSession,
     /// `GET sso/validate`, OAuth 2.0 only.
     Validate,
     /// `POST iserver/auth/status` of a session that is thought to be usable.
@@ -50,39 +42,17 @@ pub enum WebApiStep {
 impl WebApiStep {
     /// Tells whether the step asks for a token, so that its answer is judged as one.
     pub(super) const fn is_login(self) -> bool {
-        matches!(self.local(), Self::Token | Self::Session | Self::Renew | Self::RenewSession)
+        matches!(self, Self::Token | Self::Session | Self::Renew | Self::RenewSession)
     }
 
     /// Tells whether the step asks for a session, with OAuth 2.0's first token.
     pub(super) const fn is_session(self) -> bool {
-        matches!(self.local(), Self::Session | Self::RenewSession)
-    }
-
-    /// Gives the step whose signature is asked for.
-    pub(super) const fn remote(self) -> Self {
-        match self {
-            Self::Token => Self::RemoteToken,
-            Self::Session => Self::RemoteSession,
-            Self::Renew => Self::RemoteRenew,
-            Self::RenewSession => Self::RemoteRenewSession,
-            step => step,
-        }
-    }
-
-    /// Gives the step whatever the place of the key.
-    pub(super) const fn local(self) -> Self {
-        match self {
-            Self::RemoteToken => Self::Token,
-            Self::RemoteSession => Self::Session,
-            Self::RemoteRenew => Self::Renew,
-            Self::RemoteRenewSession => Self::RenewSession,
-            step => step,
-        }
+        matches!(self, Self::Session | Self::RenewSession)
     }
 
     /// Tells whether the step works on the next token while the present one is good.
     pub(super) const fn renews(self) -> bool {
-        matches!(self.local(), Self::Renew | Self::RenewSession)
+        matches!(self, Self::Renew | Self::RenewSession)
     }
 
     /// Tells whether the step asks for the flags of the brokerage session.
@@ -97,7 +67,8 @@ impl WebApiStep {
 }
 
 impl WebApiStep {
-    pub(super) const fn rule(self) -> &'static Rule {
+    /// Gives the rule of the step; `remote` tells whether the key that signs a login is kept elsewhere.
+    pub(super) const fn rule(self, remote: bool) -> &'static Rule {
         // IBKR aborts what takes longer than 10 s.
         const BASE: Rule = Rule::new("status").timeout(Duration::from_secs(12)).backoff(Backoff::new(
             Duration::from_secs(2),
@@ -115,11 +86,11 @@ impl WebApiStep {
         const RENEW: Rule = Rule { name: "renew", ..BASE }.backoff(RENEWAL);
         const RENEW_SESSION: Rule = Rule { name: "renew-session", ..RENEW }.opens();
         // A signature leaves once.
-        const REMOTE_TOKEN: Rule = TOKEN.spends(NeedKind::Signature);
-        const REMOTE_SESSION: Rule = SESSION.spends(NeedKind::Signature);
+        const REMOTE_TOKEN: Rule = TOKEN.replay(Replay::Never);
+        const REMOTE_SESSION: Rule = SESSION.replay(Replay::Never);
         // One that got lost is not followed by another at once: there is an hour at least.
-        const REMOTE_RENEW: Rule = RENEW.spends(NeedKind::Signature).min_interval(RENEWAL.first);
-        const REMOTE_RENEW_SESSION: Rule = RENEW_SESSION.spends(NeedKind::Signature).min_interval(RENEWAL.first);
+        const REMOTE_RENEW: Rule = RENEW.replay(Replay::Never).escalates().min_interval(RENEWAL.first);
+        const REMOTE_RENEW_SESSION: Rule = Rule { name: "renew-session", ..REMOTE_RENEW }.opens();
         // One a minute is allowed; a second more, since the server's minute is not ours.
         const VALIDATE: Rule = Rule { name: "validate", ..BASE }.min_interval(Duration::from_secs(61));
         const STATUS: Rule = BASE;
@@ -130,14 +101,14 @@ impl WebApiStep {
         const TICKLE: Rule = Rule { name: "tickle", ..BASE }.min_interval(TICKLE_INTERVAL);
         const LOGOUT: Rule = Rule { name: "logout", ..BASE }.phase(Phase::LoggingOut);
         match self {
+            Self::Token if remote => &REMOTE_TOKEN,
             Self::Token => &TOKEN,
+            Self::Session if remote => &REMOTE_SESSION,
             Self::Session => &SESSION,
+            Self::Renew if remote => &REMOTE_RENEW,
             Self::Renew => &RENEW,
+            Self::RenewSession if remote => &REMOTE_RENEW_SESSION,
             Self::RenewSession => &RENEW_SESSION,
-            Self::RemoteToken => &REMOTE_TOKEN,
-            Self::RemoteSession => &REMOTE_SESSION,
-            Self::RemoteRenew => &REMOTE_RENEW,
-            Self::RemoteRenewSession => &REMOTE_RENEW_SESSION,
             Self::Validate => &VALIDATE,
             Self::Status => &STATUS,
             Self::Look => &LOOK,

@@ -1,15 +1,14 @@
 //! Getting tokens: the steps before the first call, and their renewal.
 
-use http::Request;
-
 use super::super::Refusal;
 use super::super::keys::SignatureKey;
 use super::super::oauth1a::{self, HandshakeError, SignError};
 use super::super::oauth2::{Bearer, TokenError};
+use super::remote::VALID;
 use super::state::WebApiState;
-use super::{OAuth, WebApi, WebApiStep, WebApiToken};
-use crate::provider::{Cx, Entropy, Fact, Spent, Verdict};
-use crate::{Cause, CloseReason, Denial, Input, Response};
+use super::{OAuth, WebApi, WebApiStep, WebApiToken, what};
+use crate::provider::{Answers, Ask, Build, Cx, Fact, Provider, Spent, Unbuildable, Verdict, View};
+use crate::{Because, Cause, CloseReason, Denial, Message, NeedKind, Response};
 
 /// So many tokens that are refused by the call after them are no accident.
 const REFUSED: u8 = 3;
@@ -17,33 +16,37 @@ const REFUSED: u8 = 3;
 impl WebApi {
     pub(super) fn login_request(
         &self,
-        cx: &mut Cx<'_, WebApiState>,
+        view: &View<'_, WebApiState>,
         step: WebApiStep,
-        answer: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, SignError> {
-        let (host, at, entropy) = match cx.state.asked.take() {
-            // The host is in what was signed.
-            Some(asked) if asked.step == step => {
-                let (at, entropy) = asked.stamp(cx.entropy);
-                (asked.host, at, entropy)
-            }
-            _ => {
-                self.counts_request(cx.state, step);
-                (cx.state.host, cx.now, cx.entropy)
-            }
+        answers: &Answers<'_>,
+    ) -> Result<Build<WebApiStep>, Unbuildable> {
+        let because = if step.renews() { Because::Renewing } else { Because::Opening };
+        let needs = |kind, message: Message, valid| {
+            let ask = Ask::new(kind, because).about(message, valid);
+            // A renewal is no reason to stop keeping alive what works.
+            Ok(Build::Needs(if step.renews() { ask.lasting() } else { ask }))
         };
-        cx.state.handshake = entropy.counter;
-        let text = self.oauth.unfinished(self.hosts.of(host).base(), cx.state, step, at, &entropy)?;
-        let signed;
-        let signature = match (self.oauth.key(), answer) {
+        if let Some(sealed) = self.oauth.sealed(view.state) {
+            return needs(NeedKind::Decryption, sealed.clone(), None);
+        }
+        let stamp = view.state.stamp.as_ref().filter(|stamp| stamp.step == step);
+        let stamp = stamp.ok_or(Unbuildable::Part("the time of a login"))?;
+        // The host is in what is signed.
+        let (host, entropy) = (self.hosts.of(stamp.host).base(), stamp.entropy(view.entropy));
+        let unbuildable = |error| Unbuildable::Part(what(error));
+        let text = self.oauth.unfinished(host, view.state, step, stamp.at, &entropy).map_err(unbuildable)?;
+        let request = match (self.oauth.key(), answers.signature()) {
             (SignatureKey::Local(key), _) => {
-                signed = key.sign(&text.digest(), cx.entropy).map_err(|_| SignError::Signature)?;
-                signed.as_slice()
+                let signature =
+                    key.sign(&text.digest(), view.entropy).map_err(|_| unbuildable(SignError::Signature))?;
+                text.finish(&self.root, &signature)
             }
-            (_, Some(Input::Signature(signature))) => signature.expose(),
-            _ => return Err(SignError::Signature),
+            (SignatureKey::Remote(_), Some(signature)) => text.finish(&self.root, signature.expose()),
+            (SignatureKey::Remote(_), None) => {
+                return needs(NeedKind::Signature, Message::new(&text.digest()), Some(VALID));
+            }
         };
-        text.finish(&self.root, signature)
+        request.map(Build::Request).map_err(unbuildable)
     }
 
     /// Makes sense of the answer to a step that asks for a token.
@@ -53,7 +56,6 @@ impl WebApi {
         step: WebApiStep,
         response: Response<'_>,
     ) -> Verdict<WebApiStep> {
-        let step = step.local();
         if oauth1a::refusal(cx.now, response).is_none() {
             match Refusal::of(response) {
                 // Problem documents of OAuth 2.0 are read below.
@@ -64,7 +66,7 @@ impl WebApi {
         match &self.oauth {
             OAuth::V1a(oauth) => {
                 // The exponent is drawn again from the entropy that the request was built with.
-                let entropy = Entropy { counter: cx.state.handshake, ..cx.entropy };
+                let entropy = cx.state.stamp.as_ref().map_or(cx.entropy, |stamp| stamp.entropy(cx.entropy));
                 let unknown = HandshakeError::Unreadable("the access token secret is not known");
                 let accepted = oauth.handshake(cx.state).ok_or(unknown);
                 match accepted.and_then(|handshake| handshake.accept(response, cx.now, &entropy)) {
@@ -94,13 +96,13 @@ impl WebApi {
             Ok(bearer) if is_session => self.enter(cx, step, WebApiToken::Bearer(bearer)),
             Ok(bearer) => {
                 cx.state.bearer = Some(bearer);
-                Verdict::next(self.place(if step.renews() { S::RenewSession } else { S::Session }))
+                Verdict::next(if step.renews() { S::RenewSession } else { S::Session })
             }
             // The first token has died in between.
             Err(TokenError::Refused(_)) if step == S::RenewSession => {
-                Verdict::Next { step: self.place(S::Renew), after: step.rule().backoff.cap }
+                Verdict::Next { step: S::Renew, after: self.rule(step).backoff.cap }
             }
-            Err(TokenError::Refused(_)) if is_session && self.counts_refusal(cx) => Verdict::next(self.place(S::Token)),
+            Err(TokenError::Refused(_)) if is_session && self.counts_refusal(cx) => Verdict::next(S::Token),
             Err(TokenError::Refused(reason)) => self.login_refused(cx, step, denial(self, cx, reason)),
             Err(TokenError::Rejected(text)) => self.login_refused(cx, step, Denial::Rejected(text)),
             Err(TokenError::Unreadable(why)) => Verdict::Unreadable(why),
@@ -149,7 +151,7 @@ impl WebApi {
         if !self.counts_refusal(cx) {
             return Verdict::Close(CloseReason::Denied(denial(self, cx, reason)));
         }
-        Verdict::next(self.place(WebApiStep::Token))
+        Verdict::next(WebApiStep::Token)
     }
 
     /// Makes no further use of the present token.

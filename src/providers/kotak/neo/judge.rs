@@ -1,6 +1,6 @@
 //! What follows from Neo's answers.
 
-use super::{Neo, NeoLive, NeoState, NeoStep, View, day};
+use super::{Neo, NeoLive, NeoState, NeoStep, ViewToken, day};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
 use crate::providers::kotak::wire::fault::{At, Class, Fault, neo as find_fault};
 use crate::providers::kotak::wire::jwt;
@@ -38,7 +38,7 @@ impl Neo {
 
     fn got_view(&self, cx: &mut Cx<'_, NeoState>, response: Response<'_>) -> Option<Verdict<NeoStep>> {
         let (token, sid) = granted(&read::<Reply<'_>>(response.body)?.data?)?;
-        cx.state.view = Some(View { token, sid });
+        cx.state.view = Some(ViewToken { token, sid });
         cx.tell(Fact::Accepted(NeedKind::Totp));
         Some(self.go_on(cx.state))
     }

@@ -109,7 +109,6 @@ mod tests;
 
 use core::time::Duration;
 
-use http::Request;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
@@ -120,7 +119,8 @@ use super::wire::neo::{App, Granted, authorize};
 use super::wire::{jwt, value_of};
 use super::{UNSENDABLE, is_code, mobile, pass_on, sendable};
 use crate::provider::{
-    Ask, Cx, Ended, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized, Unbuildable, Verdict,
+    Answers, Ask, Build, Cx, Ended, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
+    Unbuildable, Verdict, View,
 };
 use crate::{BaseUrl, Because, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
 
@@ -234,7 +234,7 @@ pub struct NeoState {
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<Because>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    view: Option<View>,
+    view: Option<ViewToken>,
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<NeoLive>,
     /// The end of the day in which the session was last seen alive.
@@ -250,7 +250,7 @@ impl NeoState {
 
 /// What the first step gave.
 #[derive(Clone, Serialize, Deserialize, Debug)]
-struct View {
+struct ViewToken {
     #[serde(with = "crate::secret::exposed")]
     token: Secret,
     #[serde(with = "crate::secret::exposed")]
@@ -350,13 +350,8 @@ impl Provider for Neo {
         }
     }
 
-    fn answered(
-        &self,
-        cx: &mut Cx<'_, NeoState>,
-        kind: NeedKind,
-        input: &Input,
-    ) -> Result<Verdict<NeoStep>, Rejection> {
-        match (kind, input) {
+    fn answered(&self, cx: &mut Cx<'_, NeoState>, given: &Given<'_, NeoStep>) -> Result<Verdict<NeoStep>, Rejection> {
+        match (given.kind, given.input) {
             (NeedKind::GatewayToken, Input::Token(token)) => {
                 if !sendable(token) {
                     return Err(Rejection::Malformed("token"));
@@ -376,24 +371,24 @@ impl Provider for Neo {
 
     fn request(
         &self,
-        cx: &mut Cx<'_, NeoState>,
+        view: &View<'_, NeoState>,
         step: NeoStep,
-        answer: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let state = &*cx.state;
-        let dashboard_token = self.dashboard(state).ok_or(Unbuildable("there is no token of the dashboard"))?;
+        answers: &Answers<'_>,
+    ) -> Result<Build<NeoStep>, Unbuildable> {
+        let state = view.state;
+        let dashboard_token = self.dashboard(state).ok_or(Unbuildable::Part("there is no token of the dashboard"))?;
         let app = App { base: &self.base, dashboard_token };
-        match (step, answer) {
-            (NeoStep::Login, Some(Input::Totp(totp))) => app.login(self.mobile.expose(), &self.ucc, totp.code()),
-            (NeoStep::Validate, Some(Input::Pin(pin))) => {
-                let view = state.view.as_ref().ok_or(Unbuildable("there is no view token"))?;
-                app.validate(Granted { token: &view.token, sid: &view.sid }, pin.expose())
+        let request = match step {
+            NeoStep::Login => app.login(self.mobile.expose(), &self.ucc, answers.totp()?.code()),
+            NeoStep::Validate => {
+                let view = state.view.as_ref().ok_or(Unbuildable::Part("there is no view token"))?;
+                app.validate(Granted { token: &view.token, sid: &view.sid }, answers.text(NeedKind::Pin)?.expose())
             }
-            (NeoStep::Probe, _) => {
-                app.client_ip(state.live.as_ref().ok_or(Unbuildable("there is no session"))?.granted())
+            NeoStep::Probe => {
+                app.client_ip(state.live.as_ref().ok_or(Unbuildable::Part("there is no session"))?.granted())
             }
-            (NeoStep::Login | NeoStep::Validate, _) => Err(Unbuildable("there is no answer")),
-        }
+        };
+        request.map(Build::Request)
     }
 
     fn interpret(&self, cx: &mut Cx<'_, NeoState>, step: NeoStep, outcome: Outcome<'_>) -> Verdict<NeoStep> {

@@ -99,7 +99,6 @@ mod state;
 #[cfg(feature = "sim")]
 mod tests;
 
-use http::Request;
 use http::header::{ACCEPT, AUTHORIZATION};
 use http::request::Parts;
 use zeroize::Zeroizing;
@@ -111,8 +110,8 @@ use super::wire::trade_api::App;
 use super::wire::{header, value_of};
 use super::{UNSENDABLE, is_code, sendable};
 use crate::provider::{
-    Ask, Cx, Ended, Fact, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized, Unbuildable,
-    Verdict,
+    Answers, Ask, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
+    Unauthorized, Unbuildable, Verdict, View,
 };
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Secret, Ticket, Timestamp};
 
@@ -334,10 +333,9 @@ impl Provider for TradeApi {
     fn answered(
         &self,
         cx: &mut Cx<'_, TradeState>,
-        kind: NeedKind,
-        input: &Input,
+        given: &Given<'_, TradeStep>,
     ) -> Result<Verdict<TradeStep>, Rejection> {
-        match (kind, input) {
+        match (given.kind, given.input) {
             (NeedKind::GatewayToken, Input::Token(token)) => {
                 if !sendable(token) {
                     return Err(Rejection::Malformed("token"));
@@ -361,37 +359,42 @@ impl Provider for TradeApi {
 
     fn request(
         &self,
-        cx: &mut Cx<'_, TradeState>,
+        view: &View<'_, TradeState>,
         step: TradeStep,
-        answer: Option<&Input>,
-    ) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let state = &*cx.state;
+        answers: &Answers<'_>,
+    ) -> Result<Build<TradeStep>, Unbuildable> {
+        let state = view.state;
         if step == TradeStep::Token {
-            let consumer_secret = self.consumer_secret.as_ref().ok_or(Unbuildable("there is no consumer secret"))?;
+            let consumer_secret =
+                self.consumer_secret.as_ref().ok_or(Unbuildable::Part("there is no consumer secret"))?;
             let base = self.gateway.as_ref().unwrap_or(&self.base);
-            return Client { base, consumer_key: self.consumer_key.expose(), consumer_secret }.token();
+            return Client { base, consumer_key: self.consumer_key.expose(), consumer_secret }
+                .token()
+                .map(Build::Request);
         }
         let app = App {
             base: self.host(state),
-            bearer: state.bearer.as_ref().ok_or(Unbuildable("there is no bearer"))?,
+            bearer: state.bearer.as_ref().ok_or(Unbuildable::Part("there is no bearer"))?,
             consumer_key: self.consumer_key.expose(),
             ip: &self.ip,
             app_id: &self.app_id,
         };
-        let one_time = || state.one_time_token.as_ref().ok_or(Unbuildable("there is no one-time token"));
-        let session = || state.live.as_ref().map(|live| &live.session_token).ok_or(Unbuildable("there is no session"));
-        match (step, answer) {
-            (TradeStep::Init, _) => app.init(&self.userid),
-            (TradeStep::Login, Some(Input::Credentials(given))) => app.login(&self.userid, given.password()),
-            (TradeStep::RequestCode, _) => app.request_access_code(&self.userid, one_time()?),
-            (TradeStep::AccessCode, Some(Input::Code(code))) => {
-                app.access_code(&self.userid, one_time()?, code.expose())
+        let one_time = || state.one_time_token.as_ref().ok_or(Unbuildable::Part("there is no one-time token"));
+        let session =
+            || state.live.as_ref().map(|live| &live.session_token).ok_or(Unbuildable::Part("there is no session"));
+        let request = match step {
+            TradeStep::Token => return Err(Unbuildable::Part("there is no consumer secret")),
+            TradeStep::Init => app.init(&self.userid),
+            TradeStep::Login => app.login(&self.userid, answers.credentials()?.password()),
+            TradeStep::RequestCode => app.request_access_code(&self.userid, one_time()?),
+            TradeStep::AccessCode => {
+                app.access_code(&self.userid, one_time()?, answers.text(NeedKind::AccessCode)?.expose())
             }
-            (TradeStep::WithoutCode, _) => app.without_code(&self.userid, one_time()?),
-            (TradeStep::Probe, _) => app.orders(session()?),
-            (TradeStep::Logout, _) => app.logout(&self.userid, session()?),
-            (TradeStep::Token | TradeStep::Login | TradeStep::AccessCode, _) => Err(Unbuildable("there is no answer")),
-        }
+            TradeStep::WithoutCode => app.without_code(&self.userid, one_time()?),
+            TradeStep::Probe => app.orders(session()?),
+            TradeStep::Logout => app.logout(&self.userid, session()?),
+        };
+        request.map(Build::Request)
     }
 
     fn interpret(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep, outcome: Outcome<'_>) -> Verdict<TradeStep> {

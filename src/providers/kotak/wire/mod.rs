@@ -105,7 +105,7 @@ impl Build {
     /// Ends the request.
     pub(crate) fn done(self) -> Result<Request<Vec<u8>>, Unbuildable> {
         match self.broken {
-            Some(part) => Err(Unbuildable(part)),
+            Some(part) => Err(Unbuildable::Part(part)),
             None => Ok(self.request),
         }
     }

@@ -95,8 +95,8 @@ impl App<'_> {
 /// # Errors
 /// [`Unbuildable`] names the part that cannot be written into a request; nothing is changed then.
 pub fn authorize(parts: &mut Parts, trade: Granted<'_>) -> Result<(), Unbuildable> {
-    let sid = value_of(trade.sid.expose(), true).ok_or(Unbuildable("sid"))?;
-    let token = value_of(trade.token.expose(), true).ok_or(Unbuildable("token"))?;
+    let sid = value_of(trade.sid.expose(), true).ok_or(Unbuildable::Part("sid"))?;
+    let token = value_of(trade.token.expose(), true).ok_or(Unbuildable::Part("token"))?;
     parts.headers.insert(header::SID, sid);
     parts.headers.insert(header::AUTH, token);
     parts.headers.insert(header::NEO_FIN_KEY, HeaderValue::from_static(FIN_KEY));

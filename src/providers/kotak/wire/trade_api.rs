@@ -382,8 +382,8 @@ mod tests {
     #[test]
     fn a_part_that_no_header_may_have_is_named() {
         with_app(|app| {
-            assert_eq!(app.init("U\r\nx: y").unwrap_err(), Unbuildable("userid"));
-            assert_eq!(app.logout("U", &"\n".into()).unwrap_err(), Unbuildable("session token"));
+            assert_eq!(app.init("U\r\nx: y").unwrap_err(), Unbuildable::Part("userid"));
+            assert_eq!(app.logout("U", &"\n".into()).unwrap_err(), Unbuildable::Part("session token"));
         });
     }
 

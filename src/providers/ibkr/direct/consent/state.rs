@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::super::oauth1a::{Grant, RequestToken};
-use super::super::remote::Asked;
-use crate::provider::Rule;
-use crate::{Because, NeedKind, Phase, Secret};
+use super::super::remote::Stamp;
+use crate::provider::{Replay, Rule};
+use crate::{Because, NeedKind, Phase};
 
 /// The requests on the way to a grant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -16,23 +16,18 @@ pub enum ConsentStep {
     RequestToken,
     /// `POST oauth/access_token`, with the verifier.
     AccessToken,
-    /// [`ConsentStep::RequestToken`] with a signature of a key that is kept elsewhere.
-    RemoteRequestToken,
-    /// [`ConsentStep::AccessToken`] with such a signature.
-    RemoteAccessToken,
 }
 
 impl ConsentStep {
-    pub(super) const fn rule(self) -> &'static Rule {
+    pub(super) const fn rule(self, remote: bool) -> &'static Rule {
         const REQUEST_TOKEN: Rule = Rule::new("request-token").phase(Phase::Opening).escalates();
         const ACCESS_TOKEN: Rule = Rule::new("access-token").phase(Phase::SecondFactor).spends(NeedKind::Verifier);
-        const REMOTE_REQUEST_TOKEN: Rule = REQUEST_TOKEN.spends(NeedKind::Signature);
-        const REMOTE_ACCESS_TOKEN: Rule = ACCESS_TOKEN.spends(NeedKind::Signature);
+        // A signature leaves once.
+        const REMOTE_REQUEST_TOKEN: Rule = REQUEST_TOKEN.replay(Replay::Never);
         match self {
+            Self::RequestToken if remote => &REMOTE_REQUEST_TOKEN,
             Self::RequestToken => &REQUEST_TOKEN,
             Self::AccessToken => &ACCESS_TOKEN,
-            Self::RemoteRequestToken => &REMOTE_REQUEST_TOKEN,
-            Self::RemoteAccessToken => &REMOTE_ACCESS_TOKEN,
         }
     }
 }
@@ -48,9 +43,7 @@ pub struct ConsentState {
     pub(super) because: Option<Because>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) grant: Option<Grant>,
-    /// The verifier while it waits for a signature; no snapshot holds it.
+    /// What the text of the last request is made of.
     #[serde(skip)]
-    pub(super) verifier: Option<Secret>,
-    #[serde(skip)]
-    pub(super) asked: Option<Box<Asked<ConsentStep>>>,
+    pub(super) stamp: Option<Stamp<ConsentStep>>,
 }

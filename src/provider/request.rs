@@ -1,0 +1,124 @@
+//! What a request is made of, and what may come of making it.
+
+use http::Request;
+
+use super::{Ask, Entropy};
+use crate::{Credentials, Input, Message, NeedKind, Secret, SecretBytes, Timestamp, Totp};
+
+/// What a request is made of, beside its answers.
+#[derive(Debug)]
+pub struct View<'a, S> {
+    /// The present time.
+    pub now: Timestamp,
+    /// Randomness for this emission.
+    pub entropy: Entropy<'a>,
+    /// What is known of the session.
+    pub state: &'a S,
+}
+
+/// What came of making a request.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a request leaves by value, and hardly ever is it the other one")]
+pub enum Build<S> {
+    /// The request.
+    Request(Request<Vec<u8>>),
+    /// This is needed first, such as a signature of bytes that are made here ([`Ask::about`]). The step is put off until the
+    /// answer has come, which it then finds among its own.
+    Needs(Ask<S>),
+}
+
+impl<S> From<Request<Vec<u8>>> for Build<S> {
+    fn from(request: Request<Vec<u8>>) -> Self {
+        Self::Request(request)
+    }
+}
+
+/// Why a request cannot be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unbuildable {
+    /// An answer of this kind is not in hand; it is asked for.
+    Missing(NeedKind),
+    /// A part of the state or an answer cannot be written into a request; the text names it.
+    Part(&'static str),
+}
+
+/// An answer that was given to a question.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a, S> {
+    /// What was asked for.
+    pub kind: NeedKind,
+    /// The answer; it fits the kind.
+    pub input: &'a Input,
+    /// The step that it is for: the one that the question [named](Ask::then), or that [needs](Build::Needs) it.
+    pub step: Option<S>,
+    /// The bytes that the question was [about](Ask::about).
+    pub message: Option<&'a Message>,
+}
+
+/// The answers that leave with a step: those that its rule [spends](super::Rule::spends), and those that were asked for while it
+/// was built.
+#[derive(Clone, Default, Debug)]
+pub struct Answers<'a>(Vec<(NeedKind, &'a Input)>);
+
+impl<'a> FromIterator<(NeedKind, &'a Input)> for Answers<'a> {
+    fn from_iter<I: IntoIterator<Item = (NeedKind, &'a Input)>>(answers: I) -> Self {
+        Self(answers.into_iter().collect())
+    }
+}
+
+impl<'a> Answers<'a> {
+    /// Gives the answer of a kind.
+    ///
+    /// # Errors
+    /// [`Unbuildable::Missing`], for which the engine asks.
+    pub fn get(&self, kind: NeedKind) -> Result<&'a Input, Unbuildable> {
+        let answer = self.0.iter().find(|(held, _)| *held == kind);
+        answer.map(|(_, input)| *input).ok_or(Unbuildable::Missing(kind))
+    }
+
+    /// Gives login name and password.
+    ///
+    /// # Errors
+    /// As [`Answers::get`].
+    pub fn credentials(&self) -> Result<&'a Credentials, Unbuildable> {
+        match self.get(NeedKind::Credentials)? {
+            Input::Credentials(given) => Ok(given),
+            _ => Err(Unbuildable::Missing(NeedKind::Credentials)),
+        }
+    }
+
+    /// Gives the code of an authenticator.
+    ///
+    /// # Errors
+    /// As [`Answers::get`].
+    pub fn totp(&self) -> Result<&'a Totp, Unbuildable> {
+        match self.get(NeedKind::Totp)? {
+            Input::Totp(totp) => Ok(totp),
+            _ => Err(Unbuildable::Missing(NeedKind::Totp)),
+        }
+    }
+
+    /// Gives the text of a kind that is one: a PIN, a code, a token.
+    ///
+    /// # Errors
+    /// As [`Answers::get`].
+    pub fn text(&self, kind: NeedKind) -> Result<&'a Secret, Unbuildable> {
+        match self.get(kind)? {
+            Input::Pin(text) | Input::Code(text) | Input::Token(text) => Ok(text),
+            _ => Err(Unbuildable::Missing(kind)),
+        }
+    }
+
+    /// Gives the signature that was asked for with [`Build::Needs`].
+    pub fn signature(&self) -> Option<&'a SecretBytes> {
+        match self.get(NeedKind::Signature) {
+            Ok(Input::Signature(signature)) => Some(signature),
+            _ => None,
+        }
+    }
+
+    /// Gives all of them.
+    pub fn iter(&self) -> impl Iterator<Item = (NeedKind, &'a Input)> {
+        self.0.iter().copied()
+    }
+}

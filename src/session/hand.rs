@@ -1,0 +1,147 @@
+//! The answers in memory. They are in no snapshot, and each leaves with its step.
+
+use core::time::Duration;
+
+use crate::conceal::Words;
+use crate::provider::{Answers, Rule};
+use crate::{Input, NeedKind, Timestamp};
+
+/// An answer that waits for its step.
+pub(super) struct Held<S> {
+    pub(super) kind: NeedKind,
+    pub(super) input: Input,
+    /// Until when it can be used.
+    pub(super) until: Option<Timestamp>,
+    /// The step that asked for it while it was built: it leaves with that step, once.
+    pub(super) asker: Option<S>,
+    /// The end of the one-time code before this one, once it has been noted that this one leaves.
+    pub(super) before: Option<Timestamp>,
+}
+
+impl<S: Copy + PartialEq> Held<S> {
+    fn is_for(&self, step: S, rule: &Rule) -> bool {
+        rule.spends == Some(self.kind) || self.asker == Some(step)
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let end = if let Input::Totp(code) = &self.input { Some(code.ends()) } else { self.until };
+        end.is_none_or(|end| now < end)
+    }
+}
+
+/// All of them: there is one, seldom two.
+pub(super) struct Hand<S>(Option<Box<Vec<Held<S>>>>);
+
+impl<S> Default for Hand<S> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<S: Copy + PartialEq> Hand<S> {
+    pub(super) fn put(&mut self, held: Held<S>) {
+        self.drop(held.kind);
+        self.0.get_or_insert_default().push(held);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0 = None;
+    }
+
+    pub(super) fn drop(&mut self, kind: NeedKind) {
+        self.retain(|held| held.kind != kind);
+    }
+
+    /// Drops what has grown old.
+    #[inline]
+    pub(super) fn freshen(&mut self, now: Timestamp) {
+        if self.0.is_some() {
+            self.retain(|held| held.is_fresh(now));
+        }
+    }
+
+    /// Drops what a step has used up.
+    pub(super) fn spend(&mut self, rule: &Rule) {
+        self.retain(|held| rule.spends != Some(held.kind));
+    }
+
+    /// Drops what was made for one departure of a step: it has the time and a nonce in it, which a server takes only once.
+    pub(super) fn leave(&mut self, step: S) {
+        if self.0.is_some() {
+            self.retain(|held| held.asker != Some(step));
+        }
+    }
+
+    /// Notes that the one-time code of a step leaves, and gives its end.
+    pub(super) fn code_leaves(&mut self, rule: &Rule, before: Option<Timestamp>) -> Option<Timestamp> {
+        let mut held = self.0.iter_mut().flat_map(|held| held.iter_mut());
+        let held = held.find(|held| matches!(held.input, Input::Totp(_)) && rule.spends == Some(held.kind))?;
+        held.before = before;
+        if let Input::Totp(code) = &held.input { Some(code.ends()) } else { None }
+    }
+
+    /// Gives the end of the one-time code before the one that a step took along, which nobody has looked at.
+    pub(super) fn code_returns(&self, rule: &Rule) -> Option<Option<Timestamp>> {
+        let mut codes = self.iter().filter(|held| matches!(held.input, Input::Totp(_)));
+        codes.find(|held| rule.spends == Some(held.kind)).map(|held| held.before)
+    }
+
+    pub(super) fn set_back(&mut self, by: Duration) {
+        for held in self.0.iter_mut().flat_map(|held| held.iter_mut()) {
+            // What it signed has the time of the clock that was wrong.
+            held.until = held.until.map(|_| Timestamp::from_millis(0));
+            held.before = held.before.map(|at| at - by);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(super) fn has(&self, kind: NeedKind) -> bool {
+        self.iter().any(|held| held.kind == kind)
+    }
+
+    /// Tells whether something waits for a step.
+    pub(super) fn is_for(&self, step: S, rule: &Rule) -> bool {
+        self.iter().any(|held| held.is_for(step, rule))
+    }
+
+    /// Tells whether a step is to leave with what was asked for while it was built.
+    pub(super) fn is_asked_by(&self, step: S) -> bool {
+        self.iter().any(|held| held.asker == Some(step))
+    }
+
+    /// Gives what leaves with a step.
+    #[inline]
+    pub(super) fn answers(&self, step: S, rule: &Rule) -> Answers<'_> {
+        if self.is_empty() {
+            return Answers::default();
+        }
+        self.iter().filter(|held| held.is_for(step, rule)).map(|held| (held.kind, &held.input)).collect()
+    }
+
+    /// Gives the words of each that a server's text must not show.
+    pub(super) fn words(&self) -> impl Iterator<Item = Words> {
+        self.iter().map(|held| Words::of(&held.input))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Held<S>> {
+        self.0.iter().flat_map(|held| held.iter())
+    }
+
+    fn retain(&mut self, keep: impl FnMut(&Held<S>) -> bool) {
+        if let Some(held) = &mut self.0 {
+            held.retain(keep);
+        }
+        self.0.take_if(|held| held.is_empty());
+    }
+}
+
+#[cfg(feature = "testing")]
+impl<S> FromIterator<Held<S>> for Hand<S> {
+    fn from_iter<I: IntoIterator<Item = Held<S>>>(held: I) -> Self {
+        let held: Vec<_> = held.into_iter().collect();
+        Self((!held.is_empty()).then(|| Box::new(held)))
+    }
+}

@@ -240,7 +240,7 @@ pub use machine::{
     WaitingOn,
 };
 pub use need::{Answered, Because, By, Credentials, Input, Message, Need, NeedId, NeedKind, Rejection, Totp};
-pub use provider::Provider;
+pub use provider::{Adopts, Provider};
 pub use retry::Backoff;
 pub use secret::{Secret, SecretBytes};
 pub use server::{BaseUrl, UrlError};

@@ -3,6 +3,7 @@
 //! A provider knows no clock, no retry and no queue; [`Session`](crate::Session) has those. It is
 //! public, so that others can be written outside this crate.
 
+mod adopts;
 mod request;
 mod rule;
 mod shared;
@@ -15,6 +16,7 @@ use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::adopts::Adopts;
 pub use self::request::{Answers, Build, Given, Unbuildable, View};
 pub use self::rule::{Replay, Rule, Step};
 pub use self::verdict::{Ask, Spent, Verdict, When};
@@ -28,8 +30,6 @@ pub trait Provider {
     type State: Default + Serialize + DeserializeOwned + Send;
     /// What a user may want to see of an open session.
     type Live;
-    /// What [`Session::adopt`](crate::Session::adopt) starts from.
-    type Tokens;
 
     /// Tells whom the session is with; a snapshot of another one is refused.
     fn identity(&self) -> Identity<'_>;
@@ -40,12 +40,6 @@ pub trait Provider {
 
     /// Says how to begin: with a step, or with a question.
     fn open(&self, cx: &mut Cx<'_, Self::State>, because: Because) -> Verdict<Self::Step>;
-
-    /// Makes a state of tokens that somebody already has; [`Provider::probe`] is asked for next.
-    ///
-    /// # Errors
-    /// [`Rejection`] names the token that is empty or malformed.
-    fn adopt(&self, tokens: Self::Tokens) -> Result<Self::State, Rejection>;
 
     /// Checks a state that comes from a snapshot: a host in it must be one that may get tokens, and a token one that can be
     /// sent ([`Rejection::check_token`]).
@@ -58,7 +52,10 @@ pub trait Provider {
     }
 
     /// Shows what is known of an open session.
-    fn live<'a>(&self, state: &'a Self::State) -> Option<&'a Self::Live>;
+    fn live<'a>(&self, state: &'a Self::State) -> Option<&'a Self::Live> {
+        let _ = state;
+        None
+    }
 
     /// Drops what an end makes worthless: everything, unless something outlives a session, as an owner's consent does.
     fn forget(&self, state: &mut Self::State, ended: Ended) {
@@ -118,8 +115,11 @@ pub trait Provider {
     /// [`Unauthorized`] where there is nothing to put, or a part of the call cannot be signed.
     fn authorize(&self, cx: &mut Cx<'_, Self::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized>;
 
-    /// Makes sense of what a call of the user's own got.
-    fn observe(&self, cx: &mut Cx<'_, Self::State>, call: &Ticket, response: Response<'_>) -> Observed;
+    /// Makes sense of what a call of the user's own got. A 401 raises a doubt where nothing else is said, whoever it is from.
+    fn observe(&self, cx: &mut Cx<'_, Self::State>, call: &Ticket, response: Response<'_>) -> Observed {
+        let _ = (cx, call);
+        if response.status == http::StatusCode::UNAUTHORIZED { Observed::Doubt } else { Observed::Nothing }
+    }
 
     /// Says where the user's own calls go, and what a call to a path is. It is asked once more when the answer comes, and
     /// says the same then.

@@ -71,6 +71,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 
 pub use self::walk::{Map, Walk};
 use self::world::World;
+use crate::provider::Adopts;
 use crate::{Input, Need, Options, Provider, Relogin, Timestamp};
 
 /// An answer that a server of this provider may give.
@@ -102,12 +103,14 @@ impl Sample {
 }
 
 type Server = dyn Fn(&Request<Vec<u8>>, Timestamp) -> Response<Vec<u8>>;
+/// Makes a state of tokens that somebody already has.
+type Adopted<P> = dyn Fn(&P) -> Option<<P as Provider>::State>;
 type Answers = dyn Fn(&Need, u32, Timestamp) -> Option<Input>;
 
 /// The laws, and what is needed to check them on a provider.
 pub struct Laws<P: Provider> {
     make: Box<dyn Fn() -> P>,
-    tokens: Option<Box<dyn Fn() -> P::Tokens>>,
+    adopted: Option<Box<Adopted<P>>>,
     samples: Vec<Sample>,
     server: Option<Box<Server>>,
     answers: Option<Box<Answers>>,
@@ -124,7 +127,7 @@ impl<P: Provider + Send> Laws<P> {
     pub fn new(make: impl Fn() -> P + 'static) -> Self {
         Self {
             make: Box::new(make),
-            tokens: None,
+            adopted: None,
             samples: Vec::new(),
             server: None,
             answers: None,
@@ -160,8 +163,11 @@ impl<P: Provider + Send> Laws<P> {
 
     /// Lets some runs begin with tokens that somebody already has.
     #[must_use]
-    pub fn tokens(mut self, tokens: impl Fn() -> P::Tokens + 'static) -> Self {
-        self.tokens = Some(Box::new(tokens));
+    pub fn tokens(mut self, tokens: impl Fn() -> P::Tokens + 'static) -> Self
+    where
+        P: Adopts,
+    {
+        self.adopted = Some(Box::new(move |provider| provider.adopt(tokens()).ok()));
         self
     }
 

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, StatusCode, request::Parts};
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent, Unauthorized,
-    Unbuildable, Verdict, View,
+    Adopts, Answers, Ask, Build, Cx, Fact, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent,
+    Unauthorized, Unbuildable, Verdict, View,
 };
 use sansession::{BaseUrl, Because, CloseReason, NeedKind, Phase, Rejection, Response, Secret, Ticket, secret, wire};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,6 @@ impl Provider for Door {
     type Step = DoorStep;
     type State = DoorState;
     type Live = Secret;
-    type Tokens = Secret;
 
     fn identity(&self) -> Identity<'_> {
         Identity { provider: "door", server: &self.0, account: None, key: None, binds_ip: false }
@@ -50,11 +49,6 @@ impl Provider for Door {
 
     fn open(&self, _: &mut Cx<'_, DoorState>, because: Because) -> Verdict<DoorStep> {
         Ask::new(NeedKind::Pin, because).then(DoorStep::Open).into()
-    }
-
-    fn adopt(&self, token: Secret) -> Result<DoorState, Rejection> {
-        Rejection::check_token("token", token.expose())?;
-        Ok(DoorState { token: Some(token) })
     }
 
     fn admits(&self, state: &DoorState) -> Result<(), &'static str> {
@@ -130,6 +124,15 @@ impl Provider for Door {
 
     fn observe(&self, _: &mut Cx<'_, DoorState>, _: &Ticket, response: Response<'_>) -> Observed {
         if response.status == StatusCode::FORBIDDEN { Observed::Doubt } else { Observed::Nothing }
+    }
+}
+
+impl Adopts for Door {
+    type Tokens = Secret;
+
+    fn adopt(&self, token: Secret) -> Result<DoorState, Rejection> {
+        Rejection::check_token("token", token.expose())?;
+        Ok(DoorState { token: Some(token) })
     }
 }
 

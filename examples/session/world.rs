@@ -8,7 +8,7 @@ use sansession::blocking::{Handle, Pin, Transport, Trust, now, seed};
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr as api;
 use sansession::sim::{self, Certificate, Server};
-use sansession::{BaseUrl, Options, Provider, Relogin, ResumeError, Session, Snapshot};
+use sansession::{Adopts, BaseUrl, Options, Provider, Relogin, ResumeError, Session, Snapshot};
 
 use crate::answers::Answers;
 use crate::args::{self, Args};
@@ -188,7 +188,7 @@ where
 
 pub fn adopt<P>(provider: P, token: P::Tokens, args: &Args) -> Result<Handle, Usage>
 where
-    P: Provider + Send + 'static,
+    P: Adopts + Send + 'static,
 {
     let session = Session::adopt(provider, token, options(args), seed()?);
     begin(session.map_err(|rejection| Usage(format!("SANSESSION_TOKEN: {rejection}")))?, args)

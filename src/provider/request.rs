@@ -18,7 +18,6 @@ pub struct View<'a, S> {
 
 /// What came of making a request.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a request leaves by value, and hardly ever is it the other one")]
 pub enum Build<S> {
     /// The request.
     Request(Request<Vec<u8>>),

@@ -15,7 +15,6 @@ impl<P: Provider> Provider for Arc<P> {
     type Step = P::Step;
     type State = P::State;
     type Live = P::Live;
-    type Tokens = P::Tokens;
 
     fn identity(&self) -> Identity<'_> {
         (**self).identity()
@@ -27,10 +26,6 @@ impl<P: Provider> Provider for Arc<P> {
 
     fn open(&self, cx: &mut Cx<'_, Self::State>, because: Because) -> Verdict<Self::Step> {
         (**self).open(cx, because)
-    }
-
-    fn adopt(&self, tokens: Self::Tokens) -> Result<Self::State, Rejection> {
-        (**self).adopt(tokens)
     }
 
     fn admits(&self, state: &Self::State) -> Result<(), &'static str> {

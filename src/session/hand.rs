@@ -30,51 +30,47 @@ impl<S: Copy + PartialEq> Held<S> {
 }
 
 /// All of them: there is one, seldom two.
-pub(super) struct Hand<S>(Option<Box<Vec<Held<S>>>>);
+pub(super) struct Hand<S>(Vec<Held<S>>);
 
 impl<S> Default for Hand<S> {
     fn default() -> Self {
-        Self(None)
+        Self(Vec::new())
     }
 }
 
 impl<S: Copy + PartialEq> Hand<S> {
     pub(super) fn put(&mut self, held: Held<S>) {
         self.drop(held.kind);
-        self.0.get_or_insert_default().push(held);
+        self.0.push(held);
     }
 
     pub(super) fn clear(&mut self) {
-        self.0 = None;
+        self.0.clear();
     }
 
     pub(super) fn drop(&mut self, kind: NeedKind) {
-        self.retain(|held| held.kind != kind);
+        self.0.retain(|held| held.kind != kind);
     }
 
     /// Drops what has grown old.
     #[inline]
     pub(super) fn freshen(&mut self, now: Timestamp) {
-        if self.0.is_some() {
-            self.retain(|held| held.is_fresh(now));
-        }
+        self.0.retain(|held| held.is_fresh(now));
     }
 
     /// Drops what a step has used up.
     pub(super) fn spend(&mut self, rule: &Rule) {
-        self.retain(|held| rule.spends != Some(held.kind));
+        self.0.retain(|held| rule.spends != Some(held.kind));
     }
 
     /// Drops what was made for one departure of a step: it has the time and a nonce in it, which a server takes only once.
     pub(super) fn leave(&mut self, step: S) {
-        if self.0.is_some() {
-            self.retain(|held| held.asker != Some(step));
-        }
+        self.0.retain(|held| held.asker != Some(step));
     }
 
     /// Notes that the one-time code of a step leaves, and gives its end.
     pub(super) fn code_leaves(&mut self, rule: &Rule, before: Option<Timestamp>) -> Option<Timestamp> {
-        let mut held = self.0.iter_mut().flat_map(|held| held.iter_mut());
+        let mut held = self.0.iter_mut();
         let held = held.find(|held| matches!(held.input, Input::Totp(_)) && rule.spends == Some(held.kind))?;
         held.before = before;
         if let Input::Totp(code) = &held.input { Some(code.ends()) } else { None }
@@ -87,7 +83,7 @@ impl<S: Copy + PartialEq> Hand<S> {
     }
 
     pub(super) fn set_back(&mut self, by: Duration) {
-        for held in self.0.iter_mut().flat_map(|held| held.iter_mut()) {
+        for held in self.0.iter_mut() {
             // What it signed has the time of the clock that was wrong.
             held.until = held.until.map(|_| Timestamp::from_millis(0));
             held.before = held.before.map(|at| at - by);
@@ -95,7 +91,7 @@ impl<S: Copy + PartialEq> Hand<S> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.0.is_empty()
     }
 
     pub(super) fn has(&self, kind: NeedKind) -> bool {
@@ -127,21 +123,13 @@ impl<S: Copy + PartialEq> Hand<S> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Held<S>> {
-        self.0.iter().flat_map(|held| held.iter())
-    }
-
-    fn retain(&mut self, keep: impl FnMut(&Held<S>) -> bool) {
-        if let Some(held) = &mut self.0 {
-            held.retain(keep);
-        }
-        self.0.take_if(|held| held.is_empty());
+        self.0.iter()
     }
 }
 
 #[cfg(feature = "testing")]
 impl<S> FromIterator<Held<S>> for Hand<S> {
     fn from_iter<I: IntoIterator<Item = Held<S>>>(held: I) -> Self {
-        let held: Vec<_> = held.into_iter().collect();
-        Self((!held.is_empty()).then(|| Box::new(held)))
+        Self(held.into_iter().collect())
     }
 }

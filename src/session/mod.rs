@@ -63,7 +63,7 @@ use self::core::Core;
 use self::door::Door;
 use self::engine::{Engine, Ids};
 use self::plan::Next;
-use crate::provider::Provider;
+use crate::provider::{Adopts, Provider};
 use crate::{
     Accepted, Answered, AuthorizeError, By, Failure, Input, Machine, Misuse, NeedId, Options, Output, Phase, Rejection,
     RequestId, Response, Seed, Snapshot, Status, Ticket, Timestamp, Upcoming,
@@ -89,10 +89,18 @@ impl<P: Provider> Session<P> {
         tokens: P::Tokens,
         options: impl Into<Arc<Options>>,
         seed: impl Into<Seed>,
-    ) -> Result<Self, Rejection> {
+    ) -> Result<Self, Rejection>
+    where
+        P: Adopts,
+    {
         let state = provider.adopt(tokens)?;
+        Ok(Self::of_state(provider, state, options.into(), &seed.into()))
+    }
+
+    /// Makes a session of a state that was made of somebody's tokens.
+    pub(crate) fn of_state(provider: P, state: P::State, options: Arc<Options>, seed: &Seed) -> Self {
         let core = Core { state, adopted: true, found: true, ..Core::default() };
-        Ok(Self::of(Engine::new(provider, options.into(), Ids::new(&seed.into(), 1), core)))
+        Self::of(Engine::new(provider, options, Ids::new(seed, 1), core))
     }
 
     fn of(engine: Engine<P>) -> Self {

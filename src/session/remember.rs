@@ -46,10 +46,9 @@ impl<P: Provider> Session<P> {
         core.know_sums();
         core.bound_waits();
         let in_flight = in_flight.filter(|_| core.closed.is_none());
-        if let Some(rule) = in_flight.map(|step| self.provider().rule(step)) {
-            if let Some(kind) = rule.spends.filter(|kind| kind.is_judged()) {
-                core.count(kind, Spoilt::Lost);
-            }
+        let spent = in_flight.and_then(|step| self.provider().rule(step).spends);
+        if let Some(kind) = spent.filter(|kind| kind.is_judged()) {
+            core.count(kind, Spoilt::Lost);
         }
         let Core { phase, clock, .. } = self.0.inside().core;
         // The first call tells how far back its clock is, as after a resume.

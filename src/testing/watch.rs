@@ -187,7 +187,6 @@ impl<P: Provider> Provider for Watched<P> {
     type Step = P::Step;
     type State = P::State;
     type Live = P::Live;
-    type Tokens = P::Tokens;
 
     fn identity(&self) -> Identity<'_> {
         self.inner.identity()
@@ -201,10 +200,6 @@ impl<P: Provider> Provider for Watched<P> {
         let verdict = self.facts(cx, |cx| self.inner.open(cx, because));
         self.said(From::Other, &verdict);
         verdict
-    }
-
-    fn adopt(&self, tokens: P::Tokens) -> Result<P::State, Rejection> {
-        self.inner.adopt(tokens)
     }
 
     fn admits(&self, state: &P::State) -> Result<(), &'static str> {

@@ -153,12 +153,9 @@ impl<'a, P: Provider + Send> World<'a, P> {
         let log = Log::new();
         let provider = Watched { inner: (laws.make)(), log: log.clone() };
         let seed = seed(laws.seed, 0);
-        let session = match laws.tokens.as_ref().filter(|_| adopt) {
-            Some(tokens) => {
-                let spare = Watched { inner: (laws.make)(), log: log.clone() };
-                Session::adopt(provider, tokens(), options.clone(), seed)
-                    .unwrap_or_else(|_| Session::new(spare, options.clone(), self::seed(laws.seed, 0)))
-            }
+        let adopted = laws.adopted.as_ref().filter(|_| adopt);
+        let session = match adopted.and_then(|adopted| adopted(&provider.inner)) {
+            Some(state) => Session::of_state(provider, state, options.clone().into(), &seed),
             None => Session::new(provider, options.clone(), seed),
         };
         let start = Timestamp::from_secs(1_700_000_000);

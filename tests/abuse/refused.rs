@@ -1,6 +1,6 @@
 //! What no header can carry is refused where it comes in, under the name of its field, and never as a request that fails.
 
-use sansession::provider::Provider;
+use sansession::provider::{Adopts, Provider};
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::direct::{OAuth2Error, WebApiToken};
 use sansession::providers::ibkr::oauth1a::{Consumer, Grant, GrantError, SignError};
@@ -35,7 +35,7 @@ pub fn is_refused<E: std::fmt::Debug + PartialEq>(
 
 /// Checks a token that another program or a snapshot brings.
 #[track_caller]
-pub fn is_refused_as_a_token<P: Provider + Send>(
+pub fn is_refused_as_a_token<P: Adopts + Send>(
     field: &'static str,
     make: impl Fn() -> P,
     tokens: impl Fn(Secret) -> P::Tokens,

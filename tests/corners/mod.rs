@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent,
+    Adopts, Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent,
     Unauthorized, Unbuildable, Verdict, View, When,
 };
 use sansession::testing::{Laws, Sample};
@@ -78,7 +78,6 @@ impl Provider for Corners {
     type Step = Go;
     type State = State;
     type Live = u32;
-    type Tokens = u32;
 
     fn identity(&self) -> Identity<'_> {
         Identity { provider: "corners", server: &self.base, account: None, key: None, binds_ip: false }
@@ -112,10 +111,6 @@ impl Provider for Corners {
 
     fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Go> {
         Ask::new(NeedKind::Credentials, because).into()
-    }
-
-    fn adopt(&self, token: u32) -> Result<State, Rejection> {
-        Ok(State { token: Some(token) })
     }
 
     fn live<'a>(&self, state: &'a State) -> Option<&'a u32> {
@@ -213,6 +208,14 @@ impl Provider for Corners {
             cx.tell(Fact::Penalty(Duration::from_secs(60)));
         }
         if response.status == http::StatusCode::UNAUTHORIZED { Observed::Doubt } else { Observed::Nothing }
+    }
+}
+
+impl Adopts for Corners {
+    type Tokens = u32;
+
+    fn adopt(&self, token: u32) -> Result<State, Rejection> {
+        Ok(State { token: Some(token) })
     }
 }
 

@@ -100,8 +100,8 @@ use serde::{Deserialize, Serialize};
 
 use self::wire::{Endpoints, Refusal, SessionInfo};
 use crate::provider::{
-    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Spent, Unauthorized,
-    Unbuildable, Verdict, View,
+    Adopts, Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Spent,
+    Unauthorized, Unbuildable, Verdict, View,
 };
 use crate::{
     BaseUrl, Because, CloseReason, Denial, Event, NeedKind, Phase, Rejection, Response, Secret, ServerText, Ticket,
@@ -220,8 +220,6 @@ impl Provider for Cbrain {
     type Step = CbrainStep;
     type State = CbrainState;
     type Live = CbrainLive;
-    /// The API token of somebody's account page, or of another program on this machine.
-    type Tokens = Secret;
 
     fn identity(&self) -> Identity<'_> {
         Identity { provider: "cbrain", server: &self.base, account: None, key: None, binds_ip: true }
@@ -233,11 +231,6 @@ impl Provider for Cbrain {
 
     fn open(&self, _: &mut Cx<'_, CbrainState>, because: Because) -> Verdict<CbrainStep> {
         Ask::new(NeedKind::Credentials, because).into()
-    }
-
-    fn adopt(&self, token: Secret) -> Result<CbrainState, Rejection> {
-        Rejection::check_token("token", token.expose())?;
-        Ok(CbrainState { live: Some(CbrainLive { user_id: None, token }) })
     }
 
     fn admits(&self, state: &CbrainState) -> Result<(), &'static str> {
@@ -375,6 +368,16 @@ impl Provider for Cbrain {
             _ => {}
         }
         Observed::Nothing
+    }
+}
+
+impl Adopts for Cbrain {
+    /// The API token of somebody's account page, or of another program on this machine.
+    type Tokens = Secret;
+
+    fn adopt(&self, token: Secret) -> Result<CbrainState, Rejection> {
+        Rejection::check_token("token", token.expose())?;
+        Ok(CbrainState { live: Some(CbrainLive { user_id: None, token }) })
     }
 }
 

@@ -154,8 +154,8 @@ use super::{Expect, Refusal, Region, Takeover, Tier};
 #[cfg(doc)]
 use crate::CloseReason;
 use crate::provider::{
-    Answers, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
-    Unbuildable, Verdict, View,
+    Adopts, Answers, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
+    Unauthorized, Unbuildable, Verdict, View,
 };
 use crate::{BaseUrl, Because, NeedKind, Rejection, Response, Ticket, UrlError};
 
@@ -233,8 +233,6 @@ impl Provider for Gateway {
     type Step = GatewayStep;
     type State = GatewayState;
     type Live = GatewayLive;
-    /// Nothing: the gateway holds the tokens, and every opening looks first what is there.
-    type Tokens = ();
 
     fn identity(&self) -> Identity<'_> {
         let account = self.expect.user.as_deref();
@@ -250,10 +248,6 @@ impl Provider for Gateway {
         cx.state.origin.begin();
         cx.state.brokerage.note_midnight(cx.now, self.region);
         Verdict::next(GatewayStep::Look)
-    }
-
-    fn adopt(&self, (): ()) -> Result<GatewayState, Rejection> {
-        Ok(GatewayState::default())
     }
 
     fn live<'a>(&self, state: &'a GatewayState) -> Option<&'a GatewayLive> {
@@ -380,5 +374,14 @@ impl Provider for Gateway {
             Own::Validate => GatewayStep::Validate,
         });
         Target { tier: Some(Tier::of_path(path).code()), repeats, ..Target::new(self.api.base()) }
+    }
+}
+
+impl Adopts for Gateway {
+    /// Nothing: the gateway holds the tokens, and every opening looks first what is there.
+    type Tokens = ();
+
+    fn adopt(&self, (): ()) -> Result<GatewayState, Rejection> {
+        Ok(GatewayState::default())
     }
 }

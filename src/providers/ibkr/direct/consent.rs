@@ -72,12 +72,10 @@ use super::remote::{Stamp, VALID, signed};
 use super::token::refusal_to_denial;
 use super::what;
 use crate::provider::{
-    Answers, Ask, Build, Cx, Ended, Entropy, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Spent,
+    Adopts, Answers, Ask, Build, Cx, Ended, Entropy, Fact, Given, Identity, Leave, Outcome, Provider, Rule, Spent,
     Unauthorized, Unbuildable, Verdict, View,
 };
-use crate::{
-    BaseUrl, Because, CloseReason, Denial, Input, Message, NeedKind, Rejection, Response, Secret, Ticket, Timestamp,
-};
+use crate::{BaseUrl, Because, CloseReason, Denial, Input, Message, NeedKind, Rejection, Response, Secret, Timestamp};
 
 /// The way to a grant of somebody else's account, for third parties.
 #[derive(Debug)]
@@ -175,7 +173,6 @@ impl Provider for Consent {
     type Step = ConsentStep;
     type State = ConsentState;
     type Live = Grant;
-    type Tokens = Grant;
 
     fn identity(&self) -> Identity<'_> {
         let (account, key) = (Some(self.consumer.key()), Some(self.key.fingerprint()));
@@ -192,10 +189,6 @@ impl Provider for Consent {
         }
         cx.state.because = Some(because);
         Verdict::next(ConsentStep::RequestToken)
-    }
-
-    fn adopt(&self, grant: Grant) -> Result<ConsentState, Rejection> {
-        Ok(ConsentState { grant: Some(grant), ..ConsentState::default() })
     }
 
     fn admits(&self, state: &ConsentState) -> Result<(), &'static str> {
@@ -290,8 +283,12 @@ impl Provider for Consent {
     fn authorize(&self, _: &mut Cx<'_, ConsentState>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         Err(Unauthorized::NotReady(None))
     }
+}
 
-    fn observe(&self, _: &mut Cx<'_, ConsentState>, _: &Ticket, _: Response<'_>) -> Observed {
-        Observed::Nothing
+impl Adopts for Consent {
+    type Tokens = Grant;
+
+    fn adopt(&self, grant: Grant) -> Result<ConsentState, Rejection> {
+        Ok(ConsentState { grant: Some(grant), ..ConsentState::default() })
     }
 }

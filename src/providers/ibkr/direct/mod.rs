@@ -194,8 +194,8 @@ use super::oauth1a::{AccessTokenSecret, SignError, Signer};
 use super::wire::{Endpoints, Init};
 use super::{Refusal, Region, Takeover, Tier};
 use crate::provider::{
-    Answers, Build, Cx, Entropy, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
-    Unbuildable, Verdict, View,
+    Adopts, Answers, Build, Cx, Entropy, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
+    Unauthorized, Unbuildable, Verdict, View,
 };
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, Timestamp, UrlError};
 
@@ -302,7 +302,6 @@ impl Provider for WebApi {
     type Step = WebApiStep;
     type State = WebApiState;
     type Live = WebApiLive;
-    type Tokens = WebApiToken;
 
     fn identity(&self) -> Identity<'_> {
         let (provider, account, binds_ip) = match &self.oauth {
@@ -320,16 +319,6 @@ impl Provider for WebApi {
     fn open(&self, cx: &mut Cx<'_, WebApiState>, _: Because) -> Verdict<WebApiStep> {
         cx.state.brokerage.note_midnight(cx.now, self.region);
         Verdict::next(WebApiStep::Token)
-    }
-
-    fn adopt(&self, token: WebApiToken) -> Result<WebApiState, Rejection> {
-        match (&self.oauth, &token) {
-            (OAuth::V1a(_), WebApiToken::Live(_)) | (OAuth::V2(_), WebApiToken::Bearer(_)) => {}
-            _ => return Err(Rejection::WrongKind),
-        }
-        let (paper, expires) = (self.known_paper(), token.expires());
-        let live = Some(WebApiLive { paper, expires, ..WebApiLive::default() });
-        Ok(WebApiState { token: Some(token), live, ..WebApiState::default() })
     }
 
     fn admits(&self, state: &WebApiState) -> Result<(), &'static str> {
@@ -472,5 +461,19 @@ impl Provider for WebApi {
             (Some(Own::Validate), OAuth::V1a(_)) | (None, _) => None,
         };
         Target { tier: Some(Tier::of_path(path).code()), repeats, ..Target::new(self.api(state).base()) }
+    }
+}
+
+impl Adopts for WebApi {
+    type Tokens = WebApiToken;
+
+    fn adopt(&self, token: WebApiToken) -> Result<WebApiState, Rejection> {
+        match (&self.oauth, &token) {
+            (OAuth::V1a(_), WebApiToken::Live(_)) | (OAuth::V2(_), WebApiToken::Bearer(_)) => {}
+            _ => return Err(Rejection::WrongKind),
+        }
+        let (paper, expires) = (self.known_paper(), token.expires());
+        let live = Some(WebApiLive { paper, expires, ..WebApiLive::default() });
+        Ok(WebApiState { token: Some(token), live, ..WebApiState::default() })
     }
 }

@@ -119,8 +119,8 @@ use super::wire::neo::{App, Granted, authorize};
 use super::wire::{jwt, value_of};
 use super::{UNSENDABLE, is_code, mobile, pass_on, sendable};
 use crate::provider::{
-    Answers, Ask, Build, Cx, Ended, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
-    Unbuildable, Verdict, View,
+    Adopts, Answers, Ask, Build, Cx, Ended, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
+    Unauthorized, Unbuildable, Verdict, View,
 };
 use crate::{BaseUrl, Because, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
 
@@ -299,7 +299,6 @@ impl Provider for Neo {
     type Step = NeoStep;
     type State = NeoState;
     type Live = NeoLive;
-    type Tokens = NeoTokens;
 
     fn identity(&self) -> Identity<'_> {
         Identity { provider: "kotak-neo", server: &self.base, account: Some(&self.ucc), key: None, binds_ip: true }
@@ -314,16 +313,6 @@ impl Provider for Neo {
         cx.state.repeated = false;
         cx.state.view = None;
         self.go_on(cx.state)
-    }
-
-    fn adopt(&self, tokens: NeoTokens) -> Result<NeoState, Rejection> {
-        for (name, token) in [("token", &tokens.token), ("sid", &tokens.sid)] {
-            Rejection::check_token(name, token.expose())?;
-        }
-        let host = host::admit(&self.base, &tokens.base.to_string(), None).map_err(|_| Rejection::Malformed("base"))?;
-        let expires = jwt::ends(tokens.token.expose());
-        let live = NeoLive { token: tokens.token, sid: tokens.sid, host, expires, data_center: None };
-        Ok(NeoState { live: Some(live), ..NeoState::default() })
     }
 
     fn admits(&self, state: &NeoState) -> Result<(), &'static str> {
@@ -451,5 +440,19 @@ impl Provider for Neo {
         let named = APIS.iter().find(|(part, _)| path.contains(part)).map(|(_, api)| *api);
         let base = state.live.as_ref().and_then(|live| live.host.as_ref()).map_or(&self.base, Told::base);
         Target { api: Some(named.unwrap_or("other calls")), ..Target::new(base) }
+    }
+}
+
+impl Adopts for Neo {
+    type Tokens = NeoTokens;
+
+    fn adopt(&self, tokens: NeoTokens) -> Result<NeoState, Rejection> {
+        for (name, token) in [("token", &tokens.token), ("sid", &tokens.sid)] {
+            Rejection::check_token(name, token.expose())?;
+        }
+        let host = host::admit(&self.base, &tokens.base.to_string(), None).map_err(|_| Rejection::Malformed("base"))?;
+        let expires = jwt::ends(tokens.token.expose());
+        let live = NeoLive { token: tokens.token, sid: tokens.sid, host, expires, data_center: None };
+        Ok(NeoState { live: Some(live), ..NeoState::default() })
     }
 }

@@ -110,7 +110,7 @@ use super::wire::trade_api::App;
 use super::wire::{header, value_of};
 use super::{UNSENDABLE, is_code, sendable};
 use crate::provider::{
-    Answers, Ask, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
+    Adopts, Answers, Ask, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
     Unauthorized, Unbuildable, Verdict, View,
 };
 use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Secret, Ticket, Timestamp};
@@ -256,7 +256,6 @@ impl Provider for TradeApi {
     type Step = TradeStep;
     type State = TradeState;
     type Live = TradeLive;
-    type Tokens = TradeTokens;
 
     fn identity(&self) -> Identity<'_> {
         Identity {
@@ -285,17 +284,6 @@ impl Provider for TradeApi {
             Some(_) if !over && !state.bearer_refused => Verdict::next(TradeStep::Init),
             _ => self.want_bearer(because),
         }
-    }
-
-    fn adopt(&self, tokens: TradeTokens) -> Result<TradeState, Rejection> {
-        for (name, token) in [("bearer", &tokens.bearer), ("session token", &tokens.session_token)] {
-            Rejection::check_token(name, token.expose())?;
-        }
-        Ok(TradeState {
-            bearer: Some(tokens.bearer),
-            live: Some(TradeLive { session_token: tokens.session_token, client_code: None }),
-            ..TradeState::default()
-        })
     }
 
     fn admits(&self, state: &TradeState) -> Result<(), &'static str> {
@@ -451,6 +439,21 @@ impl Provider for TradeApi {
             }
             _ => Observed::Nothing,
         }
+    }
+}
+
+impl Adopts for TradeApi {
+    type Tokens = TradeTokens;
+
+    fn adopt(&self, tokens: TradeTokens) -> Result<TradeState, Rejection> {
+        for (name, token) in [("bearer", &tokens.bearer), ("session token", &tokens.session_token)] {
+            Rejection::check_token(name, token.expose())?;
+        }
+        Ok(TradeState {
+            bearer: Some(tokens.bearer),
+            live: Some(TradeLive { session_token: tokens.session_token, client_code: None }),
+            ..TradeState::default()
+        })
     }
 }
 

@@ -30,16 +30,7 @@ impl Snapshot {
     /// One that was given up while it may live on ([`CloseReason::GivenUp`](crate::CloseReason::GivenUp)) has not ended
     /// for whoever resumes it.
     pub fn closed(&self) -> Option<crate::CloseReason> {
-        #[derive(serde::Deserialize)]
-        struct Text {
-            session: Session,
-        }
-        #[derive(serde::Deserialize)]
-        struct Session {
-            #[serde(default)]
-            closed: Option<crate::CloseReason>,
-        }
-        serde_json::from_str::<Text>(&self.text).ok()?.session.closed
+        crate::session::closed(&self.text)
     }
 
     /// Shows the whole text, tokens included.

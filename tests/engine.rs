@@ -707,8 +707,11 @@ mod snapshots {
         assert_eq!(resume(text, Options::default(), Some(1)), Err(ResumeError::OlderFence { found: 1, given: 1 }));
         assert_eq!(resume(&text[..text.len() / 2], Options::default(), None), Err(ResumeError::Damaged));
         assert_eq!(resume("", Options::default(), None), Err(ResumeError::Damaged));
-        // It would wait for ever, and could not even be logged out.
-        let ending = text.replacen(r#""phase":"Active""#, r#""phase":"Idle","ending":1790000000000"#, 1);
+        // What was written before the first release.
+        let early = r#"{"format":1,"provider":"cbrain","server":"http://localhost:3000","session":{"phase":"Idle"}}"#;
+        assert_eq!(resume(early, Options::default(), None), Err(ResumeError::Damaged));
+        // An open session is in no phase that belongs to an end.
+        let ending = text.replacen(r#""phase":"active""#, r#""phase":"logging-out""#, 1);
         assert_ne!(ending, text);
         assert_eq!(resume(&ending, Options::default(), None), Err(ResumeError::Damaged));
         assert_eq!(
@@ -866,9 +869,9 @@ mod penalties {
         let mut text: serde_json::Value = serde_json::from_str(script.machine.snapshot().expose_secrets()).unwrap();
         let far = (now + 1_000 * HOUR).as_millis();
         for name in ["penalty", "hold"] {
-            text["session"][name] = far.into();
+            text["session"]["limits"][name] = far.into();
         }
-        text["session"]["over"] = serde_json::json!({ "times": 255, "until": far });
+        text["session"]["limits"]["over"] = serde_json::json!({ "times": 255, "until": far });
         let edited = sansession::Snapshot::from_text(text.to_string());
         let resumed = Session::resume(cbrain(), &edited, Options::default(), None, [9; 32], now).unwrap();
         assert_eq!(resumed.status().penalty, Some(now + 4 * HOUR));

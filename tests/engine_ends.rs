@@ -104,6 +104,27 @@ fn corner(set: impl FnOnce(&mut Options)) -> Script<Session<Corners>> {
 }
 
 #[test]
+fn patience_with_an_open_session_counts_from_the_end_of_its_tokens() {
+    let mut story = corner(|options| options.open_patience = Some(MINUTE));
+    // The tokens end while the answer to a keepalive is awaited.
+    story = story.passes(HOUR - 5 * SECOND).sends("GET /Tickle").passes(5 * SECOND).tells("suspect");
+    let ended = story.now;
+    story = story.passes(8 * SECOND).is_refused_connection();
+    while story.machine.phase() != Phase::Closed {
+        match story.poll() {
+            Output::Send(outgoing) => {
+                let unsent = Failure::not_sent(FailureKind::Connect);
+                story.machine.handle_failure(story.now, outgoing.id(), unsent).unwrap();
+            }
+            Output::Wait { until, .. } => story.now = until,
+            _ => {}
+        }
+    }
+    assert_eq!(story.now, ended + MINUTE);
+    story.closes("retries-exhausted");
+}
+
+#[test]
 fn a_login_that_lives_and_gives_no_session_is_told_once_and_in_words() {
     let mut story = corner(|_| {}).checks().sends("GET /Status").gets(200, "s");
     assert!(story.machine.status().stuck);

@@ -1,6 +1,6 @@
 //! Snapshots that an earlier version wrote, one for each state: every later version resumes them.
 //!
-//! The files in `tests/golden/` are never rewritten. A state that is new gets a file of its own:
+//! The files in `tests/golden/` are never rewritten once a version is published. A state that is new gets a file of its own:
 //! `cargo test --test golden -- --ignored` writes those that are missing.
 
 mod support;

@@ -48,7 +48,8 @@ fn a_protocol_that_lets_nobody_in_breaks_a_law() {
 #[test]
 fn a_protocol_that_does_not_store_its_token_breaks_a_law() {
     let broken = Laws::new(corners::forgetful).sample(Sample::json(200, "n")).broken();
-    assert!(broken.is_some_and(|broken| broken.contains("15. snapshots")));
+    let broken = broken.unwrap_or_default();
+    assert!(broken.contains("15. snapshots"), "{broken}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::core::{Every, Moment};
 use super::engine::Engine;
+use super::life::{Life, Stage, Trouble};
 use crate::provider::{Ended, Provider, Verdict, When};
 use crate::{Because, CloseReason, Event, Phase, Relogin, Timestamp};
 
@@ -22,44 +23,40 @@ impl<P: Provider> Engine<P> {
         expires: Option<When>,
     ) {
         let core = &mut self.core;
-        let first = core.opened.is_none();
+        let (first, found) = (!core.life.is_open(), core.life.is_found());
+        let doubted = core.is_suspect() || core.life.is_stuck();
         // A process that takes this up must know that there is a session to end, and that no outage may close it.
-        self.out.unsaved |= first || core.phase != Phase::Active;
-        core.opened.get_or_insert(now);
-        core.usable = true;
+        self.out.unsaved |= first || core.life.phase() != Phase::Active;
         core.alive = Some(now);
-        core.tally.opened();
-        core.sum_up();
-        core.attempt = 0;
-        core.cause = None;
+        core.counts.tally.opened();
         core.trouble = None;
         core.need = core.need.take().filter(|open| open.lasting);
-        core.ease(|step| self.provider.rule(step).escalates);
+        core.limits.ease(|step| self.provider.rule(step).escalates);
         // A renewal that failed keeps its own wait, and an answer in hand its step.
         let renewing = renew.map(|(step, _)| step);
-        core.due = core.due.take().filter(|due| {
+        core.plans.due = core.plans.due.take().filter(|due| {
             due.retry && renewing == Some(due.step) || self.hand.is_for(due.step, self.provider.rule(due.step))
         });
-        core.keepalive = keepalive.map(|(step, every)| {
-            let from = core.keepalive.as_ref().filter(|old| old.step == step).map_or(now, |old| old.from);
+        core.plans.keepalive = keepalive.map(|(step, every)| {
+            let from = core.plans.keepalive.as_ref().filter(|old| old.step == step).map_or(now, |old| old.from);
             Every::new(step, every, from)
         });
-        core.renewal = renew.map(|(renewal, when)| {
+        core.plans.renewal = renew.map(|(renewal, when)| {
             let mut moment = Moment::new(now, when);
             // A server that names a past instant each time must not be asked each time.
-            if let Some(renewed) = core.renewed {
+            if let Some(renewed) = core.plans.renewed {
                 moment.at = moment.at.max(renewed + RENEWAL_INTERVAL);
             }
             (renewal, moment)
         });
-        core.expires = expires.map(|when| Moment::new(now, when)).filter(|moment| moment.at > now);
-        let suspect = core::mem::take(&mut core.suspect);
-        let stuck = core::mem::take(&mut core.stuck);
-        if core.due.is_none() {
+        core.plans.expires = expires.map(|when| Moment::new(now, when)).filter(|moment| moment.at > now);
+        let since = if let Life::Open { since, .. } = core.life { since } else { now };
+        if core.plans.due.is_none() {
             self.hand.clear();
         }
-        self.set_phase(now, Phase::Active);
-        if suspect || stuck {
+        let stage = Stage { phase: Phase::Active, calls: true, found, stuck: false };
+        self.turn(now, Life::Open { since, stage });
+        if doubted {
             self.tell(Event::Recovered);
         }
         if !first {
@@ -71,11 +68,8 @@ impl<P: Provider> Engine<P> {
     pub(super) fn expired(&mut self, now: Timestamp, proof: &'static str) {
         self.tell(Event::Expired { proof });
         self.core.clear_plans();
-        self.core.adopted = false;
-        self.core.found = false;
         self.core.generation = self.core.generation.wrapping_add(1);
         self.core.trouble = None;
-        self.core.attempt = 0;
         self.hand.clear();
         self.out.unsaved = true;
         if !self.may_login_again(now) {
@@ -83,8 +77,8 @@ impl<P: Provider> Engine<P> {
             return;
         }
         self.provider.forget(&mut self.core.state, Ended::Expired);
-        self.core.trouble = Some(now);
-        self.set_phase(now, Phase::Opening);
+        self.core.trouble = Some(Trouble::new(now));
+        self.turn(now, Life::Opening { stage: Stage::opening(false), adopted: false });
         let verdict = self.consult(now, |provider, cx| provider.open(cx, Because::Expired));
         match verdict {
             Verdict::Dead { .. } => self.close(now, CloseReason::Expired),
@@ -94,8 +88,8 @@ impl<P: Provider> Engine<P> {
 
     fn may_login_again(&mut self, now: Timestamp) -> bool {
         let Relogin::AskAgain { per_day } = self.options.relogin else { return false };
-        let (since, count) = self.core.relogins.filter(|(since, _)| now.since(*since) < DAY).unwrap_or((now, 0));
-        self.core.relogins = Some((since, count.saturating_add(1)));
+        let (since, count) = self.core.counts.relogins.filter(|(since, _)| now.since(*since) < DAY).unwrap_or((now, 0));
+        self.core.counts.relogins = Some((since, count.saturating_add(1)));
         count < per_day
     }
 }

@@ -34,11 +34,11 @@ impl<P: Provider> Engine<P> {
 
     fn errand(&self, to: Option<Phase>, why: Why) -> Errand {
         let opens = |phase| matches!(phase, Phase::Opening | Phase::LoggingIn | Phase::SecondFactor);
-        if self.core.ending.is_some() {
+        if self.core.life.ending().is_some() {
             Errand::Leave
         } else if why == Why::Renewal {
             Errand::Renew
-        } else if opens(to.unwrap_or(self.core.phase)) {
+        } else if opens(to.unwrap_or(self.core.life.phase())) {
             Errand::Open
         } else {
             Errand::Keep
@@ -49,9 +49,9 @@ impl<P: Provider> Engine<P> {
     fn longest_timeout(&self) -> Duration {
         let core = &self.core;
         let planned = [
-            core.due.map(|due| due.step),
-            core.renewal.map(|(step, _)| step),
-            core.keepalive.map(|every| every.step),
+            core.plans.due.map(|due| due.step),
+            core.plans.renewal.map(|(step, _)| step),
+            core.plans.keepalive.map(|every| every.step),
             core.need.as_ref().and_then(|open| open.poll).map(|poll| poll.step),
             self.provider.probe(&core.state),
         ];

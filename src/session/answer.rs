@@ -3,6 +3,7 @@
 use super::core::{Every, Open};
 use super::engine::Engine;
 use super::hand::Held;
+use super::life::{Life, Trouble};
 use super::tally::Spoilt;
 use crate::provider::{Ask, Build, Given, Provider, Verdict};
 use crate::{
@@ -38,13 +39,14 @@ impl<P: Provider> Engine<P> {
     fn put(&mut self, now: Timestamp, ask: Ask<P::Step>, asker: Option<P::Step>) {
         let Ask { kind, because, url, poll, lasting, message, valid, then } = ask;
         // What a look or a keepalive asks for again may be on its way already.
-        let on_its_way = self.core.due.is_some() && self.hand.has(kind);
+        let on_its_way = self.core.plans.due.is_some() && self.hand.has(kind);
         if on_its_way && !matches!(because, Because::Refused | Because::Lost | Because::Stale) {
             return;
         }
         // A session that goes on has plans that are not the question's.
-        if !lasting || self.core.due.as_ref().is_some_and(|due| self.provider.rule(due.step).spends == Some(kind)) {
-            self.core.due = None;
+        if !lasting || self.core.plans.due.as_ref().is_some_and(|due| self.provider.rule(due.step).spends == Some(kind))
+        {
+            self.core.plans.due = None;
         }
         // What else a step has been given stays.
         match asker {
@@ -57,16 +59,20 @@ impl<P: Provider> Engine<P> {
             self.note_refused(now, kind);
         }
         if !matches!(because, Because::Lost | Because::Stale) {
-            self.core.attempt = 0;
-            self.core.trouble = None;
+            // Whoever is asked may take any time.
+            self.core.trouble = self
+                .core
+                .trouble
+                .filter(|_| self.core.life.is_open())
+                .map(|old| Trouble { cause: old.cause, ..Trouble::new(now) });
         }
         match kind {
             NeedKind::Credentials | NeedKind::Browser => {
-                self.core.usable = false;
-                self.core.stuck = false;
+                self.let_calls(false);
+                self.stick(now, false);
                 self.set_phase(now, Phase::LoggingIn);
             }
-            NeedKind::AccessCode | NeedKind::Totp | NeedKind::Pin if self.core.opened.is_none() => {
+            NeedKind::AccessCode | NeedKind::Totp | NeedKind::Pin if !self.core.life.is_open() => {
                 self.set_phase(now, Phase::SecondFactor);
             }
             _ => {}
@@ -83,10 +89,10 @@ impl<P: Provider> Engine<P> {
             open.then = then;
             return;
         }
-        self.core.needs = self.core.needs.wrapping_add(1).max(1);
-        let fresh_after = if kind == NeedKind::Totp { self.core.code_spent } else { None };
-        let (id, until) = (NeedId(self.core.needs), valid.map(|valid| now + valid));
-        let (refused, lost) = self.core.tally.sums();
+        self.core.counts.needs = self.core.counts.needs.wrapping_add(1).max(1);
+        let fresh_after = if kind == NeedKind::Totp { self.core.counts.code_spent } else { None };
+        let (id, until) = (NeedId(self.core.counts.needs), valid.map(|valid| now + valid));
+        let (refused, lost) = self.core.counts.tally.sums();
         let need = Need { id, kind, because, refused, lost, fresh_after, url, message, until };
         // Only bytes grow old.
         let (then, asker) = (then.or(asker), asker.filter(|_| need.message.is_some()));
@@ -95,8 +101,8 @@ impl<P: Provider> Engine<P> {
 
     /// Counts an answer that was refused, and tells.
     pub(super) fn note_refused(&mut self, now: Timestamp, kind: NeedKind) {
-        self.core.count(kind, Spoilt::Refused);
-        self.core.refused_at = Some(now);
+        self.core.counts.tally.note(kind, Spoilt::Refused);
+        self.core.counts.refused_at = Some(now);
         self.out.unsaved = true;
         self.tell(Event::Refused);
     }
@@ -104,12 +110,12 @@ impl<P: Provider> Engine<P> {
     /// Counts the answer that a step spent, where no reply tells whether it was refused.
     pub(super) fn note_lost(&mut self, step: P::Step) {
         if let Some(kind) = self.provider.rule(step).spends.filter(|kind| kind.is_judged()) {
-            self.core.count(kind, Spoilt::Lost);
+            self.core.counts.tally.note(kind, Spoilt::Lost);
         }
     }
 
     pub(super) fn take_input(&mut self, now: Timestamp, id: NeedId, input: Input, by: By) -> Answered {
-        if self.is_over() || self.leaving || self.core.ending.is_some() {
+        if self.is_parting() || matches!(self.core.life, Life::Ending(_) | Life::Closed(_)) {
             return Answered::Stale;
         }
         let kind = match &self.core.need {
@@ -145,12 +151,13 @@ impl<P: Provider> Engine<P> {
             self.core.need = None;
         }
         if kind.is_judged() {
-            self.core.tally.given(kind, &input, by);
+            self.core.counts.tally.given(kind, &input, by);
         }
         // Patience begins anew, but not for a healthy session that was asked something beside its life.
-        if self.core.opened.is_none() || self.core.trouble.is_some() {
-            self.core.trouble = Some(now);
+        if !self.core.life.is_open() {
+            self.core.trouble.get_or_insert(Trouble::new(now));
         }
+        self.be_patient_anew(now);
         let keep = match (&verdict, &input) {
             // The provider has taken it over,
             (_, Input::Done | Input::TakeOver | Input::Decrypted(_)) => false,
@@ -178,10 +185,10 @@ impl<P: Provider> Engine<P> {
             return Err(Rejection::NotFresh);
         }
         if by == By::Store && kind.is_judged() {
-            core.tally.admit(kind, input, self.options.max_refused)?;
+            core.counts.tally.admit(kind, input, self.options.max_refused)?;
         }
         if let Input::Totp(code) = input {
-            let used_up = core.code_spent.is_some_and(|end| code.made_at() < end);
+            let used_up = core.counts.code_spent.is_some_and(|end| code.made_at() < end);
             if used_up || code.ends() <= now || code.made_at() > now + Totp::STEP {
                 return Err(Rejection::NotFresh);
             }
@@ -195,13 +202,13 @@ impl<P: Provider> Engine<P> {
         let granted = self.consult(now, |provider, cx| provider.answered(cx, &given));
         match granted {
             Ok(verdict) => {
-                if self.core.need.as_ref().is_some_and(|open| open.need.kind == NeedKind::Takeover) {
+                if self.core.is_asked(NeedKind::Takeover) {
                     self.core.need = None;
                 }
                 // The start, what is in flight, or is to be looked at after a failure, comes first; the grant is in
                 // the provider's state by now.
-                let waits = self.core.phase == Phase::Idle || self.flight.is_some();
-                if !waits && !self.core.due.as_ref().is_some_and(|due| due.retry) {
+                let waits = self.core.life.is_idle() || self.flight.is_some();
+                if !waits && !self.core.plans.due.as_ref().is_some_and(|due| due.retry) {
                     self.apply(now, None, verdict);
                 }
                 Answered::Used
@@ -214,10 +221,10 @@ impl<P: Provider> Engine<P> {
         match kind {
             NeedKind::Takeover => CloseReason::Rival,
             kind => {
-                let blamed = if kind.is_judged() { self.core.tally.blamed(kind) } else { None };
+                let blamed = if kind.is_judged() { self.core.counts.tally.blamed(kind) } else { None };
                 // A server that failed has refused nothing, and whoever answers is not to blame.
                 let lost = self.core.need.as_ref().is_some_and(|open| open.need.because == Because::Lost);
-                blamed.unwrap_or(match self.core.cause {
+                blamed.unwrap_or(match self.core.trouble.and_then(|trouble| trouble.cause) {
                     Some(cause) if lost => CloseReason::RetriesExhausted(cause),
                     _ => CloseReason::Denied(Denial::Unanswered { kind }),
                 })

@@ -6,8 +6,20 @@ use super::engine::{Engine, Flight};
 use crate::provider::{Leave, Provider, Verdict};
 use crate::{Cause, CloseReason, Ends, Event, Phase, Timestamp};
 
-/// How a life ended whose session goes on. It is in no snapshot, since whoever resumes one begins another life.
-#[derive(Clone)]
+/// Whether this life of a session ends while the session lives on. It is in no snapshot, since whoever resumes one
+/// begins another life.
+#[cfg_attr(feature = "testing", derive(Clone))]
+pub(super) enum Parting {
+    /// It goes on.
+    No,
+    /// It ends as soon as what is in flight is answered.
+    Begun,
+    /// It has ended.
+    Gone(Box<Aside>),
+}
+
+/// How a life ended whose session goes on.
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub(super) struct Aside {
     pub(super) reason: CloseReason,
     /// When it ended.
@@ -18,32 +30,31 @@ impl<P: Provider> Engine<P> {
     /// Gives up for now. What may live on stays what it is: a session that was open, and tokens of somebody's that
     /// nobody has looked at yet.
     pub(super) fn abandon(&mut self, now: Timestamp, cause: Cause) {
-        let cause = if self.core.stuck { Cause::Stuck } else { cause };
-        if self.core.opened.is_none() && !self.core.adopted {
+        let cause = if self.core.life.is_stuck() { Cause::Stuck } else { cause };
+        if !self.core.life.is_open() && !self.core.life.is_adopted() {
             self.close(now, CloseReason::RetriesExhausted(cause));
             return;
         }
         if self.has_something_to_end() {
             self.tell(Event::MayLiveOn);
         }
-        let opened = self.core.opened.is_some();
-        self.step_aside(now, if opened { CloseReason::GivenUp(cause) } else { CloseReason::RetriesExhausted(cause) });
+        let open = self.core.life.is_open();
+        self.step_aside(now, if open { CloseReason::GivenUp(cause) } else { CloseReason::RetriesExhausted(cause) });
     }
 
     /// Ends this life and leaves the session as it is.
     pub(super) fn step_aside(&mut self, now: Timestamp, reason: CloseReason) {
         let from = self.phase_now();
         // Whoever takes it up looks first, before anything that was planned.
-        if self.core.phase != Phase::Idle
+        if !self.core.life.is_idle()
             && let Some(probe) = self.provider.probe(&self.core.state)
         {
-            self.core.due = Some(Due { step: probe, at: Timestamp::from_millis(0), retry: true });
+            self.core.plans.due = Some(Due { step: probe, at: Timestamp::from_millis(0), retry: true });
         }
         self.hand.clear();
         self.out.saving = None;
-        self.leaving = false;
         self.out.unsaved = true;
-        self.aside = Some(Box::new(Aside { reason, at: now }));
+        self.parting = Parting::Gone(Box::new(Aside { reason, at: now }));
         self.tell(Event::PhaseChanged { from, to: Phase::Closed });
     }
 
@@ -54,7 +65,7 @@ impl<P: Provider> Engine<P> {
             Some(flight) if is_waited_for(self.provider.rule(flight.step)) => {
                 self.flight = Some(flight);
                 let from = self.phase_now();
-                self.leaving = true;
+                self.parting = Parting::Begun;
                 self.tell(Event::PhaseChanged { from, to: Phase::LoggingOut });
                 return;
             }
@@ -88,13 +99,13 @@ impl<P: Provider> Engine<P> {
             self.tell(Event::MayLiveOn);
         }
         self.end(now, sure);
-        self.leaving = false;
+        self.parting = Parting::No;
     }
 
     /// Tells whether a logout is to leave the login alone.
     pub(super) fn leaves_alone(&self) -> bool {
         let spares = match self.options.ends {
-            Ends::Opened => self.core.found,
+            Ends::Opened => self.core.life.is_found(),
             Ends::Always => false,
             Ends::Never => true,
         };
@@ -108,21 +119,30 @@ impl<P: Provider> Engine<P> {
 
     /// Tells whether calls of the user's own may be authorized.
     pub(super) fn serves_calls(&self) -> bool {
-        self.core.usable && !self.leaving && !self.is_over()
+        !self.is_parting() && self.core.life.stage().is_some_and(|stage| stage.calls)
     }
 
     /// Tells whether this life has ended.
     pub(super) fn is_over(&self) -> bool {
-        self.core.closed.is_some() || self.aside.is_some()
+        self.core.life.closed().is_some() || self.aside().is_some()
+    }
+
+    /// Tells whether this life ends, or has ended, while the session lives on.
+    pub(super) const fn is_parting(&self) -> bool {
+        !matches!(self.parting, Parting::No)
+    }
+
+    /// Tells how this life has ended, where the session lives on.
+    pub(super) fn aside(&self) -> Option<&Aside> {
+        if let Parting::Gone(aside) = &self.parting { Some(aside) } else { None }
     }
 
     /// Tells where the session stands for whoever drives it.
-    pub(super) fn phase_now(&self) -> Phase {
-        match self.core.phase {
-            _ if self.aside.is_some() => Phase::Closed,
-            Phase::Closed => Phase::Closed,
-            _ if self.leaving => Phase::LoggingOut,
-            phase => phase,
+    pub(super) const fn phase_now(&self) -> Phase {
+        match (&self.parting, self.core.life.phase()) {
+            (Parting::Gone(_), _) | (_, Phase::Closed) => Phase::Closed,
+            (Parting::Begun, _) => Phase::LoggingOut,
+            (Parting::No, phase) => phase,
         }
     }
 }

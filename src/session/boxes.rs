@@ -5,7 +5,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::engine::Engine;
-use super::limits::{Over, TOO_MANY, wait_named};
+use super::limits::Over;
+use super::said::{TOO_MANY, wait_named};
 use crate::provider::Provider;
 use crate::{Event, Response, Timestamp};
 
@@ -22,7 +23,7 @@ pub(super) struct ApiBox {
     pub(super) until: Timestamp,
     /// How many limits without a length came one after another.
     tries: u8,
-    #[serde(default, skip_serializing_if = "super::core::is_default")]
+    #[serde(default, skip_serializing_if = "super::format::is_default")]
     over: Over,
 }
 
@@ -42,14 +43,14 @@ impl ApiBox {
 impl<P: Provider> Engine<P> {
     /// Tells until when calls of an API are not to leave.
     pub(super) fn boxed_until(&self, now: Timestamp, api: &str) -> Option<Timestamp> {
-        let found = self.core.boxes.iter().find(|boxed| *boxed.api == *api)?;
+        let found = self.core.limits.boxes.iter().find(|boxed| *boxed.api == *api)?;
         (found.until > now).then_some(found.until)
     }
 
     /// Boxes one API; calls of the others, and the session's own requests, go on.
     pub(super) fn limit(&mut self, now: Timestamp, api: &'static str, response: Response<'_>) {
         let named = wait_named(now, response);
-        let boxes = &mut self.core.boxes;
+        let boxes = &mut self.core.limits.boxes;
         boxes.retain(|boxed| *boxed.api == *api || now.since(boxed.until) < FORGOTTEN);
         let index = boxes.iter().position(|boxed| *boxed.api == *api).unwrap_or_else(|| {
             boxes.push(ApiBox { api: api.into(), until: Timestamp::from_millis(0), tries: 0, over: Over::default() });
@@ -76,6 +77,6 @@ impl<P: Provider> Engine<P> {
 
     /// An API answered: its next limit begins at a second again.
     pub(super) fn unlimited(&mut self, now: Timestamp, api: &str) {
-        self.core.boxes.retain(|boxed| *boxed.api != *api || boxed.until > now);
+        self.core.limits.boxes.retain(|boxed| *boxed.api != *api || boxed.until > now);
     }
 }

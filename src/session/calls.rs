@@ -27,8 +27,8 @@ impl<P: Provider> Engine<P> {
         if !self.serves_calls() {
             return Err(not_ready(None, None));
         }
-        if self.core.penalty > now {
-            return Err(not_ready(None, Some(self.core.penalty)));
+        if self.core.limits.penalty > now {
+            return Err(not_ready(None, Some(self.core.limits.penalty)));
         }
         let base = self.provider.target(&self.core.state, parts.uri.path()).base;
         let given = parts.uri.clone();
@@ -108,7 +108,7 @@ impl<P: Provider> Engine<P> {
         if interval.is_zero() {
             return;
         }
-        self.core.note_pace(step, |pace| {
+        self.core.limits.note_pace(step, |pace| {
             // Whoever makes such calls makes the next of them after the same time, so the session waits for that one.
             // It does not wait for ever: calls that tell it nothing do not replace its own.
             if pace.tries < PUT_OFF {
@@ -123,7 +123,7 @@ impl<P: Provider> Engine<P> {
     fn take_repeated(&mut self, now: Timestamp, step: P::Step, response: Response<'_>) {
         // Whoever reads a call's body elsewhere may give an empty one here, so what cannot be read says nothing.
         let readable = !response.body.is_empty() && response.body.len() <= self.options.max_body;
-        if self.flight.is_some() || self.core.ending.is_some() || !readable {
+        if self.flight.is_some() || self.core.life.ending().is_some() || !readable {
             return;
         }
         let (verdict, facts) =
@@ -133,10 +133,10 @@ impl<P: Provider> Engine<P> {
         }
         self.absorb(now, facts);
         self.core.clear_plans_of(now, step);
-        self.core.note_pace(step, |pace| pace.tries = 0);
+        self.core.limits.note_pace(step, |pace| pace.tries = 0);
         self.apply(now, Some(step), verdict);
         // Whoever does the same as often is not to be met each time.
-        if let Some(keepalive) = self.core.keepalive.as_mut().filter(|keepalive| keepalive.step == step) {
+        if let Some(keepalive) = self.core.plans.keepalive.as_mut().filter(|keepalive| keepalive.step == step) {
             keepalive.from = now + (Duration::from(keepalive.every) / 4).min(ASIDE);
         }
     }

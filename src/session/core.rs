@@ -1,15 +1,13 @@
-//! What is known of a session: the part of the engine that a snapshot holds.
+//! What is known of a session: all that a snapshot is made of.
 
 use core::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::limits::Over;
+use super::life::{Life, Trouble};
+use super::limits::Limits;
 use super::tally::Tally;
-use crate::event::Cause;
-use crate::provider::{Rule, When};
+use crate::provider::When;
 use crate::time::Interval;
-use crate::{CloseReason, Need, Phase, Timestamp};
+use crate::{Need, NeedKind, Timestamp};
 
 /// The shortest time between two requests that come again and again.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -18,118 +16,55 @@ const SHORTEST: Duration = Duration::from_secs(1);
 ///
 /// All instants in it are relative ones, which move when the clock is set back, but for a [`Moment`]
 /// that a server named.
-#[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "testing", derive(Clone))]
-#[serde(
-    default,
-    bound(
-        serialize = "S: Serialize, T: Serialize",
-        deserialize = "S: Deserialize<'de>, T: Deserialize<'de> + Default"
-    )
-)]
 pub(super) struct Core<S, T> {
-    /// The latest time that was seen.
-    pub(super) clock: Timestamp,
-    pub(super) phase: Phase,
-    pub(super) since: Timestamp,
     pub(super) state: T,
-    /// Started from somebody's tokens, which are not known to have ended: look first whether they live.
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) adopted: bool,
-    /// Whether somebody else opened this login.
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) found: bool,
-    /// When this login became usable; from then on no outage closes the session.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) opened: Option<Timestamp>,
-    /// Whether calls of the user's own may be authorized.
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) usable: bool,
+    pub(super) life: Life,
+    /// Since when the phase is what it is.
+    pub(super) since: Timestamp,
     /// The last proof of life.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) alive: Option<Timestamp>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) suspect: bool,
-    /// Whether the login lives and no usable session comes of it.
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) stuck: bool,
-    /// The next step of the protocol.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) due: Option<Due<S>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) keepalive: Option<Every<S>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) renewal: Option<(S, Moment)>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) expires: Option<Moment>,
-    /// When the tokens were last renewed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) renewed: Option<Timestamp>,
-    /// When somebody wants to know whether the session lives.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) check_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trouble: Option<Trouble>,
+    pub(super) plans: Plans<S>,
+    pub(super) limits: Limits<S>,
     pub(super) need: Option<Box<Open<S>>>,
-    /// Counts the needs.
-    pub(super) needs: u32,
-    /// How many answers were refused since the session was last usable, as versions read it that keep no kinds.
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) refused: u8,
-    /// When the last one was refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) refused_at: Option<Timestamp>,
-    /// How many answers may have been refused since the session was last usable, likewise.
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) lost: u8,
-    /// Of which kinds these were.
-    #[serde(skip_serializing_if = "Tally::is_empty")]
-    pub(super) tally: Tally,
-    /// The end of the last one-time code that left.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) code_spent: Option<Timestamp>,
-    /// Since when the session is not what it should be; what `Options::patience` counts from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) trouble: Option<Timestamp>,
-    /// How many requests in a row have failed.
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) attempt: u16,
-    /// Why the last one failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cause: Option<Cause>,
-    /// The engine sends nothing before.
-    pub(super) hold: Timestamp,
-    /// The end of the penalty box: nobody sends anything before.
-    pub(super) penalty: Timestamp,
-    /// How often in a row the server has named a longer wait than it was believed.
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) over: Over,
-    /// The APIs that are limited, where each is for itself.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) boxes: Vec<super::boxes::ApiBox>,
-    /// When the requests that were sent would have left at [`plan::FLOW`](super::plan) apart.
-    pub(super) flow: Timestamp,
-    /// When the steps that keep a distance were last sent.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) paces: Vec<Pace<S>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) relogins: Option<(Timestamp, u8)>,
-    /// When the logout began.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) ending: Option<Timestamp>,
-    /// Whether the logout's own steps are under way.
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) leaving: bool,
-    /// Whether something that nobody knows of may live on when the logout is done.
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) unsure: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) closed: Option<Box<CloseReason>>,
+    pub(super) counts: Counts,
     /// Counts the tokens, so that news about old ones is told from news about the present ones.
     pub(super) generation: u32,
 }
 
+/// What is planned.
+#[cfg_attr(feature = "testing", derive(Clone))]
+pub(super) struct Plans<S> {
+    /// The next step of the protocol.
+    pub(super) due: Option<Due<S>>,
+    pub(super) keepalive: Option<Every<S>>,
+    pub(super) renewal: Option<(S, Moment)>,
+    pub(super) expires: Option<Moment>,
+    /// When the tokens were last renewed.
+    pub(super) renewed: Option<Timestamp>,
+    /// When somebody wants to know whether the session lives.
+    pub(super) check_at: Option<Timestamp>,
+}
+
+/// What is counted over restarts, so that no account is locked and no clock is fooled.
+#[cfg_attr(feature = "testing", derive(Clone))]
+#[derive(Default)]
+pub(super) struct Counts {
+    /// Counts the needs.
+    pub(super) needs: u32,
+    /// Answers that were refused or may have been, since the session was last usable.
+    pub(super) tally: Tally,
+    /// When the last one was refused.
+    pub(super) refused_at: Option<Timestamp>,
+    /// The end of the last one-time code that left.
+    pub(super) code_spent: Option<Timestamp>,
+    /// How many logins followed a proven expiry, and since when that is counted.
+    pub(super) relogins: Option<(Timestamp, u8)>,
+}
+
 /// The next step of the protocol.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy)]
 pub(super) struct Due<S> {
     pub(super) step: S,
     pub(super) at: Timestamp,
@@ -138,14 +73,13 @@ pub(super) struct Due<S> {
 }
 
 /// A step that comes again and again.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy)]
 pub(super) struct Every<S> {
     pub(super) step: S,
     pub(super) every: Interval,
     /// When it was last sent, or its count began.
     pub(super) from: Timestamp,
     /// The next attempt after a failure.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub(super) retry: Option<Timestamp>,
 }
 
@@ -166,19 +100,16 @@ impl<S> Every<S> {
 }
 
 /// An open question.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone)]
 pub(super) struct Open<S> {
     pub(super) need: Need,
     /// Looks whether the question has answered itself.
     pub(super) poll: Option<Every<S>>,
     /// Whether the session goes on meanwhile.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) lasting: bool,
     /// The step that waits for the answer to a question about bytes, which is put anew when it grows old.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub(super) asker: Option<S>,
     /// The step that the answer is for, where the question names one.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub(super) then: Option<S>,
 }
 
@@ -195,10 +126,9 @@ impl<S> Open<S> {
 }
 
 /// An instant that a server named, or one that lies so long after another.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy)]
 pub(super) struct Moment {
     pub(super) at: Timestamp,
-    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) relative: bool,
 }
 
@@ -217,131 +147,41 @@ impl Moment {
     }
 }
 
-/// When a step was last sent, and how often since the session was last usable; or how often in a row calls of the
-/// user's own have put it off.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Pace<S> {
-    pub(super) step: S,
-    pub(super) last: Timestamp,
-    pub(super) tries: u16,
-}
-
 impl<S: PartialEq, T> Core<S, T> {
     /// Moves everything relative back with the clock.
     pub(super) fn set_back(&mut self, by: Duration) {
+        let Self { state: _, life, since, alive, trouble, plans, limits, need, counts, generation: _ } = self;
         let back = |at: &mut Timestamp| *at = *at - by;
-        back(&mut self.since);
-        back(&mut self.hold);
-        back(&mut self.penalty);
-        self.over.set_back(by);
-        back(&mut self.flow);
-        let options = [
-            &mut self.opened,
-            &mut self.alive,
-            &mut self.trouble,
-            &mut self.ending,
-            &mut self.check_at,
-            &mut self.renewed,
-            &mut self.refused_at,
-        ];
-        for at in options.into_iter().flatten() {
-            back(at);
-        }
-        if let Some((_, moment)) = &mut self.renewal {
-            moment.set_back(by);
-        }
-        if let Some(moment) = &mut self.expires {
-            moment.set_back(by);
-        }
-        // A code's step is an instant, but one that was told by the clock that was wrong.
-        if let Some(at) = &mut self.code_spent {
-            back(at);
-        }
-        if let Some(at) = self.need.as_mut().and_then(|open| open.need.fresh_after.as_mut()) {
-            back(at);
-        }
-        // The time of the clock that was wrong is in the bytes.
-        if let Some(at) = self.need.as_mut().and_then(|open| open.need.until.as_mut()) {
-            *at = Timestamp::from_millis(0);
-        }
-        if let Some(due) = &mut self.due {
-            back(&mut due.at);
-        }
-        if let Some(keepalive) = &mut self.keepalive {
-            keepalive.set_back(by);
-        }
-        if let Some(poll) = self.need.as_mut().and_then(|open| open.poll.as_mut()) {
-            poll.set_back(by);
-        }
-        if let Some((since, _)) = &mut self.relogins {
+        back(since);
+        life.set_back(by);
+        alive.iter_mut().for_each(back);
+        if let Some(Trouble { since, attempt: _, cause: _ }) = trouble {
             back(since);
         }
-        for pace in &mut self.paces {
-            back(&mut pace.last);
-        }
-        for boxed in &mut self.boxes {
-            boxed.set_back(by);
-        }
-    }
-
-    /// Bounds the waits that a text tells: no server is believed longer.
-    pub(super) fn bound_waits(&mut self) {
-        let latest = self.clock + self.over.longest();
-        self.penalty = self.penalty.min(latest);
-        self.hold = self.hold.min(latest);
-        self.over.bound(self.clock);
-        for boxed in &mut self.boxes {
-            boxed.bound(self.clock);
-        }
-    }
-
-    /// Changes the pace of a step, which begins here if there is none.
-    pub(super) fn note_pace(&mut self, step: S, note: impl FnOnce(&mut Pace<S>)) {
-        match self.paces.iter_mut().find(|pace| pace.step == step) {
-            Some(pace) => note(pace),
-            None => {
-                let mut pace = Pace { step, last: Timestamp::from_millis(0), tries: 0 };
-                note(&mut pace);
-                self.paces.push(pace);
+        plans.set_back(by);
+        limits.set_back(by);
+        counts.set_back(by);
+        if let Some(open) = need {
+            open.need.fresh_after.iter_mut().for_each(back);
+            // The time of the clock that was wrong is in the bytes.
+            open.need.until = open.need.until.map(|_| Timestamp::from_millis(0));
+            if let Some(poll) = &mut open.poll {
+                poll.set_back(by);
             }
-        }
-    }
-
-    /// Notes that a step leaves which keeps a distance from the next one.
-    pub(super) fn note_left(&mut self, step: S, rule: &Rule, now: Timestamp)
-    where
-        S: Copy,
-    {
-        if !rule.is_remembered() && self.paces.iter().all(|pace| pace.step != step) {
-            return;
-        }
-        self.note_pace(step, |pace| {
-            pace.last = now;
-            pace.tries = if rule.escalates { pace.tries.saturating_add(1) } else { 0 };
-        });
-    }
-
-    /// Lets the steps that escalate start at their first wait again.
-    pub(super) fn ease(&mut self, escalates: impl Fn(S) -> bool)
-    where
-        S: Copy,
-    {
-        for pace in self.paces.iter_mut().filter(|pace| escalates(pace.step)) {
-            pace.tries = 0;
         }
     }
 
     /// Drops the plans of a step that leaves.
     pub(super) fn clear_plans_of(&mut self, now: Timestamp, step: S) {
-        if self.due.as_ref().is_some_and(|due| due.step == step) {
-            self.due = None;
+        if self.plans.due.as_ref().is_some_and(|due| due.step == step) {
+            self.plans.due = None;
         }
-        if self.renewal.as_ref().is_some_and(|(renewal, _)| *renewal == step) {
-            self.renewal = None;
-            self.renewed = Some(now);
+        if self.plans.renewal.as_ref().is_some_and(|(renewal, _)| *renewal == step) {
+            self.plans.renewal = None;
+            self.plans.renewed = Some(now);
         }
         let poll = self.need.as_mut().and_then(|open| open.poll.as_mut());
-        for every in [self.keepalive.as_mut(), poll].into_iter().flatten() {
+        for every in [self.plans.keepalive.as_mut(), poll].into_iter().flatten() {
             if every.step == step {
                 every.from = now;
                 every.retry = None;
@@ -350,15 +190,14 @@ impl<S: PartialEq, T> Core<S, T> {
     }
 
     /// Drops the plans of a step that may have left before the clock stopped.
-    pub(super) fn clear_due_plans_of(&mut self, step: S) {
-        let clock = self.clock;
+    pub(super) fn clear_due_plans_of(&mut self, clock: Timestamp, step: S) {
         let from =
             |every: Option<&Every<S>>| every.filter(|every| every.at() > clock).map(|every| (every.from, every.retry));
-        let keepalive = from(self.keepalive.as_ref());
+        let keepalive = from(self.plans.keepalive.as_ref());
         let poll = from(self.need.as_ref().and_then(|open| open.poll.as_ref()));
         self.clear_plans_of(clock, step);
         // One that is not due has left at its own time.
-        let every = self.keepalive.as_mut().zip(keepalive);
+        let every = self.plans.keepalive.as_mut().zip(keepalive);
         let poll = self.need.as_mut().and_then(|open| open.poll.as_mut()).zip(poll);
         for (every, (from, retry)) in every.into_iter().chain(poll) {
             every.from = from;
@@ -368,70 +207,77 @@ impl<S: PartialEq, T> Core<S, T> {
 
     /// Drops all that belongs to an open session, the provider's state aside.
     pub(super) fn clear_plans(&mut self) {
-        self.due = None;
-        self.keepalive = None;
-        self.renewal = None;
-        self.expires = None;
+        self.plans = Plans { renewed: self.plans.renewed, ..Plans::default() };
         self.need = None;
-        self.check_at = None;
-        self.opened = None;
-        self.usable = false;
-        self.suspect = false;
-        self.stuck = false;
+    }
+
+    /// Tells whether the session is open and something speaks against it.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.life.is_open() && self.trouble.is_some_and(|trouble| trouble.cause.is_some())
+    }
+
+    /// Gives how many requests in a row have failed.
+    pub(super) fn attempt(&self) -> u16 {
+        self.trouble.map_or(0, |trouble| trouble.attempt)
+    }
+
+    /// Tells whether a question of this kind is open.
+    pub(super) fn is_asked(&self, kind: NeedKind) -> bool {
+        self.need.as_ref().is_some_and(|open| open.need.kind == kind)
+    }
+}
+
+impl<S> Plans<S> {
+    fn set_back(&mut self, by: Duration) {
+        let Self { due, keepalive, renewal, expires, renewed, check_at } = self;
+        let moments = renewal.iter_mut().map(|(_, moment)| moment).chain(expires);
+        moments.for_each(|moment| moment.set_back(by));
+        if let Some(keepalive) = keepalive {
+            keepalive.set_back(by);
+        }
+        let due = due.as_mut().map(|due| &mut due.at);
+        for at in [due, renewed.as_mut(), check_at.as_mut()].into_iter().flatten() {
+            *at = *at - by;
+        }
+    }
+}
+
+impl Counts {
+    fn set_back(&mut self, by: Duration) {
+        let Self { needs: _, tally: _, refused_at, code_spent, relogins } = self;
+        // A code's step is an instant, but one that was told by the clock that was wrong.
+        let since = relogins.as_mut().map(|(since, _)| since);
+        for at in [refused_at.as_mut(), code_spent.as_mut(), since].into_iter().flatten() {
+            *at = *at - by;
+        }
+    }
+}
+
+impl<S> Default for Plans<S> {
+    fn default() -> Self {
+        Self { due: None, keepalive: None, renewal: None, expires: None, renewed: None, check_at: None }
     }
 }
 
 impl<S, T: Default> Default for Core<S, T> {
     fn default() -> Self {
-        let zero = Timestamp::from_millis(0);
-        Self {
-            clock: zero,
-            phase: Phase::Idle,
-            since: zero,
-            state: T::default(),
-            adopted: false,
-            found: false,
-            opened: None,
-            usable: false,
-            alive: None,
-            suspect: false,
-            stuck: false,
-            due: None,
-            keepalive: None,
-            renewal: None,
-            expires: None,
-            renewed: None,
-            check_at: None,
-            need: None,
-            needs: 0,
-            refused: 0,
-            refused_at: None,
-            lost: 0,
-            tally: Tally::default(),
-            code_spent: None,
-            trouble: None,
-            attempt: 0,
-            cause: None,
-            hold: zero,
-            penalty: zero,
-            over: Over::default(),
-            boxes: Vec::new(),
-            flow: zero,
-            paces: Vec::new(),
-            relogins: None,
-            ending: None,
-            leaving: false,
-            unsure: false,
-            closed: None,
-            generation: 0,
-        }
+        Self::new(T::default(), Life::Idle { adopted: false })
     }
 }
 
-fn none<S>() -> Option<S> {
-    None
-}
-
-pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
+impl<S, T> Core<S, T> {
+    pub(super) fn new(state: T, life: Life) -> Self {
+        Self {
+            state,
+            life,
+            since: Timestamp::from_millis(0),
+            alive: None,
+            trouble: None,
+            plans: Plans::default(),
+            limits: Limits::default(),
+            need: None,
+            counts: Counts::default(),
+            generation: 0,
+        }
+    }
 }

@@ -11,18 +11,14 @@ pub(crate) const STANDS_STILL: Duration = Duration::from_secs(5);
 
 /// What a door leads to.
 pub(super) trait Inside {
-    /// Gives the latest time that was seen.
-    fn clock(&self) -> Timestamp;
-
-    /// Sets it.
-    fn set_clock(&mut self, now: Timestamp);
-
     /// Moves every relative instant back with the clock.
     fn set_back(&mut self, by: Duration);
 }
 
 /// Something that changes only for those who tell the time, and remembers what was waited for until then.
 pub(super) struct Door<T, W> {
+    /// The latest time that was seen.
+    clock: Timestamp,
     /// Before this there is nothing to do; zero after any change.
     quiet: Timestamp,
     waits: W,
@@ -30,14 +26,14 @@ pub(super) struct Door<T, W> {
 }
 
 impl<T: Inside, W: Copy> Door<T, W> {
-    pub(super) const fn new(inside: T, waits: W) -> Self {
-        Self { quiet: Timestamp::from_millis(0), waits, inside }
+    pub(super) const fn new(clock: Timestamp, inside: T, waits: W) -> Self {
+        Self { clock, quiet: Timestamp::from_millis(0), waits, inside }
     }
 
     /// Lets somebody in, and gives the time that counts.
     pub(super) fn open(&mut self, now: Timestamp) -> (Timestamp, &mut T) {
         self.quiet = Timestamp::from_millis(0);
-        let (now, clock) = (now.min(Timestamp::LATEST), self.inside.clock());
+        let (now, clock) = (now.min(Timestamp::LATEST), self.clock);
         if now < clock {
             let by = clock.since(now);
             if by <= STANDS_STILL {
@@ -45,7 +41,7 @@ impl<T: Inside, W: Copy> Door<T, W> {
             }
             self.inside.set_back(by);
         }
-        self.inside.set_clock(now);
+        self.clock = now;
         (now, &mut self.inside)
     }
 
@@ -58,23 +54,27 @@ impl<T: Inside, W: Copy> Door<T, W> {
     /// Gives what the last poll waits for, where this one comes too early again.
     #[inline]
     pub(super) fn still(&mut self, now: Timestamp) -> Option<(Timestamp, W, &T)> {
-        if now >= self.quiet || now < self.inside.clock() || now > Timestamp::LATEST {
+        if now >= self.quiet || now < self.clock || now > Timestamp::LATEST {
             return None;
         }
-        self.inside.set_clock(now);
+        self.clock = now;
         Some((self.quiet, self.waits, &self.inside))
     }
 
     /// Gives until when the last poll waits, where nobody has been let in since.
     #[inline]
     pub(super) fn quiet(&self) -> Option<Timestamp> {
-        (self.quiet > self.inside.clock()).then_some(self.quiet)
+        (self.quiet > self.clock).then_some(self.quiet)
     }
 
     /// Makes a door that waits for the same, to a copy of what is inside.
     #[cfg(feature = "testing")]
     pub(super) const fn twin(&self, inside: T) -> Self {
-        Self { quiet: self.quiet, waits: self.waits, inside }
+        Self { clock: self.clock, quiet: self.quiet, waits: self.waits, inside }
+    }
+
+    pub(super) const fn clock(&self) -> Timestamp {
+        self.clock
     }
 
     pub(super) const fn inside(&self) -> &T {
@@ -92,19 +92,10 @@ mod tests {
 
     #[derive(Default)]
     struct Room {
-        clock: Timestamp,
         back: Duration,
     }
 
     impl Inside for Room {
-        fn clock(&self) -> Timestamp {
-            self.clock
-        }
-
-        fn set_clock(&mut self, now: Timestamp) {
-            self.clock = now;
-        }
-
         fn set_back(&mut self, by: Duration) {
             self.back += by;
         }
@@ -115,11 +106,11 @@ mod tests {
 
     #[test]
     fn what_was_waited_for_is_forgotten_by_whoever_comes_in() {
-        let mut door = Door::new(Room::default(), 0);
+        let mut door = Door::new(Timestamp::from_millis(0), Room::default(), 0);
         assert_eq!(door.open(NOON).0, NOON);
         door.shut(NOON + SECOND * 9, 7);
         assert_eq!(door.still(NOON + SECOND).map(|(until, waits, _)| (until, waits)), Some((NOON + SECOND * 9, 7)));
-        assert_eq!((door.quiet(), door.inside().clock), (Some(NOON + SECOND * 9), NOON + SECOND));
+        assert_eq!((door.quiet(), door.clock()), (Some(NOON + SECOND * 9), NOON + SECOND));
         assert!(door.still(NOON).is_none(), "the clock has gone back");
         assert!(door.still(NOON + SECOND * 9).is_none(), "it is due");
         let _ = door.open(NOON + SECOND * 2);
@@ -128,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_stands_still_or_takes_everything_back() {
-        let mut door = Door::new(Room::default(), 0);
+        let mut door = Door::new(Timestamp::from_millis(0), Room::default(), 0);
         let _ = door.open(NOON);
         assert_eq!(door.open(NOON - STANDS_STILL).0, NOON);
         assert_eq!(door.inside().back, Duration::ZERO);

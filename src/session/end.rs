@@ -2,14 +2,16 @@
 
 use core::time::Duration;
 
+use super::aside::Parting;
 use super::engine::{Engine, Flight};
+use super::life::{Ending, Life};
 use crate::event::Cause;
 use crate::provider::{Ended, Leave, Provider, Replay, Rule, Verdict};
-use crate::{CloseReason, Event, Phase, Timestamp};
+use crate::{CloseReason, Event, Timestamp};
 
 impl<P: Provider> Engine<P> {
     pub(super) fn begin_logout(&mut self, now: Timestamp) {
-        if self.is_over() || self.leaving || self.core.ending.is_some() {
+        if self.is_over() || self.is_parting() || self.core.life.ending().is_some() {
             return;
         }
         if self.leaves_alone() {
@@ -22,10 +24,9 @@ impl<P: Provider> Engine<P> {
     /// Begins the logout itself.
     pub(super) fn end(&mut self, now: Timestamp, sure: bool) {
         self.core.clear_plans();
-        self.core.ending = Some(now);
-        self.core.attempt = 0;
+        self.core.trouble = None;
         self.out.saving = None;
-        self.set_phase(now, Phase::LoggingOut);
+        self.turn(now, Life::Ending(Ending { since: now, leaving: false, unsure: false }));
         match self.flight.take() {
             // Its answer may bring the very session that is to be ended, or the token to end it with. Until
             // then what it spends stays known, so that it is found in the server's words.
@@ -40,7 +41,7 @@ impl<P: Provider> Engine<P> {
 
     /// Follows the verdict on a response while the session is being ended.
     pub(super) fn judge_ending(&mut self, now: Timestamp, step: P::Step, verdict: Verdict<P::Step>) {
-        if !self.core.leaving {
+        if !self.core.life.is_leaving() {
             // Whatever the answer was, the state tells whether there is something to end.
             self.proceed_logout(now, true);
             return;
@@ -58,16 +59,16 @@ impl<P: Provider> Engine<P> {
 
     /// Plans a further attempt of the logout, or gives it up.
     pub(super) fn retry_ending(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
-        let since = self.core.ending.unwrap_or(now);
-        self.core.attempt = self.core.attempt.saturating_add(1);
-        let wait = self.provider.rule(step).backoff.delay(self.ids.jitter, self.core.attempt).max(after);
+        let since = self.core.life.ending().map_or(now, |ending| ending.since);
+        self.count_attempt(now, cause);
+        let wait = self.provider.rule(step).backoff.delay(self.ids.jitter, self.core.attempt()).max(after);
         let at = self.not_before(step, now + wait);
         if at >= since + self.options.logout_patience {
             self.end_unconfirmed(now);
             return;
         }
         self.plan(step, at, true);
-        self.tell(Event::Retrying { attempt: self.core.attempt, at, cause });
+        self.tell(Event::Retrying { attempt: self.core.attempt(), at, cause });
     }
 
     /// Gives the logout up: the session may live on at the server.
@@ -79,14 +80,14 @@ impl<P: Provider> Engine<P> {
     /// session can have been opened that nobody knows of.
     pub(super) fn proceed_logout(&mut self, now: Timestamp, sure: bool) {
         self.hand.clear();
-        self.core.unsure = !sure;
-        let free_at = self.core.hold.max(self.core.penalty);
+        let since = self.core.life.ending().map_or(now, |ending| ending.since);
+        self.turn(now, Life::Ending(Ending { since, leaving: false, unsure: !sure }));
+        let free_at = self.core.limits.held_until();
         match self.provider.logout(&self.core.state) {
             Leave::Nothing | Leave::Abandon => self.close(now, CloseReason::LoggedOut { confirmed: sure }),
             Leave::Step(_) if free_at > now + self.options.logout_patience => self.end_unconfirmed(now),
             Leave::Step(step) => {
-                self.core.leaving = true;
-                self.core.ending = Some(now);
+                self.turn(now, Life::Ending(Ending { since: now, leaving: true, unsure: !sure }));
                 self.plan(step, now, false);
             }
         }
@@ -96,10 +97,9 @@ impl<P: Provider> Engine<P> {
         if self.is_over() {
             return;
         }
+        let unsure = self.core.life.ending().is_some_and(|ending| ending.unsure);
         let reason = match reason {
-            CloseReason::LoggedOut { confirmed } => {
-                CloseReason::LoggedOut { confirmed: confirmed && !self.core.unsure }
-            }
+            CloseReason::LoggedOut { confirmed } => CloseReason::LoggedOut { confirmed: confirmed && !unsure },
             reason => reason,
         };
         if let Some(Flight { seq, step, .. }) = self.flight.take() {
@@ -125,14 +125,11 @@ impl<P: Provider> Engine<P> {
         }
         self.core.clear_plans();
         self.core.trouble = None;
-        self.core.ending = None;
-        self.core.leaving = false;
         self.hand.clear();
         self.out.saving = None;
         self.out.unsaved = true;
-        self.leaving = false;
-        self.set_phase(now, Phase::Closed);
-        self.core.closed = Some(Box::new(reason));
+        self.parting = Parting::No;
+        self.turn(now, Life::Closed(Box::new(reason)));
     }
 }
 

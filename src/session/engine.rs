@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::aside::Aside;
+use super::aside::Parting;
 use super::core::Core;
 use super::door::Inside;
 use super::hand::Hand;
+use super::life::{Life, Stage, Trouble};
 use super::queue::Queue;
 use crate::provider::{Cx, Entropy, Fact, Provider, Verdict};
-use crate::{Because, Event, Options, Phase, RequestId, Seed, Timestamp};
+use crate::{Because, Event, Options, RequestId, Seed, Timestamp};
 
 /// One session. Every function that changes it takes the time that [`Door::open`](super::door::Door::open) gave.
 pub(super) struct Engine<P: Provider> {
@@ -19,10 +20,7 @@ pub(super) struct Engine<P: Provider> {
     pub(super) options: Arc<Options>,
     pub(super) ids: Ids,
     pub(super) core: Core<P::Step, P::State>,
-    /// A logout leaves the session alone, as soon as what is in flight is answered.
-    pub(super) leaving: bool,
-    /// How this life ended, where the session lives on.
-    pub(super) aside: Option<Box<Aside>>,
+    pub(super) parting: Parting,
     pub(super) flight: Option<Flight<P::Step>>,
     /// The answers to needs, until the steps that spend them have been judged.
     pub(super) hand: Hand<P::Step>,
@@ -94,8 +92,7 @@ impl<P: Provider> Engine<P> {
             options,
             ids,
             core,
-            leaving: false,
-            aside: None,
+            parting: Parting::No,
             flight: None,
             hand: Hand::default(),
             skew: 0,
@@ -126,12 +123,10 @@ impl<P: Provider> Engine<P> {
     }
 
     pub(super) fn start(&mut self, now: Timestamp) {
-        if self.core.phase != Phase::Idle {
-            return;
-        }
-        self.core.trouble = Some(now);
-        self.set_phase(now, Phase::Opening);
-        let probe = if self.core.adopted { self.provider.probe(&self.core.state) } else { None };
+        let Life::Idle { adopted } = self.core.life else { return };
+        self.core.trouble = Some(Trouble::new(now));
+        self.turn(now, Life::Opening { stage: Stage::opening(adopted), adopted });
+        let probe = if adopted { self.provider.probe(&self.core.state) } else { None };
         let verdict = match probe {
             Some(step) => Verdict::next(step),
             None => self.consult(now, |provider, cx| provider.open(cx, Because::Opening)),
@@ -141,21 +136,6 @@ impl<P: Provider> Engine<P> {
 
     pub(super) fn tell(&mut self, event: Event) {
         self.out.events.push(event);
-    }
-
-    pub(super) fn set_phase(&mut self, now: Timestamp, to: Phase) {
-        let (from, shown) = (self.core.phase, self.phase_now());
-        if from != to {
-            self.core.phase = to;
-            self.core.since = now;
-            // What was usable and is not, without anybody being asked, is in trouble.
-            if from == Phase::Active && self.core.opened.is_some() {
-                self.core.trouble.get_or_insert(now);
-            }
-            if shown != self.phase_now() {
-                self.tell(Event::PhaseChanged { from: shown, to });
-            }
-        }
     }
 
     /// Takes what the provider told beside its answer, which is mostly nothing.
@@ -180,35 +160,33 @@ impl<P: Provider> Engine<P> {
                     self.core.generation = self.core.generation.wrapping_add(1);
                     self.out.unsaved = true;
                 }
-                Fact::Doubt(cause) => self.trouble(now, cause),
+                Fact::Doubt(cause) => self.doubt(now, cause, None),
                 Fact::TokensRefused => {
                     // The next process must not call with them either.
                     self.out.unsaved = true;
-                    self.core.keepalive = None;
-                    self.core.renewal = None;
-                    self.core.check_at = None;
+                    self.core.plans.keepalive = None;
+                    self.core.plans.renewal = None;
+                    self.core.plans.check_at = None;
                     // What waits for a person looks on when the next token has been taken, and asks again if it must.
                     if let Some(open) = &mut self.core.need {
                         open.poll = None;
                     }
                 }
-                Fact::Usable(usable) => self.core.usable = usable,
+                Fact::Usable(usable) => self.let_calls(usable),
                 Fact::Settled(kind) => {
                     if self.core.need.take_if(|open| open.need.kind == kind).is_some() {
                         // As after an answer, patience begins anew.
-                        self.core.trouble = self.core.trouble.map(|_| now);
+                        self.be_patient_anew(now);
                     }
                 }
-                Fact::Found(found) => self.core.found = found,
-                Fact::Stuck(true) => self.stick(now),
-                Fact::Stuck(false) => self.core.stuck = false,
+                Fact::Found(found) => self.find(found),
+                Fact::Stuck(stuck) => self.stick(now, stuck),
                 Fact::Accepted(kind) => {
-                    self.core.tally.accepted(kind);
-                    self.core.sum_up();
+                    self.core.counts.tally.accepted(kind);
                 }
                 Fact::Progress => {
-                    self.core.attempt = 0;
-                    self.core.ease(|step| self.provider.rule(step).escalates);
+                    self.core.trouble = self.core.trouble.map(|trouble| Trouble { attempt: 0, ..trouble });
+                    self.core.limits.ease(|step| self.provider.rule(step).escalates);
                 }
             }
         }
@@ -216,14 +194,6 @@ impl<P: Provider> Engine<P> {
 }
 
 impl<P: Provider> Inside for Engine<P> {
-    fn clock(&self) -> Timestamp {
-        self.core.clock
-    }
-
-    fn set_clock(&mut self, now: Timestamp) {
-        self.core.clock = now;
-    }
-
     fn set_back(&mut self, by: Duration) {
         self.core.set_back(by);
         self.checked_at = self.checked_at - by;

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::after::{Consequence, Fate, Row, after};
 use super::engine::Engine;
+use super::life::Life;
 use crate::event::Cause;
 use crate::provider::{Outcome, Provider, Replay, Verdict};
 use crate::{CloseReason, Delivery, Event, Failure, FailureKind, Shape, Timestamp};
@@ -61,7 +62,7 @@ impl<P: Provider> Engine<P> {
         self.out.unsaved |= fate != Fate::NotSent && replay != Replay::Safe;
         let (row, probe) = (self.row(step), self.provider.probe(&self.core.state));
         if (row, fate) == (Row::Open, Fate::Unreadable) {
-            self.doubt(cause, shape.clone());
+            self.doubt(now, cause, shape.clone());
         }
         match (after(row, replay, fate), probe) {
             (Consequence::Again, _) => self.retry(now, step, cause, wait),
@@ -85,20 +86,20 @@ impl<P: Provider> Engine<P> {
     }
 
     fn row(&self, step: P::Step) -> Row {
-        match self.core.ending {
-            Some(_) if self.core.leaving => Row::Ending,
-            Some(_) => Row::Waiting,
-            None if self.leaving => Row::Waiting,
-            None if self.looks(step) => Row::Looking,
-            None if self.core.opened.is_some() => Row::Open,
-            None => Row::Opening,
+        match &self.core.life {
+            Life::Ending(ending) if ending.leaving => Row::Ending,
+            Life::Ending(_) => Row::Waiting,
+            _ if self.is_parting() => Row::Waiting,
+            _ if self.looks(step) => Row::Looking,
+            Life::Open { .. } => Row::Open,
+            Life::Idle { .. } | Life::Opening { .. } | Life::Closed(_) => Row::Opening,
         }
     }
 
     /// Goes on with an end that waited for what was in flight. `sure` tells whether that can have opened nothing that
     /// nobody knows of.
     fn go_on_ending(&mut self, now: Timestamp, step: P::Step, sure: bool) {
-        if self.core.ending.is_none() {
+        if self.core.life.ending().is_none() {
             self.stop_leaving(now, step, sure);
             return;
         }
@@ -110,7 +111,7 @@ impl<P: Provider> Engine<P> {
 
     /// Plans a further attempt, or gives an opening up.
     fn retry(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
-        if self.core.ending.is_some() {
+        if self.core.life.ending().is_some() {
             self.retry_ending(now, step, cause, after);
             return;
         }
@@ -119,7 +120,7 @@ impl<P: Provider> Engine<P> {
         }
         let at = self.not_before(step, now + self.wait_for(step).max(after));
         let looks = self.looks(step);
-        let at = match (&mut self.core.need, &mut self.core.keepalive) {
+        let at = match (&mut self.core.need, &mut self.core.plans.keepalive) {
             // A look while a person is asked has its own pace, which an outage slows down,
             (Some(open), _) if looks => open.poll.as_mut().map_or(at, |poll| {
                 poll.from = poll.from.max(at - poll.every);
@@ -130,8 +131,8 @@ impl<P: Provider> Engine<P> {
                 keepalive.retry = Some(at);
                 keepalive.at()
             }
-            _ if self.core.due.as_ref().is_some_and(|due| due.step != step) => {
-                self.core.check_at = Some(at);
+            _ if self.core.plans.due.as_ref().is_some_and(|due| due.step != step) => {
+                self.core.plans.check_at = Some(at);
                 at
             }
             _ => {
@@ -139,12 +140,12 @@ impl<P: Provider> Engine<P> {
                 at
             }
         };
-        self.tell(Event::Retrying { attempt: self.core.attempt, at, cause });
+        self.tell(Event::Retrying { attempt: self.core.attempt(), at, cause });
     }
 
     /// Gives the wait after the failures so far.
     fn wait_for(&self, step: P::Step) -> Duration {
-        self.provider.rule(step).backoff.delay(self.ids.jitter ^ u64::from(self.ids.seq) << 20, self.core.attempt)
+        self.provider.rule(step).backoff.delay(self.ids.jitter ^ u64::from(self.ids.seq) << 20, self.core.attempt())
     }
 
     /// Tells whether a step looks if a question has answered itself.
@@ -165,7 +166,7 @@ impl<P: Provider> Engine<P> {
             Verdict::Next { step: next, after } => {
                 let at = now + self.wait_for(step).max(after);
                 self.plan(next, at, true);
-                self.tell(Event::Retrying { attempt: self.core.attempt, at: self.not_before(next, at), cause });
+                self.tell(Event::Retrying { attempt: self.core.attempt(), at: self.not_before(next, at), cause });
             }
             Verdict::Retry { .. } | Verdict::Unreadable(_) => {
                 self.puzzled(now, Shape::unread(name, "a lost step cannot be tried again"));
@@ -177,15 +178,12 @@ impl<P: Provider> Engine<P> {
 
     /// Counts a failure; gives false where an opening was given up.
     fn count_failure(&mut self, now: Timestamp, cause: Cause, attempts: u16) -> bool {
-        self.core.attempt = self.core.attempt.saturating_add(1);
-        self.core.cause = Some(cause);
-        self.core.trouble.get_or_insert(now);
+        self.count_attempt(now, cause);
         let looking = self.core.need.as_ref().is_some_and(|open| open.poll.is_some());
-        if self.core.opened.is_none() && !looking && self.core.attempt >= attempts {
+        if !self.core.life.is_open() && !looking && self.core.attempt() >= attempts {
             self.abandon(now, cause);
             return false;
         }
-        self.doubt(cause, None);
         true
     }
 
@@ -197,7 +195,7 @@ impl<P: Provider> Engine<P> {
     /// Forgets that a one-time code left, since nobody looked at it.
     fn recall_code(&mut self, step: P::Step) {
         if let Some(before) = self.hand.code_returns(self.provider.rule(step)) {
-            self.core.code_spent = before;
+            self.core.counts.code_spent = before;
         }
     }
 }

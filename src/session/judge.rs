@@ -8,9 +8,7 @@ use super::engine::{Engine, Flight};
 use super::fall::Mishap;
 use crate::event::Cause;
 use crate::provider::{Fact, Outcome, Provider, Replay, Spent, Verdict};
-use crate::{
-    Accepted, Because, CloseReason, Denial, Event, Failure, Misuse, Phase, RequestId, Response, Shape, Timestamp,
-};
+use crate::{Accepted, Because, CloseReason, Denial, Failure, Misuse, Phase, RequestId, Response, Shape, Timestamp};
 
 impl<P: Provider> Engine<P> {
     pub(super) fn take_response(
@@ -31,7 +29,7 @@ impl<P: Provider> Engine<P> {
             self.oversized(now, step);
             return;
         }
-        let looks = !response.status.is_success() && self.core.phase == Phase::Active && self.looks_after(step);
+        let looks = !response.status.is_success() && self.core.life.phase() == Phase::Active && self.looks_after(step);
         let rule = self.provider.rule(step);
         let (spends, own_limit) = (rule.spends, rule.own_limit);
         self.ease_limit(now, own_limit, response);
@@ -61,15 +59,15 @@ impl<P: Provider> Engine<P> {
             (_, Some(shape)) => self.fall(now, step, Mishap::unreadable(shape)),
             (verdict, None) => {
                 self.settle_answer(step);
-                if self.core.ending.is_some() {
+                if self.core.life.ending().is_some() {
                     self.judge_ending(now, step, verdict);
-                } else if self.leaving {
+                } else if self.is_parting() {
                     self.judge_leaving(now, step, verdict);
                 } else {
                     // A server that has moved is asked the same elsewhere; another step means that something is to be
                     // found out.
                     if looks && matches!(verdict, Verdict::Next { step: next, .. } if next != step) {
-                        self.trouble(now, cause);
+                        self.doubt(now, cause, None);
                     }
                     self.apply(now, Some(step), verdict);
                 }
@@ -106,8 +104,8 @@ impl<P: Provider> Engine<P> {
                 Some(step) => self.fall(now, step, Mishap::unreadable(*shape)),
                 None => self.puzzled(now, *shape),
             },
-            Verdict::Close(CloseReason::RetriesExhausted(cause)) if self.core.opened.is_some() => {
-                self.doubt(cause, None);
+            Verdict::Close(CloseReason::RetriesExhausted(cause)) if self.core.life.is_open() => {
+                self.doubt(now, cause, None);
                 self.want_check(now);
             }
             Verdict::Close(reason) => self.close(now, reason),
@@ -127,47 +125,22 @@ impl<P: Provider> Engine<P> {
 
     /// Something that no request led to is not as the protocol has it: an opening ends, an open session is in doubt.
     pub(super) fn puzzled(&mut self, now: Timestamp, shape: Shape) {
-        if self.core.opened.is_some() {
-            self.doubt(Cause::Unreadable, Some(shape));
+        if self.core.life.is_open() {
+            self.doubt(now, Cause::Unreadable, Some(shape));
             self.want_check(now);
         } else {
             self.close(now, CloseReason::Protocol(Box::new(shape)));
         }
     }
 
-    /// Takes note that the login lives and no usable session comes of it.
-    pub(super) fn stick(&mut self, now: Timestamp) {
-        if !self.is_over() && self.core.ending.is_none() && !core::mem::replace(&mut self.core.stuck, true) {
-            self.core.trouble.get_or_insert(now);
-            self.tell(Event::Stuck);
-        }
-    }
-
-    /// Raises the doubt about an open session, and counts the time that it lasts.
-    pub(super) fn trouble(&mut self, now: Timestamp, cause: Cause) {
-        if self.core.opened.is_some() {
-            self.doubt(cause, None);
-            self.core.cause = Some(cause);
-            self.core.trouble.get_or_insert(now);
-        }
-    }
-
-    /// Raises the doubt about an open session.
-    pub(super) fn doubt(&mut self, cause: Cause, shape: Option<Shape>) {
-        if self.core.opened.is_some() && !self.core.suspect {
-            self.core.suspect = true;
-            self.tell(Event::Suspect { cause, shape: shape.map(Box::new) });
-        }
-    }
-
     /// Tells whether a step looks whether the session lives.
     fn looks_after(&self, step: P::Step) -> bool {
-        let keepalive = self.core.keepalive.as_ref().map(|every| every.step);
+        let keepalive = self.core.plans.keepalive.as_ref().map(|every| every.step);
         keepalive == Some(step) || self.provider.probe(&self.core.state) == Some(step)
     }
 
     pub(super) fn plan(&mut self, step: P::Step, at: Timestamp, retry: bool) {
-        self.core.due = Some(Due { step, at, retry });
+        self.core.plans.due = Some(Due { step, at, retry });
     }
 
     /// Finds the step that an id names and takes it out of flight; `None` if that is over.
@@ -196,7 +169,7 @@ impl<P: Provider> Engine<P> {
     fn count_unclear(&mut self, now: Timestamp, step: P::Step, verdict: &Verdict<P::Step>) {
         let Some(kind) = self.provider.rule(step).spends else { return };
         match verdict {
-            Verdict::Ask(ask) if ask.because == Because::Refused && self.core.ending.is_some() => {
+            Verdict::Ask(ask) if ask.because == Because::Refused && self.core.life.ending().is_some() => {
                 self.note_refused(now, ask.kind);
             }
             Verdict::Close(CloseReason::Denied(Denial::Refused { kind: refused })) => {

@@ -1,13 +1,18 @@
-//! What servers say about time: waits, penalty boxes and the difference of clocks.
+//! What keeps a request from leaving now: one gate for all that is planned.
 
 use core::time::Duration;
 
-use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::engine::Engine;
-use crate::provider::{Fact, Provider};
-use crate::{Event, Response, Timestamp};
+use super::boxes::ApiBox;
+use crate::Timestamp;
+use crate::provider::Rule;
+
+/// However a server steers a session, it sends no more than one request in so long on the average,
+const FLOW: Duration = Duration::from_secs(2);
+
+/// and no more than thirty at once. A logout is exempt, it has bounds of its own.
+const AT_ONCE: Duration = Duration::from_secs(60);
 
 /// The longest wait that a server is believed at first. The longest penalty known of is 15 minutes; an uncapped one
 /// would leave a session dead for as long as a server likes, where the header was meant in milliseconds, or the box was
@@ -15,18 +20,36 @@ use crate::{Event, Response, Timestamp};
 ///
 /// A server that goes on naming a longer wait means it: IBKR blocks an address for good whose requests are refused again
 /// and again. So each further capped wait lasts twice as long as the one before, see [`Over`].
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// The longest wait that a server is believed at all.
 const LONGEST_OF_ALL: Duration = Duration::from_secs(4 * 60 * 60);
 
-const SHORTEST: Duration = Duration::from_secs(1);
+/// Before when nothing leaves, for one reason or another.
+#[cfg_attr(feature = "testing", derive(Clone))]
+pub(super) struct Limits<S> {
+    /// The engine sends nothing before.
+    pub(super) hold: Timestamp,
+    /// The end of the penalty box: nobody sends anything before.
+    pub(super) penalty: Timestamp,
+    /// How often in a row the server has named a longer wait than it was believed.
+    pub(super) over: Over,
+    /// The APIs that are limited, where each is for itself.
+    pub(super) boxes: Vec<ApiBox>,
+    /// When the requests that were sent would have left at [`FLOW`] apart.
+    pub(super) flow: Timestamp,
+    /// When the steps that keep a distance were last sent.
+    pub(super) paces: Vec<Pace<S>>,
+}
 
-/// How long a 429 without a word of its length keeps everybody from sending.
-pub(super) const TOO_MANY: Duration = Duration::from_secs(60);
-
-/// The difference of clocks that is worth an event: a `Date` header has whole seconds and travels.
-const CLOCK_SKEW: u64 = 5_000;
+/// When a step was last sent, and how often since the session was last usable; or how often in a row calls of the
+/// user's own have put it off.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Pace<S> {
+    pub(super) step: S,
+    pub(super) last: Timestamp,
+    pub(super) tries: u16,
+}
 
 /// How often in a row a server has named a longer wait than it was believed.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +58,120 @@ pub(super) struct Over {
     times: u8,
     /// When the last such wait ends.
     until: Timestamp,
+}
+
+impl<S> Default for Limits<S> {
+    fn default() -> Self {
+        let zero = Timestamp::from_millis(0);
+        Self { hold: zero, penalty: zero, over: Over::default(), boxes: Vec::new(), flow: zero, paces: Vec::new() }
+    }
+}
+
+impl<S: PartialEq> Limits<S> {
+    /// Gives the time before which nothing leaves, whatever the step.
+    pub(super) fn free_at(&self, leaving: bool) -> Timestamp {
+        if leaving { self.held_until() } else { self.held_until().max(self.flow - AT_ONCE) }
+    }
+
+    /// Gives until when the server has asked to wait.
+    pub(super) fn held_until(&self) -> Timestamp {
+        self.hold.max(self.penalty)
+    }
+
+    /// Gives the earliest time at or after `at` that the step's own pace allows.
+    pub(super) fn paced(&self, step: &S, rule: &Rule, at: Timestamp, leaving: bool, jitter: u64) -> Timestamp {
+        if !rule.is_paced() {
+            return at;
+        }
+        let Some(pace) = self.paces.iter().find(|pace| pace.step == *step) else { return at };
+        let escalated = match pace.tries {
+            tries if rule.escalates && tries > 0 && !leaving => rule.backoff.delay(jitter, tries),
+            _ => Duration::ZERO,
+        };
+        at.max(pace.last + escalated.max(rule.min_interval))
+    }
+
+    /// Notes that a step leaves.
+    pub(super) fn note_sent(&mut self, now: Timestamp, step: S, rule: &Rule) {
+        self.flow = self.flow.max(now) + FLOW;
+        // Mostly there is nothing to remember.
+        let known = || self.paces.iter().any(|pace| pace.step == step);
+        if rule.is_remembered() || rule.is_paced() && known() {
+            self.note_pace(step, |pace| {
+                pace.last = now;
+                pace.tries = if rule.escalates { pace.tries.saturating_add(1) } else { 0 };
+            });
+        }
+    }
+
+    /// Changes the pace of a step, which begins here if there is none.
+    pub(super) fn note_pace(&mut self, step: S, note: impl FnOnce(&mut Pace<S>)) {
+        match self.paces.iter_mut().find(|pace| pace.step == step) {
+            Some(pace) => note(pace),
+            None => {
+                let mut pace = Pace { step, last: Timestamp::from_millis(0), tries: 0 };
+                note(&mut pace);
+                self.paces.push(pace);
+            }
+        }
+    }
+
+    /// Lets the steps that escalate start at their first wait again.
+    pub(super) fn ease(&mut self, escalates: impl Fn(S) -> bool)
+    where
+        S: Copy,
+    {
+        for pace in self.paces.iter_mut().filter(|pace| escalates(pace.step)) {
+            pace.tries = 0;
+        }
+    }
+
+    /// Waits at least so long before the session's own requests.
+    pub(super) fn hold(&mut self, until: Timestamp) {
+        self.hold = self.hold.max(until);
+    }
+
+    /// Keeps everybody from sending for so long; tells whether that is longer than before.
+    pub(super) fn penalize(&mut self, until: Timestamp) -> bool {
+        let longer = until > self.penalty;
+        self.penalty = self.penalty.max(until);
+        longer
+    }
+
+    /// Takes over what an earlier session of the same login was told.
+    pub(super) fn remember(&mut self, earlier: Self) {
+        // Whoever begins anew after a long wait does not begin at the first cap.
+        if earlier.penalty >= self.penalty {
+            self.over = earlier.over;
+        }
+        self.penalty = self.penalty.max(earlier.penalty);
+    }
+
+    /// Bounds what a text says: no server is believed longer, and no request but those of a logout leaves that would
+    /// put the others further ahead.
+    pub(super) fn bound(&mut self, clock: Timestamp, now: Timestamp, leaving: bool) {
+        let latest = clock + self.over.longest();
+        self.penalty = self.penalty.min(latest);
+        self.hold = self.hold.min(latest);
+        self.over.bound(clock);
+        for boxed in &mut self.boxes {
+            boxed.bound(clock);
+        }
+        if !leaving {
+            self.flow = self.flow.min(now + AT_ONCE + FLOW);
+        }
+    }
+
+    pub(super) fn set_back(&mut self, by: Duration) {
+        let Self { hold, penalty, over, boxes, flow, paces } = self;
+        for at in [hold, penalty, flow].into_iter().chain(paces.iter_mut().map(|pace| &mut pace.last)) {
+            *at = *at - by;
+        }
+        over.set_back(by);
+        for boxed in boxes {
+            boxed.set_back(by);
+        }
+    }
 }
 
 impl Over {
@@ -71,112 +208,4 @@ impl Over {
     pub(super) fn bound(&mut self, clock: Timestamp) {
         self.until = self.until.min(clock + self.longest());
     }
-}
-
-impl<P: Provider> Engine<P> {
-    /// Waits as long as the server says: after 429 everybody, otherwise the engine alone; also after 429 where the
-    /// step has a limit of its own.
-    pub(super) fn obey_limit(&mut self, now: Timestamp, own: bool, response: Response<'_>) {
-        let named = if own { wait_named(now, response) } else { retry_after(now, response) };
-        let wait = named.map(|named| self.core.over.believe(now, named));
-        if response.status == StatusCode::TOO_MANY_REQUESTS && !own {
-            // The provider may have told a longer one.
-            match wait {
-                Some(wait) => self.penalize(now, wait),
-                None if self.core.penalty <= now => self.penalize(now, TOO_MANY),
-                None => {}
-            }
-        } else if let Some(wait) = wait {
-            self.core.hold = self.core.hold.max(now + wait);
-        }
-    }
-
-    /// Takes what the provider told of an answer. Where that names the length of its penalty box itself, the length that
-    /// the provider knows of is not needed.
-    #[inline]
-    pub(super) fn absorb_with(&mut self, now: Timestamp, mut facts: Vec<Fact>, response: Response<'_>) {
-        if facts.is_empty() {
-            return;
-        }
-        if let Some(named) = penalty_named(now, response) {
-            for fact in &mut facts {
-                if let Fact::Penalty(lasts) = fact {
-                    *lasts = self.core.over.believe(now, named);
-                }
-            }
-        }
-        self.absorb(now, facts);
-    }
-
-    /// Lets the server's next long wait begin at the first cap, where this answer names none.
-    pub(super) fn ease_limit(&mut self, now: Timestamp, own: bool, response: Response<'_>) {
-        let named = if own { wait_named(now, response) } else { retry_after(now, response) };
-        if response.status.is_success() || named.is_none_or(|named| named <= LONGEST) {
-            self.core.over.ease(now);
-        }
-    }
-
-    /// Opens the penalty box.
-    pub(super) fn penalize(&mut self, now: Timestamp, lasts: Duration) {
-        if now + lasts > self.core.penalty {
-            self.core.penalty = now + lasts;
-            // The next process would go on knocking, which makes boxes longer.
-            self.out.unsaved = true;
-            self.tell(Event::Penalty { lasts });
-        }
-    }
-
-    /// Tells a difference of clocks when it changes.
-    pub(super) fn note_clock(&mut self, now: Timestamp, response: Response<'_>) {
-        let Some(date) = response.header(http::header::DATE).and_then(Timestamp::from_http_date) else { return };
-        let skew = date.as_millis().cast_signed().saturating_sub(now.as_millis().cast_signed());
-        if skew.abs_diff(self.skew) > CLOCK_SKEW {
-            self.skew = skew;
-            self.tell(Event::ClockSkew { by_millis: skew });
-        }
-    }
-}
-
-/// Gives how long the penalty box of a 429 lasts, where it says so.
-pub(crate) fn penalty_named(now: Timestamp, response: Response<'_>) -> Option<Duration> {
-    if response.status == StatusCode::TOO_MANY_REQUESTS { retry_after(now, response) } else { None }
-}
-
-/// Gives how long a 429 keeps everybody from sending who shares the address; `None` for any other answer.
-pub(crate) fn penalty_of(now: Timestamp, response: Response<'_>) -> Option<Duration> {
-    // A session that waits longer by now says so itself.
-    let wait = || retry_after(now, response).map_or(TOO_MANY, |named| named.min(LONGEST));
-    (response.status == StatusCode::TOO_MANY_REQUESTS).then(wait)
-}
-
-/// Gives how long an API is limited, where the answer says so: by `Retry-After`, else by `X-RateLimit-Reset` where
-/// nothing remains, which is in seconds from now, or an instant in seconds or milliseconds since 1970.
-pub(super) fn wait_named(now: Timestamp, response: Response<'_>) -> Option<Duration> {
-    if let Some(wait) = retry_after(now, response) {
-        return Some(wait);
-    }
-    let number = |name: http::HeaderName| response.header(name)?.trim().parse::<u64>().ok();
-    if number(REMAINING).is_some_and(|left| left > 0) {
-        return None;
-    }
-    let wait = match number(RESET)? {
-        seconds @ ..1_000_000_000 => Duration::from_secs(seconds),
-        seconds @ ..1_000_000_000_000 => Timestamp::from_secs(seconds).since(now),
-        millis => Timestamp::from_millis(millis).since(now),
-    };
-    Some(wait.max(SHORTEST))
-}
-
-const REMAINING: http::HeaderName = http::HeaderName::from_static("x-ratelimit-remaining");
-const RESET: http::HeaderName = http::HeaderName::from_static("x-ratelimit-reset");
-
-/// Reads a `Retry-After` header, in seconds or as a date.
-fn retry_after(now: Timestamp, response: Response<'_>) -> Option<Duration> {
-    let text = response.header(http::header::RETRY_AFTER)?.trim();
-    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().map_or(Duration::MAX, Duration::from_secs)
-    } else {
-        Timestamp::from_http_date(text)?.since(now)
-    };
-    Some(wait.max(SHORTEST))
 }

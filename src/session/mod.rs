@@ -2,14 +2,15 @@
 //!
 //! - `door`: the only way to change it: time, and the poll that comes too early
 //! - `engine`: what it is made of, and how the provider is asked
-//! - `core`: what is known of a session, which is also what a snapshot holds
+//! - `core`: what is known of a session, of its `life` and of `limits`
+//! - `format`: that as text, in types of its own
 //! - `plan`: what is due when, derived from the core
 //! - `poll`: what the driver is told to do
 //! - `queue`: what waits to be told
 //! - `judge`: what follows from responses and verdicts
 //! - `after`: what follows where a step did not get what it was sent for, as a table
 //! - `fall`: how that is done
-//! - `limits`: what servers say about time
+//! - `said`: what servers say about time
 //! - `active`: usable, and found dead
 //! - `answer`: needs and their answers
 //! - `hand`: the answers in memory
@@ -20,7 +21,7 @@
 //! - `ahead`: what the next poll would send, for those who drive many sessions
 //! - `calls`: the user's own calls
 //! - `boxes`: limits of a server that counts each of its APIs for itself
-//! - `resume`: snapshots
+//! - `resume`: taking up a session that was written down
 //! - `twin`: copies, for walks
 //! - `stream`: the stream that some providers serve beside the calls
 
@@ -36,14 +37,19 @@ mod door;
 mod end;
 mod engine;
 mod fall;
+mod format;
 mod hand;
 mod judge;
+mod life;
+#[cfg(feature = "testing")]
+mod likeness;
 mod limits;
 mod plan;
 mod poll;
 mod queue;
 mod remember;
 mod resume;
+mod said;
 mod stream;
 mod tally;
 #[cfg(feature = "testing")]
@@ -53,15 +59,19 @@ use ::core::time::Duration;
 use std::sync::Arc;
 
 pub(crate) use door::STANDS_STILL;
+pub(crate) use format::closed;
 use http::request::Parts;
 #[cfg(feature = "testing")]
-pub(crate) use limits::penalty_named;
-pub(crate) use limits::penalty_of;
+pub(crate) use likeness::{left_in, likeness};
+#[cfg(feature = "testing")]
+pub(crate) use said::penalty_named;
+pub(crate) use said::penalty_of;
 pub use stream::{StreamOpening, Streams};
 
 use self::core::Core;
 use self::door::Door;
 use self::engine::{Engine, Ids};
+use self::life::Life;
 use self::plan::Next;
 use crate::provider::{Adopts, Provider};
 use crate::{
@@ -77,7 +87,7 @@ impl<P: Provider> Session<P> {
     ///
     /// Many sessions may share their options: hand each a clone of one `Arc`.
     pub fn new(provider: P, options: impl Into<Arc<Options>>, seed: impl Into<Seed>) -> Self {
-        Self::of(Engine::new(provider, options.into(), Ids::new(&seed.into(), 1), Core::default()))
+        Self::begun_by(provider, options.into(), &seed.into(), Core::default())
     }
 
     /// Makes a session of tokens that somebody already has; [`Machine::start`] looks first whether they live.
@@ -99,12 +109,15 @@ impl<P: Provider> Session<P> {
 
     /// Makes a session of a state that was made of somebody's tokens.
     pub(crate) fn of_state(provider: P, state: P::State, options: Arc<Options>, seed: &Seed) -> Self {
-        let core = Core { state, adopted: true, found: true, ..Core::default() };
-        Self::of(Engine::new(provider, options, Ids::new(seed, 1), core))
+        Self::begun_by(provider, options, seed, Core::new(state, Life::Idle { adopted: true }))
     }
 
-    fn of(engine: Engine<P>) -> Self {
-        Self(Door::new(engine, Next::Nothing))
+    fn begun_by(provider: P, options: Arc<Options>, seed: &Seed, core: Core<P::Step, P::State>) -> Self {
+        Self::of(Timestamp::from_millis(0), Engine::new(provider, options, Ids::new(seed, 1), core))
+    }
+
+    fn of(clock: Timestamp, engine: Engine<P>) -> Self {
+        Self(Door::new(clock, engine, Next::Nothing))
     }
 
     /// Shows what is known of the session while it is usable: user id, base URLs, expiry, tokens.
@@ -159,7 +172,7 @@ impl<P: Provider + Send> Machine for Session<P> {
     fn poll(&mut self, now: Timestamp) -> Output {
         // Most polls come too early for anything.
         match self.0.still(now) {
-            Some((until, next, engine)) => Output::Wait { until, on: engine.waiting_on(next) },
+            Some((until, next, engine)) => Output::Wait { until, on: engine.waiting_on(now, next) },
             None => self.poll_inside(now),
         }
     }
@@ -205,11 +218,11 @@ impl<P: Provider + Send> Machine for Session<P> {
     }
 
     fn snapshot(&self) -> Snapshot {
-        self.0.inside().write_snapshot()
+        format::write(self.0.inside(), self.0.clock())
     }
 
     fn deadline(&self) -> Timestamp {
-        self.0.quiet().unwrap_or_else(|| self.0.inside().due_at())
+        self.0.quiet().unwrap_or_else(|| self.0.inside().due_at(self.0.clock()))
     }
 
     fn upcoming(&mut self, now: Timestamp) -> Option<Upcoming> {
@@ -219,8 +232,8 @@ impl<P: Provider + Send> Machine for Session<P> {
 
     fn hold_back(&mut self, now: Timestamp, lasts: Duration) -> Duration {
         let (now, engine) = self.0.open(now);
-        engine.core.penalty = engine.core.penalty.max(now + lasts);
-        engine.core.penalty.since(now)
+        engine.core.limits.penalize(now + lasts);
+        engine.core.limits.penalty.since(now)
     }
 
     fn phase(&self) -> Phase {
@@ -228,18 +241,18 @@ impl<P: Provider + Send> Machine for Session<P> {
     }
 
     fn status(&self) -> Status {
-        let engine = self.0.inside();
+        let (engine, clock) = (self.0.inside(), self.0.clock());
         let due = engine.next().1;
         Status {
             phase: engine.phase_now(),
-            since: engine.aside.as_ref().map_or(engine.core.since, |aside| aside.at),
-            suspect: engine.core.suspect && engine.aside.is_none(),
-            stuck: engine.core.stuck && engine.aside.is_none(),
-            penalty: Some(engine.core.penalty).filter(|end| *end > engine.core.clock),
+            since: engine.aside().map_or(engine.core.since, |aside| aside.at),
+            suspect: engine.core.is_suspect() && engine.aside().is_none(),
+            stuck: engine.core.life.is_stuck() && engine.aside().is_none(),
+            penalty: Some(engine.core.limits.penalty).filter(|end| *end > clock),
             last_alive: engine.core.alive,
             // Not what the last poll said: so the two can be held against each other.
-            deadline: engine.due_at(),
-            on: engine.waiting_on(due),
+            deadline: engine.due_at(clock),
+            on: engine.waiting_on(clock, due),
         }
     }
 

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::engine::{Engine, Flight};
 use super::fall::Mishap;
-use super::plan::{FLOW, Next};
+use super::plan::Next;
 use crate::event::Cause;
 use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
 use crate::provider::{Ask, Build, Provider, Replay, Unbuildable, View};
@@ -25,14 +25,14 @@ impl<P: Provider> Engine<P> {
             let (at, next) = self.next();
             if at > now {
                 *waits = Some((at, next));
-                return Output::Wait { until: at, on: self.waiting_on(next) };
+                return Output::Wait { until: at, on: self.waiting_on(now, next) };
             }
             match next {
                 Next::Nothing => {}
                 Next::Lose => self.lose_in_flight(now),
                 Next::Expire => {
-                    self.core.expires = None;
-                    self.doubt(Cause::Expiry, None);
+                    self.core.plans.expires = None;
+                    self.doubt(now, Cause::Expiry, None);
                     self.want_check(now);
                 }
                 Next::GiveUp => self.give_up(now),
@@ -80,8 +80,8 @@ impl<P: Provider> Engine<P> {
         if let Some(event) = self.out.events.pop() {
             return Some(Output::Event(event));
         }
-        let aside = self.aside.as_deref().map(|aside| &aside.reason);
-        self.core.closed.as_deref().or(aside).cloned().map(Output::Closed)
+        let aside = self.aside().map(|aside| &aside.reason);
+        self.core.life.closed().or(aside).cloned().map(Output::Closed)
     }
 
     /// Tells whether a step may leave, and notes it; what it spends is asked for where it is not in hand.
@@ -106,8 +106,8 @@ impl<P: Provider> Engine<P> {
     /// Notes that a step is about to leave.
     pub(super) fn depart(&mut self, now: Timestamp, step: P::Step) {
         let rule = self.provider.rule(step);
-        if let Some(ends) = self.hand.code_leaves(rule, self.core.code_spent) {
-            self.core.code_spent = Some(ends);
+        if let Some(ends) = self.hand.code_leaves(rule, self.core.counts.code_spent) {
+            self.core.counts.code_spent = Some(ends);
         }
         self.consult(now, |provider, cx| provider.left(cx, step));
     }
@@ -142,12 +142,8 @@ impl<P: Provider> Engine<P> {
         let rule = self.provider.rule(step);
         let (phase, core) = (rule.phase, &mut self.core);
         core.clear_plans_of(now, step);
-        core.flow = core.flow.max(now) + FLOW;
-        // Mostly there is nothing to remember.
-        if rule.is_remembered() || rule.is_paced() && !core.paces.is_empty() {
-            core.note_left(step, rule, now);
-        }
-        if self.core.check_at.is_some() && self.provider.probe(&self.core.state) == Some(step) {
+        core.limits.note_sent(now, step, rule);
+        if self.core.plans.check_at.is_some() && self.provider.probe(&self.core.state) == Some(step) {
             self.checked(now);
         }
         if let Some(phase) = phase {
@@ -164,10 +160,10 @@ impl<P: Provider> Engine<P> {
     }
 
     fn give_up(&mut self, now: Timestamp) {
-        if self.core.ending.is_some() {
+        if self.core.life.ending().is_some() {
             self.end_unconfirmed(now);
         } else {
-            self.abandon(now, self.core.cause.unwrap_or(Cause::Waiting));
+            self.abandon(now, self.core.trouble.and_then(|trouble| trouble.cause).unwrap_or(Cause::Waiting));
         }
     }
 

@@ -1,11 +1,10 @@
 //! What a new session takes over of an earlier one of the same login.
 
 use super::Session;
-use super::core::Core;
-use super::resume::{Read, read};
+use super::format;
 use super::tally::Spoilt;
 use crate::provider::Provider;
-use crate::{Event, Phase, ResumeError, Snapshot};
+use crate::{Event, ResumeError, Snapshot};
 
 impl<P: Provider> Session<P> {
     /// Takes over what an earlier session of the same login has cost, be it closed or not: the answers that were refused or
@@ -40,35 +39,29 @@ impl<P: Provider> Session<P> {
     /// [`ResumeError`] tells why nothing is taken over: the text is damaged or of a newer format, or of another
     /// provider, server or account. The session is as it was then.
     pub fn remember(&mut self, earlier: &Snapshot) -> Result<(), ResumeError> {
-        let read = read(earlier, self.provider(), None)?;
-        let Read { epoch, in_flight, may_live_on, session, .. } = read;
-        let mut core = session.ok_or(ResumeError::Damaged)?;
-        core.know_sums();
-        core.bound_waits();
-        let in_flight = in_flight.filter(|_| core.closed.is_none());
-        let spent = in_flight.and_then(|step| self.provider().rule(step).spends);
-        if let Some(kind) = spent.filter(|kind| kind.is_judged()) {
-            core.count(kind, Spoilt::Lost);
-        }
-        let Core { phase, clock, .. } = self.0.inside().core;
+        let text = format::read(earlier, self.provider(), None)?;
+        let (epoch, left, may_live_on) = (text.epoch, text.in_flight, text.may_live_on);
+        let (stored_at, mut core) = text.session.ok_or(ResumeError::Damaged)?.core();
+        let (idle, clock) = (self.0.inside().core.life.is_idle(), self.0.clock());
         // The first call tells how far back its clock is, as after a resume.
-        let now = if phase == Phase::Idle { clock.max(core.clock) } else { clock };
-        core.set_back(core.clock.since(now));
+        let now = if idle { clock.max(stored_at) } else { clock };
+        core.limits.bound(stored_at, now, false);
+        let left = left.filter(|_| core.life.closed().is_none());
+        let spent = left.and_then(|step| self.provider().rule(step).spends);
+        if let Some(kind) = spent.filter(|kind| kind.is_judged()) {
+            core.counts.tally.note(kind, Spoilt::Lost);
+        }
+        core.set_back(stored_at.since(now));
         let (_, engine) = self.0.open(now);
-        if may_live_on || in_flight.is_some_and(|step| engine.provider.rule(step).opens) {
+        if may_live_on || left.is_some_and(|step| engine.provider.rule(step).opens) {
             engine.tell(Event::MayLiveOn);
         }
-        if phase == Phase::Idle {
+        if idle {
             engine.ids.epoch = engine.ids.epoch.max(epoch.saturating_add(1));
         }
-        // Whoever begins anew after a long wait does not begin at the first cap.
-        if core.penalty >= engine.core.penalty {
-            engine.core.over = core.over;
-        }
-        engine.core.penalty = engine.core.penalty.max(core.penalty);
-        engine.core.code_spent = engine.core.code_spent.max(core.code_spent);
-        engine.core.tally.remember(core.tally);
-        engine.core.sum_up();
+        engine.core.limits.remember(core.limits);
+        engine.core.counts.code_spent = engine.core.counts.code_spent.max(core.counts.code_spent);
+        engine.core.counts.tally.remember(core.counts.tally);
         Ok(())
     }
 }

@@ -99,8 +99,8 @@ impl<P: Streams> Engine<P> {
         if !self.serves_calls() {
             return Err(not_ready(None, None));
         }
-        if self.core.penalty > now {
-            return Err(not_ready(None, Some(self.core.penalty)));
+        if self.core.limits.penalty > now {
+            return Err(not_ready(None, Some(self.core.limits.penalty)));
         }
         let authorized = self.consult(now, |provider, cx| provider.authorize_stream(cx));
         let (request, first_frame) = authorized.map_err(|error| match error {

@@ -6,8 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::core::Core;
-use crate::{Because, By, Cause, CloseReason, Denial, Input, NeedKind, Rejection};
+use crate::{By, Cause, CloseReason, Denial, Input, NeedKind, Rejection};
 
 /// How many entries are kept: there are a few kinds, and now and then another login name.
 const MOST: usize = 16;
@@ -110,18 +109,6 @@ impl Tally {
         }
     }
 
-    /// Takes over the sums of a version that kept no kinds.
-    pub(super) fn know_sums(&mut self, refused: (Option<NeedKind>, u8), lost: (Option<NeedKind>, u8)) {
-        if !self.tried.is_empty() {
-            return;
-        }
-        for (kind, refused, lost) in [(lost.0, 0, lost.1), (refused.0, refused.1, 0)] {
-            if refused > 0 || lost > 0 {
-                self.push(Tried { refused, lost, ..Tried::new(kind, None) });
-            }
-        }
-    }
-
     /// Gives how many answers of the present login were refused, and how many may have been.
     pub(super) fn sums(&self) -> (u8, u8) {
         self.sum(|tried| tried.is_of(self.login))
@@ -155,6 +142,12 @@ impl Tally {
         })
     }
 
+    /// Names the kinds of which answers were refused.
+    #[cfg(feature = "testing")]
+    pub(super) fn refused(&self) -> Vec<Option<NeedKind>> {
+        self.tried.iter().filter(|tried| tried.refused > 0).map(|tried| tried.kind).collect()
+    }
+
     fn sum(&self, which: impl Fn(&Tried) -> bool) -> (u8, u8) {
         let add = |(refused, lost): (u8, u8), tried: &Tried| {
             (refused.saturating_add(tried.refused), lost.saturating_add(tried.lost))
@@ -167,31 +160,6 @@ impl Tally {
             self.tried.remove(0);
         }
         self.tried.push(tried);
-    }
-}
-
-impl<S, T> Core<S, T> {
-    /// Counts an answer that was refused, or may have been.
-    pub(super) fn count(&mut self, kind: NeedKind, fate: Spoilt) {
-        self.tally.note(kind, fate);
-        self.sum_up();
-    }
-
-    /// Brings the sums up to date with the tally.
-    pub(super) fn sum_up(&mut self) {
-        (self.refused, self.lost) = self.tally.sums();
-    }
-
-    /// Takes over the sums of a version that kept no kinds, of which a question or the end tells one.
-    pub(super) fn know_sums(&mut self) {
-        let asked = |because| self.need.as_ref().map(|open| &open.need).filter(|need| need.because == because);
-        let closed = match self.closed.as_deref() {
-            Some(CloseReason::Denied(Denial::Refused { kind })) => Some(*kind),
-            _ => None,
-        };
-        let refused = closed.or_else(|| asked(Because::Refused).map(|need| need.kind));
-        let lost = asked(Because::Lost).map(|need| need.kind);
-        self.tally.know_sums((refused, self.refused), (lost, self.lost));
     }
 }
 
@@ -316,15 +284,6 @@ mod tests {
         tally.note(NeedKind::Totp, Spoilt::Refused);
         assert_eq!(tally.blamed(NeedKind::GatewayToken), denied(NeedKind::GatewayToken), "that of the question first");
         assert_eq!(tally.blamed(NeedKind::Pin), denied(NeedKind::Totp), "then the last one");
-    }
-
-    #[test]
-    fn sums_of_an_earlier_version_count_for_every_kind() {
-        let mut tally = Tally::default();
-        tally.know_sums((None, 1), (Some(NeedKind::Pin), 1));
-        assert_eq!(tally.sums(), (1, 1));
-        assert_eq!(tally.admit(NeedKind::Totp, &pin(), 2), Err(Rejection::Unattended));
-        assert_eq!(tally.blamed(NeedKind::Totp), Some(CloseReason::Denied(Denial::Refused { kind: NeedKind::Totp })));
     }
 
     #[test]

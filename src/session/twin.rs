@@ -17,19 +17,6 @@ where
     }
 }
 
-impl<P: Provider> Session<P> {
-    /// Names the API that a path belongs to, where each has a limit of its own.
-    pub(crate) fn api(&self, path: &str) -> Option<&'static str> {
-        let engine = self.0.inside();
-        engine.provider.target(&engine.core.state, path).api
-    }
-
-    /// Names the step in flight, or else the one that is planned.
-    pub(crate) fn step(&self) -> Option<&'static str> {
-        self.0.inside().step()
-    }
-}
-
 impl<P: Provider> Engine<P>
 where
     P::State: Clone,
@@ -40,22 +27,13 @@ where
             options: self.options.clone(),
             ids: self.ids.clone(),
             core: self.core.clone(),
-            leaving: self.leaving,
-            aside: self.aside.clone(),
+            parting: self.parting.clone(),
             flight: self.flight,
             hand: self.hand.iter().filter_map(copy).collect(),
             skew: self.skew,
             checked_at: self.checked_at,
             out: self.out.clone(),
         }
-    }
-}
-
-impl<P: Provider> Engine<P> {
-    fn step(&self) -> Option<&'static str> {
-        let in_flight = self.flight.as_ref().map(|flight| flight.step);
-        let planned = || self.core.due.as_ref().map(|due| due.step);
-        in_flight.or_else(planned).map(|step| self.provider.rule(step).name)
     }
 }
 

@@ -239,9 +239,7 @@ impl<P: Provider + Send> World<'_, P> {
     }
 
     fn epoch(&self) -> u64 {
-        let text = self.store().text;
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        value.get("epoch").and_then(serde_json::Value::as_u64).unwrap_or_default()
+        self.session.epoch()
     }
 
     fn report_unknown(&mut self, ahead: u32) -> Lawful {

@@ -4,7 +4,10 @@ use core::time::Duration;
 
 use super::watch::{self, From, Note, What};
 use super::world::{Broken, Fate, Flying, Lawful, World, broken};
-use crate::{Because, CloseReason, Ends, Event, Machine, Outgoing, Output, Phase, Provider, Timestamp, WaitingOn};
+use crate::session::left_in;
+use crate::{
+    Because, CloseReason, Ends, Event, Machine, Outgoing, Output, Phase, Provider, Snapshot, Timestamp, WaitingOn,
+};
 
 /// What a clock may be set back without anything moving.
 pub(super) const SLACK: Duration = Duration::from_secs(6);
@@ -72,8 +75,8 @@ impl<P: Provider + Send> World<'_, P> {
             broken!("6. answers", "{:?} is on the wire again: {}", given.kind, given.secret);
         }
         if self.options.durable && harmful {
-            let named = serde_json::to_string(&step).unwrap_or_default();
-            if !self.disk.as_ref().is_some_and(|disk| disk.text.contains(&format!("\"in_flight\":{named}"))) {
+            let left = |text: &str| left_in(&Snapshot::from_text(text), self.session.provider());
+            if self.disk.as_ref().and_then(|disk| left(&disk.text)) != Some(step) {
                 broken!("10. write-ahead", "{step:?} leaves and the stored snapshot does not name it");
             }
             if self.unknown.contains(&step) {

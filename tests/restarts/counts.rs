@@ -191,9 +191,9 @@ fn another_key_is_no_other_login() {
     assert_eq!(Session::new(cbrain(), options, seed()).remember(&refused), Ok(()));
 }
 
-/// What was written before kinds were counted, by versions that are in use.
+/// What stored files say counts, too.
 #[test]
-fn snapshots_of_earlier_versions_count() {
+fn stored_files_count() {
     let golden = |name: &str| {
         let path = format!("{}/tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
         Snapshot::from_text(std::fs::read_to_string(path).unwrap())

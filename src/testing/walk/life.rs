@@ -341,16 +341,15 @@ where
 
     /// Gives the name of the state, and what tells states apart that are to be walked both.
     pub(super) fn seen(&self) -> (State, String) {
-        let text = serde_json::from_str(self.session.snapshot().expose_secrets()).unwrap_or_default();
-        let state = state::name(&self.session.status(), &text, self.session.step(), self.closed.as_ref());
+        let session = &self.session;
+        let state = state::name(&session.status(), session.asks(), session.step(), self.closed.as_ref());
         if self.closed.is_some() {
             let key = state.name.clone();
             return (state, key);
         }
-        let open = text.pointer("/session/opened").is_some() && text.pointer("/session/ending").is_none();
-        let lately = open && self.looked.is_some_and(|at| self.now.since(at) < LATELY);
+        let lately = session.is_open() && self.looked.is_some_and(|at| self.now.since(at) < LATELY);
         let flying = self.flying.is_some();
-        let key = format!("{} {flying} {lately} {}", state.name, key(text, &self.walk.ignored));
+        let key = format!("{} {flying} {lately} {}", state.name, key(session, &self.walk.ignored));
         (state, key)
     }
 }

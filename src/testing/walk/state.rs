@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::State;
-use crate::{CloseReason, Phase, Status};
+use crate::{CloseReason, NeedKind, Phase, Provider, Session, Status};
 
 /// Larger numbers are stamps: this is in 1973, and no length of time or count is that large.
 const STAMP: u64 = 100_000_000_000;
@@ -12,12 +12,10 @@ const STAMP: u64 = 100_000_000_000;
 const NEW: u64 = 70_000;
 
 /// Names a state and its node in the diagram.
-pub(super) fn name(status: &Status, text: &Value, step: Option<&str>, closed: Option<&CloseReason>) -> State {
+pub(super) fn name(status: &Status, asks: Option<NeedKind>, step: Option<&str>, closed: Option<&CloseReason>) -> State {
     if let Some(reason) = closed {
         return State { name: format!("closed, {}", reason.code()), node: "closed".to_owned() };
     }
-    let known = text.get("session").and_then(Value::as_object);
-    let known = |field: &str| known.and_then(|known| known.get(field));
     let mut name = status.phase.code().to_owned();
     let mut node = name.clone();
     // In an opening it makes no difference to somebody who looks at a table or a diagram.
@@ -26,11 +24,9 @@ pub(super) fn name(status: &Status, text: &Value, step: Option<&str>, closed: Op
         node.push_str(", suspect");
     }
     // What was asked before a logout is asked no more.
-    let open = known("need").filter(|_| status.phase != Phase::LoggingOut);
-    let kind = open.and_then(|open| open.pointer("/need/kind")).and_then(Value::as_str);
-    if let Some(kind) = kind.map(kebab) {
-        name.push_str(&format!(", asks for {kind}"));
-        node = format!("{}, asks for {kind}", status.phase.code());
+    if let Some(kind) = asks.filter(|_| status.phase != Phase::LoggingOut) {
+        name.push_str(&format!(", asks for {}", kind.code()));
+        node = format!("{}, asks for {}", status.phase.code(), kind.code());
     }
     if let Some(step) = step {
         name.push_str(": ");
@@ -40,82 +36,13 @@ pub(super) fn name(status: &Status, text: &Value, step: Option<&str>, closed: Op
 }
 
 /// Gives what is known of a session in so far as it tells states apart.
-pub(super) fn key(mut text: Value, ignored: &[&str]) -> String {
-    let clock = text.pointer("/session/clock").and_then(Value::as_u64).unwrap_or_default();
-    let Some(Value::Object(known)) = text.get_mut("session") else { return String::new() };
-    // When things happened, and how often in all, leads nowhere else,
-    for field in [
-        "clock",
-        "since",
-        "needs",
-        "generation",
-        "flow",
-        "cause",
-        "refused_at",
-        "alive",
-        "renewed",
-        "trouble",
-        "attempt",
-    ] {
-        known.remove(field);
+pub(super) fn key<P: Provider>(session: &Session<P>, ignored: &[&str]) -> String {
+    let (known, clock) = session.known();
+    let mut known = serde_json::to_value(known).unwrap_or_default();
+    if let Value::Object(members) = &mut known {
+        blur_members(members, clock.as_millis(), ignored);
     }
-    // and of these it is enough that they are there.
-    for field in ["opened", "ending", "check_at"] {
-        if let Some(value) = known.get_mut(field) {
-            *value = Value::Bool(true);
-        }
-    }
-    for field in ["hold", "penalty", "code_spent"] {
-        if known.get(field).and_then(Value::as_u64).is_none_or(|until| until <= clock) {
-            known.remove(field);
-        }
-    }
-    for field in ["due", "keepalive"] {
-        if let Some(Value::Object(plan)) = known.get_mut(field) {
-            plan.retain(|name, _| name == "step");
-        }
-    }
-    // Refused and lost answers are counted together, and a pace is held or not.
-    let count_in = |known: &Value, field: &str| known.get(field).and_then(Value::as_u64).unwrap_or_default();
-    let count = |field: &str| known.get(field).and_then(Value::as_u64).unwrap_or_default();
-    let (refused, lost) = (count("refused"), count("lost"));
-    known.insert("lost".to_owned(), Value::from(refused + lost));
-    known.insert("refused".to_owned(), Value::Bool(refused > 0));
-    // Of which kind they were tells who is to blame, and little else.
-    if let Some(tally) = known.remove("tally") {
-        let tried = tally.get("tried").and_then(Value::as_array);
-        let refused = tried.into_iter().flatten().filter(|tried| count_in(tried, "refused") > 0);
-        let kinds: Vec<Value> = refused.filter_map(|tried| tried.get("kind").cloned()).collect();
-        known.insert("tally".to_owned(), Value::Array(kinds));
-    }
-    if let Some(Value::Array(paces)) = known.get_mut("paces") {
-        paces.retain(|pace| pace.get("tries").and_then(Value::as_u64) > Some(0));
-        for pace in paces {
-            *pace = pace.get("step").cloned().unwrap_or_default();
-        }
-    }
-    if known.contains_key("ending") {
-        for field in ["refused", "lost", "tally", "relogins", "paces"] {
-            known.remove(field);
-        }
-    }
-    if known.get("leaving").and_then(Value::as_bool) == Some(true) {
-        known.remove("state");
-    }
-    if let Some(Value::Array(relogins)) = known.get_mut("relogins") {
-        relogins.retain(|value| value.as_u64().is_some_and(|count| count < STAMP));
-    }
-    if let Some(Value::Object(open)) = known.get_mut("need") {
-        open.remove("poll");
-    }
-    if let Some(Value::Object(need)) = known.get_mut("need").and_then(|open| open.get_mut("need")) {
-        need.remove("id");
-        need.remove("refused");
-        need.remove("lost");
-    }
-    let mut known = core::mem::take(known);
-    blur_members(&mut known, clock, ignored);
-    Value::Object(known).to_string()
+    known.to_string()
 }
 
 fn blur_members(members: &mut Map<String, Value>, clock: u64, ignored: &[&str]) {
@@ -142,16 +69,4 @@ fn blur(value: &mut Value, clock: u64, ignored: &[&str]) {
         }
         _ => {}
     }
-}
-
-/// Writes `AccessCode` as `access-code`.
-fn kebab(name: &str) -> String {
-    let mut text = String::new();
-    for character in name.chars() {
-        if character.is_uppercase() && !text.is_empty() {
-            text.push('-');
-        }
-        text.extend(character.to_lowercase());
-    }
-    text
 }

@@ -69,7 +69,11 @@ impl<P: Provider> Engine<P> {
                 self.tell(Event::PhaseChanged { from, to: Phase::LoggingOut });
                 return;
             }
-            Some(Flight { seq, .. }) => self.out.cancel = Some(seq),
+            Some(Flight { seq, step, .. }) => {
+                self.out.cancel = Some(seq);
+                // Whoever takes it up sends it again, where there is nothing to look at first.
+                self.core.plans.due.get_or_insert(Due { step, at: now, retry: true });
+            }
             None => {}
         }
         self.step_aside(now, CloseReason::Left);

@@ -19,6 +19,65 @@
 //! junk, with pages, with too much, with any `Retry-After`, or not at all. What it finds, it shrinks to
 //! a short run and panics with that run's transcript and the law that it broke.
 //!
+//! With a [simulator](Laws::simulator) behind the provider it sees more: see [`Simulated`] for how to write one. Whole
+//! lives are lived before it, first such in which nothing goes wrong (with restarts, with wrong answers, logged out at
+//! each moment), then one for each request and each thing that can happen to it: it does not leave, it or its answer is
+//! lost, the process dies, a proxy answers with a page. What breaks a law is told with that life.
+//!
+//! ```
+//! use http::{Request, Response};
+//! use sansession::providers::cbrain::Cbrain;
+//! use sansession::testing::{Laws, Simulated};
+//! use sansession::{BaseUrl, Credentials, Input, Need, Timestamp};
+//!
+//! #[derive(Default)]
+//! struct Portal {
+//!     token: Option<String>,
+//!     issued: Vec<String>,
+//! }
+//!
+//! impl Simulated for Portal {
+//!     fn handle(&mut self, _: Timestamp, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+//!         let given = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+//!         let known = self.token.is_some() && given.and_then(|value| value.strip_prefix("Bearer ")) == self.token.as_deref();
+//!         let body = String::from_utf8_lossy(request.body());
+//!         let (status, said) = match request.method().as_str() {
+//!             "POST" if body.contains("password=right-one") => {
+//!                 let token = format!("{:032}", self.issued.len());
+//!                 self.issued.push(token.clone());
+//!                 self.token = Some(token);
+//!                 (200, format!(r#"{{"user_id": 2, "cbrain_api_token": "{}"}}"#, self.issued[self.issued.len() - 1]))
+//!             }
+//!             "GET" if known => (200, format!(r#"{{"user_id": 2, "cbrain_api_token": "{}"}}"#, self.issued[self.issued.len() - 1])),
+//!             "DELETE" if known => {
+//!                 self.token = None;
+//!                 (200, String::new())
+//!             }
+//!             _ => (401, String::new()),
+//!         };
+//!         Response::builder().status(status).header("content-type", "application/json").body(said.into_bytes()).unwrap()
+//!     }
+//!
+//!     fn answer(&mut self, _: Timestamp, _: &Need) -> Option<Input> {
+//!         Credentials::new("norm", "right-one").ok().map(Input::Credentials)
+//!     }
+//!
+//!     fn secrets(&self) -> &[String] {
+//!         &self.issued
+//!     }
+//!
+//!     fn is_open(&self, _: Timestamp) -> Option<bool> {
+//!         Some(self.token.is_some())
+//!     }
+//! }
+//!
+//! Laws::new(|| Cbrain::new(BaseUrl::parse("http://localhost:3000").unwrap()).unwrap())
+//!     .simulator(Portal::default)
+//!     .lasts(std::time::Duration::from_secs(24 * 60 * 60))
+//!     .cases(10)
+//!     .check();
+//! ```
+//!
 //! The laws:
 //!
 //! 1. *No panic, no spin*: every call comes back, and a poll at one instant ends in `Wait` or `Closed`.
@@ -42,33 +101,60 @@
 //!     time that it is exceeded in a row, 4 hours at most) or a penalty box ends.
 //! 14. *Closed is absorbing*: every later poll says the same reason, and so does a resumed snapshot.
 //! 15. *Snapshots*: written, resumed and written again, a session is the same but for its epoch; with a
-//!     request in flight it is what that request's unknown fate would have left.
-//! 16. *Logout*: from every state it leads to `Closed` in bounded time, whatever the server does.
+//!     request in flight it is what that request's unknown fate would have left. It shows the same ([`Laws::live`]), and
+//!     before a simulator signs a call with the same.
+//! 16. *Logout*: from every state it leads to `Closed` in bounded time, whatever the server does. Before a simulator:
+//!     where nothing is open nothing is sent, and what counts as confirmed is over there.
 //! 17. *Late news*: a report for an id that is over, an observation with a ticket of earlier tokens and
 //!     an answer to a question that is over change nothing; an id that was never issued is misuse.
-//! 18. *Nothing shows an answer*: not a snapshot, not the `Debug` of an output.
+//!     Before a simulator: where calls are signed with something else than before, the earlier ones are of earlier tokens.
+//! 18. *Nothing shows an answer*: not a snapshot, not the `Debug` of an output; and a header that carries one, or a
+//!     token of the simulator's, is marked as sensitive.
 //! 19. *Bounded pace*: however fast and whatever the server answers, an hour has no more than
 //!     [`Laws::per_hour`] requests.
 //! 20. *Foreign hosts*: a call to another origin is never authorized.
 //! 21. *Gets in*: some run makes the session active. Where none does, the provider takes no good answer, or no sample is
 //!     one, and the other laws have seen only how a session is not opened.
+//!
+//! Before a simulator also:
+//!
+//! 22. *Values for one use*: what the server has taken and takes once ([`Simulated::spent`]) is in no later request, be it in
+//!     the query, in a header or in the body, whatever was lost; with `durable` also wherever the process died.
+//! 23. *Pages*: a page of HTML in the server's place is no proof of life, of death or of a logout and no refusal, whatever
+//!     its status.
+//! 24. *Calls of the user's own*: while nothing goes wrong, none that the session has authorized is
+//!     [refused](Simulated::refuses); some time after a mishap none is again.
+//! 25. *Renewals*: while nothing goes wrong, what a verdict plans to renew is renewed.
+//! 26. *A calm life*: while nothing goes wrong and each question is answered, one login lasts ([`Laws::lasts`]): with all
+//!     renewals of its tokens and consents the session does not die, and each step can be built.
+//! 27. *Refusals*: an answer that the server refuses is asked for again as [refused](crate::Because::Refused).
+//! 28. *Mishaps pass*: whatever happens to one request, a session that was active is so again.
 
+mod answers;
 mod bytes;
 mod calls;
+mod course;
+mod diff;
 mod laws;
 mod lives;
 mod outputs;
+mod served;
+mod simulated;
 mod storm;
+mod twist;
 mod walk;
 mod watch;
+mod wire;
 mod world;
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::time::Duration;
 
 use http::{Request, Response};
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
+pub use self::simulated::Simulated;
 pub use self::walk::{Map, Walk};
 use self::world::World;
 use crate::provider::Adopts;
@@ -106,6 +192,7 @@ type Server = dyn Fn(&Request<Vec<u8>>, Timestamp) -> Response<Vec<u8>>;
 /// Makes a state of tokens that somebody already has.
 type Adopted<P> = dyn Fn(&P) -> Option<<P as Provider>::State>;
 type Answers = dyn Fn(&Need, u32, Timestamp) -> Option<Input>;
+type Show<L> = dyn Fn(&L) -> String;
 
 /// The laws, and what is needed to check them on a provider.
 pub struct Laws<P: Provider> {
@@ -113,6 +200,9 @@ pub struct Laws<P: Provider> {
     adopted: Option<Box<Adopted<P>>>,
     samples: Vec<Sample>,
     server: Option<Box<Server>>,
+    simulator: Option<Box<dyn Fn() -> Box<dyn Simulated>>>,
+    live: Option<Box<Show<P::Live>>>,
+    lasts: Duration,
     answers: Option<Box<Answers>>,
     options: Options,
     path: String,
@@ -130,6 +220,9 @@ impl<P: Provider + Send> Laws<P> {
             adopted: None,
             samples: Vec::new(),
             server: None,
+            simulator: None,
+            live: None,
+            lasts: Duration::from_secs(8 * 24 * 60 * 60),
             answers: None,
             options: Options::default(),
             path: "/".to_owned(),
@@ -158,6 +251,30 @@ impl<P: Provider + Send> Laws<P> {
     #[must_use]
     pub fn server(mut self, server: impl Fn(&Request<Vec<u8>>, Timestamp) -> Response<Vec<u8>> + 'static) -> Self {
         self.server = Some(Box::new(server));
+        self
+    }
+
+    /// Puts a server with a memory behind the provider: one is made for every run. It answers in the place of
+    /// [`Laws::server`], and laws 22 to 26 are checked with it.
+    #[must_use]
+    pub fn simulator<S: Simulated + 'static>(mut self, simulator: impl Fn() -> S + 'static) -> Self {
+        self.simulator = Some(Box::new(move || Box::new(simulator())));
+        self
+    }
+
+    /// Sets how long one login is kept before the simulator where nothing goes wrong, 8 days otherwise: longer than
+    /// the longest time after which something is renewed, and shorter than the server lets any login live.
+    #[must_use]
+    pub fn lasts(mut self, lasts: Duration) -> Self {
+        self.lasts = lasts;
+        self
+    }
+
+    /// Writes what [`Session::live`](crate::Session::live) shows, secrets included, so that a resumed session can be
+    /// held against the one before; whether it shows anything is compared otherwise.
+    #[must_use]
+    pub fn live(mut self, show: impl Fn(&P::Live) -> String + 'static) -> Self {
+        self.live = Some(Box::new(show));
         self
     }
 
@@ -258,17 +375,26 @@ impl<P: Provider + Send> Laws<P> {
             proptest::arbitrary::any::<(bool, bool, bool)>(),
             proptest::collection::vec(calls::call(), 1..=self.calls),
         );
+        if let Some(broken) = twist::broken(self) {
+            return Some(broken);
+        }
         let got_in = Cell::new(false);
+        let rejected = RefCell::new(None);
         let outcome = self.runner().run(&run, |((durable, relogin, adopt), calls)| {
             let mut world = self.world(durable, relogin, adopt);
-            let end = world.run(&calls);
+            // Where there are no tokens to begin with, such a run begins with a login.
+            let open = adopt && self.adopted.is_none() && self.simulator.is_some();
+            let end = world.run(open, &calls);
             got_in.set(got_in.get() || world.got_in);
+            if world.rejected.is_some() {
+                rejected.replace(world.rejected.take());
+            }
             world.verdict(end)
         });
         self.report(outcome).or_else(|| {
-            let runs = self.cases;
-            (!got_in.get())
-                .then(|| format!("a law is broken: 21. gets in: none of {runs} runs made the session active"))
+            let (runs, rejected) = (self.cases, rejected.take().unwrap_or_else(|| "nothing was answered".to_owned()));
+            let why = || format!("none of {runs} runs made the session active; what was rejected last: {rejected}");
+            (!got_in.get()).then(|| format!("a law is broken: 21. gets in: {}", why()))
         })
     }
 

@@ -3,12 +3,13 @@
 use core::time::Duration;
 
 use super::calls::{Call, Reply};
+use super::diff::difference;
 use super::outputs::SLACK;
 use super::watch::{self, What};
 use super::world::{Broken, Fate, Flying, Given, Lawful, World, broken};
 use crate::{
     Accepted, Answered, AuthorizeError, Because, By, CloseReason, Delivery, Failure, FailureKind, Input, Machine,
-    Misuse, NeedId, NeedKind, Output, Provider, RequestId, Response, Timestamp,
+    Misuse, Need, NeedId, NeedKind, Output, Provider, RequestId, Response, Timestamp,
 };
 
 /// How many outputs one instant may have.
@@ -29,6 +30,10 @@ impl<P: Provider + Send> World<'_, P> {
             Call::Sleep => _ = self.sleep()?,
             Call::Forward(millis) => self.now = self.now + Duration::from_millis(*millis),
             Call::Back(millis) => self.now = self.now - Duration::from_millis(*millis),
+            Call::Jump(which) => {
+                let named = self.named.get(which % self.named.len().max(1)).map(|named| named.at);
+                self.now = self.now.max(named.filter(|at| !at.is_never()).unwrap_or(self.now));
+            }
             Call::Respond(reply) => return self.respond(reply),
             Call::Fail(kind, delivery) => return self.fail(Failure { kind: *kind, delivery: *delivery }),
             Call::ReportLate(which, reply) => return self.report_late(*which, reply),
@@ -63,8 +68,8 @@ impl<P: Provider + Send> World<'_, P> {
                 let stored = self.store();
                 self.kept.push(stored);
             }
-            Call::Crash(which) => return self.crash(*which, false),
-            Call::CrashTwice(which) => return self.crash(*which, true),
+            Call::Crash(which) => return self.dies(*which, false),
+            Call::CrashTwice(which) => return self.dies(*which, true),
             Call::RoundTrip => return self.round_trip(),
             Call::Anew => return self.anew(),
         }
@@ -101,7 +106,14 @@ impl<P: Provider + Send> World<'_, P> {
 
     pub(super) fn respond(&mut self, reply: &Reply) -> Lawful {
         let Some(flying) = self.flying.take() else { return Ok(()) };
-        let response = self.response(reply, Some(&flying.request));
+        let name = self.name_of(flying.step);
+        let response = match reply {
+            Reply::Honest if self.simulator.is_some() => self.arrives(&flying.request, name)?,
+            Reply::Sample { .. } if self.simulator.is_some() && self.laws.samples.is_empty() => {
+                self.arrives(&flying.request, name)?
+            }
+            reply => self.response(reply, Some(&flying.request)),
+        };
         let now = self.tick();
         let (id, status) = (flying.id, response.status().as_u16());
         self.say(format!("{now:?} {id:?} gets {status}, {} bytes", response.body().len()));
@@ -110,20 +122,22 @@ impl<P: Provider + Send> World<'_, P> {
             return self.dropped(flying, accepted);
         }
         let verdict = self.log.peek();
+        self.heard(name, &response, verdict.as_ref());
+        self.proves_nothing(name, reply, verdict.as_ref())?;
         let accepted = self.log.accepts(self.session.provider().rule(flying.step).spends);
         self.note(Some(&flying))?;
         let unjudged = verdict == Some(What::Unjudged);
         let may_be_refused = match &verdict {
-            None | Some(What::Judged | What::Unreadable) => true,
+            None | Some(What::Judged | What::Unreadable(_)) => true,
             Some(What::Ask(kind, Because::Refused)) => self.session.provider().rule(flying.step).spends == Some(*kind),
             Some(What::Close(reason)) => !matches!(reason, CloseReason::LoggedOut { .. } | CloseReason::Denied(_)),
-            Some(What::Next | What::Ask(..) | What::Active | What::Unjudged | What::Failed | What::Dead) => false,
+            Some(What::Next | What::Ask(..) | What::Active | What::Unjudged | What::Failed | What::Dead(_)) => false,
         };
         if may_be_refused && !accepted {
             self.count_unattended(&flying);
         }
         self.uncap(&response);
-        if matches!(verdict, Some(What::Unjudged | What::Judged | What::Failed | What::Unreadable))
+        if matches!(verdict, Some(What::Unjudged | What::Judged | What::Failed | What::Unreadable(_)))
             || matches!(status, 429 | 503)
         {
             self.obey(&response);
@@ -167,6 +181,10 @@ impl<P: Provider + Send> World<'_, P> {
         let now = self.tick();
         self.say(format!("{now:?} {:?} fails: {failure:?}", flying.id));
         let sent = failure.delivery == Delivery::MaybeSent;
+        // A cut connection brought nothing there, and of other failures it is the answer that is lost.
+        if sent && failure.kind != FailureKind::Interrupted && self.simulator.is_some() {
+            _ = self.arrives(&flying.request, self.name_of(flying.step))?;
+        }
         let before = (self.unknown.clone(), self.unattended.clone());
         if sent {
             self.fate_unknown(&flying);
@@ -265,6 +283,10 @@ impl<P: Provider + Send> World<'_, P> {
     pub(super) fn give(&mut self, by: By) -> Lawful {
         let Some(need) = self.need.clone() else { return Ok(()) };
         let Some(input) = self.answer_to(&need) else { return Ok(()) };
+        self.gives(&need, input, by)
+    }
+
+    pub(super) fn gives(&mut self, need: &Need, input: Input, by: By) -> Lawful {
         let secret = watch::secret(&input).unwrap_or_default().to_owned();
         let now = self.tick();
         let answered = self.session.handle_input(now, need.id, input, by);
@@ -282,6 +304,8 @@ impl<P: Provider + Send> World<'_, P> {
         }
         if !secret.is_empty() {
             let reusable = need.kind == NeedKind::GatewayToken;
+            // A simulator's person has one PIN and gives it whenever asked for it.
+            self.answers.retain(|given| given.secret != secret);
             self.answers.push(Given { secret, kind: need.kind, by_store: by == By::Store, reusable, fate });
         }
         Ok(())
@@ -376,7 +400,8 @@ impl<P: Provider + Send> World<'_, P> {
         call(self)?;
         let after = self.store().text;
         if before != after || deadline != self.session.deadline() {
-            return Err(Broken(format!("{law}: what must change nothing made {after} of {before}")));
+            let what = difference(&before, &after);
+            return Err(Broken(format!("{law}: what must change nothing has changed\n  {what}")));
         }
         self.note(None).map(drop)
     }

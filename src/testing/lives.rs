@@ -1,5 +1,6 @@
 //! The lives of a session: it dies and is resumed, or is written and resumed beside itself.
 
+use super::diff::difference;
 use super::watch::Log;
 use super::watch::Watched;
 use super::world::{Broken, Fate, Known, Lawful, World, broken, seed};
@@ -7,12 +8,21 @@ use crate::session::likeness;
 use crate::{Failure, FailureKind, Machine, Output, Phase, Provider, RequestId, Session, Snapshot, Timestamp};
 
 impl<P: Provider + Send> World<'_, P> {
+    /// The same, where the text may be an older one.
+    pub(super) fn dies(&mut self, which: usize, twice: bool) -> Lawful {
+        self.rolled_back |= !self.options.durable;
+        self.crash(which, twice)
+    }
+
     /// The process dies; what was stored last is resumed, or anything that was, without write-ahead.
     pub(super) fn crash(&mut self, which: usize, twice: bool) -> Lawful {
         let stored =
             if self.options.durable { self.disk.as_ref() } else { self.kept.get(which % self.kept.len().max(1)) };
         let Some(stored) = stored.cloned() else { return Ok(()) };
         if let Some(flying) = self.flying.take() {
+            if which.is_multiple_of(2) && self.simulator.is_some() {
+                _ = self.arrives(&flying.request, self.name_of(flying.step))?;
+            }
             self.fate_unknown(&flying);
             self.land(flying, Fate::Over);
         }
@@ -102,13 +112,28 @@ impl<P: Provider + Send> World<'_, P> {
         }
         let (here, there) = (self.store().text, resumed.snapshot().expose_secrets().to_owned());
         let alike = |text: &str| likeness::<P>(&Snapshot::from_text(text), flying);
-        if alike(&here) != alike(&there) || alike(&here).is_none() {
-            broken!("15. snapshots", "{there}\nwas resumed from {text},\nwhich has become {here}");
+        let (alike, alike_there) = (alike(&here), alike(&there));
+        let (Some(alike), Some(alike_there)) = (alike, alike_there) else {
+            broken!("15. snapshots", "what it writes cannot be read again");
+        };
+        if alike != alike_there {
+            let what = difference(&alike, &alike_there);
+            broken!("15. snapshots", "a resume makes another session of it:\n  {what}");
         }
-        let (live, live_there) = (self.session.live().is_some(), resumed.live().is_some());
         // One that has ended and lives on is usable to whoever resumes it.
-        if live != live_there && self.session.phase() != Phase::Closed {
-            broken!("15. snapshots", "live() is there: {live}; after a resume: {live_there}");
+        if self.session.phase() == Phase::Closed { Ok(()) } else { self.lives_as(&resumed) }
+    }
+
+    /// Holds what a resumed session shows of itself against what this one does.
+    pub(super) fn lives_as(&self, resumed: &Session<Watched<P>>) -> Lawful {
+        let shows = |live: Option<&P::Live>| match (&self.laws.live, live) {
+            (_, None) => "nothing".to_owned(),
+            (None, Some(_)) => "something".to_owned(),
+            (Some(show), Some(live)) => show(live),
+        };
+        let (here, there) = (shows(self.session.live()), shows(resumed.live()));
+        if here != there {
+            broken!("15. snapshots", "live() shows {here}, and after a resume {there}");
         }
         Ok(())
     }

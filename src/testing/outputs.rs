@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::watch::{self, From, Note, What};
+use super::wire::{Wire, bare};
 use super::world::{Broken, Fate, Flying, Lawful, World, broken};
 use crate::session::left_in;
 use crate::{
@@ -68,9 +69,10 @@ impl<P: Provider + Send> World<'_, P> {
         let rule = self.session.provider().rule(step);
         let (timeout, harmful) = (rule.timeout, watch::is_harmful(rule));
         let request = copy(&outgoing.request);
-        let wire = format!("{} {}", request.uri(), String::from_utf8_lossy(request.body()));
+        let wire = Wire::of(&request);
+        self.marks(&request, self.name_of(step))?;
         if let Some(given) = self.answers.iter().find(|given| {
-            given.fate == Fate::Over && !given.reusable && given.secret.len() >= 8 && wire.contains(&given.secret)
+            given.fate == Fate::Over && !given.reusable && given.secret.len() >= 8 && wire.holds(&given.secret)
         }) {
             broken!("6. answers", "{:?} is on the wire again: {}", given.kind, given.secret);
         }
@@ -86,6 +88,7 @@ impl<P: Provider + Send> World<'_, P> {
         if let Some(secret) = &answer {
             self.sends_answer(secret)?;
         }
+        self.named.retain(|named| named.step != Some(step));
         self.flying = Some(Flying { id, step, request, timeout, answer });
         Ok(())
     }
@@ -207,6 +210,9 @@ impl<P: Provider + Send> World<'_, P> {
                 }
                 Note::Waits(wait) => self.longest = self.longest.max(wait),
                 Note::Instant(at) => self.instant = self.instant.max(at),
+                Note::Planned { step, when, renewal } => self.names(Some(step), when, renewal),
+                Note::Ends(when) => self.names(None, when, false),
+                Note::Unbuildable(step, part) => self.unbuildable = Some((step, part)),
                 Note::Said { from, what } => self.said(from, &what, responded)?,
             }
         }
@@ -227,8 +233,10 @@ impl<P: Provider + Send> World<'_, P> {
                 self.known.refused.clear();
                 self.unattended.clear();
             }
-            What::Dead => {
+            What::Dead(_) => {
                 self.known.alive = false;
+                self.deaths += 1;
+                self.named.clear();
                 for given in &mut self.answers {
                     given.fate = Fate::Over;
                 }
@@ -253,7 +261,7 @@ impl<P: Provider + Send> World<'_, P> {
                     given.fate = Fate::Over;
                 }
             }
-            What::Next | What::Unjudged | What::Judged | What::Failed | What::Unreadable => {}
+            What::Next | What::Unjudged | What::Judged | What::Failed | What::Unreadable(_) => {}
         }
         Ok(())
     }
@@ -268,9 +276,26 @@ impl<P: Provider + Send> World<'_, P> {
             None => Ok(()),
         }
     }
+
+    /// A header that shows an answer or a token is marked as sensitive, or it is in the first log that prints it.
+    pub(super) fn marks(&self, request: &http::Request<Vec<u8>>, what: &str) -> Lawful {
+        if request.headers().values().all(http::HeaderValue::is_sensitive) {
+            return Ok(());
+        }
+        let given = self.answers.iter().map(|given| given.secret.as_str()).filter(|secret| secret.len() >= 8);
+        let issued = self.simulator.iter().flat_map(|simulator| simulator.secrets()).map(String::as_str);
+        let secrets: Vec<&str> = given.chain(issued).collect();
+        match bare(request.headers(), |text| secrets.iter().any(|secret| text.contains(secret))) {
+            Some(name) => broken!(
+                "18. nothing shows an answer",
+                "{what} has a secret in `{name}`, which is not marked as sensitive"
+            ),
+            None => Ok(()),
+        }
+    }
 }
 
-fn copy(request: &http::Request<Vec<u8>>) -> http::Request<Vec<u8>> {
+pub(super) fn copy(request: &http::Request<Vec<u8>>) -> http::Request<Vec<u8>> {
     let mut copy = http::Request::new(request.body().clone());
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());

@@ -17,14 +17,31 @@ const SPIN: usize = 1_000;
 /// What the engine asked and what the provider said.
 #[derive(Clone, Debug)]
 pub(super) enum Note<S> {
-    Request { step: S, answer: Option<String>, fits: bool },
-    Said { from: From<S>, what: What },
+    Request {
+        step: S,
+        answer: Option<String>,
+        fits: bool,
+    },
+    Said {
+        from: From<S>,
+        what: What,
+    },
     Lost(S),
     NewTokens,
     Accepted(NeedKind),
     Penalty(Duration),
     Waits(Duration),
     Instant(Timestamp),
+    /// The session is kept or renewed by this step at that time.
+    Planned {
+        step: S,
+        when: When,
+        renewal: bool,
+    },
+    /// The tokens end.
+    Ends(When),
+    /// A request could not be built, for want of this.
+    Unbuildable(S, &'static str),
 }
 
 /// What led to a verdict.
@@ -43,8 +60,8 @@ pub(super) enum What {
     Unjudged,
     Judged,
     Failed,
-    Unreadable,
-    Dead,
+    Unreadable(&'static str),
+    Dead(&'static str),
     Close(CloseReason),
 }
 
@@ -120,6 +137,15 @@ impl<P: Provider> Watched<P> {
             Verdict::Active { keepalive, renew, expires } => {
                 // A quarter longer after one of the user's own.
                 waits = keepalive.as_ref().map_or(waits, |(_, every)| *every + *every / 4);
+                if let Some((step, every)) = keepalive {
+                    self.note(Note::Planned { step: *step, when: When::In(*every), renewal: false });
+                }
+                if let Some((step, when)) = renew {
+                    self.note(Note::Planned { step: *step, when: *when, renewal: true });
+                }
+                if let Some(when) = expires {
+                    self.note(Note::Ends(*when));
+                }
                 for when in renew.iter().map(|(_, when)| *when).chain(*expires) {
                     match when {
                         When::At(at) => self.note(Note::Instant(at)),
@@ -136,8 +162,8 @@ impl<P: Provider> Watched<P> {
                     Spent::Failed => What::Failed,
                 }
             }
-            Verdict::Unreadable(_) => What::Unreadable,
-            Verdict::Dead { .. } => What::Dead,
+            Verdict::Unreadable(why) => What::Unreadable(why),
+            Verdict::Dead { proof } => What::Dead(proof),
             Verdict::Close(reason) => What::Close(reason.clone()),
         };
         self.note(Note::Waits(waits));
@@ -235,7 +261,11 @@ impl<P: Provider> Provider for Watched<P> {
             panic!("no spin: one call of the session built {step:?} over and over");
         }
         let rule = self.inner.rule(step);
-        let built = self.inner.request(view, step, answers)?;
+        let built = self.inner.request(view, step, answers).inspect_err(|error| {
+            if let Unbuildable::Part(part) = error {
+                self.note(Note::Unbuildable(step, part));
+            }
+        })?;
         self.note(Note::Waits(longest(rule)));
         match &built {
             Build::Needs(ask) => {

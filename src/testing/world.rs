@@ -7,10 +7,10 @@ use proptest::test_runner::TestCaseError;
 
 use super::calls::{Call, Reply};
 use super::watch::{Log, Watched};
-use super::{Laws, Sample};
+use super::{Laws, Sample, Simulated};
 use crate::{
-    CloseReason, Credentials, Input, Machine, Need, NeedKind, Options, Provider, RequestId, Secret, SecretBytes, Seed,
-    Session, Snapshot, Ticket, Timestamp, Totp,
+    By, CloseReason, Machine, Need, NeedKind, Options, Phase, Provider, RequestId, Seed, Session, Snapshot, Ticket,
+    Timestamp,
 };
 
 /// A broken law: its name and what happened.
@@ -105,8 +105,29 @@ impl Counted {
     }
 }
 
+/// What the provider has named, and when it is to be.
+pub(super) struct Named<S> {
+    pub(super) step: Option<S>,
+    pub(super) at: Timestamp,
+    pub(super) renewal: bool,
+}
+
 pub(super) struct World<'a, P: Provider> {
     pub(super) laws: &'a Laws<P>,
+    /// The server's side, where it is simulated.
+    pub(super) simulator: Option<Box<dyn Simulated>>,
+    /// A process has gone on with an older text than the last one, which the laws of values for one use do not bear.
+    pub(super) rolled_back: bool,
+    /// Keepalives, renewals and the end of the tokens.
+    pub(super) named: Vec<Named<P::Step>>,
+    /// What the last request got and what the provider made of it.
+    pub(super) last: Option<String>,
+    /// The same, where it was not accepted.
+    pub(super) rejected: Option<String>,
+    /// The step that could not be built, and for want of what.
+    pub(super) unbuildable: Option<(P::Step, &'static str)>,
+    /// How often the session was found dead.
+    pub(super) deaths: u32,
     pub(super) options: Options,
     pub(super) log: Log<P::Step>,
     pub(super) session: Session<Watched<P>>,
@@ -115,7 +136,7 @@ pub(super) struct World<'a, P: Provider> {
     /// What the session must take for the present.
     pub(super) clock: Timestamp,
     pub(super) lives: u64,
-    given: u32,
+    pub(super) given: u32,
     pub(super) ids: BTreeSet<RequestId>,
     pub(super) over: Vec<RequestId>,
     pub(super) flying: Option<Flying<P::Step>>,
@@ -161,6 +182,13 @@ impl<'a, P: Provider + Send> World<'a, P> {
         let start = Timestamp::from_secs(1_700_000_000);
         Self {
             laws,
+            simulator: laws.simulator.as_ref().map(|make| make()),
+            rolled_back: false,
+            named: Vec::new(),
+            last: None,
+            rejected: None,
+            unbuildable: None,
+            deaths: 0,
             longest: options.logout_patience.max(Duration::from_secs(60)),
             options,
             log,
@@ -192,15 +220,44 @@ impl<'a, P: Provider + Send> World<'a, P> {
         }
     }
 
-    /// Makes all calls, then ends the session.
-    pub(super) fn run(&mut self, calls: &[Call]) -> Lawful {
+    /// Makes all calls, on an open session if `open`, then ends the session.
+    pub(super) fn run(&mut self, open: bool, calls: &[Call]) -> Lawful {
         self.start();
+        if open {
+            self.opens()?;
+        }
         self.drain()?;
         for call in calls {
             self.transcript.push(format!("-- {call:?}"));
             self.make(call)?;
         }
         self.end()
+    }
+
+    /// Opens the session before an honest server, if that can be done.
+    pub(super) fn opens(&mut self) -> Lawful {
+        for _ in 0..40 {
+            let Some(until) = self.drain()? else { break };
+            if self.flying.is_some() {
+                self.respond(&Reply::Honest)?;
+                continue;
+            }
+            if self.session.phase() == Phase::Active {
+                break;
+            }
+            if self.need.is_some() {
+                self.give(By::Person)?;
+                // What a person does in a browser is found by a look.
+                if self.need.is_none() || self.drain()?.is_none_or(|sooner| sooner < until) || self.flying.is_some() {
+                    continue;
+                }
+            }
+            if until.is_never() {
+                break;
+            }
+            self.now = until;
+        }
+        Ok(())
     }
 
     /// Turns the end of a run into what the runner wants, with the transcript.
@@ -250,36 +307,6 @@ impl<'a, P: Provider + Send> World<'a, P> {
         }
     }
 
-    /// Makes an answer to a question, as the provider wants it.
-    pub(super) fn answer_to(&mut self, need: &Need) -> Option<Input> {
-        let number = self.given + 1;
-        match self.laws.answers.as_ref().and_then(|answers| answers(need, number, self.now)) {
-            Some(input) => {
-                self.given = number;
-                Some(input)
-            }
-            None => self.answer(need.kind),
-        }
-    }
-
-    /// Makes an answer that was never given before.
-    pub(super) fn answer(&mut self, kind: NeedKind) -> Option<Input> {
-        self.given += 1;
-        let number = self.given;
-        let text = || Secret::new(format!("answer-{number:08}"));
-        match kind {
-            NeedKind::Credentials => Credentials::new("somebody", text()).ok().map(Input::Credentials),
-            NeedKind::AccessCode | NeedKind::Verifier => Some(Input::Code(text())),
-            NeedKind::Totp => Totp::new(format!("{:08}", 94_710_000 + number), self.clock).ok().map(Input::Totp),
-            NeedKind::Pin => Some(Input::Pin(text())),
-            NeedKind::Browser => Some(Input::Done),
-            NeedKind::Takeover => Some(Input::TakeOver),
-            NeedKind::GatewayToken => Some(Input::Token(text())),
-            NeedKind::Signature => Some(Input::Signature(SecretBytes::new(text().expose()))),
-            NeedKind::Decryption => Some(Input::Decrypted(SecretBytes::new(text().expose()))),
-        }
-    }
-
     /// Makes the response that a reply stands for.
     pub(super) fn response(&self, reply: &Reply, request: Option<&http::Request<Vec<u8>>>) -> http::Response<Vec<u8>> {
         let empty = || Sample::new(200, "", "");
@@ -296,11 +323,15 @@ impl<'a, P: Provider + Send> World<'a, P> {
             Reply::Junk { status, content_type, body, retry_after } => {
                 with_retry_after(Sample::new(*status, content_type, body.clone()), retry_after.as_deref())
             }
+            Reply::Page(status) => Sample::new(*status, "text/html", PAGE),
             Reply::Huge => Sample::json(200, vec![b' '; self.options.max_body.saturating_add(1).min(4 << 20)]),
         };
         build(sample)
     }
 }
+
+/// What a proxy, a gateway or a network with a login of its own says in the server's place.
+const PAGE: &str = "<html><head><title>Sign in</title></head><body>Sign in to this network to go on.</body></html>";
 
 fn with_retry_after(sample: Sample, retry_after: Option<&str>) -> Sample {
     match retry_after {

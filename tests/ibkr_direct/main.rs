@@ -4,6 +4,7 @@
 mod support;
 
 mod answers;
+mod as_at_the_gateway;
 mod bad_input;
 mod consent;
 mod golden;

@@ -143,42 +143,25 @@ use core::time::Duration;
 
 use http::request::Parts;
 
-pub use state::{GatewayLive, GatewayState};
+pub use state::GatewayState;
 pub use step::GatewayStep;
-#[cfg(feature = "ibkr-oauth")]
-pub(super) use step::TICKLE_INTERVAL;
 
-use super::calls::{Own, complete};
-use super::wire::{Endpoints, Init};
-use super::{Expect, Refusal, Region, Takeover, Tier};
+use super::inner::{Call, Judge, Live, Outer, Settings};
+use super::wire::Endpoints;
+use super::{Expect, Region, Takeover};
 #[cfg(doc)]
 use crate::CloseReason;
 use crate::provider::{
-    Adopts, Answers, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
-    Unauthorized, Unbuildable, Verdict, View,
+    Adopts, Answers, Build, Cx, Ended, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
+    Unbuildable, Verdict, View,
 };
 use crate::{BaseUrl, Because, NeedKind, Rejection, Response, Ticket, UrlError};
-
-/// How often the session is kept alive: IBKR's page says about once a minute, and at most every 5.
-const TICKLE: Duration = Duration::from_secs(60);
-
-/// How often it may be kept alive.
-const TICKLE_BOUNDS: (Duration, Duration) = (step::TICKLE_INTERVAL, Duration::from_secs(4 * 60));
-
-/// After so long without a tickle the brokerage session may be gone: the page says 5 minutes and 6.
-const IDLE: Duration = Duration::from_secs(5 * 60);
-
-/// How long a 429 keeps the address in the penalty box: IBKR's page says 15 minutes, newer texts 10.
-pub(super) const PENALTY: Duration = Duration::from_secs(15 * 60);
 
 /// The Client Portal Gateway.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     api: Endpoints,
-    region: Region,
-    takeover: Takeover,
-    expect: Expect,
-    tickle: Duration,
+    settings: Settings,
 }
 
 impl Gateway {
@@ -187,55 +170,46 @@ impl Gateway {
     /// # Errors
     /// [`UrlError`] where the base's path has characters that no URL may have.
     pub fn new(base: &BaseUrl) -> Result<Self, UrlError> {
-        Ok(Self {
-            api: Endpoints::new(base)?,
-            region: Region::default(),
-            takeover: Takeover::default(),
-            expect: Expect::default(),
-            tickle: TICKLE,
-        })
+        Ok(Self { api: Endpoints::new(base)?, settings: Settings::default() })
     }
 
     /// Sets the region whose midnight ends all sessions; New York otherwise.
     #[must_use]
-    pub fn region(self, region: Region) -> Self {
-        Self { region, ..self }
+    pub fn region(mut self, region: Region) -> Self {
+        self.settings.region = region;
+        self
     }
 
     /// Sets whether another client may be thrown out; a need asks otherwise.
     #[must_use]
-    pub fn takeover(self, takeover: Takeover) -> Self {
-        Self { takeover, ..self }
+    pub fn takeover(mut self, takeover: Takeover) -> Self {
+        self.settings.takeover = takeover;
+        self
     }
 
     /// Sets the account that the session must be of.
     #[must_use]
-    pub fn expect(self, expect: Expect) -> Self {
-        Self { expect, ..self }
-    }
-
-    /// Tells whether calls may be made with the login: one that was stored under other expectations may be of another
-    /// account, as the next look finds out.
-    fn may_use(&self, state: &GatewayState) -> bool {
-        let paper = state.live.as_ref().and_then(|live| live.paper);
-        state.identified && self.expect.admits_kind(paper) == Some(true)
+    pub fn expect(mut self, expect: Expect) -> Self {
+        self.settings.expect = expect;
+        self
     }
 
     /// Sets how often the session is kept alive, from 1.1 s, since more than one tickle a second is
     /// punished, to 4 min; every 60 s otherwise, which is IBKR's own advice.
     #[must_use]
-    pub fn tickle(self, every: Duration) -> Self {
-        Self { tickle: every.clamp(TICKLE_BOUNDS.0, TICKLE_BOUNDS.1), ..self }
+    pub fn tickle(mut self, every: Duration) -> Self {
+        self.settings.set_tickle(every);
+        self
     }
 }
 
 impl Provider for Gateway {
     type Step = GatewayStep;
     type State = GatewayState;
-    type Live = GatewayLive;
+    type Live = Live;
 
     fn identity(&self) -> Identity<'_> {
-        let account = self.expect.user.as_deref();
+        let account = self.settings.expect.user.as_deref();
         Identity { provider: "ibkr-gateway", server: self.api.base(), account, key: None, binds_ip: false }
     }
 
@@ -246,12 +220,12 @@ impl Provider for Gateway {
     fn open(&self, cx: &mut Cx<'_, GatewayState>, because: Because) -> Verdict<GatewayStep> {
         cx.state.because = Some(because);
         cx.state.origin.begin();
-        cx.state.brokerage.note_midnight(cx.now, self.region);
-        Verdict::next(GatewayStep::Look)
+        cx.state.inner.brokerage.note_midnight(cx.now, self.settings.region);
+        Verdict::next(Call::Look.into())
     }
 
-    fn live<'a>(&self, state: &'a GatewayState) -> Option<&'a GatewayLive> {
-        state.live.as_ref()
+    fn live<'a>(&self, state: &'a GatewayState) -> Option<&'a Live> {
+        state.inner.live.as_ref()
     }
 
     fn forget(&self, state: &mut GatewayState, ended: Ended) {
@@ -274,20 +248,15 @@ impl Provider for Gateway {
             // A word of the person is worth asking the outer tier itself, as soon as it may be asked.
             NeedKind::Browser => {
                 cx.state.done = cx.state.is_denied(cx.now);
-                Ok(Verdict::next(if cx.state.done { GatewayStep::Watch } else { GatewayStep::Validate }))
+                Ok(Verdict::next(if cx.state.done { GatewayStep::Watch } else { Call::Validate.into() }))
             }
-            NeedKind::Takeover => {
-                // One consent is one takeover, however often it is given before it is used.
-                cx.state.brokerage.granted = 1;
-                Ok(Verdict::next(match &cx.state.brokerage {
-                    _ if cx.state.asked.is_some() => GatewayStep::Watch,
-                    brokerage if brokerage.rival && cx.state.identified => GatewayStep::TakeOver,
-                    brokerage if brokerage.ready => GatewayStep::Status,
-                    _ => GatewayStep::Look,
-                }))
-            }
+            NeedKind::Takeover => Ok(Judge::new(self, cx).consented()),
             _ => Err(Rejection::WrongKind),
         }
+    }
+
+    fn left(&self, cx: &mut Cx<'_, GatewayState>, step: GatewayStep) {
+        self.note_leaving(cx, step.call());
     }
 
     fn request(
@@ -296,15 +265,7 @@ impl Provider for Gateway {
         step: GatewayStep,
         _: &Answers<'_>,
     ) -> Result<Build<GatewayStep>, Unbuildable> {
-        let mut request = match step {
-            GatewayStep::Status | GatewayStep::Look | GatewayStep::Watch => view.state.by_get.status(&self.api),
-            GatewayStep::Validate => self.api.validate(),
-            GatewayStep::Accounts => self.api.accounts(),
-            GatewayStep::Init => self.api.init(Init::POLITE),
-            GatewayStep::TakeOver => self.api.init(Init::TAKE_OVER),
-            GatewayStep::Tickle => self.api.tickle(),
-            GatewayStep::Logout => self.api.logout(),
-        };
+        let mut request = step.call().request(&self.api, view.state.inner.by_get);
         let method = request.method().clone();
         view.state.origin.put(&method, self.api.base(), request.headers_mut());
         Ok(request.into())
@@ -318,62 +279,32 @@ impl Provider for Gateway {
     ) -> Verdict<GatewayStep> {
         match outcome {
             Outcome::Response(response) => self.judge(cx, step, response),
-            Outcome::Lost => Verdict::next(GatewayStep::Look),
-        }
-    }
-
-    fn left(&self, cx: &mut Cx<'_, GatewayState>, step: GatewayStep) {
-        self.note_midnight(cx);
-        if matches!(step, GatewayStep::Init | GatewayStep::TakeOver) {
-            cx.state.brokerage.note_init(cx.now, step == GatewayStep::TakeOver, cx.entropy);
+            Outcome::Lost => Verdict::next(Call::Look.into()),
         }
     }
 
     fn probe(&self, state: &GatewayState) -> Option<GatewayStep> {
-        Some(match state.asked {
-            Some(_) => GatewayStep::Watch,
-            None if state.brokerage.ready => GatewayStep::Status,
-            None => GatewayStep::Look,
-        })
+        Some(if state.asked.is_some() { GatewayStep::Watch } else { state.inner.probe().into() })
     }
 
     fn logout(&self, state: &GatewayState) -> Leave<GatewayStep> {
         // A login that may be somebody else's is left alone.
-        if state.identified { Leave::Step(GatewayStep::Logout) } else { Leave::Nothing }
+        if state.identified { Leave::Step(Call::Logout.into()) } else { Leave::Nothing }
     }
 
     fn authorize(&self, cx: &mut Cx<'_, GatewayState>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
-        let tier = Tier::of_path(parts.uri.path());
-        if !self.may_use(cx.state) || tier == Tier::Brokerage && !cx.state.brokerage.ready {
-            return Err(Unauthorized::NotReady(Some(tier.code())));
-        }
-        complete(parts, body);
+        self.lets_through(cx.state, parts, body)?;
         origin::drop_foreign(self.api.base(), &mut parts.headers);
         cx.state.origin.put(&parts.method, self.api.base(), &mut parts.headers);
         Ok(())
     }
 
     fn observe(&self, cx: &mut Cx<'_, GatewayState>, _: &Ticket, response: Response<'_>) -> Observed {
-        // Bodies of successes are the user's own, and may be large.
-        if response.status.is_success() {
-            return Observed::Nothing;
-        }
-        match Refusal::of(response) {
-            Some(Refusal::PenaltyBox) => {
-                cx.tell(Fact::Penalty(PENALTY));
-                Observed::Nothing
-            }
-            Some(refusal) if refusal.doubts().is_some() => Observed::Doubt,
-            _ => Observed::Nothing,
-        }
+        Judge::new(self, cx).observed(response)
     }
 
     fn target<'a>(&'a self, _: &'a GatewayState, path: &str) -> Target<'a, GatewayStep> {
-        let repeats = Own::of_path(path).map(|own| match own {
-            Own::Tickle => GatewayStep::Tickle,
-            Own::Validate => GatewayStep::Validate,
-        });
-        Target { tier: Some(Tier::of_path(path).code()), repeats, ..Target::new(self.api.base()) }
+        self.goes_to(self.api.base(), path)
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Refusal;
 use super::wire::Endpoints;
-use crate::provider::{Step, Verdict};
+use crate::provider::Verdict;
 
 /// What is known of the status by GET: one gateway was reported to answer 400 to the POST of the documentation, and
 /// to take the GET.
@@ -48,7 +48,7 @@ impl ByGet {
     }
 
     /// Asks by the other method where an answer to a status refuses this one.
-    pub(super) fn refused<S: Step>(&mut self, step: S, status: StatusCode, refusal: Refusal) -> Option<Verdict<S>> {
+    pub(super) fn refused<S>(&mut self, step: S, status: StatusCode, refusal: Refusal) -> Option<Verdict<S>> {
         if !refuses(status, refusal) {
             return None;
         }

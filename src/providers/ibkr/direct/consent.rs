@@ -64,7 +64,7 @@ mod state;
 use http::request::Parts;
 
 pub use self::state::{ConsentState, ConsentStep};
-use super::super::gateway::PENALTY;
+use super::super::inner::PENALTY;
 use super::super::keys::SignatureKey;
 use super::super::oauth1a::{self, Consumer, Grant, GrantError, RequestToken, SignError, Unsigned};
 use super::super::{Refusal, Region};

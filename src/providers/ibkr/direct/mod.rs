@@ -49,11 +49,11 @@
 //! |---|---|---|
 //! | `token`, `renew` | `POST oauth/live_session_token` (1.0a), `POST /oauth2/api/v1/token` (2.0) | without a token that works; 1 to 3 h before the end of one |
 //! | `session`, `renew-session` | `POST /gw/api/v1/sso-sessions` | 2.0: with each token, names the user and this machine's address |
-//! | `validate` | `GET sso/validate` | 2.0: after the session, against a doubt; at least 61 s apart, since one a minute is allowed |
-//! | `look`, `status` | `POST iserver/auth/status`, by GET where the POST is refused | before the brokerage session is opened, each minute while it is not there and each 2 s while it is being established; on [`Machine::check`](crate::Machine::check), or where a tickle has no flags |
+//! | `validate` | `GET sso/validate` | 2.0: after the session, against a doubt, before anything is opened where a kind of account is expected and not known; at least 65 s apart, since one a minute is allowed |
+//! | `look`, `status` | `POST iserver/auth/status`, by GET where the POST is refused | before the brokerage session is opened, each minute while it is not there and each 2 s while it is being established; on [`Machine::check`](crate::Machine::check), five seconds after midnight, or where a tickle has no flags |
 //! | `accounts` | `GET iserver/accounts` | where a kind of account is expected and nothing else tells it |
 //! | `init`, `take-over` | `POST iserver/auth/ssodh/init` | where no brokerage session is open, at the gateway's pace: with `compete:true` by [`Takeover`] only |
-//! | `tickle` | `POST tickle` | each 60 s; of the user's own calls only another tickle puts it off, as at the [gateway](super::gateway) |
+//! | `tickle` | `POST tickle` | a second after the opening, and each 60 s; of the user's own calls only another tickle puts it off, as at the [gateway](super::gateway) |
 //! | `logout` | `POST logout` | ends both tiers; the access token of 1.0a stays good |
 //!
 //! # Needs
@@ -87,7 +87,7 @@
 //! | `denied.server-unproven` | 1.0a: the server's proof does not fit | are the Diffie-Hellman parameters and the token's secret those of the portal? Does somebody sit in between? |
 //! | `denied.rejected` | 2.0: client, key id, user or address are not those that were registered | as the text says |
 //! | `denied.wrong-account` | another kind of account than [`WebApi::expect_paper`] wants; nothing was done with it | change the keys or the wish |
-//! | `denied.ip-not-allowed` | the plain host, or its edge, refuses this address altogether | another address; those of data centres may be refused |
+//! | `denied.ip-not-allowed` | the plain host, or its edge, refuses this address before anything else has come | another address; those of data centres may be refused |
 //! | `denied.unanswered` | nobody signed or decrypted | look at the vault |
 //! | `rival` | another client holds the brokerage session, and may not be thrown out or nobody wanted to say so | ask its owner, or allow a takeover |
 //! | `retries-exhausted` | an outage at the opening, or hosts that are all done with or refuse | later; with a numbered host configured, configure `https://api.ibkr.com` |
@@ -164,6 +164,7 @@
 //! # }
 //! ```
 
+mod api;
 pub mod consent;
 mod host;
 mod judge;
@@ -175,133 +176,29 @@ mod step;
 mod stream;
 mod token;
 
-use core::time::Duration;
-
 use http::Request;
 use http::request::Parts;
 
+pub use api::WebApi;
 pub use consent::{Consent, ConsentState, ConsentStep};
 pub use oauth::{OAuth, OAuth1a, OAuth2, OAuth2Error};
-pub use state::{WebApiLive, WebApiState, WebApiToken};
+pub use state::{WebApiState, WebApiToken};
 pub use step::WebApiStep;
 
-use self::host::Hosts;
+use self::api::what;
 use self::remote::{Stamp, signed};
-use super::account::Expect;
-use super::calls::{Own, complete};
-use super::gateway::PENALTY;
-use super::oauth1a::{AccessTokenSecret, SignError, Signer};
-use super::wire::{Endpoints, Init};
-use super::{Refusal, Region, Takeover, Tier};
+use super::inner::{Call, Judge, Live, Outer};
+use super::oauth1a::AccessTokenSecret;
 use crate::provider::{
-    Adopts, Answers, Build, Cx, Entropy, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
-    Unauthorized, Unbuildable, Verdict, View,
+    Adopts, Answers, Build, Cx, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
+    Unbuildable, Verdict, View,
 };
-use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Ticket, Timestamp, UrlError};
-
-/// How often the session is kept alive: IBKR's page says about once a minute, and at most every 5.
-const TICKLE: Duration = Duration::from_secs(60);
-
-/// The Web API, direct.
-#[derive(Debug)]
-pub struct WebApi {
-    oauth: OAuth,
-    hosts: Hosts,
-    root: BaseUrl,
-    region: Region,
-    takeover: Takeover,
-    expect: Expect,
-    tickle: Duration,
-}
-
-impl WebApi {
-    /// Takes the base URL, `https://api.ibkr.com/v1/api`, and an [`OAuth1a`] or [`OAuth2`].
-    ///
-    /// # Errors
-    /// [`UrlError`] where the base's path has characters that no URL may have.
-    pub fn new(base: &BaseUrl, oauth: impl Into<OAuth>) -> Result<Self, UrlError> {
-        Ok(Self {
-            oauth: oauth.into(),
-            hosts: Hosts::new(base)?,
-            root: host::root(base)?,
-            region: Region::default(),
-            takeover: Takeover::default(),
-            expect: Expect::default(),
-            tickle: TICKLE,
-        })
-    }
-
-    /// Sets the region whose midnight ends brokerage sessions and makes new keys live; New York otherwise.
-    #[must_use]
-    pub fn region(self, region: Region) -> Self {
-        Self { region, ..self }
-    }
-
-    /// Sets whether another client may be thrown out; a need asks otherwise.
-    #[must_use]
-    pub fn takeover(self, takeover: Takeover) -> Self {
-        Self { takeover, ..self }
-    }
-
-    /// Sets whether the account must be one with play money, or must not.
-    #[must_use]
-    pub fn expect_paper(self, paper: bool) -> Self {
-        Self { expect: Expect { paper: Some(paper), ..self.expect }, ..self }
-    }
-
-    /// Sets how often the session is kept alive, for tests; every 60 s otherwise.
-    #[must_use]
-    pub fn tickle(self, every: Duration) -> Self {
-        Self { tickle: every, ..self }
-    }
-
-    /// Gives the operations of the host that is called now.
-    fn api(&self, state: &WebApiState) -> &Endpoints {
-        self.hosts.of(state.host)
-    }
-
-    /// Goes on after a request of unknown fate.
-    fn lost(&self, state: &WebApiState, step: WebApiStep) -> Verdict<WebApiStep> {
-        Verdict::next(match &state.token {
-            // What a lost renewal would have brought is asked for again in time.
-            Some(_) if step.renews() && state.brokerage.ready => WebApiStep::Status,
-            Some(_) if step.renews() || !step.is_login() => WebApiStep::Look,
-            _ => WebApiStep::Token,
-        })
-    }
-
-    fn sign(
-        &self,
-        state: &WebApiState,
-        parts: &mut Parts,
-        body: &[u8],
-        now: Timestamp,
-        entropy: &Entropy<'_>,
-    ) -> Result<(), Unauthorized> {
-        let signed = match (&self.oauth, &state.token) {
-            (OAuth::V1a(oauth), Some(WebApiToken::Live(token))) => {
-                let signer = Signer { consumer: &oauth.consumer, access_token: oauth.access_token(), token };
-                signer.sign(parts, body, now, entropy)
-            }
-            (OAuth::V2(_), Some(WebApiToken::Bearer(bearer))) => bearer.authorize(parts),
-            _ => return Err(Unauthorized::NotReady(Some(Tier::Sso.code()))),
-        };
-        signed.map_err(|error| Unauthorized::Unsignable(what(error)))
-    }
-}
-
-/// Names the part of a request that cannot be signed.
-const fn what(error: SignError) -> &'static str {
-    match error {
-        SignError::Malformed(what) | SignError::Uri(what) => what,
-        SignError::Signature => "the signature key",
-    }
-}
+use crate::{Because, Input, NeedKind, Rejection, Response, Ticket};
 
 impl Provider for WebApi {
     type Step = WebApiStep;
     type State = WebApiState;
-    type Live = WebApiLive;
+    type Live = Live;
 
     fn identity(&self) -> Identity<'_> {
         let (provider, account, binds_ip) = match &self.oauth {
@@ -317,7 +214,7 @@ impl Provider for WebApi {
     }
 
     fn open(&self, cx: &mut Cx<'_, WebApiState>, _: Because) -> Verdict<WebApiStep> {
-        cx.state.brokerage.note_midnight(cx.now, self.region);
+        cx.state.inner.brokerage.note_midnight(cx.now, self.settings.region);
         Verdict::next(WebApiStep::Token)
     }
 
@@ -335,8 +232,8 @@ impl Provider for WebApi {
         }
     }
 
-    fn live<'a>(&self, state: &'a WebApiState) -> Option<&'a WebApiLive> {
-        state.live.as_ref()
+    fn live<'a>(&self, state: &'a WebApiState) -> Option<&'a Live> {
+        state.inner.live.as_ref()
     }
 
     fn answered(
@@ -345,36 +242,26 @@ impl Provider for WebApi {
         given: &Given<'_, WebApiStep>,
     ) -> Result<Verdict<WebApiStep>, Rejection> {
         match (given.kind, given.input) {
-            (NeedKind::Takeover, _) => {}
-            (_, Input::Signature(signature)) => return signed(self.oauth.key(), given, signature),
+            (NeedKind::Takeover, _) => Ok(Judge::new(self, cx).consented()),
+            (_, Input::Signature(signature)) => signed(self.oauth.key(), given, signature),
             (_, Input::Decrypted(secret)) => {
                 let step = given.step.ok_or(Rejection::NotFresh)?;
                 let secret = AccessTokenSecret::new(secret.expose().to_vec().into());
                 cx.state.secret = Some(secret.map_err(|_| Rejection::Malformed("decrypted"))?);
-                return Ok(Verdict::next(step));
+                Ok(Verdict::next(step))
             }
-            _ => return Err(Rejection::WrongKind),
+            _ => Err(Rejection::WrongKind),
         }
-        // One consent is one takeover, however often it is given before it is used.
-        cx.state.brokerage.granted = 1;
-        // A token that was refused opens nothing, consent or not.
-        let good = cx.state.token.is_some() && !cx.state.doubted;
-        Ok(match (good, cx.state.brokerage.rival, cx.state.brokerage.ready) {
-            (false, ..) => Verdict::next(WebApiStep::Token),
-            (_, true, _) => Verdict::next(WebApiStep::TakeOver),
-            (_, false, true) => Verdict::next(WebApiStep::Status),
-            (_, false, false) => Verdict::next(WebApiStep::Look),
-        })
     }
 
     fn left(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) {
         self.counts_request(cx.state, step);
-        if step.is_login() {
-            let (host, at, counter) = (cx.state.host, cx.now, cx.entropy.counter);
-            cx.state.stamp = Some(Box::new(Stamp { step, host, at, counter }));
-        }
-        if step.is_init() {
-            cx.state.brokerage.note_init(cx.now, step == WebApiStep::TakeOver, cx.entropy);
+        match step.call() {
+            Some(call) => self.note_leaving(cx, call),
+            None => {
+                let (host, at, counter) = (cx.state.host, cx.now, cx.entropy.counter);
+                cx.state.stamp = Some(Box::new(Stamp { step, host, at, counter }));
+            }
         }
     }
 
@@ -384,20 +271,8 @@ impl Provider for WebApi {
         step: WebApiStep,
         answers: &Answers<'_>,
     ) -> Result<Build<WebApiStep>, Unbuildable> {
-        use WebApiStep as S;
-        if step.is_login() {
-            return self.login_request(view, step, answers);
-        }
-        let api = self.api(view.state);
-        let request = match step {
-            S::Validate => api.validate(),
-            S::Accounts => api.accounts(),
-            S::Init => api.init(Init::POLITE),
-            S::TakeOver => api.init(Init::TAKE_OVER),
-            S::Tickle => api.tickle(),
-            S::Logout => api.logout(),
-            _ => view.state.by_get.status(api),
-        };
+        let Some(call) = step.call() else { return self.login_request(view, step, answers) };
+        let request = call.request(self.api(view.state), view.state.inner.by_get);
         let (mut parts, body) = request.into_parts();
         match self.sign(view.state, &mut parts, &body, view.now, &view.entropy) {
             Ok(()) => Ok(Request::from_parts(parts, body).into()),
@@ -408,59 +283,33 @@ impl Provider for WebApi {
 
     fn interpret(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, outcome: Outcome<'_>) -> Verdict<WebApiStep> {
         let Outcome::Response(response) = outcome else { return self.lost(cx.state, step) };
-        match self.leaves(cx, step, response) {
-            Some(verdict) => verdict,
-            None if step.is_login() => self.judge_login(cx, step, response),
-            None => self.judge(cx, step, response),
+        match (self.leaves(cx, step, response), step.call()) {
+            (Some(verdict), _) => verdict,
+            (None, None) => self.judge_login(cx, step, response),
+            (None, Some(call)) => self.judge(cx, step, call, response),
         }
     }
 
     fn probe(&self, state: &WebApiState) -> Option<WebApiStep> {
         state.token.as_ref().filter(|_| !state.doubted)?;
-        Some(if state.brokerage.ready { WebApiStep::Status } else { WebApiStep::Look })
+        Some(state.inner.probe().into())
     }
 
     fn logout(&self, state: &WebApiState) -> Leave<WebApiStep> {
-        if state.token.is_some() { Leave::Step(WebApiStep::Logout) } else { Leave::Nothing }
+        if state.token.is_some() { Leave::Step(Call::Logout.into()) } else { Leave::Nothing }
     }
 
     fn authorize(&self, cx: &mut Cx<'_, WebApiState>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
-        let tier = Tier::of_path(parts.uri.path());
-        if !self.may_use(cx.state) || tier == Tier::Brokerage && !cx.state.brokerage.ready {
-            return Err(Unauthorized::NotReady(Some(tier.code())));
-        }
-        complete(parts, body);
+        self.lets_through(cx.state, parts, body)?;
         self.sign(cx.state, parts, body, cx.now, &cx.entropy)
     }
 
     fn observe(&self, cx: &mut Cx<'_, WebApiState>, _: &Ticket, response: Response<'_>) -> Observed {
-        // Bodies of successes are the user's own, and may be large.
-        if response.status.is_success() {
-            return Observed::Nothing;
-        }
-        match Refusal::of(response) {
-            Some(Refusal::PenaltyBox) => {
-                cx.tell(Fact::Penalty(PENALTY));
-                Observed::Nothing
-            }
-            Some(Refusal::ConsumerInvalid | Refusal::TokenRegenerated | Refusal::Gone | Refusal::IpNotAuthorized) => {
-                Observed::Doubt
-            }
-            // What the call lacks elsewhere may be what the host refuses here.
-            Some(Refusal::EdgeDenied | Refusal::Forbidden) if self.hosts.is_numbered(cx.state.host) => Observed::Doubt,
-            Some(refusal) if refusal.doubts().is_some() => Observed::Doubt,
-            _ => Observed::Nothing,
-        }
+        Judge::new(self, cx).observed(response)
     }
 
     fn target<'a>(&'a self, state: &'a WebApiState, path: &str) -> Target<'a, WebApiStep> {
-        let repeats = match (Own::of_path(path), &self.oauth) {
-            (Some(Own::Tickle), _) => Some(WebApiStep::Tickle),
-            (Some(Own::Validate), OAuth::V2(_)) => Some(WebApiStep::Validate),
-            // It is not served under OAuth 1.0a.
-            (Some(Own::Validate), OAuth::V1a(_)) | (None, _) => None,
-        };
-        Target { tier: Some(Tier::of_path(path).code()), repeats, ..Target::new(self.api(state).base()) }
+        self.goes_to(self.api(state).base(), path)
     }
 }
 
@@ -473,7 +322,8 @@ impl Adopts for WebApi {
             _ => return Err(Rejection::WrongKind),
         }
         let (paper, expires) = (self.known_paper(), token.expires());
-        let live = Some(WebApiLive { paper, expires, ..WebApiLive::default() });
-        Ok(WebApiState { token: Some(token), live, ..WebApiState::default() })
+        let mut state = WebApiState { token: Some(token), ..WebApiState::default() };
+        state.inner.live = Some(Live { paper, expires, ..Live::default() });
+        Ok(state)
     }
 }

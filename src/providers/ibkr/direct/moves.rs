@@ -9,6 +9,7 @@
 use core::time::Duration;
 
 use super::super::brokerage::LOOK;
+use super::super::inner::Call;
 use super::super::{Refusal, Tier};
 use super::{OAuth, WebApi, WebApiState, WebApiStep};
 use crate::event::Cause;
@@ -48,7 +49,7 @@ impl WebApi {
             return None;
         }
         cx.tell(Fact::Doubt(Cause::Status(response.status.as_u16())));
-        cx.state.sour |= refusal.doubts() == Some(Tier::Sso) && !step.is_login();
+        cx.state.sour |= refusal.doubts() == Some(Tier::Sso) && step.call().is_some();
         Some(self.moved(cx, step))
     }
 
@@ -67,7 +68,7 @@ impl WebApi {
             cx.state.rounds = cx.state.rounds.saturating_add(1);
             cx.state.round_at = cx.now;
             // In the round before, the token was refused wherever there was an answer.
-            if core::mem::take(&mut cx.state.sour) && !step.is_login() && step != WebApiStep::Logout {
+            if core::mem::take(&mut cx.state.sour) && is_call(step) {
                 self.distrust(cx);
                 step = WebApiStep::Token;
             }
@@ -75,7 +76,7 @@ impl WebApi {
         self.moves_on(cx.state);
         // What one host was asked is no reason to ask the next one later.
         cx.tell(Fact::Progress);
-        let step = if step.is_init() { WebApiStep::Look } else { step };
+        let step = if is_init(step) { Call::Look.into() } else { step };
         Verdict::Next { step, after: MOVE }
     }
 
@@ -99,7 +100,7 @@ impl WebApi {
 
     /// Tells whether a step goes to the configured host, whichever is called now.
     fn asks_the_root(&self, step: WebApiStep) -> bool {
-        matches!(self.oauth, OAuth::V2(_)) && step.is_login()
+        matches!(self.oauth, OAuth::V2(_)) && step.call().is_none()
     }
 }
 
@@ -134,7 +135,7 @@ fn refuses_to_serve(refusal: Refusal, step: WebApiStep, served: bool) -> bool {
         | Refusal::Unauthorized
         | Refusal::ConsumerInvalid
         | Refusal::TokenRegenerated
-        | Refusal::BearerExpired => !served || step.is_login() || step == WebApiStep::Logout,
+        | Refusal::BearerExpired => !served || !is_call(step),
         Refusal::NotFound | Refusal::MethodNotAllowed | Refusal::BadRequest | Refusal::Foreign => !served,
         _ => false,
     }
@@ -142,9 +143,18 @@ fn refuses_to_serve(refusal: Refusal, step: WebApiStep, served: bool) -> bool {
 
 /// Stays at the host.
 fn wait(step: WebApiStep, after: Option<Duration>) -> Verdict<WebApiStep> {
-    match step.is_init() {
+    match is_init(step) {
         // It was seen right after a logout, too.
-        true => Verdict::Next { step: WebApiStep::Look, after: after.unwrap_or(LOOK) },
+        true => Verdict::Next { step: Call::Look.into(), after: after.unwrap_or(LOOK) },
         false => Verdict::Retry { after, answer: Spent::Unjudged },
     }
+}
+
+/// Reports whether a step is a call that goes on where its token is taken, which a logout is not.
+fn is_call(step: WebApiStep) -> bool {
+    step.call().is_some_and(|call| call != Call::Logout)
+}
+
+fn is_init(step: WebApiStep) -> bool {
+    step.call().is_some_and(Call::is_init)
 }

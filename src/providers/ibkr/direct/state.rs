@@ -4,17 +4,13 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::brokerage::Brokerage;
-use super::super::method::ByGet;
+use super::super::inner::Inner;
 use super::super::oauth1a::{AccessTokenSecret, LiveSessionToken};
 use super::super::oauth2::Bearer;
 use super::WebApiStep;
 use super::remote::Stamp;
+use crate::Timestamp;
 use crate::provider::Entropy;
-use crate::{Secret, Timestamp};
-
-/// How long an answer of `sso/validate` is believed; it may be asked once a minute.
-const BELIEVED: Duration = Duration::from_secs(90);
 
 /// The longest life of a token; one that claims more is renewed as if it had this.
 pub(super) const LIFE: Duration = Duration::from_secs(24 * 3_600);
@@ -52,15 +48,7 @@ pub struct WebApiState {
     pub(super) doubted: bool,
     /// Whether this session was usable once.
     pub(super) opened: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) live: Option<WebApiLive>,
-    pub(super) brokerage: Brokerage,
-    /// Whether the status is asked for by GET, where POST was refused.
-    #[serde(skip_serializing_if = "ByGet::is_unknown")]
-    pub(super) by_get: ByGet,
-    /// When the outer tier was last proven to live.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) validated: Option<Timestamp>,
+    pub(super) inner: Inner,
     /// What the text of the last login step is made of; a resume begins a new one.
     #[serde(skip)]
     pub(super) stamp: Option<Box<Stamp<WebApiStep>>>,
@@ -74,14 +62,23 @@ impl WebApiState {
     pub(super) fn enter(&mut self, now: Timestamp, token: WebApiToken, entropy: &Entropy<'_>, account: &str) {
         let expires = token.expires().unwrap_or(now + LIFE).min(now + LIFE);
         self.renew_at = Some(renewal(now, expires, entropy, account));
-        self.live.get_or_insert_default().expires = Some(expires);
+        self.inner.met = true;
+        self.inner.live.get_or_insert_default().expires = Some(expires);
         self.token = Some(token);
         self.doubted = false;
         self.sour = false;
     }
+}
 
-    pub(super) fn is_sso_alive(&self, now: Timestamp) -> bool {
-        self.token.is_some() && self.validated.is_some_and(|at| at <= now && now.since(at) < BELIEVED)
+impl AsRef<Inner> for WebApiState {
+    fn as_ref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl AsMut<Inner> for WebApiState {
+    fn as_mut(&mut self) -> &mut Inner {
+        &mut self.inner
     }
 }
 
@@ -112,24 +109,6 @@ impl WebApiToken {
             Self::Bearer(bearer) => bearer.expires(),
         }
     }
-}
-
-/// What an open direct session has.
-#[derive(Clone, Default, Serialize, Deserialize, Debug)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct WebApiLive {
-    /// The user's number, OAuth 2.0 only.
-    pub user_id: Option<u64>,
-    /// The user's name, OAuth 2.0 only.
-    pub user: Option<String>,
-    /// Whether the account trades with play money, where that is known.
-    pub paper: Option<bool>,
-    /// The id with which the stream is opened.
-    #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
-    pub session: Option<Secret>,
-    /// When the present token ends; it is renewed one to three hours before.
-    pub expires: Option<Timestamp>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

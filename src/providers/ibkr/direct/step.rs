@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::provider::{Replay, Rule};
-use crate::providers::ibkr::gateway::TICKLE_INTERVAL;
+use crate::providers::ibkr::inner::{BASE, Call};
 use crate::{Backoff, Phase};
 
 /// The requests of a direct session.
@@ -21,28 +21,21 @@ pub enum WebApiStep {
     Renew,
     /// The same as [`WebApiStep::Session`] while the present session still works.
     RenewSession,
-    /// `GET sso/validate`, OAuth 2.0 only.
-    Validate,
-    /// `POST iserver/auth/status` of a session that is thought to be usable.
-    Status,
-    /// The same while it is not.
-    Look,
-    /// `GET iserver/accounts`, where the kind of the account is to be known and nothing else tells it.
-    Accounts,
-    /// `POST iserver/auth/ssodh/init` that throws nobody out.
-    Init,
-    /// `POST iserver/auth/ssodh/init` that does.
-    TakeOver,
-    /// `POST tickle`.
-    Tickle,
-    /// `POST logout`.
-    Logout,
+    /// What sessions at a gateway have as well.
+    #[serde(untagged)]
+    Call(Call),
+}
+
+impl From<Call> for WebApiStep {
+    fn from(call: Call) -> Self {
+        Self::Call(call)
+    }
 }
 
 impl WebApiStep {
-    /// Tells whether the step asks for a token, so that its answer is judged as one.
-    pub(super) const fn is_login(self) -> bool {
-        matches!(self, Self::Token | Self::Session | Self::Renew | Self::RenewSession)
+    /// Returns the call that the step makes with a token; none where it asks for one.
+    pub(super) const fn call(self) -> Option<Call> {
+        if let Self::Call(call) = self { Some(call) } else { None }
     }
 
     /// Tells whether the step asks for a session, with OAuth 2.0's first token.
@@ -54,27 +47,11 @@ impl WebApiStep {
     pub(super) const fn renews(self) -> bool {
         matches!(self, Self::Renew | Self::RenewSession)
     }
-
-    /// Tells whether the step asks for the flags of the brokerage session.
-    pub(super) const fn is_status(self) -> bool {
-        matches!(self, Self::Status | Self::Look)
-    }
-
-    /// Tells whether the step opens the brokerage session.
-    pub(super) const fn is_init(self) -> bool {
-        matches!(self, Self::Init | Self::TakeOver)
-    }
 }
 
 impl WebApiStep {
     /// Gives the rule of the step; `remote` tells whether the key that signs a login is kept elsewhere.
     pub(super) const fn rule(self, remote: bool) -> &'static Rule {
-        // IBKR aborts what takes longer than 10 s.
-        const BASE: Rule = Rule::new("status").timeout(Duration::from_secs(12)).backoff(Backoff::new(
-            Duration::from_secs(2),
-            Duration::from_secs(30),
-            10,
-        ));
         // A handshake whose answer got lost left a token that nobody knows: the next one is made anew.
         // The pace counts between handshakes, too, where each token is refused by the call that follows.
         const TOKEN: Rule = Rule { name: "token", ..BASE }
@@ -91,15 +68,6 @@ impl WebApiStep {
         // One that got lost is not followed by another at once: there is an hour at least.
         const REMOTE_RENEW: Rule = RENEW.replay(Replay::Never).escalates().min_interval(RENEWAL.first);
         const REMOTE_RENEW_SESSION: Rule = Rule { name: "renew-session", ..REMOTE_RENEW }.opens();
-        // One a minute is allowed; a second more, since the server's minute is not ours.
-        const VALIDATE: Rule = Rule { name: "validate", ..BASE }.min_interval(Duration::from_secs(61));
-        const STATUS: Rule = BASE;
-        const LOOK: Rule = Rule { name: "look", ..BASE }.phase(Phase::Opening);
-        const ACCOUNTS: Rule = Rule { name: "accounts", ..BASE };
-        const INIT: Rule = Rule { name: "init", ..BASE }.phase(Phase::Opening).replay(Replay::Probe).opens();
-        const TAKE_OVER: Rule = Rule { name: "take-over", ..INIT };
-        const TICKLE: Rule = Rule { name: "tickle", ..BASE }.min_interval(TICKLE_INTERVAL);
-        const LOGOUT: Rule = Rule { name: "logout", ..BASE }.phase(Phase::LoggingOut);
         match self {
             Self::Token if remote => &REMOTE_TOKEN,
             Self::Token => &TOKEN,
@@ -109,14 +77,7 @@ impl WebApiStep {
             Self::Renew => &RENEW,
             Self::RenewSession if remote => &REMOTE_RENEW_SESSION,
             Self::RenewSession => &RENEW_SESSION,
-            Self::Validate => &VALIDATE,
-            Self::Status => &STATUS,
-            Self::Look => &LOOK,
-            Self::Accounts => &ACCOUNTS,
-            Self::Init => &INIT,
-            Self::TakeOver => &TAKE_OVER,
-            Self::Tickle => &TICKLE,
-            Self::Logout => &LOGOUT,
+            Self::Call(call) => call.rule(),
         }
     }
 }

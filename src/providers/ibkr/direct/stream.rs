@@ -5,6 +5,7 @@ use http::header::COOKIE;
 
 use super::{OAuth, WebApi, WebApiState, WebApiToken};
 use crate::provider::{Cx, Observed, Unauthorized};
+use crate::providers::ibkr::inner::Outer;
 use crate::providers::ibkr::wire::{bare_session_cookie, session_frame};
 use crate::providers::ibkr::{Tier, stream};
 use crate::{Secret, Streams};
@@ -24,7 +25,7 @@ impl Streams for WebApi {
         let (Some(token), false) = (&state.token, state.doubted || !self.may_use(state)) else {
             return Err(not_ready);
         };
-        let session = state.live.as_ref().and_then(|live| live.session.as_ref()).ok_or(not_ready)?;
+        let session = state.inner.live.as_ref().and_then(|live| live.session.as_ref()).ok_or(not_ready)?;
         let query = match (&self.oauth, token) {
             (OAuth::V1a(oauth), WebApiToken::Live(_)) => [("oauth_token", oauth.access_token())],
             (OAuth::V2(_), WebApiToken::Bearer(bearer)) => [("bearer_token", bearer.expose())],
@@ -38,6 +39,6 @@ impl Streams for WebApi {
     }
 
     fn observe_stream(&self, cx: &mut Cx<'_, WebApiState>, frame: &[u8]) -> Observed {
-        stream::observed(cx.state.brokerage.ready, frame)
+        stream::observed(cx.state.inner.brokerage.ready, frame)
     }
 }

@@ -1,6 +1,7 @@
 //! Getting tokens: the steps before the first call, and their renewal.
 
 use super::super::Refusal;
+use super::super::inner::{Call, Judge};
 use super::super::keys::SignatureKey;
 use super::super::oauth1a::{self, HandshakeError, SignError};
 use super::super::oauth2::{Bearer, TokenError};
@@ -60,7 +61,7 @@ impl WebApi {
             match Refusal::of(response) {
                 // Problem documents of OAuth 2.0 are read below.
                 None | Some(Refusal::BadRequest | Refusal::Forbidden | Refusal::ErrorInside) => {}
-                Some(refusal) => return self.refused(cx, step, refusal),
+                Some(refusal) => return Judge::new(self, cx).refused_token(step, refusal),
             }
         }
         match &self.oauth {
@@ -113,12 +114,12 @@ impl WebApi {
     fn enter(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, token: WebApiToken) -> Verdict<WebApiStep> {
         let account = self.account();
         cx.state.enter(cx.now, token, &cx.entropy, account);
-        // The stream's id came with a tickle of the session before.
-        if let Some(live) = cx.state.live.as_mut().filter(|_| !step.renews()) {
+        let live = cx.state.inner.live.get_or_insert_default();
+        live.paper = self.known_paper().or(live.paper);
+        if !step.renews() {
+            // The stream's id came with a tickle of the session before.
             live.session = None;
-        }
-        if let (Some(paper), Some(live)) = (self.known_paper(), &mut cx.state.live) {
-            live.paper = Some(paper);
+            cx.state.inner.admitted = None;
         }
         cx.tell(Fact::NewTokens);
         // Nothing is opened, and nobody thrown out, for an account that is not the expected one.
@@ -128,9 +129,9 @@ impl WebApi {
         cx.tell(Fact::Usable(true));
         // The brokerage session may outlive a token, so what is there is looked at before an init.
         Verdict::next(match &self.oauth {
-            _ if cx.state.brokerage.ready && step.renews() => WebApiStep::Status,
-            OAuth::V2(_) if !step.renews() => WebApiStep::Validate,
-            _ => WebApiStep::Look,
+            OAuth::V2(_) if !step.renews() => Call::Validate.into(),
+            _ if step.renews() => cx.state.inner.probe().into(),
+            _ => Call::Look.into(),
         })
     }
 
@@ -156,9 +157,9 @@ impl WebApi {
 
     /// Makes no further use of the present token.
     pub(super) fn distrust(&self, cx: &mut Cx<'_, WebApiState>) {
-        cx.state.brokerage.doubt(cx.now);
+        cx.state.inner.brokerage.doubt(cx.now);
         cx.tell(Fact::Doubt(Cause::Status(401)));
-        cx.state.validated = None;
+        cx.state.inner.validated = None;
         // Calls of the user's own would be refused as well.
         cx.state.doubted = true;
         cx.tell(Fact::Usable(false));
@@ -172,17 +173,9 @@ impl WebApi {
         cx.state.opened || cx.state.refused < REFUSED
     }
 
-    /// Tells whether the account is known not to be the expected one.
-    pub(super) fn is_foreign(&self, state: &WebApiState) -> bool {
-        let paper = state.live.as_ref().and_then(|live| live.paper);
-        self.expect.admits_kind(paper) == Some(false)
-    }
-
-    /// Tells whether calls may be made: a session that was stored under another expectation may be of another account, as
-    /// the next look finds out.
-    pub(super) fn may_use(&self, state: &WebApiState) -> bool {
-        let paper = state.live.as_ref().and_then(|live| live.paper);
-        self.expect.admits_kind(paper) == Some(true)
+    /// Reports whether the account is known not to be the expected one.
+    fn is_foreign(&self, state: &WebApiState) -> bool {
+        self.settings.expect.admits_kind(state.inner.paper()) == Some(false)
     }
 
     pub(super) fn known_paper(&self) -> Option<bool> {
@@ -202,7 +195,7 @@ impl WebApi {
 
 /// Tells why an opening is refused, in the words of its owner.
 fn denial(api: &WebApi, cx: &Cx<'_, WebApiState>, reason: oauth1a::Refusal) -> Denial {
-    refusal_to_denial(reason, api.region.next_midnight(cx.now))
+    refusal_to_denial(reason, api.settings.region.next_midnight(cx.now))
 }
 
 /// Tells what a refusal means for its owner; new keys are live after the next midnight.

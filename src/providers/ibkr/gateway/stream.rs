@@ -5,6 +5,7 @@ use http::header::COOKIE;
 
 use super::{Gateway, GatewayState};
 use crate::provider::{Cx, Observed, Unauthorized};
+use crate::providers::ibkr::inner::Outer;
 use crate::providers::ibkr::wire::{session_cookie, session_frame};
 use crate::providers::ibkr::{Tier, stream};
 use crate::{Secret, Streams};
@@ -14,7 +15,7 @@ impl Streams for Gateway {
     ///
     /// The id in it comes with the first tickle, which leaves right after the opening.
     fn authorize_stream(&self, cx: &mut Cx<'_, GatewayState>) -> Result<(Request<()>, Option<Secret>), Unauthorized> {
-        let live = cx.state.live.as_ref().filter(|_| self.may_use(cx.state));
+        let live = cx.state.inner.live.as_ref().filter(|_| self.may_use(cx.state));
         let not_ready = Unauthorized::NotReady(Some(Tier::Sso.code()));
         let session = live.and_then(|live| live.session.as_ref()).ok_or(not_ready)?;
         let cookie = session_cookie(session.expose()).ok_or(Unauthorized::Unsignable("session"))?;
@@ -24,6 +25,6 @@ impl Streams for Gateway {
     }
 
     fn observe_stream(&self, cx: &mut Cx<'_, GatewayState>, frame: &[u8]) -> Observed {
-        stream::observed(cx.state.brokerage.ready, frame)
+        stream::observed(cx.state.inner.brokerage.ready, frame)
     }
 }

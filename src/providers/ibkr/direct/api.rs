@@ -1,0 +1,98 @@
+//! What is configured of a direct session, and how its calls are signed.
+
+use core::time::Duration;
+
+use http::request::Parts;
+
+use super::host::{self, Hosts};
+use super::{OAuth, WebApiState, WebApiToken};
+use crate::provider::{Entropy, Unauthorized};
+use crate::providers::ibkr::inner::Settings;
+use crate::providers::ibkr::oauth1a::{SignError, Signer};
+use crate::providers::ibkr::wire::Endpoints;
+use crate::providers::ibkr::{Region, Takeover, Tier};
+use crate::{BaseUrl, Timestamp, UrlError};
+
+/// The Web API, direct.
+#[derive(Debug)]
+pub struct WebApi {
+    pub(super) oauth: OAuth,
+    pub(super) hosts: Hosts,
+    pub(super) root: BaseUrl,
+    pub(super) settings: Settings,
+}
+
+impl WebApi {
+    /// Takes the base URL, `https://api.ibkr.com/v1/api`, and an [`OAuth1a`] or [`OAuth2`].
+    ///
+    /// # Errors
+    /// [`UrlError`] where the base's path has characters that no URL may have.
+    pub fn new(base: &BaseUrl, oauth: impl Into<OAuth>) -> Result<Self, UrlError> {
+        Ok(Self {
+            oauth: oauth.into(),
+            hosts: Hosts::new(base)?,
+            root: host::root(base)?,
+            settings: Settings::default(),
+        })
+    }
+
+    /// Sets the region whose midnight ends brokerage sessions and makes new keys live; New York otherwise.
+    #[must_use]
+    pub fn region(mut self, region: Region) -> Self {
+        self.settings.region = region;
+        self
+    }
+
+    /// Sets whether another client may be thrown out; a need asks otherwise.
+    #[must_use]
+    pub fn takeover(mut self, takeover: Takeover) -> Self {
+        self.settings.takeover = takeover;
+        self
+    }
+
+    /// Sets whether the account must be one with play money, or must not.
+    #[must_use]
+    pub fn expect_paper(mut self, paper: bool) -> Self {
+        self.settings.expect.paper = Some(paper);
+        self
+    }
+
+    /// Sets how often the session is kept alive, from 1.1 s to 4 min, as at the [gateway](super::Gateway::tickle).
+    #[must_use]
+    pub fn tickle(mut self, every: Duration) -> Self {
+        self.settings.set_tickle(every);
+        self
+    }
+
+    /// Gives the operations of the host that is called now.
+    pub(super) fn api(&self, state: &WebApiState) -> &Endpoints {
+        self.hosts.of(state.host)
+    }
+
+    pub(super) fn sign(
+        &self,
+        state: &WebApiState,
+        parts: &mut Parts,
+        body: &[u8],
+        now: Timestamp,
+        entropy: &Entropy<'_>,
+    ) -> Result<(), Unauthorized> {
+        let signed = match (&self.oauth, &state.token) {
+            (OAuth::V1a(oauth), Some(WebApiToken::Live(token))) => {
+                let signer = Signer { consumer: &oauth.consumer, access_token: oauth.access_token(), token };
+                signer.sign(parts, body, now, entropy)
+            }
+            (OAuth::V2(_), Some(WebApiToken::Bearer(bearer))) => bearer.authorize(parts),
+            _ => return Err(Unauthorized::NotReady(Some(Tier::Sso.code()))),
+        };
+        signed.map_err(|error| Unauthorized::Unsignable(what(error)))
+    }
+}
+
+/// Names the part of a request that cannot be signed.
+pub(super) const fn what(error: SignError) -> &'static str {
+    match error {
+        SignError::Malformed(what) | SignError::Uri(what) => what,
+        SignError::Signature => "the signature key",
+    }
+}

@@ -1,0 +1,372 @@
+//! What follows from the answers of an open outer tier.
+
+use core::time::Duration;
+
+use super::table::{Next, leads_to};
+use super::{Call, Inner, Outer, TICKLE, TICKLE_BOUNDS};
+use crate::provider::{Ask, Cx, Fact, Observed, Spent, Verdict, When};
+use crate::providers::ibkr::account::{Counted, is_paper};
+use crate::providers::ibkr::brokerage::{ESTABLISHING, LOOK, Move};
+use crate::providers::ibkr::wire::{Accounts, Flags, Logout, LogoutOutcome, Pulse, Validate};
+use crate::providers::ibkr::{Refusal, Standing, Tier};
+use crate::wire::json;
+use crate::{Because, CloseReason, Denial, NeedKind, Response, Timestamp};
+
+/// After so long without a tickle the brokerage session may be gone: the page says 5 minutes and 6.
+const IDLE: Duration = Duration::from_secs(5 * 60);
+
+/// How long a 429 keeps the address in the penalty box: IBKR's page says 15 minutes, newer texts 10.
+pub(in super::super) const PENALTY: Duration = Duration::from_secs(15 * 60);
+
+/// How long after midnight the session is looked at.
+const AFTER_MIDNIGHT: Duration = Duration::from_secs(5);
+
+/// Makes sense of answers, for a session with this outer tier.
+pub(in super::super) struct Judge<'j, 'c, O: Outer> {
+    pub(in super::super) outer: &'j O,
+    pub(in super::super) cx: &'j mut Cx<'c, O::State>,
+}
+
+impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
+    pub(in super::super) const fn new(outer: &'j O, cx: &'j mut Cx<'c, O::State>) -> Self {
+        Self { outer, cx }
+    }
+
+    /// Makes sense of the answer to a step, which makes this call.
+    pub(in super::super) fn answer(mut self, step: O::Step, call: Call, response: Response<'_>) -> Verdict<O::Step> {
+        self.outer.note_midnight(self.cx);
+        if call == Call::Logout {
+            return self.logged_out(step, response);
+        }
+        // Bodies are read once: where the status is a success, the fields tell whether it is one. A web
+        // page has none.
+        if !response.status.is_success() {
+            let refusal = Refusal::of(response).unwrap_or(Refusal::Foreign);
+            if call.is_status()
+                && let Some(verdict) = self.inner().by_get.refused(step, response.status, refusal)
+            {
+                return verdict;
+            }
+            return self.refused(step, call, refusal);
+        }
+        match call {
+            Call::Tickle => self.tickled(step, response),
+            Call::Validate | Call::Accounts => match Refusal::of(response) {
+                Some(refusal) => self.refused(step, call, refusal),
+                None if call == Call::Validate => self.validated(response),
+                None => self.counted(step, response),
+            },
+            _ => self.flagged(step, call, response),
+        }
+    }
+
+    /// Makes sense of what a call of the user's own got.
+    pub(in super::super) fn observed(self, response: Response<'_>) -> Observed {
+        // Bodies of successes are the user's own, and may be large.
+        if response.status.is_success() {
+            return Observed::Nothing;
+        }
+        match Refusal::of(response) {
+            Some(Refusal::PenaltyBox) => {
+                self.cx.tell(Fact::Penalty(PENALTY));
+                Observed::Nothing
+            }
+            Some(refusal) if refusal.doubts().is_some() || self.outer.minds(self.cx.state, refusal) => Observed::Doubt,
+            _ => Observed::Nothing,
+        }
+    }
+
+    /// Goes on after the owner's word that somebody may be thrown out.
+    pub(in super::super) fn consented(self) -> Verdict<O::Step> {
+        let brokerage = &mut self.cx.state.as_mut().brokerage;
+        // One consent is one takeover, however often it is given before it is used.
+        brokerage.granted = 1;
+        let rival = brokerage.rival;
+        let first = self.outer.consented(self.cx.state);
+        Verdict::next(
+            first.unwrap_or_else(|| if rival { Call::TakeOver.into() } else { self.cx.state.as_ref().probe().into() }),
+        )
+    }
+
+    fn inner(&mut self) -> &mut Inner {
+        self.cx.state.as_mut()
+    }
+
+    fn flagged(mut self, step: O::Step, call: Call, response: Response<'_>) -> Verdict<O::Step> {
+        let Some(flags) = json::<Flags<'_>>(response.body) else {
+            return self.not_json(step, call, response);
+        };
+        if let Some(error) = flags.error() {
+            return self.refused(step, call, Refusal::inside(error));
+        }
+        if call.is_status() {
+            self.inner().by_get.answered();
+        }
+        let standing = if call.is_init() { Standing::of_init(&flags) } else { Standing::of(&flags) };
+        self.weigh(&flags, standing)
+    }
+
+    fn tickled(mut self, step: O::Step, response: Response<'_>) -> Verdict<O::Step> {
+        // The older specifications have a void answer, which proves neither life nor death.
+        if response.body.trim_ascii().is_empty() {
+            return Verdict::next(Call::Status.into());
+        }
+        let Some(pulse) = json::<Pulse<'_>>(response.body) else {
+            return self.not_json(step, Call::Tickle, response);
+        };
+        if let Some(error) = pulse.error() {
+            return self.refused(step, Call::Tickle, Refusal::inside(error));
+        }
+        if let (Some(session), Some(live)) = (&pulse.session, &mut self.inner().live)
+            && !live.session.as_ref().is_some_and(|known| known.matches(session.expose()))
+        {
+            let another = live.session.replace(session.to_secret()).is_some();
+            live.user_id = pulse.user_id.or(live.user_id);
+            if another {
+                self.outer.relogged(self.cx);
+            }
+        }
+        match pulse.flags() {
+            Some(flags) => self.weigh(flags, Standing::of(flags)),
+            // The block may be missing; the status has the flags then.
+            None if pulse.session.is_some() => Verdict::next(Call::Status.into()),
+            None => Verdict::Unreadable("a tickle answers with session or iserver"),
+        }
+    }
+
+    /// Makes sense of flags, wherever they came from.
+    fn weigh(mut self, flags: &Flags<'_>, standing: Standing) -> Verdict<O::Step> {
+        let now = self.cx.now;
+        self.inner().met |= standing != Standing::Unknown;
+        // Only with a login are there a back end and a verdict on it.
+        let login = flags.connected == Some(true) || flags.authenticated == Some(true);
+        if let Some(first) = self.outer.flagged(self.cx, login) {
+            return first;
+        }
+        let sso = self.lives(Tier::Brokerage);
+        let takeover = self.outer.settings().takeover;
+        let brokerage = &mut self.inner().brokerage;
+        let was_ready = brokerage.ready;
+        let mut told = None;
+        let next = brokerage.weigh(now, takeover, flags, standing, sso, &mut |event| told = Some(event));
+        let stuck = brokerage.stuck(standing, next);
+        if let Some(event) = told {
+            self.cx.tell(Fact::Tell(event));
+        }
+        if let Some(stuck) = stuck {
+            self.cx.tell(Fact::Stuck(stuck));
+        }
+        match next {
+            // What was usable a moment ago is looked at once more at once, which also tells the phase.
+            Move::Look(after) if was_ready && after > ESTABLISHING => Verdict::next(Call::Look.into()),
+            next => self.follow(next),
+        }
+    }
+
+    fn follow(self, next: Move) -> Verdict<O::Step> {
+        match next {
+            Move::Use => self.admit(),
+            Move::Look(after) => Verdict::Next { step: Call::Look.into(), after },
+            Move::CheckSso => self.outer.find_out(self.cx),
+            Move::Init => Verdict::next(Call::Init.into()),
+            Move::TakeOver => Verdict::next(Call::TakeOver.into()),
+            Move::Ask => Ask::new(NeedKind::Takeover, Because::Rival).poll(Call::Look.into(), LOOK).into(),
+            Move::Yield => Verdict::Close(CloseReason::Rival),
+            Move::Puzzle => Verdict::Unreadable("the flags of a brokerage session are missing"),
+        }
+    }
+
+    /// The brokerage session is usable: is it the expected account's?
+    fn admit(self) -> Verdict<O::Step> {
+        let settings = self.outer.settings();
+        match settings.expect.admits_kind(self.cx.state.as_ref().paper()) {
+            Some(true) => {}
+            Some(false) => return Verdict::Close(CloseReason::Denied(Denial::WrongAccount)),
+            // Some answers lack the kind of the login; the list of accounts has it.
+            None => return Verdict::next(Call::Accounts.into()),
+        }
+        let now = self.cx.now;
+        let inner = self.cx.state.as_mut();
+        let admitted = *inner.admitted.get_or_insert(now);
+        let midnight = inner.brokerage.midnight.map(|midnight| (Call::Status.into(), midnight + AFTER_MIDNIGHT));
+        // The first tickle brings the stream's key, or the next one does. One that was sent by a program which crashed and
+        // was started again must be a second old.
+        let has_stream = inner.live.get_or_insert_default().session.is_some();
+        let stream =
+            (!has_stream && now.since(admitted) < TICKLE).then_some((Call::Tickle.into(), admitted + TICKLE_BOUNDS.0));
+        let (own, expires) = self.outer.admitted(self.cx);
+        let first: Option<(O::Step, Timestamp)> =
+            [stream, own, midnight].into_iter().flatten().min_by_key(|(_, at)| *at);
+        Verdict::Active {
+            keepalive: Some((Call::Tickle.into(), settings.tickle)),
+            renew: first.map(|(step, at)| (step, When::At(at))),
+            expires: Some(match expires.filter(|at| *at > now && at.since(now) < IDLE) {
+                Some(at) => When::At(at),
+                None => When::In(IDLE),
+            }),
+        }
+    }
+
+    fn validated(mut self, response: Response<'_>) -> Verdict<O::Step> {
+        let validate = json::<Validate<'_>>(response.body);
+        let Some((validate, result)) = validate.and_then(|validate| validate.result.map(|result| (validate, result)))
+        else {
+            let without = self.outer.unvalidated(self.cx);
+            return without.unwrap_or(Verdict::Unreadable("sso/validate answers with RESULT"));
+        };
+        if !result {
+            return self.outer.no_login(self.cx);
+        }
+        let now = self.cx.now;
+        let inner = self.inner();
+        inner.met = true;
+        inner.validated = Some(now);
+        let first = inner.live.is_none();
+        let live = inner.live.get_or_insert_default();
+        live.user_id = validate.user_id.or(live.user_id);
+        live.user = validate.user_name.as_deref().map(Box::from);
+        live.paper = is_paper(&validate).or(live.paper);
+        let paper = live.paper;
+        let expect = &self.outer.settings().expect;
+        let admitted = if expect.admits_user(&validate) { expect.admits_kind(paper) } else { Some(false) };
+        self.outer.validated(self.cx, admitted, first);
+        match admitted {
+            Some(false) => Verdict::Close(CloseReason::Denied(Denial::WrongAccount)),
+            _ if self.inner().brokerage.ready => self.admit(),
+            _ => Verdict::next(Call::Look.into()),
+        }
+    }
+
+    fn counted(mut self, step: O::Step, response: Response<'_>) -> Verdict<O::Step> {
+        let Some(accounts) = json::<Accounts<'_>>(response.body) else {
+            return self.not_json(step, Call::Accounts, response);
+        };
+        match Counted::of(&accounts) {
+            Counted::Paper(paper) => {
+                self.inner().live.get_or_insert_default().paper = Some(paper);
+                self.admit()
+            }
+            Counted::Empty => Verdict::unavailable(),
+            Counted::Untold => Verdict::Unreadable("nothing tells whether the account is a paper one"),
+        }
+    }
+
+    /// Goes on without an answer of `sso/validate` where it can; else the answer is what it would be to any step.
+    fn go_without(self, step: O::Step, refusal: Refusal) -> Verdict<O::Step> {
+        match self.outer.unvalidated(self.cx) {
+            Some(verdict) => verdict,
+            None => self.refused_as(step, None, refusal),
+        }
+    }
+
+    fn not_json(mut self, step: O::Step, call: Call, response: Response<'_>) -> Verdict<O::Step> {
+        match Refusal::of(response) {
+            Some(refusal) => self.refused(step, call, refusal),
+            // Empty bodies come with restarts.
+            None if response.body.is_empty() && self.inner().met => self.refused(step, call, Refusal::Aborted),
+            None => Verdict::Unreadable("IBKR answers with a JSON object"),
+        }
+    }
+
+    /// Follows an error answer to a step.
+    fn refused(self, step: O::Step, call: Call, refusal: Refusal) -> Verdict<O::Step> {
+        self.refused_as(step, Some(call), refusal)
+    }
+
+    /// Follows an error answer to a step that asks for a token.
+    pub(in super::super) fn refused_token(self, step: O::Step, refusal: Refusal) -> Verdict<O::Step> {
+        self.refused_as(step, None, refusal)
+    }
+
+    fn refused_as(mut self, step: O::Step, call: Option<Call>, refusal: Refusal) -> Verdict<O::Step> {
+        match leads_to(refusal, call, self.inner().met) {
+            Next::Wait => {
+                self.cx.tell(Fact::Penalty(PENALTY));
+                Verdict::unavailable()
+            }
+            Next::Move => match (self.outer.moves(self.cx, step), call) {
+                (Some(verdict), _) => verdict,
+                // It was seen right after a logout, too.
+                (None, Some(Call::Init | Call::TakeOver)) => self.look_later(),
+                (None, Some(Call::Validate)) => self.go_without(step, Refusal::ErrorInside),
+                (None, _) => Verdict::unavailable(),
+            },
+            Next::Again => Verdict::unavailable(),
+            Next::Later => Verdict::Retry { after: None, answer: Spent::Judged },
+            Next::Deny => Verdict::Close(CloseReason::Denied(Denial::IpNotAllowed)),
+            Next::NoLogin => self.outer.no_login(self.cx),
+            Next::Doubt(tier) => self.doubted(call, refusal, tier),
+            Next::LookLater => {
+                if refusal.doubts().is_some() {
+                    self.cx.tell(Fact::Doubt(refusal.cause()));
+                }
+                self.look_later()
+            }
+            Next::GoWithout => self.go_without(step, refusal),
+            Next::Unreadable(why) => Verdict::Unreadable(why),
+        }
+    }
+
+    /// What an init did is seen by looking; the init itself waits its turn.
+    fn look_later(mut self) -> Verdict<O::Step> {
+        // One may fail by chance.
+        if self.inner().brokerage.is_stuck(2) {
+            self.cx.tell(Fact::Stuck(true));
+        }
+        Verdict::Next { step: Call::Look.into(), after: LOOK }
+    }
+
+    /// Follows an answer that casts doubt on a tier.
+    fn doubted(mut self, call: Option<Call>, refusal: Refusal, tier: Tier) -> Verdict<O::Step> {
+        let now = self.cx.now;
+        let was_ready = self.inner().brokerage.ready;
+        self.inner().brokerage.doubt(now);
+        self.cx.tell(Fact::Doubt(refusal.cause()));
+        if let Some(verdict) = self.outer.doubted(self.cx, refusal, tier) {
+            return verdict;
+        }
+        // Tickles fail now and then while all is well: what was usable a moment ago is looked at at once.
+        if was_ready && call == Some(Call::Tickle) {
+            return Verdict::next(Call::Look.into());
+        }
+        // A 401 may be one of the brokerage tier alone: the outer one is asked before a login is thrown away.
+        if !self.lives(tier) {
+            return self.outer.find_out(self.cx);
+        }
+        let takeover = self.outer.settings().takeover;
+        let next = self.inner().brokerage.open(now, takeover);
+        if matches!(next, Move::Look(_)) && self.inner().brokerage.is_stuck(1) {
+            self.cx.tell(Fact::Stuck(true));
+        }
+        self.follow(next)
+    }
+
+    /// Reports whether the outer tier is known to live, against a doubt of this tier.
+    fn lives(&self, doubted: Tier) -> bool {
+        self.outer.is_proven_by_calls() || self.cx.state.as_ref().is_sso_alive(self.cx.now, doubted)
+    }
+
+    fn logged_out(self, step: O::Step, response: Response<'_>) -> Verdict<O::Step> {
+        let done = |confirmed| Verdict::Close(CloseReason::LoggedOut { confirmed });
+        let Some(refusal) = Refusal::of(response) else {
+            return match json::<Logout<'_>>(response.body).and_then(|logout| logout.outcome()) {
+                Some(LogoutOutcome::Ended) => done(true),
+                Some(LogoutOutcome::LivesOn) => Verdict::unavailable(),
+                None => Verdict::Unreadable("a logout answers with status"),
+            };
+        };
+        match refusal {
+            Refusal::PenaltyBox => {
+                self.cx.tell(Fact::Penalty(PENALTY));
+                Verdict::unavailable()
+            }
+            Refusal::Gone => {
+                self.outer.moves(self.cx, step).unwrap_or(Verdict::Retry { after: None, answer: Spent::Judged })
+            }
+            refusal => match self.outer.is_over(self.cx, response, refusal) {
+                Some(certain) => done(certain),
+                None => Verdict::Retry { after: None, answer: Spent::Judged },
+            },
+        }
+    }
+}

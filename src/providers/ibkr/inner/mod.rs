@@ -1,0 +1,231 @@
+//! The inner tier, the same behind a gateway and direct: one judge of all answers, and what it knows.
+//!
+//! ```text
+//!             ┌─ flags ──▶ Standing ──▶ Brokerage::weigh ──▶ Move ─┐
+//!  answer ──▶ │                                                    ├──▶ Verdict
+//!             └─ error ──▶ Refusal ───▶ table::leads_to ───▶ Next ─┘
+//! ```
+//!
+//! Where the two kinds of session differ is how a login comes about and how calls are authorized: [`Outer`].
+
+mod call;
+mod judge;
+mod table;
+
+use core::time::Duration;
+
+use http::header::{ACCEPT, CONTENT_LENGTH, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderValue, Method};
+use serde::{Deserialize, Serialize};
+
+pub use self::call::Call;
+pub(super) use self::call::{BASE, TICKLE_BOUNDS, VALIDATE_INTERVAL};
+pub(super) use self::judge::{Judge, PENALTY};
+use super::account::Expect;
+use super::brokerage::Brokerage;
+use super::method::ByGet;
+use super::{Refusal, Region, Takeover, Tier, wire};
+use crate::provider::{Cx, Fact, Target, Unauthorized, Verdict};
+use crate::{BaseUrl, Event, Response, Secret, Timestamp};
+
+/// How often a session is kept alive: IBKR's page says about once a minute, and at most every 5.
+const TICKLE: Duration = Duration::from_secs(60);
+
+/// How long an answer of `sso/validate` is believed against doubts of the inner tier; it may be asked once a minute.
+const BELIEVED: Duration = Duration::from_secs(90);
+
+/// How long it is believed against doubts of the outer tier itself: they led to it a moment ago.
+const BELIEVED_AGAINST: Duration = Duration::from_secs(20);
+
+/// What a user may configure of either kind of session.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) region: Region,
+    pub(super) takeover: Takeover,
+    pub(super) expect: Expect,
+    tickle: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { region: Region::default(), takeover: Takeover::default(), expect: Expect::default(), tickle: TICKLE }
+    }
+}
+
+impl Settings {
+    pub(super) fn set_tickle(&mut self, every: Duration) {
+        self.tickle = every.clamp(TICKLE_BOUNDS.0, TICKLE_BOUNDS.1);
+    }
+}
+
+/// What either kind of session knows.
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
+#[serde(default)]
+pub(super) struct Inner {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live: Option<Live>,
+    pub(super) brokerage: Brokerage,
+    /// When `sso/validate` last said that the login lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) validated: Option<Timestamp>,
+    /// When this login was usable first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) admitted: Option<Timestamp>,
+    /// Whether the server has shown that it is IBKR's.
+    pub(super) met: bool,
+    /// Whether the status is asked for by GET, where POST was refused.
+    #[serde(skip_serializing_if = "ByGet::is_unknown")]
+    pub(super) by_get: ByGet,
+}
+
+impl Inner {
+    /// Returns the call that finds out how the brokerage session stands.
+    pub(super) const fn probe(&self) -> Call {
+        if self.brokerage.ready { Call::Status } else { Call::Look }
+    }
+
+    /// Reports whether `sso/validate` said lately enough that the login lives, against a doubt of this tier.
+    pub(super) fn is_sso_alive(&self, now: Timestamp, doubted: Tier) -> bool {
+        let within = if doubted == Tier::Sso { BELIEVED_AGAINST } else { BELIEVED };
+        self.live.is_some() && is_recent(self.validated, now, within)
+    }
+
+    /// Returns whether the account trades with play money, where that is known.
+    pub(super) fn paper(&self) -> Option<bool> {
+        self.live.as_ref().and_then(|live| live.paper)
+    }
+}
+
+pub(super) fn is_recent(at: Option<Timestamp>, now: Timestamp, within: Duration) -> bool {
+    at.is_some_and(|at| at <= now && now.since(at) < within)
+}
+
+/// What an open session has.
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Live {
+    /// The user's number. The first tickle of a gateway has it, and `sso/validate`.
+    pub user_id: Option<u64>,
+    /// The user's name, not with OAuth 1.0a. A gateway is asked a minute after the opening, since that may be done once a
+    /// minute.
+    pub user: Option<Box<str>>,
+    /// Whether the account trades with play money, where that is known.
+    pub paper: Option<bool>,
+    /// The id with which the stream is opened, known after the first tickle.
+    #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
+    pub session: Option<Secret>,
+    /// When the present token ends, of a direct session; it is renewed one to three hours before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+}
+
+/// The outer tier of a session: how a login comes about, how it ends, and how calls are authorized by it.
+pub(super) trait Outer: Sized {
+    /// The requests of the session.
+    type Step: Copy + PartialEq + From<Call>;
+    /// What it knows.
+    type State: AsRef<Inner> + AsMut<Inner>;
+
+    /// Returns what was configured.
+    fn settings(&self) -> &Settings;
+
+    /// Reports whether any answer to an authorized call proves that the outer tier lives, so that nothing else has to.
+    fn is_proven_by_calls(&self) -> bool;
+
+    /// Reports whether calls of the user's own may be made with the login.
+    fn may_use(&self, state: &Self::State) -> bool;
+
+    /// Takes note of flags, which come with a login where `login` says so; returns what has to be found out before
+    /// anything is opened with it.
+    fn flagged(&self, cx: &mut Cx<'_, Self::State>, login: bool) -> Option<Verdict<Self::Step>>;
+
+    /// Takes note that `sso/validate` proves the login; `admitted` tells whether it is the expected one, where that is
+    /// known, and `first` whether it is another one than before.
+    fn validated(&self, cx: &mut Cx<'_, Self::State>, admitted: Option<bool>, first: bool);
+
+    /// Takes note that a tickle tells of another login than before, which may be another user's.
+    fn relogged(&self, cx: &mut Cx<'_, Self::State>) {
+        let _ = cx;
+    }
+
+    /// Goes on without an answer of `sso/validate`, where none is needed.
+    fn unvalidated(&self, cx: &mut Cx<'_, Self::State>) -> Option<Verdict<Self::Step>>;
+
+    /// Finds out whether the outer tier lives.
+    fn find_out(&self, cx: &mut Cx<'_, Self::State>) -> Verdict<Self::Step>;
+
+    /// Goes on after an answer that says that nobody is logged in.
+    fn no_login(&self, cx: &mut Cx<'_, Self::State>) -> Verdict<Self::Step>;
+
+    /// Goes on after an answer that casts doubt on a tier, where that is no matter of the inner one.
+    fn doubted(&self, cx: &mut Cx<'_, Self::State>, refusal: Refusal, tier: Tier) -> Option<Verdict<Self::Step>>;
+
+    /// Moves to another host, where the session has several.
+    fn moves(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step) -> Option<Verdict<Self::Step>>;
+
+    /// Takes note that the session is usable; returns what the outer tier has to do next, and when it ends, as far as
+    /// known.
+    fn admitted(&self, cx: &mut Cx<'_, Self::State>) -> (Option<(Self::Step, Timestamp)>, Option<Timestamp>);
+
+    /// Says what comes before a takeover that the owner has consented to.
+    fn consented(&self, state: &Self::State) -> Option<Self::Step>;
+
+    /// Reports whether a refused call of the user's own says something about the session, beside what it says about a tier.
+    fn minds(&self, state: &Self::State, refusal: Refusal) -> bool;
+
+    /// Reports whether the refusal of a logout means that the session is over, and whether that is certain.
+    fn is_over(&self, cx: &Cx<'_, Self::State>, response: Response<'_>, refusal: Refusal) -> Option<bool>;
+
+    /// Takes note of a midnight that has passed in the region.
+    fn passed_midnight(&self, cx: &mut Cx<'_, Self::State>) {
+        cx.tell(Fact::Tell(Event::Reset));
+    }
+
+    /// Notes the regional midnight, which is told before anything that follows from it.
+    fn note_midnight(&self, cx: &mut Cx<'_, Self::State>) {
+        if cx.state.as_mut().brokerage.note_midnight(cx.now, self.settings().region) {
+            self.passed_midnight(cx);
+        }
+    }
+
+    /// Notes that a call leaves.
+    fn note_leaving(&self, cx: &mut Cx<'_, Self::State>, call: Call) {
+        self.note_midnight(cx);
+        if call.is_init() {
+            cx.state.as_mut().brokerage.note_init(cx.now, call == Call::TakeOver, cx.entropy);
+        }
+    }
+
+    /// Says where a call of the user's own goes, below this base, and which of the session's calls it repeats.
+    fn goes_to<'a>(&self, base: &'a BaseUrl, path: &str) -> Target<'a, Self::Step> {
+        // `sso/validate` is served only where calls alone prove nothing.
+        let repeats = Call::of_path(path).filter(|call| *call == Call::Tickle || !self.is_proven_by_calls());
+        Target { tier: Some(Tier::of_path(path).code()), repeats: repeats.map(Into::into), ..Target::new(base) }
+    }
+
+    /// Lets a call of the user's own through where its tier is usable, and completes it.
+    ///
+    /// # Errors
+    /// [`Unauthorized::NotReady`] where it is not.
+    fn lets_through(&self, state: &Self::State, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
+        let tier = Tier::of_path(parts.uri.path());
+        if !self.may_use(state) || tier == Tier::Brokerage && !state.as_ref().brokerage.ready {
+            return Err(Unauthorized::NotReady(Some(tier.code())));
+        }
+        complete(parts, body);
+        Ok(())
+    }
+}
+
+/// Adds what the transport in front of IBKR's servers demands of every call.
+fn complete(parts: &mut Parts, body: &[u8]) {
+    let agent = const { HeaderValue::from_static(wire::USER_AGENT) };
+    parts.headers.entry(USER_AGENT).or_insert(agent);
+    parts.headers.entry(ACCEPT).or_insert(wire::JSON);
+    // A POST without a length is answered with 411.
+    if body.is_empty() && matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) {
+        parts.headers.entry(CONTENT_LENGTH).or_insert(const { HeaderValue::from_static("0") });
+    }
+}

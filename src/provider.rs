@@ -66,7 +66,8 @@ pub trait Provider {
     /// Says how to go on with an answer: with the [step](Given::step) that it is for, where nothing else is said.
     ///
     /// The engine keeps the answer in hand until a step that [spends](Rule::spends) it has been judged, and wipes it when the
-    /// session is usable.
+    /// session is usable. Where a step spends several, the next question ([`Verdict::Ask`]) may follow from the answer to the
+    /// last one.
     ///
     /// # Errors
     /// [`Rejection`] where the answer cannot be used; the question stays open.
@@ -254,6 +255,9 @@ pub enum Fact {
     /// The server has accepted the answer of this kind, although the session is not usable yet: earlier refusals
     /// of that kind do not count any more. Where nobody tells, only a usable session shows that it was right.
     Accepted(NeedKind),
+    /// The server has not looked at the answer of this kind, which left beside one that it refused, or on a detour: it stays in
+    /// hand, whatever the verdict on the step says. One that may have been looked at must not be told here: accounts lock.
+    Unspent(NeedKind),
     /// The server made way: steps that [escalate](Rule::escalates) start at their first wait again.
     Progress,
 }

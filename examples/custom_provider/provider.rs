@@ -37,7 +37,7 @@ impl Provider for Door {
 
     fn rule(&self, step: DoorStep) -> &Rule {
         // Three wrong PINs lock the door, so `spends`: one PIN, one request, whatever happens to it.
-        const OPEN: Rule = Rule::new("open").phase(Phase::LoggingIn).spends(NeedKind::Pin).opens();
+        const OPEN: Rule = Rule::new("open").phase(Phase::LoggingIn).spends(&[NeedKind::Pin]).opens();
         const KNOCK: Rule = Rule::new("knock");
         const SHUT: Rule = Rule::new("shut").phase(Phase::LoggingOut).replay(Replay::Safe);
         match step {

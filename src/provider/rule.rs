@@ -23,8 +23,10 @@ pub struct Rule {
     pub phase: Option<Phase>,
     /// What may follow where nobody knows whether the request arrived.
     pub replay: Replay,
-    /// The kind of answer that this step uses up; it leaves only with one in hand.
-    pub spends: Option<NeedKind>,
+    /// The kinds of answers that this step uses up; it leaves only with all of them in hand.
+    pub spends: &'static [NeedKind],
+    /// The kinds of answers that leave with it as well, and stay in hand for a later step where it succeeds.
+    pub carries: &'static [NeedKind],
     /// How long the answer may take.
     pub timeout: Duration,
     /// The pace of further attempts.
@@ -50,7 +52,8 @@ impl Rule {
             name,
             phase: None,
             replay: Replay::Safe,
-            spends: None,
+            spends: &[],
+            carries: &[],
             timeout: Duration::from_secs(10),
             backoff: Backoff::new(Duration::from_secs(2), Duration::from_secs(60), 8),
             min_interval: Duration::ZERO,
@@ -72,10 +75,22 @@ impl Rule {
         Self { replay, ..self }
     }
 
-    /// Sets the kind of answer that is used up; its fate is never to be guessed, so replay is [`Replay::Never`].
+    /// Sets the kinds of answers that are used up; their fate is never to be guessed, so replay is [`Replay::Never`].
     #[must_use]
-    pub const fn spends(self, kind: NeedKind) -> Self {
-        Self { spends: Some(kind), replay: Replay::Never, escalates: true, ..self }
+    pub const fn spends(self, kinds: &'static [NeedKind]) -> Self {
+        Self { spends: kinds, replay: Replay::Never, escalates: true, ..self }
+    }
+
+    /// Sets the kinds of answers that a later step needs once more, such as a password that goes along with the code for a new
+    /// device; replay is [`Replay::Never`] as well.
+    #[must_use]
+    pub const fn carries(self, kinds: &'static [NeedKind]) -> Self {
+        Self { carries: kinds, replay: Replay::Never, escalates: true, ..self }
+    }
+
+    /// Gives the kinds of all answers that leave with it.
+    pub fn takes(&self) -> impl Iterator<Item = NeedKind> + use<> {
+        self.spends.iter().chain(self.carries).copied()
     }
 
     /// Sets how long the answer may take.

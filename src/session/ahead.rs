@@ -20,7 +20,7 @@ impl<P: Provider> Engine<P> {
             Next::Send(step, why) => {
                 let rule = self.provider.rule(step);
                 // A step that asks, since its answer has grown old or it needs a signature, lets another one leave.
-                let asks = rule.spends.is_some() || rule.replay == Replay::Never;
+                let asks = rule.takes().next().is_some() || rule.replay == Replay::Never;
                 let timeout = if asks { self.longest_timeout() } else { rule.timeout };
                 Some(Upcoming { timeout, errand: self.errand(rule.phase, why) })
             }

@@ -44,15 +44,11 @@ impl<P: Provider> Engine<P> {
             return;
         }
         // A session that goes on has plans that are not the question's.
-        if !lasting || self.core.plans.due.as_ref().is_some_and(|due| self.provider.rule(due.step).spends == Some(kind))
-        {
+        if !lasting || self.core.plans.due.as_ref().is_some_and(|due| self.takes(due.step, kind)) {
             self.core.plans.due = None;
         }
-        // What else a step has been given stays.
-        match asker {
-            Some(_) => self.hand.drop(kind),
-            None => self.hand.clear(),
-        }
+        // What else is in hand waits for the step that takes both.
+        self.hand.drop(kind);
         // The next process must not find the dead token out by using it.
         self.out.unsaved |= because == Because::Expired;
         if because == Because::Refused {
@@ -107,11 +103,15 @@ impl<P: Provider> Engine<P> {
         self.tell(Event::Refused);
     }
 
-    /// Counts the answer that a step spent, where no reply tells whether it was refused.
-    pub(super) fn note_lost(&mut self, step: P::Step) {
-        if let Some(kind) = self.provider.rule(step).spends.filter(|kind| kind.is_judged()) {
+    /// Counts answers that left, where no reply tells whether they were refused.
+    pub(super) fn note_lost(&mut self, kinds: impl Iterator<Item = NeedKind>) {
+        for kind in kinds.filter(|kind| kind.is_judged()) {
             self.core.counts.tally.note(kind, Spoilt::Lost);
         }
+    }
+
+    fn takes(&self, step: P::Step, kind: NeedKind) -> bool {
+        self.provider.rule(step).takes().any(|taken| taken == kind)
     }
 
     pub(super) fn take_input(&mut self, now: Timestamp, id: NeedId, input: Input, by: By) -> Answered {
@@ -162,15 +162,14 @@ impl<P: Provider> Engine<P> {
             // The provider has taken it over,
             (_, Input::Done | Input::TakeOver | Input::Decrypted(_)) => false,
             // as it has this one, unless the very next step spends it.
-            (Verdict::Next { step, .. }, Input::Token(_)) => self.provider.rule(*step).spends == Some(kind),
+            (Verdict::Next { step, .. }, Input::Token(_)) => self.takes(*step, kind),
+            // A step may take it together with what is asked for next.
+            (Verdict::Ask(ask), input) => ask.kind != kind && !matches!(input, Input::Token(_)),
             (verdict, _) => matches!(verdict, Verdict::Next { .. }),
         };
         self.apply(now, None, verdict);
-        if asker.is_none() {
-            self.hand.clear();
-        }
-        if keep {
-            self.hand.put(Held { kind, input, until, asker, before: None });
+        if keep && !self.is_over() {
+            self.hand.put(Held { kind, input, until, asker, before: None, unspent: false });
         }
         Answered::Used
     }

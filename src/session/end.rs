@@ -104,7 +104,7 @@ impl<P: Provider> Engine<P> {
         };
         if let Some(Flight { seq, step, .. }) = self.flight.take() {
             self.out.cancel = Some(seq);
-            self.note_lost(step);
+            self.note_lost(self.provider.rule(step).takes());
             if self.provider.rule(step).opens {
                 self.tell(Event::MayLiveOn);
             }

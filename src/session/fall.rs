@@ -38,7 +38,7 @@ impl<P: Provider> Engine<P> {
     pub(super) fn failed(&mut self, now: Timestamp, step: P::Step, failure: Failure) {
         let sent = failure.delivery == Delivery::MaybeSent;
         if sent {
-            self.note_lost(step);
+            self.note_lost(self.provider.rule(step).takes());
         }
         match failure.kind {
             FailureKind::BodyTooLarge => self.oversized(now, step),
@@ -54,13 +54,15 @@ impl<P: Provider> Engine<P> {
         let Mishap { fate, cause, wait, shape } = mishap;
         let rule = self.provider.rule(step);
         let (name, replay, opens) = (rule.name, rule.replay, rule.opens);
-        if matches!(fate, Fate::NotSent | Fate::Unjudged) {
-            self.recall_code(step);
-        } else {
-            self.wipe_answer(step);
+        let (row, probe) = (self.row(step), self.provider.probe(&self.core.state));
+        let asks = matches!((after(row, replay, fate), probe), (Consequence::Ask, _) | (Consequence::Probe, None));
+        match fate {
+            Fate::NotSent | Fate::Unjudged => self.recall_code(step),
+            // What the provider says of a lost step comes first.
+            _ if asks => {}
+            _ => self.wipe_answer(step),
         }
         self.out.unsaved |= fate != Fate::NotSent && replay != Replay::Safe;
-        let (row, probe) = (self.row(step), self.provider.probe(&self.core.state));
         if (row, fate) == (Row::Open, Fate::Unreadable) {
             self.doubt(now, cause, shape.clone());
         }
@@ -161,6 +163,7 @@ impl<P: Provider> Engine<P> {
             return;
         }
         let verdict = self.consult(now, |provider, cx| provider.interpret(cx, step, Outcome::Lost));
+        self.wipe_answer(step);
         match verdict {
             // Whatever comes next, it comes at the pace of failures.
             Verdict::Next { step: next, after } => {
@@ -187,9 +190,9 @@ impl<P: Provider> Engine<P> {
         true
     }
 
-    /// Wipes the answer that a step spent and that may have been judged.
+    /// Wipes the answers that left with a step and that may have been judged.
     pub(super) fn wipe_answer(&mut self, step: P::Step) {
-        self.hand.spend(self.provider.rule(step));
+        self.hand.wipe(self.provider.rule(step));
     }
 
     /// Forgets that a one-time code left, since nobody looked at it.

@@ -16,11 +16,17 @@ pub(super) struct Held<S> {
     pub(super) asker: Option<S>,
     /// The end of the one-time code before this one, once it has been noted that this one leaves.
     pub(super) before: Option<Timestamp>,
+    /// The server has not looked at it, whatever became of what left with it.
+    pub(super) unspent: bool,
 }
 
 impl<S: Copy + PartialEq> Held<S> {
     fn is_for(&self, step: S, rule: &Rule) -> bool {
-        rule.spends == Some(self.kind) || self.asker == Some(step)
+        self.is_taken(rule) || self.asker == Some(step)
+    }
+
+    fn is_taken(&self, rule: &Rule) -> bool {
+        rule.takes().any(|kind| kind == self.kind)
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {
@@ -58,9 +64,21 @@ impl<S: Copy + PartialEq> Hand<S> {
         self.0.retain(|held| held.is_fresh(now));
     }
 
-    /// Drops what a step has used up.
+    /// Drops what a step has used up; what it carried stays.
     pub(super) fn spend(&mut self, rule: &Rule) {
-        self.0.retain(|held| rule.spends != Some(held.kind));
+        self.0.retain_mut(|held| core::mem::take(&mut held.unspent) || !rule.spends.contains(&held.kind));
+    }
+
+    /// Drops all that left with a step, since any of it may have been refused.
+    pub(super) fn wipe(&mut self, rule: &Rule) {
+        self.0.retain_mut(|held| core::mem::take(&mut held.unspent) || !held.is_taken(rule));
+    }
+
+    /// Notes that nobody has looked at an answer; gives the end of the one-time code before it, where it is one.
+    pub(super) fn stays(&mut self, kind: NeedKind) -> Option<Option<Timestamp>> {
+        let held = self.0.iter_mut().find(|held| held.kind == kind)?;
+        held.unspent = true;
+        matches!(held.input, Input::Totp(_)).then_some(held.before)
     }
 
     /// Drops what was made for one departure of a step: it has the time and a nonce in it, which a server takes only once.
@@ -71,7 +89,7 @@ impl<S: Copy + PartialEq> Hand<S> {
     /// Notes that the one-time code of a step leaves, and gives its end.
     pub(super) fn code_leaves(&mut self, rule: &Rule, before: Option<Timestamp>) -> Option<Timestamp> {
         let mut held = self.0.iter_mut();
-        let held = held.find(|held| matches!(held.input, Input::Totp(_)) && rule.spends == Some(held.kind))?;
+        let held = held.find(|held| matches!(held.input, Input::Totp(_)) && held.is_taken(rule))?;
         held.before = before;
         if let Input::Totp(code) = &held.input { Some(code.ends()) } else { None }
     }
@@ -79,7 +97,7 @@ impl<S: Copy + PartialEq> Hand<S> {
     /// Gives the end of the one-time code before the one that a step took along, which nobody has looked at.
     pub(super) fn code_returns(&self, rule: &Rule) -> Option<Option<Timestamp>> {
         let mut codes = self.iter().filter(|held| matches!(held.input, Input::Totp(_)));
-        codes.find(|held| rule.spends == Some(held.kind)).map(|held| held.before)
+        codes.find(|held| held.is_taken(rule)).map(|held| held.before)
     }
 
     pub(super) fn set_back(&mut self, by: Duration) {
@@ -96,6 +114,12 @@ impl<S: Copy + PartialEq> Hand<S> {
 
     pub(super) fn has(&self, kind: NeedKind) -> bool {
         self.iter().any(|held| held.kind == kind)
+    }
+
+    /// Names an answer that a step cannot leave without.
+    #[inline]
+    pub(super) fn lacks(&self, rule: &Rule) -> Option<NeedKind> {
+        rule.takes().find(|kind| !self.has(*kind))
     }
 
     /// Tells whether something waits for a step.

@@ -8,7 +8,9 @@ use super::engine::{Engine, Flight};
 use super::fall::Mishap;
 use crate::event::Cause;
 use crate::provider::{Fact, Outcome, Provider, Replay, Spent, Verdict};
-use crate::{Accepted, Because, CloseReason, Denial, Failure, Misuse, Phase, RequestId, Response, Shape, Timestamp};
+use crate::{
+    Accepted, Because, CloseReason, Denial, Failure, Misuse, NeedKind, Phase, RequestId, Response, Shape, Timestamp,
+};
 
 impl<P: Provider> Engine<P> {
     pub(super) fn take_response(
@@ -25,26 +27,25 @@ impl<P: Provider> Engine<P> {
     fn judge(&mut self, now: Timestamp, step: P::Step, response: Response<'_>) {
         self.note_clock(now, response);
         if response.body.len() > self.options.max_body {
-            self.note_lost(step);
+            self.note_lost(self.provider.rule(step).takes());
             self.oversized(now, step);
             return;
         }
         let looks = !response.status.is_success() && self.core.life.phase() == Phase::Active && self.looks_after(step);
         let rule = self.provider.rule(step);
-        let (spends, own_limit) = (rule.spends, rule.own_limit);
+        let (takes, own_limit) = (rule.takes(), rule.own_limit);
         self.ease_limit(now, own_limit, response);
         let outcome = Outcome::Response(response);
         let (mut verdict, facts) = self.ask_provider(now, |provider, cx| provider.interpret(cx, step, outcome));
-        let accepted = spends.is_some_and(|kind| facts.contains(&Fact::Accepted(kind)));
+        let known = |kind| facts.contains(&Fact::Accepted(kind)) || facts.contains(&Fact::Unspent(kind));
+        let unclear: Vec<_> = takes.filter(|kind| !known(*kind)).collect();
         self.absorb_with(now, facts, response);
         let unread = match &verdict {
             Verdict::Unreadable(why) => Some(Shape::new(self.provider.rule(step).name, why, response)),
             _ => None,
         };
         let unread = self.conceal(&mut verdict, unread);
-        if !accepted {
-            self.count_unclear(now, step, &verdict);
-        }
+        self.count_unclear(now, &unclear, &verdict);
         let unwilling = matches!(response.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if unwilling || matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
             self.obey_limit(now, self.provider.rule(step).own_limit, response);
@@ -58,7 +59,7 @@ impl<P: Provider> Engine<P> {
             (Verdict::Close(CloseReason::Protocol(shape)), _) => self.fall(now, step, Mishap::unreadable(*shape)),
             (_, Some(shape)) => self.fall(now, step, Mishap::unreadable(shape)),
             (verdict, None) => {
-                self.settle_answer(step);
+                self.settle_answer(step, &verdict);
                 if self.core.life.ending().is_some() {
                     self.judge_ending(now, step, verdict);
                 } else if self.is_parting() {
@@ -158,29 +159,35 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Takes note that the server has judged what a step spent and acted on it.
-    fn settle_answer(&mut self, step: P::Step) {
-        self.out.unsaved |= self.provider.rule(step).replay != Replay::Safe;
-        self.wipe_answer(step);
+    /// Takes note that the server has judged what left with a step.
+    fn settle_answer(&mut self, step: P::Step, verdict: &Verdict<P::Step>) {
+        let rule = self.provider.rule(step);
+        self.out.unsaved |= rule.replay != Replay::Safe;
+        match verdict {
+            Verdict::Ask(ask) if matches!(ask.because, Because::Refused | Because::Lost) => self.hand.wipe(rule),
+            _ => self.hand.spend(rule),
+        }
     }
 
-    /// Counts the answer that a step spent, where the verdict leaves open whether it was refused, or ends with its refusal.
-    /// A question that follows from a refusal is counted where it is put.
-    fn count_unclear(&mut self, now: Timestamp, step: P::Step, verdict: &Verdict<P::Step>) {
-        let Some(kind) = self.provider.rule(step).spends else { return };
+    /// Counts the answers that left with a step and of which nothing else is told, where the verdict leaves open whether one
+    /// was refused, or ends with its refusal. A question that follows from a refusal is counted where it is put.
+    fn count_unclear(&mut self, now: Timestamp, unclear: &[NeedKind], verdict: &Verdict<P::Step>) {
+        if unclear.is_empty() {
+            return;
+        }
         match verdict {
             Verdict::Ask(ask) if ask.because == Because::Refused && self.core.life.ending().is_some() => {
                 self.note_refused(now, ask.kind);
             }
-            Verdict::Close(CloseReason::Denied(Denial::Refused { kind: refused })) => {
-                if *refused == kind {
-                    self.note_refused(now, kind);
+            Verdict::Close(CloseReason::Denied(Denial::Refused { kind })) => {
+                if unclear.contains(kind) {
+                    self.note_refused(now, *kind);
                 }
             }
             // What keeps the account out is not the answer.
             Verdict::Close(CloseReason::Denied(_) | CloseReason::LoggedOut { .. }) => {}
             Verdict::Retry { answer: Spent::Judged, .. } | Verdict::Unreadable(_) | Verdict::Close(_) => {
-                self.note_lost(step);
+                self.note_lost(unclear.iter().copied());
             }
             Verdict::Retry { .. }
             | Verdict::Next { .. }

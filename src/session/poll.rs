@@ -84,12 +84,10 @@ impl<P: Provider> Engine<P> {
         self.core.life.closed().or(aside).cloned().map(Output::Closed)
     }
 
-    /// Tells whether a step may leave, and notes it; what it spends is asked for where it is not in hand.
+    /// Tells whether a step may leave, and notes it; what it takes along is asked for where it is not in hand.
     fn may_leave(&mut self, now: Timestamp, step: P::Step) -> bool {
         self.hand.freshen(now);
-        if let Some(kind) = self.provider.rule(step).spends
-            && !self.hand.has(kind)
-        {
+        if let Some(kind) = self.hand.lacks(self.provider.rule(step)) {
             // It grew old in hand, or a resume has come in between: it was not refused.
             let stale = Ask::new(kind, Because::Stale);
             let ask = if let Ok(Build::Needs(ask)) = self.build(now, step) { ask } else { stale };

@@ -47,9 +47,10 @@ impl<P: Provider> Session<P> {
         let now = if idle { clock.max(stored_at) } else { clock };
         core.limits.bound(stored_at, now, false);
         let left = left.filter(|_| core.life.closed().is_none());
-        let spent = left.and_then(|step| self.provider().rule(step).spends);
-        if let Some(kind) = spent.filter(|kind| kind.is_judged()) {
-            core.counts.tally.note(kind, Spoilt::Lost);
+        for kind in left.iter().flat_map(|step| self.provider().rule(*step).takes()) {
+            if kind.is_judged() {
+                core.counts.tally.note(kind, Spoilt::Lost);
+            }
         }
         core.set_back(stored_at.since(now));
         let (_, engine) = self.0.open(now);

@@ -124,17 +124,23 @@ impl<P: Provider + Send> World<'_, P> {
         let verdict = self.log.peek();
         self.heard(name, &response, verdict.as_ref());
         self.proves_nothing(name, reply, verdict.as_ref())?;
-        let accepted = self.log.accepts(self.session.provider().rule(flying.step).spends);
+        let rule = *self.session.provider().rule(flying.step);
+        let unspent: Vec<_> = rule.takes().filter(|kind| self.log.leaves_unspent(*kind)).collect();
+        let clear = |kind| self.log.accepts(kind) || unspent.contains(&kind);
+        let unclear: Vec<_> = rule.takes().filter(|kind| !clear(*kind)).collect();
         self.note(Some(&flying))?;
         let unjudged = verdict == Some(What::Unjudged);
         let may_be_refused = match &verdict {
             None | Some(What::Judged | What::Unreadable(_)) => true,
-            Some(What::Ask(kind, Because::Refused)) => self.session.provider().rule(flying.step).spends == Some(*kind),
+            Some(What::Ask(kind, Because::Refused)) => {
+                self.count_unattended(&flying, |refused| refused == *kind && unclear.contains(&refused));
+                false
+            }
             Some(What::Close(reason)) => !matches!(reason, CloseReason::LoggedOut { .. } | CloseReason::Denied(_)),
             Some(What::Next | What::Ask(..) | What::Active | What::Unjudged | What::Failed | What::Dead(_)) => false,
         };
-        if may_be_refused && !accepted {
-            self.count_unattended(&flying);
+        if may_be_refused {
+            self.count_unattended(&flying, |kind| unclear.contains(&kind));
         }
         self.uncap(&response);
         if matches!(verdict, Some(What::Unjudged | What::Judged | What::Failed | What::Unreadable(_)))
@@ -142,7 +148,14 @@ impl<P: Provider + Send> World<'_, P> {
         {
             self.obey(&response);
         }
-        self.land(flying, if unjudged { Fate::InHand } else { Fate::Over });
+        // What a step carries is in hand again where nothing of it was refused.
+        let told = matches!(verdict, Some(What::Next | What::Active | What::Dead(_) | What::Close(_) | What::Ask(..)));
+        let spoilt = matches!(verdict, Some(What::Ask(_, Because::Refused | Because::Lost)));
+        let carries = |kind| told && !spoilt && rule.carries.contains(&kind);
+        self.land(
+            flying,
+            |kind| if unjudged || unspent.contains(&kind) || carries(kind) { Fate::InHand } else { Fate::Over },
+        );
         Ok(())
     }
 
@@ -190,12 +203,14 @@ impl<P: Provider + Send> World<'_, P> {
             self.fate_unknown(&flying);
         }
         let accepted = self.session.handle_failure(now, flying.id, failure);
+        let takes = self.session.provider().rule(flying.step).takes();
+        let unspent: Vec<_> = takes.filter(|kind| self.log.leaves_unspent(*kind)).collect();
         if accepted != Ok(Accepted::Used) {
             (self.unknown, self.unattended) = before;
             return self.dropped(flying, accepted);
         }
         self.note(None)?;
-        self.land(flying, if sent { Fate::Over } else { Fate::InHand });
+        self.land(flying, |kind| if sent && !unspent.contains(&kind) { Fate::Over } else { Fate::InHand });
         Ok(())
     }
 
@@ -214,11 +229,11 @@ impl<P: Provider + Send> World<'_, P> {
     }
 
     /// Counts a program's answer that was refused, or may have been.
-    fn count_unattended(&mut self, flying: &Flying<P::Step>) {
-        let secret = flying.answer.as_deref();
-        let given = self.answers.iter().find(|given| given.by_store && Some(given.secret.as_str()) == secret);
-        if let Some(kind) = given.map(|given| given.kind) {
-            self.unattended.add(kind);
+    fn count_unattended(&mut self, flying: &Flying<P::Step>, counts: impl Fn(NeedKind) -> bool) {
+        for given in self.answers.iter().filter(|given| given.by_store && flying.answers.contains(&given.secret)) {
+            if counts(given.kind) {
+                self.unattended.add(given.kind);
+            }
         }
     }
 
@@ -227,14 +242,14 @@ impl<P: Provider + Send> World<'_, P> {
         if watch::is_harmful(self.session.provider().rule(flying.step)) {
             self.unknown.push(flying.step);
         }
-        self.count_unattended(flying);
+        self.count_unattended(flying, |_| true);
     }
 
-    /// A request is over; its answer is in hand again, or not.
-    pub(super) fn land(&mut self, flying: Flying<P::Step>, fate: Fate) {
+    /// A request is over; each of its answers is in hand again, or not.
+    pub(super) fn land(&mut self, flying: Flying<P::Step>, fate: impl Fn(NeedKind) -> Fate) {
         for given in &mut self.answers {
-            if Some(given.secret.as_str()) == flying.answer.as_deref() && given.fate == Fate::Sent {
-                given.fate = fate;
+            if flying.answers.contains(&given.secret) && given.fate == Fate::Sent {
+                given.fate = fate(given.kind);
             }
         }
         self.over.push(flying.id);

@@ -24,7 +24,7 @@ impl<P: Provider + Send> World<'_, P> {
                 _ = self.arrives(&flying.request, self.name_of(flying.step))?;
             }
             self.fate_unknown(&flying);
-            self.land(flying, Fate::Over);
+            self.land(flying, |_| Fate::Over);
         }
         for given in &mut self.answers {
             given.fate = Fate::Over;

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::watch::{self, From, Note, What};
 use super::wire::{Wire, bare};
-use super::world::{Broken, Fate, Flying, Lawful, World, broken};
+use super::world::{Broken, Fate, Flying, Given, Lawful, World, broken};
 use crate::session::left_in;
 use crate::{
     Because, CloseReason, Ends, Event, Machine, Outgoing, Output, Phase, Provider, Snapshot, Timestamp, WaitingOn,
@@ -40,7 +40,7 @@ impl<P: Provider + Send> World<'_, P> {
                     if !lost.contains(&flying.step) {
                         self.fate_unknown(&flying);
                     }
-                    self.land(flying, Fate::Over);
+                    self.land(flying, |_| Fate::Over);
                 }
             }
             Output::Closed(reason) => self.closed(reason)?,
@@ -63,7 +63,7 @@ impl<P: Provider + Send> World<'_, P> {
         if self.known.closed.is_some() {
             broken!("14. closed is absorbing", "{id:?} leaves after that");
         }
-        let Some((step, answer)) = self.built.take() else {
+        let Some((step, answers)) = self.built.take() else {
             broken!("1. no spin", "{id:?} leaves although nobody built it");
         };
         let rule = self.session.provider().rule(step);
@@ -85,11 +85,11 @@ impl<P: Provider + Send> World<'_, P> {
                 broken!("11. no harm twice", "{step:?} of unknown fate leaves again");
             }
         }
-        if let Some(secret) = &answer {
+        for secret in &answers {
             self.sends_answer(secret)?;
         }
         self.named.retain(|named| named.step != Some(step));
-        self.flying = Some(Flying { id, step, request, timeout, answer });
+        self.flying = Some(Flying { id, step, request, timeout, answers });
         Ok(())
     }
 
@@ -189,11 +189,14 @@ impl<P: Provider + Send> World<'_, P> {
         let mut lost = Vec::new();
         for note in self.log.drain() {
             match note {
-                Note::Request { step, answer, fits } => {
+                Note::Request { step, answers, fits } => {
                     if !fits {
-                        broken!("7. no login without its answer", "{step:?} is built with another one");
+                        broken!(
+                            "7. no login without its answers",
+                            "{step:?} is built without one, or with another one"
+                        );
                     }
-                    self.built = Some((step, answer));
+                    self.built = Some((step, answers));
                 }
                 Note::Lost(step) => {
                     self.unknown.retain(|unknown| *unknown != step);
@@ -208,6 +211,7 @@ impl<P: Provider + Send> World<'_, P> {
                     self.not_before = self.not_before.max(self.clock + lasts);
                     self.longest = self.longest.max(lasts);
                 }
+                Note::Unspent(_) => {}
                 Note::Waits(wait) => self.longest = self.longest.max(wait),
                 Note::Instant(at) => self.instant = self.instant.max(at),
                 Note::Planned { step, when, renewal } => self.names(Some(step), when, renewal),
@@ -247,15 +251,12 @@ impl<P: Provider + Send> World<'_, P> {
                 if *because == Because::Refused {
                     self.known.refused.add(*kind);
                 }
-                let spent =
-                    responded.is_some_and(|flying| self.session.provider().rule(flying.step).spends == Some(*kind));
-                for given in self.answers.iter_mut().filter(|given| given.fate == Fate::InHand) {
-                    if given.kind == *kind
-                        && !given.reusable
-                        && *because != Because::Stale
-                        && responded.is_some()
-                        && !spent
-                    {
+                let spent = responded.is_some_and(|flying| {
+                    self.session.provider().rule(flying.step).takes().any(|taken| taken == *kind)
+                });
+                let of_kind = |given: &&mut Given| given.fate == Fate::InHand && given.kind == *kind;
+                for given in self.answers.iter_mut().filter(of_kind) {
+                    if !given.reusable && *because != Because::Stale && responded.is_some() && !spent {
                         broken!("8. taken answers", "{kind:?} was taken, and is asked for again unsent: {because:?}");
                     }
                     given.fate = Fate::Over;

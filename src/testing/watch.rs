@@ -19,7 +19,7 @@ const SPIN: usize = 1_000;
 pub(super) enum Note<S> {
     Request {
         step: S,
-        answer: Option<String>,
+        answers: Vec<String>,
         fits: bool,
     },
     Said {
@@ -29,6 +29,7 @@ pub(super) enum Note<S> {
     Lost(S),
     NewTokens,
     Accepted(NeedKind),
+    Unspent(NeedKind),
     Penalty(Duration),
     Waits(Duration),
     Instant(Timestamp),
@@ -93,8 +94,13 @@ impl<S> Log<S> {
     }
 
     /// Tells whether the provider said with the last response that an answer of this kind was accepted.
-    pub(super) fn accepts(&self, kind: Option<NeedKind>) -> bool {
-        self.lock().iter().any(|note| matches!(note, Note::Accepted(accepted) if Some(*accepted) == kind))
+    pub(super) fn accepts(&self, kind: NeedKind) -> bool {
+        self.lock().iter().any(|note| matches!(note, Note::Accepted(accepted) if *accepted == kind))
+    }
+
+    /// Tells whether the provider said so that nobody has looked at an answer of this kind.
+    pub(super) fn leaves_unspent(&self, kind: NeedKind) -> bool {
+        self.lock().iter().any(|note| matches!(note, Note::Unspent(unspent) if *unspent == kind))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Note<S>>> {
@@ -178,6 +184,7 @@ impl<P: Provider> Watched<P> {
             match fact {
                 Fact::NewTokens => self.note(Note::NewTokens),
                 Fact::Accepted(kind) => self.note(Note::Accepted(*kind)),
+                Fact::Unspent(kind) => self.note(Note::Unspent(*kind)),
                 Fact::Penalty(lasts) => self.note(Note::Penalty(*lasts)),
                 _ => {}
             }
@@ -272,9 +279,9 @@ impl<P: Provider> Provider for Watched<P> {
                 self.note(Note::Waits(ask.poll.as_ref().map_or(Duration::ZERO, |(_, every)| *every)));
             }
             Build::Request(_) => {
-                let fits = rule.spends.is_none_or(|kind| answers.get(kind).is_ok_and(|answer| answer.fits(kind)));
-                let answer = answers.iter().find_map(|(_, answer)| secret(answer)).map(str::to_owned);
-                self.note(Note::Request { step, answer, fits });
+                let fits = rule.takes().all(|kind| answers.get(kind).is_ok_and(|answer| answer.fits(kind)));
+                let answers = answers.iter().filter_map(|(_, answer)| secret(answer)).map(str::to_owned).collect();
+                self.note(Note::Request { step, answers, fits });
             }
         }
         Ok(built)

@@ -30,7 +30,7 @@ pub(super) struct Flying<S> {
     pub(super) step: S,
     pub(super) request: http::Request<Vec<u8>>,
     pub(super) timeout: Duration,
-    pub(super) answer: Option<String>,
+    pub(super) answers: Vec<String>,
 }
 
 /// An answer that was given in the run.
@@ -164,8 +164,8 @@ pub(super) struct World<'a, P: Provider> {
     /// The last output was `Save`.
     pub(super) saved: bool,
     pub(super) sent: u64,
-    /// The step that was built last, and the secret of the answer that it was given.
-    pub(super) built: Option<(P::Step, Option<String>)>,
+    /// The step that was built last, and the secrets of the answers that it was given.
+    pub(super) built: Option<(P::Step, Vec<String>)>,
     pub(super) transcript: Vec<String>,
 }
 

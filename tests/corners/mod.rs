@@ -86,10 +86,10 @@ impl Provider for Corners {
     fn rule(&self, step: Go) -> &Rule {
         const SLOW: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300), 6);
         const INIT: Rule = Rule::new("init").replay(Replay::Probe);
-        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials).opens();
-        const CODE: Rule = Rule::new("code").phase(Phase::SecondFactor).spends(NeedKind::Totp).opens();
+        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(&[NeedKind::Credentials]).opens();
+        const CODE: Rule = Rule::new("code").phase(Phase::SecondFactor).spends(&[NeedKind::Totp]).opens();
         const OPEN: Rule = Rule::new("open").replay(Replay::Probe).escalates().opens().backoff(SLOW);
-        const PIN: Rule = Rule::new("pin").spends(NeedKind::Pin).replay(Replay::Probe);
+        const PIN: Rule = Rule::new("pin").spends(&[NeedKind::Pin]).replay(Replay::Probe);
         const STATUS: Rule = Rule::new("status").min_interval(Duration::from_secs(5));
         const TICKLE: Rule = Rule::new("tickle");
         const RENEW: Rule = Rule::new("renew").replay(Replay::Never);

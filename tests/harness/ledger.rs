@@ -190,13 +190,13 @@ impl Provider for Ledger {
     }
 
     fn rule(&self, step: Go) -> &Rule {
-        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Pin);
+        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(&[NeedKind::Pin]);
         const REDEEM: Rule = Rule::new("redeem").replay(Replay::Never).opens();
         const PROFILE: Rule = Rule::new("profile");
         const LOOK: Rule = Rule::new("look");
         const REFRESH: Rule = Rule::new("refresh").replay(Replay::Never);
         const SAFE_REFRESH: Rule = Rule::new("refresh");
-        const CONSENT: Rule = Rule::new("consent").spends(NeedKind::Verifier);
+        const CONSENT: Rule = Rule::new("consent").spends(&[NeedKind::Verifier]);
         const LOGOUT: Rule = Rule::new("logout").phase(Phase::LoggingOut);
         match step {
             Go::Login => &LOGIN,

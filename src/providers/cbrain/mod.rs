@@ -186,7 +186,7 @@ pub enum CbrainStep {
 impl CbrainStep {
     const fn rule(self) -> &'static Rule {
         const LOGIN: Rule =
-            Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials).opens().timeout(LOGIN_TIMEOUT);
+            Rule::new("login").phase(Phase::LoggingIn).spends(&[NeedKind::Credentials]).opens().timeout(LOGIN_TIMEOUT);
         const CHECK: Rule = Rule::new("check");
         const LOGOUT: Rule = Rule::new("logout").phase(Phase::LoggingOut);
         match self {

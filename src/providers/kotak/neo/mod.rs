@@ -203,10 +203,10 @@ impl NeoStep {
         const PATIENCE: Duration = Duration::from_secs(30);
         // Both factors are codes, and a session that asks for one stands there.
         const LOGIN: Rule =
-            Rule::new("login").phase(Phase::SecondFactor).spends(NeedKind::Totp).timeout(PATIENCE).own_limit();
+            Rule::new("login").phase(Phase::SecondFactor).spends(&[NeedKind::Totp]).timeout(PATIENCE).own_limit();
         const VALIDATE: Rule = Rule::new("validate")
             .phase(Phase::SecondFactor)
-            .spends(NeedKind::Pin)
+            .spends(&[NeedKind::Pin])
             .opens()
             .timeout(PATIENCE)
             .own_limit();

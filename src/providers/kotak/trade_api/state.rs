@@ -39,11 +39,15 @@ impl TradeStep {
     pub(super) const fn rule(self) -> &'static Rule {
         const TOKEN: Rule = Rule::new("token").escalates();
         const INIT: Rule = Rule::new("init").phase(Phase::Opening);
-        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(NeedKind::Credentials).timeout(PATIENCE);
+        const LOGIN: Rule =
+            Rule::new("login").phase(Phase::LoggingIn).spends(&[NeedKind::Credentials]).timeout(PATIENCE);
         // A second one would send a second SMS.
         const REQUEST: Rule = Rule::new("request-code").phase(Phase::SecondFactor).replay(Replay::Never);
-        const CODE: Rule =
-            Rule::new("access-code").phase(Phase::SecondFactor).spends(NeedKind::AccessCode).opens().timeout(PATIENCE);
+        const CODE: Rule = Rule::new("access-code")
+            .phase(Phase::SecondFactor)
+            .spends(&[NeedKind::AccessCode])
+            .opens()
+            .timeout(PATIENCE);
         // A lost one may have opened a session that nobody knows the token of, which is to be told.
         const WITHOUT: Rule =
             Rule::new("without-code").phase(Phase::SecondFactor).replay(Replay::Never).opens().timeout(PATIENCE);

@@ -21,7 +21,7 @@ pub enum ConsentStep {
 impl ConsentStep {
     pub(super) const fn rule(self, remote: bool) -> &'static Rule {
         const REQUEST_TOKEN: Rule = Rule::new("request-token").phase(Phase::Opening).escalates();
-        const ACCESS_TOKEN: Rule = Rule::new("access-token").phase(Phase::SecondFactor).spends(NeedKind::Verifier);
+        const ACCESS_TOKEN: Rule = Rule::new("access-token").phase(Phase::SecondFactor).spends(&[NeedKind::Verifier]);
         // A signature leaves once.
         const REMOTE_REQUEST_TOKEN: Rule = REQUEST_TOKEN.replay(Replay::Never);
         match self {

@@ -8,7 +8,7 @@
 //! use http::{Request, Response};
 //! use sansession::asynchronous::{self, Answer, SendError};
 //! use sansession::{Credentials, Machine, Need, SendPolicy};
-//! # async fn send(_: Request<Vec<u8>>, _: SendPolicy) -> Result<Response<Vec<u8>>, SendError> { unimplemented!() }
+//! # async fn send(_: Request<Vec<u8>>, _: SendPolicy) -> Result<Response<Vec<u8>>, SendError> { std::future::pending().await }
 //! # async fn sleep(_: std::time::Duration) {}
 //! # fn spawn(_: impl Future + Send + 'static) {}
 //!

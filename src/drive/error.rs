@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use super::Pin;
-use crate::{Delivery, Failure};
+use crate::{AuthorizeError, Delivery, Failure};
 
 /// Why a transport cannot be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,3 +126,23 @@ pub(crate) fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static
     }
     None
 }
+
+/// Why a call of the user's own got no answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CallError {
+    /// It could not leave; nothing was sent.
+    Authorize(AuthorizeError),
+    /// It left, or tried to, and no whole answer came.
+    Send(SendError),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Authorize(error) => error.fmt(f),
+            Self::Send(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for CallError {}

@@ -21,10 +21,10 @@ pub use clock::now;
 pub use ended::Ended;
 #[cfg(feature = "_tls")]
 pub(crate) use error::find;
-pub use error::{Reason, SendError, TransportError};
+pub use error::{CallError, Reason, SendError, TransportError};
 pub use events::Events;
 pub(crate) use handle::Seat;
-pub use handle::{CallError, Handle, Stop};
+pub use handle::{Handle, Stop};
 pub use pin::Pin;
 pub use run::DriveError;
 pub(crate) use run::run;

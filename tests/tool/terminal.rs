@@ -3,14 +3,16 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use sansession::blocking::now;
-use sansession::{Secret, totp};
+use sansession::sim::Server;
+use sansession::sim::kotak::{Lever, Neo};
+use sansession::{Secret, Totp, totp};
 
 use crate::kotak::{TOTP_SECRET, neo};
 use crate::process::{asked, path};
@@ -71,52 +73,124 @@ fn json_and_a_command_have_the_terminal_for_themselves() {
     }
 }
 
+/// Somebody who logs in to Neo at a terminal.
+struct Person {
+    tool: Child,
+    terminal: File,
+    seen: String,
+    /// So much of it was looked at.
+    read: usize,
+}
+
+impl Person {
+    fn at(server: &Server<Neo>) -> Self {
+        let (owner, terminal) = terminal();
+        let side = || Stdio::from(terminal.try_clone().unwrap());
+        // Passwords are read from the controlling terminal, which only the first program of a session has.
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "--wait"]).arg(path()).args(["kotak-neo", "--json", "--url", server.url()]);
+        for (name, value) in [("ACCESS_TOKEN", "dashboard"), ("UCC", "ABC12"), ("MOBILE", "0000000000")] {
+            command.env(format!("SANSESSION_{name}"), value);
+        }
+        for name in ["TOTP_SECRET", "CODE", "PIN", "TOKEN", "IP"] {
+            command.env_remove(format!("SANSESSION_{name}"));
+        }
+        let tool = command.stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
+        Self { tool, terminal: owner.into(), seen: String::new(), read: 0 }
+    }
+
+    /// Waits for these words, and gives what stood before them since the last ones.
+    #[track_caller]
+    fn reads(&mut self, words: &str) -> String {
+        loop {
+            if let Some(at) = self.seen[self.read..].find(words) {
+                let before = self.seen[self.read..self.read + at].to_owned();
+                self.read += at + words.len();
+                return before;
+            }
+            let mut some = [0; 1024];
+            let length = self.terminal.read(&mut some).unwrap_or_else(|error| panic!("{error}: {}", self.seen));
+            self.seen.push_str(&String::from_utf8_lossy(&some[..length]));
+        }
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.terminal.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Reads all that comes until the end, and gives the exit code.
+    fn leaves(&mut self) -> Option<i32> {
+        let mut rest = Vec::new();
+        let _ = self.terminal.read_to_end(&mut rest);
+        self.seen.push_str(&String::from_utf8_lossy(&rest));
+        self.tool.wait().unwrap().code()
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        let _ = self.tool.kill();
+        let _ = self.tool.wait();
+    }
+}
+
+/// Waits for a code that is shown for so long still: one that changes while it is typed would be another story.
+fn shown_for(time: Duration) -> Totp {
+    loop {
+        let code = totp::code(&Secret::from(TOTP_SECRET), now()).unwrap();
+        if code.ends().since(now()) > time {
+            return code;
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
 /// What cannot be a code or an MPIN is asked for again, and nothing is sent for it.
 #[test]
 fn a_person_who_mistypes_is_asked_again() {
     let server = neo();
-    let (owner, terminal) = terminal();
-    let side = || Stdio::from(terminal.try_clone().unwrap());
-    // Passwords are read from the controlling terminal, which only the first program of a session has.
-    let mut command = Command::new("setsid");
-    command.args(["--ctty", "--wait"]).arg(path()).args(["kotak-neo", "--json", "--url", server.url()]);
-    for (name, value) in [("ACCESS_TOKEN", "dashboard"), ("UCC", "ABC12"), ("MOBILE", "0000000000")] {
-        command.env(format!("SANSESSION_{name}"), value);
+    let mut person = Person::at(&server);
+    person.reads("authenticator's code");
+    person.types("1234567\n");
+    person.reads("authenticator's code");
+    person.types(&format!("{}\n", shown_for(Duration::from_secs(2)).code()));
+    for pin in ["65432\n", "654321\n"] {
+        person.reads("PIN: ");
+        person.types(pin);
     }
-    for name in ["TOTP_SECRET", "CODE", "PIN", "TOKEN", "IP"] {
-        command.env_remove(format!("SANSESSION_{name}"));
-    }
-    let mut child = command.stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
-    drop((command, terminal));
-    let mut person = File::from(owner);
-    // A code that changes while it is typed would be another story.
-    let shown = || loop {
-        let code = totp::code(&Secret::from(TOTP_SECRET), now()).unwrap();
-        if code.ends().since(now()) > Duration::from_secs(2) {
-            return code.code().to_owned();
-        }
-        std::thread::yield_now();
-    };
-    let types = [
-        ("authenticator's code", Some("1234567")),
-        ("authenticator's code", None),
-        ("PIN: ", Some("65432")),
-        ("PIN: ", Some("654321")),
-    ];
-    let mut seen = String::new();
-    for (prompt, what) in types {
-        let from = seen.len();
-        while !seen[from..].contains(prompt) {
-            let mut some = [0; 1024];
-            let length = person.read(&mut some).unwrap_or_else(|error| panic!("{error}: {seen}"));
-            seen.push_str(&String::from_utf8_lossy(&some[..length]));
-        }
-        person.write_all(format!("{}\n", what.map_or_else(shown, str::to_owned)).as_bytes()).unwrap();
-    }
-    let mut rest = Vec::new();
-    let _ = person.read_to_end(&mut rest);
-    seen.push_str(&String::from_utf8_lossy(&rest));
-    assert!(child.wait().unwrap().success(), "{seen}");
+    assert_eq!(person.leaves(), Some(0), "{}", person.seen);
+    let seen = &person.seen;
     assert_eq!(seen.matches("has a wrong length").count(), 2, "{seen}");
     assert_eq!(asked(&server), ["POST /login/1.0/tradeApiLogin", "POST /login/1.0/tradeApiValidate"], "{seen}");
+}
+
+/// A code whose fate nobody knows may be used up: the next one is asked for, and the same one again costs no try.
+#[test]
+fn a_person_is_told_in_how_many_seconds_the_next_code_comes() {
+    let server = neo();
+    server.with(|server| server.next(1, &Lever::Drop));
+    let mut person = Person::at(&server);
+    let first = person.reads("authenticator's code (six digits): ");
+    assert!(!first.contains("next one"), "{first}");
+    let code = shown_for(Duration::from_secs(12));
+    person.types(&format!("{}\n", code.code()));
+    let wanted = |person: &mut Person| {
+        let seconds: u64 = person.reads(" s").rsplit(' ').next().unwrap().parse().unwrap();
+        let left = code.ends().since(now()).as_secs();
+        assert!((left..=left + 3).contains(&seconds), "{seconds} s are told, {left} s are left: {}", person.seen);
+    };
+    for _ in 0..3 {
+        person.reads("authenticator's code (six digits; the next one comes in");
+        wanted(&mut person);
+        person.reads("): ");
+        person.types(&format!("{}\n", code.code()));
+        person.reads("totp: the last code may have been used up; the next one comes in");
+        wanted(&mut person);
+    }
+    person.reads("): ");
+    // Ctrl-C: the prompt reads it, or the tool gets the signal just before that.
+    person.types("\x03");
+    let code = person.leaves();
+    assert!([Some(4), Some(128 + 2)].contains(&code), "{code:?}: {}", person.seen);
+    assert_eq!(asked(&server), ["POST /login/1.0/tradeApiLogin"], "{}", person.seen);
 }

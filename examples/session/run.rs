@@ -337,7 +337,7 @@ fn saved_session(args: &Args, files: &Files, report: &Report) -> Result<Option<S
     let named = |words: &dyn std::fmt::Display| Usage(format!("--resume {}: {words}", path.display()));
     match file::load(path) {
         Ok(snapshot) if snapshot.expose_secrets().trim().is_empty() && files.saves_to(path) => {
-            report.say(&format!("there is no session in {} yet; a new one begins", path.display()));
+            report.say(&format!("{} is not there yet; a new session begins", path.display()));
             Ok(None)
         }
         Ok(snapshot) => Ok(Some(snapshot)),

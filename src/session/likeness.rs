@@ -128,6 +128,13 @@ impl<P: Provider> Session<P> {
         self.0.inside().ids.epoch
     }
 
+    /// Gives the instants that the provider has named: of the renewal, of the end and of the keepalive.
+    pub(crate) fn named(&self) -> [Option<Timestamp>; 3] {
+        let plans = &self.0.inside().core.plans;
+        let renewal = plans.renewal.as_ref().map(|(_, moment)| moment.at);
+        [renewal, plans.expires.map(|moment| moment.at), plans.keepalive.as_ref().map(|every| every.at())]
+    }
+
     /// Gives what tells it from other sessions of the same name, and the time.
     pub(crate) fn known(&self) -> (Known<'_, P::Step, P::State>, Timestamp) {
         (self.0.inside().core.known(self.0.clock()), self.0.clock())

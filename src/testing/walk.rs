@@ -25,8 +25,9 @@ type Begin<P> = dyn Fn(P) -> Session<P>;
 /// A breadth-first walk through every state that a provider's sessions can reach.
 ///
 /// In each state all that can happen happens: every answer of the server, failures before and after
-/// the request has left, every answer to a question, time, a jump by a day, a check, a logout, a crash,
-/// a 401 to a call of the user's own, and an outage that lasts.
+/// the request has left, every answer to a question, time, a jump by a day or to an instant that a verdict names (a
+/// renewal, the end of the tokens, a keepalive), a check, a logout, a crash, a 401 to a call of the user's own, and an
+/// outage that lasts.
 ///
 /// A state's name is the phase, the open question, and the step that is in flight or planned, as
 /// `opening: look`. Two sessions of one name that differ in what is known (a counter, an old stamp,

@@ -13,12 +13,15 @@ type Arrows<'a> = BTreeSet<(usize, &'a [&'a str])>;
 const NAMED: usize = 3;
 
 /// What may happen in every state, and is not drawn.
-const EVERYWHERE: [&str; 9] = [
+const EVERYWHERE: [&str; 12] = [
     "logout",
     "give up",
     "check",
     "crash",
     "a day asleep",
+    "asleep until its renewal",
+    "asleep until its end",
+    "asleep until its keepalive",
     "an outage",
     "own call 401",
     "takeover granted",

@@ -21,6 +21,9 @@ const MOMENT: Duration = Duration::from_millis(50);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The instants that a provider names, as [`Session::named`] gives them.
+const NAMED: [&str; 3] = ["asleep until its renewal", "asleep until its end", "asleep until its keepalive"];
+
 /// A second look within so long waits.
 const LATELY: Duration = Duration::from_secs(10);
 
@@ -47,6 +50,8 @@ pub(super) enum Turn {
     GiveUp,
     /// The session sleeps until its deadline.
     Time,
+    /// The machine sleeps until the instant of this number that the provider has named, whatever is due before.
+    Named(usize),
     /// The machine sleeps for a day.
     Day,
     Check,
@@ -132,6 +137,11 @@ where
         }
         if self.flying.is_none() && !self.session.deadline().is_never() {
             steps.push(Turn::Time);
+            let deadline = self.session.deadline();
+            let later = |(_, at): &(usize, Option<Timestamp>)| at.is_some_and(|at| at > deadline && !at.is_never());
+            steps.extend(
+                self.session.named().into_iter().enumerate().filter(later).map(|(which, _)| Turn::Named(which)),
+            );
         }
         if outage {
             steps.push(Turn::Outage);
@@ -168,6 +178,11 @@ where
             Turn::Time => {
                 self.now = self.session.deadline().max(self.now);
                 "time".to_owned()
+            }
+            Turn::Named(which) => {
+                let named = self.session.named().get(which).copied().flatten();
+                self.now = self.now.max(named.unwrap_or(self.now));
+                NAMED.get(which).copied().unwrap_or_default().to_owned()
             }
             Turn::Day => {
                 self.now = self.now + DAY;

@@ -95,7 +95,7 @@ fn every_state_of_the_trade_api_leads_on() {
         .answers(answers)
         .replies(|request| trade(&name(request)))
         .path("/reports/1.0/trades")
-        .ignoring(&["paces", "lost", "bearer_ends", "host", "check_at", "renewal", "relogins", "repeated"])
+        .ignoring(&["paces", "lost", "ends", "host", "check_at", "renewal", "relogins", "repeated"])
         .run();
     leads_on(&map);
     insta::assert_snapshot!("kotak-trade", map.table());

@@ -13,6 +13,7 @@
 #[cfg(feature = "sim")]
 mod harness;
 pub mod host;
+mod login;
 mod mobile;
 pub mod neo;
 pub mod trade_api;

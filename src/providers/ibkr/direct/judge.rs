@@ -101,7 +101,7 @@ impl Outer for WebApi {
 
     /// A token that was refused opens nothing, consent or not.
     fn consented(&self, state: &WebApiState) -> Option<WebApiStep> {
-        (state.token.is_none() || state.doubted).then(|| WebApiStep::Token)
+        (state.token.is_none() || state.doubted).then_some(WebApiStep::Token)
     }
 
     fn minds(&self, state: &WebApiState, refusal: Refusal) -> bool {

@@ -1,12 +1,20 @@
 //! What follows from Neo's answers.
 
 use super::{Neo, NeoLive, NeoState, NeoStep, ViewToken, day};
-use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
+use crate::provider::{Ask, Cx, Fact, Verdict, When};
+use crate::providers::kotak::login::{Factors, Next, follow, leads_to};
 use crate::providers::kotak::wire::fault::{At, Class, Fault, neo as find_fault};
 use crate::providers::kotak::wire::jwt;
 use crate::providers::kotak::wire::neo::{ClientIp, Data, Reply, read};
 use crate::providers::kotak::{host, pass_on, sendable, server_text};
-use crate::{Because, CloseReason, Denial, Event, NeedKind, Response, Secret, Shape, Timestamp};
+use crate::{Because, CloseReason, Event, NeedKind, Response, Secret, Shape, Timestamp};
+
+/// What a login spends, and what ends a session where no known end has come.
+const FACTORS: Factors = Factors {
+    first: NeedKind::Totp,
+    second: NeedKind::Pin,
+    proof: "get-client-ip answered that the session is invalid",
+};
 
 impl Neo {
     pub(super) fn judge(&self, cx: &mut Cx<'_, NeoState>, step: NeoStep, response: Response<'_>) -> Verdict<NeoStep> {
@@ -33,7 +41,7 @@ impl Neo {
             Class::IpNotAllowed if cx.state.live.is_some() => tell_address(cx, &fault),
             _ => pass_on(cx, &fault, response),
         }
-        if cx.state.live.is_some() { self.doubted(cx, &fault, response) } else { self.refused(cx, &fault, response) }
+        self.failed(cx, at, &fault, response)
     }
 
     fn got_view(&self, cx: &mut Cx<'_, NeoState>, response: Response<'_>) -> Option<Verdict<NeoStep>> {
@@ -65,64 +73,48 @@ impl Neo {
         let data_center = data.data_center.map(std::borrow::Cow::into_owned);
         cx.state.live = Some(NeoLive { token, sid, host, expires, data_center });
         cx.state.view = None;
-        cx.state.because = None;
+        cx.state.login.because = None;
         cx.tell(Fact::NewTokens);
         Some(active(cx))
     }
 
-    /// A fault of the probe: only a proof of death ends an open session.
-    fn doubted(&self, cx: &mut Cx<'_, NeoState>, fault: &Fault<'_>, response: Response<'_>) -> Verdict<NeoStep> {
-        match fault.class {
-            Class::SessionExpired => Verdict::Dead { proof: proof_of_death(cx) },
-            Class::Quota => Verdict::unavailable(),
-            Class::Unavailable => outage(response),
-            Class::Malformed => Verdict::Unreadable("not an answer of Neo"),
-            // Who compares addresses knows the session.
-            Class::IpNotAllowed => active(cx),
-            _ => Verdict::Retry { after: None, answer: Spent::Judged },
-        }
-    }
-
-    /// A refusal while the session is being opened.
-    fn refused(&self, cx: &mut Cx<'_, NeoState>, fault: &Fault<'_>, response: Response<'_>) -> Verdict<NeoStep> {
-        let deny = |denial| Verdict::Close(CloseReason::Denied(denial));
-        if !matches!(fault.class, Class::BearerInvalid | Class::Quota | Class::Unavailable | Class::Malformed) {
+    fn failed(&self, cx: &mut Cx<'_, NeoState>, at: At, fault: &Fault<'_>, response: Response<'_>) -> Verdict<NeoStep> {
+        let live = cx.state.live.is_some();
+        if !live && !matches!(fault.class, Class::BearerInvalid | Class::Quota | Class::Unavailable | Class::Malformed)
+        {
             dashboard_works(cx);
         }
-        match fault.class {
-            Class::BearerInvalid => {
+        match (&fault.class, leads_to(&fault.class, at, live, cx.state.login.repeated)) {
+            // Who compares addresses knows the session.
+            (Class::IpNotAllowed, _) if live => active(cx),
+            // The paths that Neo answers are those of one host.
+            (Class::BearerInvalid | Class::WrongHost(_), _) if live => {
+                follow(cx, &FACTORS, Next::Later, fault, response)
+            }
+            (_, Next::Dead) => Verdict::Dead { proof: proof_of_death(cx) },
+            (_, Next::Bearer) => {
                 // The gateway refused before anybody looked at the code, whose 30 s will have passed.
-                let because = if cx.state.dashboard_worked { Because::Expired } else { Because::Refused };
-                cx.state.because = Some(Because::Stale);
+                let because = if cx.state.login.bearer.worked { Because::Expired } else { Because::Refused };
+                cx.state.login.because = Some(Because::Stale);
                 Ask::new(NeedKind::GatewayToken, because).into()
             }
             // "Invalid UCC": no other code would help.
-            Class::CredentialsRejected if fault.words().is_some_and(|text| names_the_ucc(&text)) => {
-                deny(Denial::Rejected(server_text(fault)))
+            (_, Next::First) if fault.words().is_some_and(|text| names_the_ucc(&text)) => {
+                follow(cx, &FACTORS, Next::Rejected, fault, response)
             }
-            Class::CredentialsRejected => Ask::new(NeedKind::Totp, Because::Refused).into(),
-            Class::SecondFactorRejected => Ask::new(NeedKind::Pin, Because::Refused).into(),
-            Class::OneTimeTokenStale if !cx.state.repeated => {
-                cx.state.repeated = true;
+            (_, Next::Repeat) => {
                 cx.state.view = None;
-                cx.state.because = Some(Because::Stale);
-                Ask::new(NeedKind::Totp, Because::Stale).into()
+                follow(cx, &FACTORS, Next::Repeat, fault, response)
             }
-            Class::Quota => Verdict::unavailable(),
-            Class::Unavailable => outage(response),
-            Class::Locked => deny(Denial::Locked),
-            Class::NotEntitled => deny(Denial::NotEntitled),
-            Class::IpNotAllowed => deny(Denial::IpNotAllowed),
-            Class::Malformed => Verdict::Unreadable("not an answer of Neo"),
-            _ => deny(Denial::Rejected(server_text(fault))),
+            (_, next) => follow(cx, &FACTORS, next, fault, response),
         }
     }
 }
 
 /// The gateway has let a request through, so the dashboard's token is right.
 fn dashboard_works(cx: &mut Cx<'_, NeoState>) {
-    if !core::mem::replace(&mut cx.state.dashboard_worked, true) {
-        cx.tell(Fact::Accepted(NeedKind::GatewayToken));
+    if let Some(fact) = cx.state.login.bearer.works() {
+        cx.tell(fact);
     }
 }
 
@@ -143,22 +135,13 @@ fn proof_of_death(cx: &Cx<'_, NeoState>) -> &'static str {
     } else if has_come(cx.state.live.as_ref().and_then(|live| live.expires)) {
         "get-client-ip answered after the token's own end that the session is invalid"
     } else {
-        "get-client-ip answered that the session is invalid"
+        FACTORS.proof
     }
 }
 
 /// The session lives, and calls of a kind are refused to this address.
 pub(super) fn tell_address(cx: &mut Cx<'_, NeoState>, fault: &Fault<'_>) {
     cx.tell(Fact::Tell(Event::IpNotAllowed { text: server_text(fault) }));
-}
-
-/// Only 503 says that nobody has looked; behind 424, 502 and 504 somebody may have.
-fn outage(response: Response<'_>) -> Verdict<NeoStep> {
-    if response.status == http::StatusCode::SERVICE_UNAVAILABLE {
-        Verdict::unavailable()
-    } else {
-        Verdict::Retry { after: None, answer: Spent::Judged }
-    }
 }
 
 fn granted(data: &Data<'_>) -> Option<(Secret, Secret)> {

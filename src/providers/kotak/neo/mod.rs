@@ -114,6 +114,7 @@ use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
 use super::host::{self, Told};
+use super::login::{Bearer, Login};
 use super::wire::fault::{At, Class, neo as find_fault};
 use super::wire::neo::{App, Granted, authorize};
 use super::wire::{jwt, value_of};
@@ -168,18 +169,18 @@ impl Neo {
     }
 
     fn dashboard<'a>(&'a self, state: &'a NeoState) -> Option<&'a Secret> {
-        state.dashboard_token.as_ref().or(self.dashboard_token.as_ref())
+        state.login.bearer.token.as_ref().or(self.dashboard_token.as_ref())
     }
 
     /// Goes on with whatever is missing.
     fn go_on(&self, state: &NeoState) -> Verdict<NeoStep> {
         if self.dashboard(state).is_none() {
-            return Ask::new(NeedKind::GatewayToken, state.because()).into();
+            return Ask::new(NeedKind::GatewayToken, state.login.because()).into();
         }
         match (&state.live, &state.view) {
             (Some(_), _) => Verdict::next(NeoStep::Probe),
-            (None, Some(_)) => Ask::new(NeedKind::Pin, state.because()).into(),
-            (None, None) => Ask::new(NeedKind::Totp, state.because()).into(),
+            (None, Some(_)) => Ask::new(NeedKind::Pin, state.login.because()).into(),
+            (None, None) => Ask::new(NeedKind::Totp, state.login.because()).into(),
         }
     }
 }
@@ -223,16 +224,8 @@ impl NeoStep {
 #[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub struct NeoState {
-    /// The dashboard's token, where somebody was asked for it.
-    #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
-    dashboard_token: Option<Secret>,
-    /// Whether the server has taken the dashboard's token since it came.
-    dashboard_worked: bool,
-    /// Whether the login has been repeated for a stale view token.
-    repeated: bool,
-    /// Why answers are asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    because: Option<Because>,
+    /// Its bearer is the dashboard's token, where somebody was asked for it.
+    login: Login,
     #[serde(skip_serializing_if = "Option::is_none")]
     view: Option<ViewToken>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -242,9 +235,9 @@ pub struct NeoState {
     day_ends: Option<Timestamp>,
 }
 
-impl NeoState {
-    fn because(&self) -> Because {
-        self.because.unwrap_or(Because::Opening)
+impl AsMut<Login> for NeoState {
+    fn as_mut(&mut self) -> &mut Login {
+        &mut self.login
     }
 }
 
@@ -309,8 +302,7 @@ impl Provider for Neo {
     }
 
     fn open(&self, cx: &mut Cx<'_, NeoState>, because: Because) -> Verdict<NeoStep> {
-        cx.state.because = Some(because);
-        cx.state.repeated = false;
+        cx.state.login.begin(because);
         cx.state.view = None;
         self.go_on(cx.state)
     }
@@ -318,7 +310,7 @@ impl Provider for Neo {
     fn admits(&self, state: &NeoState) -> Result<(), &'static str> {
         let view = state.view.iter().flat_map(|view| [&view.token, &view.sid]);
         let live = state.live.iter().flat_map(|live| [&live.token, &live.sid]);
-        if !view.chain(live).chain(&state.dashboard_token).all(sendable) {
+        if !view.chain(live).chain(&state.login.bearer.token).all(sendable) {
             return Err(UNSENDABLE);
         }
         match state.live.as_ref().and_then(|live| live.host.as_ref()) {
@@ -335,18 +327,14 @@ impl Provider for Neo {
         let old = core::mem::take(state);
         // The dashboard's token outlives a login.
         if ended == Ended::Expired {
-            (state.dashboard_token, state.dashboard_worked) = (old.dashboard_token, old.dashboard_worked);
+            state.login = old.login.outlived();
         }
     }
 
     fn answered(&self, cx: &mut Cx<'_, NeoState>, given: &Given<'_, NeoStep>) -> Result<Verdict<NeoStep>, Rejection> {
         match (given.kind, given.input) {
             (NeedKind::GatewayToken, Input::Token(token)) => {
-                if !sendable(token) {
-                    return Err(Rejection::Malformed("token"));
-                }
-                cx.state.dashboard_token = Some(token.clone());
-                cx.state.dashboard_worked = false;
+                cx.state.login.bearer = Bearer::given(token)?;
                 Ok(self.go_on(cx.state))
             }
             // One of another length would only spend its step, or a try.

@@ -4,16 +4,24 @@ use core::time::Duration;
 
 use http::StatusCode;
 
-use super::{Bearer, TradeApi, TradeLive, TradeState, TradeStep, take_bearer};
+use super::{TradeApi, TradeLive, TradeState, TradeStep, take_bearer};
 use crate::event::Event;
-use crate::provider::{Ask, Cx, Fact, Spent, Verdict, When};
+use crate::provider::{Ask, Cx, Fact, Verdict, When};
 use crate::providers::kotak::host::{HostRefused, Refusal, admit};
+use crate::providers::kotak::login::{Bearer, Factors, Next, follow, leads_to};
 use crate::providers::kotak::wire::envelope;
 use crate::providers::kotak::wire::fault::{At, Class, Fault, trade_api as find_fault};
 use crate::providers::kotak::wire::gateway::Token;
 use crate::providers::kotak::wire::trade_api::{Init, Login, Logout, SecondFactor};
-use crate::providers::kotak::{pass_on, sendable, server_text, wait_for_the_minute};
+use crate::providers::kotak::{pass_on, sendable, wait_for_the_minute};
 use crate::{Because, Cause, CloseReason, Denial, NeedKind, Response, ServerText, Shape};
+
+/// What a login spends, and what ends a session.
+const FACTORS: Factors = Factors {
+    first: NeedKind::Credentials,
+    second: NeedKind::AccessCode,
+    proof: "the session token is expired or not correct (99999)",
+};
 
 /// How long before its end a bearer is renewed.
 const AHEAD: Duration = Duration::from_secs(60);
@@ -55,7 +63,7 @@ impl TradeApi {
             TradeStep::Probe | TradeStep::Logout => At::Session,
         };
         let fault = find_fault(at, response).unwrap_or(Fault::MALFORMED);
-        self.failed(cx, step, &fault, response)
+        self.failed(cx, step, at, &fault, response)
     }
 
     fn got_bearer(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Verdict<TradeStep>> {
@@ -64,7 +72,7 @@ impl TradeApi {
         // -1, or once -2, means for ever.
         let life = token.expires_in.and_then(|life| u64::try_from(life).ok()).filter(|life| *life > 0);
         let ends = life.map(|life| cx.now + Duration::from_secs(life));
-        take_bearer(cx, bearer, Bearer::Fetched { ends });
+        take_bearer(cx, Bearer::fetched(bearer, ends));
         Some(self.go_on(cx.state))
     }
 
@@ -89,7 +97,7 @@ impl TradeApi {
         let port = init.redirect.as_ref().and_then(|place| place.port);
         Some(match self.switch(cx, told, port) {
             Ok(true) => Verdict::next(TradeStep::Init),
-            Ok(false) => Ask::new(NeedKind::Credentials, cx.state.because()).into(),
+            Ok(false) => Ask::new(NeedKind::Credentials, cx.state.login.because()).into(),
             Err(refused) => protocol(TradeStep::Init, &refused.to_string(), response),
         })
     }
@@ -107,18 +115,18 @@ impl TradeApi {
         let client_code = second.client_code.map(|code| code.0.into_owned());
         cx.state.live = Some(TradeLive { session_token, client_code });
         cx.state.one_time_token = None;
-        cx.state.because = None;
+        cx.state.login.because = None;
         cx.tell(Fact::NewTokens);
         Some(self.active(cx))
     }
 
     fn code_requested(&self, cx: &mut Cx<'_, TradeState>) -> Verdict<TradeStep> {
         cx.state.code_requested = true;
-        Ask::new(NeedKind::AccessCode, cx.state.because()).into()
+        Ask::new(NeedKind::AccessCode, cx.state.login.because()).into()
     }
 
     fn active(&self, cx: &Cx<'_, TradeState>) -> Verdict<TradeStep> {
-        let ends = cx.state.bearer_ends.filter(|_| self.consumer_secret.is_some());
+        let ends = cx.state.login.bearer.ends.filter(|_| self.consumer_secret.is_some());
         let renew = ends.map(|ends| (TradeStep::Token, When::In((ends - AHEAD).since(cx.now))));
         Verdict::Active { keepalive: None, renew, expires: None }
     }
@@ -138,6 +146,7 @@ impl TradeApi {
         &self,
         cx: &mut Cx<'_, TradeState>,
         step: TradeStep,
+        at: At,
         fault: &Fault<'_>,
         response: Response<'_>,
     ) -> Verdict<TradeStep> {
@@ -146,68 +155,44 @@ impl TradeApi {
             bearer_works(cx, step);
         }
         // A bearer that has done its time and a host that is told are everyday life.
-        let everyday = matches!(fault.class, Class::BearerInvalid if cx.state.bearer_worked);
+        let everyday = matches!(fault.class, Class::BearerInvalid if cx.state.login.bearer.worked);
         if !everyday && !matches!(fault.class, Class::Malformed | Class::WrongHost(_)) {
             pass_on(cx, fault, response);
         }
-        match &fault.class {
-            Class::BearerInvalid => self.bearer_refused(cx, step, response.status),
-            Class::Quota => wait_for_the_minute(cx),
-            // Only 503 says that nobody has looked; behind 502 and 504 somebody may have.
-            Class::Unavailable if response.status == http::StatusCode::SERVICE_UNAVAILABLE => Verdict::unavailable(),
-            Class::Unavailable => Verdict::Retry { after: None, answer: Spent::Judged },
-            Class::WrongHost(told) => self.wrong_host(cx, step, told.as_deref().unwrap_or_default(), response),
-            Class::SessionExpired if step == TradeStep::Logout => {
-                Verdict::Close(CloseReason::LoggedOut { confirmed: true })
+        match (&fault.class, step) {
+            (Class::SessionExpired, TradeStep::Logout) => {
+                return Verdict::Close(CloseReason::LoggedOut { confirmed: true });
             }
-            Class::SessionExpired if live => {
-                Verdict::Dead { proof: "the session token is expired or not correct (99999)" }
+            // The report itself was refused, or is empty: whoever refused it had let the session in.
+            (Class::Rejected, TradeStep::Probe) if !matches!(response.status.as_u16(), 401 | 403 | 404 | 405) => {
+                return self.active(cx);
             }
-            // An open session is not closed for what is no proof of its death.
-            Class::Rejected
-                if step == TradeStep::Probe && !matches!(response.status.as_u16(), 401 | 403 | 404 | 405) =>
-            {
-                // The report itself was refused, or is empty: whoever refused it had let the session in.
-                self.active(cx)
-            }
-            Class::Malformed => Verdict::Unreadable("not an answer of the Trade API"),
             // Key and secret are no answer of a person's, so none was refused: somebody may have a bearer.
-            Class::CredentialsRejected if live => Ask::new(NeedKind::GatewayToken, Because::Expired).into(),
-            _ if live => Verdict::Retry { after: None, answer: Spent::Judged },
-            class => self.refused(cx, step, class, fault),
-        }
-    }
-
-    /// A refusal while the session is being opened.
-    fn refused(
-        &self,
-        cx: &mut Cx<'_, TradeState>,
-        step: TradeStep,
-        class: &Class<'_>,
-        fault: &Fault<'_>,
-    ) -> Verdict<TradeStep> {
-        let deny = |denial| Verdict::Close(CloseReason::Denied(denial));
-        match (class, step) {
-            (Class::Locked, _) => deny(Denial::Locked),
-            (Class::NotEntitled, _) => deny(Denial::NotEntitled),
-            (Class::IpNotAllowed, _) => deny(Denial::IpNotAllowed),
-            (Class::CredentialsRejected, TradeStep::Login) => Ask::new(NeedKind::Credentials, Because::Refused).into(),
-            (Class::SecondFactorRejected, TradeStep::AccessCode) => {
-                Ask::new(NeedKind::AccessCode, Because::Refused).into()
+            (Class::CredentialsRejected, _) if live => {
+                return Ask::new(NeedKind::GatewayToken, Because::Expired).into();
             }
             // No code was given, so none was refused: the account needs one after all.
-            (Class::SecondFactorRejected | Class::Rejected, TradeStep::WithoutCode) => {
-                Ask::new(NeedKind::AccessCode, cx.state.because()).into()
+            (Class::SecondFactorRejected | Class::Rejected, TradeStep::WithoutCode) if !live => {
+                return Ask::new(NeedKind::AccessCode, cx.state.login.because()).into();
             }
             // The code may come by itself.
-            (Class::SecondFactorRejected | Class::Rejected, TradeStep::RequestCode) => self.code_requested(cx),
-            (Class::OneTimeTokenStale, _) if !cx.state.repeated => {
-                cx.state.repeated = true;
-                cx.state.one_time_token = None;
-                cx.state.because = Some(Because::Stale);
-                Ask::new(NeedKind::Credentials, Because::Stale).into()
+            (Class::SecondFactorRejected | Class::Rejected, TradeStep::RequestCode) if !live => {
+                return self.code_requested(cx);
             }
-            _ => deny(Denial::Rejected(server_text(fault))),
+            _ => {}
+        }
+        match leads_to(&fault.class, at, live, cx.state.login.repeated) {
+            Next::Bearer => self.bearer_refused(cx, step, response.status),
+            Next::Wait => wait_for_the_minute(cx),
+            Next::Move => {
+                let told = if let Class::WrongHost(Some(told)) = &fault.class { told } else { "" };
+                self.wrong_host(cx, step, told, response)
+            }
+            Next::Repeat => {
+                cx.state.one_time_token = None;
+                follow(cx, &FACTORS, Next::Repeat, fault, response)
+            }
+            next => follow(cx, &FACTORS, next, fault, response),
         }
     }
 
@@ -222,22 +207,23 @@ impl TradeApi {
         if matches!(step, TradeStep::Login | TradeStep::AccessCode) {
             // The gateway refused before anybody looked at the answer, which cannot wait for a bearer. A
             // store would give it for ever, so it is asked for once.
-            if core::mem::replace(&mut cx.state.repeated, true) {
+            if core::mem::replace(&mut cx.state.login.repeated, true) {
                 return refused();
             }
-            cx.state.because = Some(Because::Stale);
+            cx.state.login.because = Some(Because::Stale);
         }
-        let over = cx.state.bearer_ends.is_some_and(|ends| ends <= cx.now);
+        let bearer = &mut cx.state.login.bearer;
         // One that never worked is expired, of another host's gateway, or of an application without this API.
-        let worked = cx.state.bearer_worked || over;
-        if !worked && cx.state.bearer_fetched && !live {
+        let worked = bearer.worked || bearer.is_over(cx.now);
+        let fetched = bearer.fetched;
+        if !worked && fetched && !live {
             // Nobody gave this one, and the next one that is fetched would be no better.
             return refused();
         }
-        cx.state.bearer_refused = true;
+        bearer.refused = true;
         // The next process, too, must not find it out by using it.
         cx.tell(Fact::TokensRefused);
-        if !worked && !cx.state.bearer_fetched {
+        if !worked && !fetched {
             return Ask::new(NeedKind::GatewayToken, Because::Refused).into();
         }
         if !worked {
@@ -260,7 +246,7 @@ impl TradeApi {
                 // The answer went to the old host, and the one-time token is good there only.
                 cx.state.one_time_token = None;
                 if step != TradeStep::Init {
-                    cx.state.because = Some(Because::Stale);
+                    cx.state.login.because = Some(Because::Stale);
                 }
                 Verdict::next(TradeStep::Init)
             }
@@ -272,8 +258,10 @@ impl TradeApi {
 
 /// The gateway has let a request of the API through, so the bearer is right.
 fn bearer_works(cx: &mut Cx<'_, TradeState>, step: TradeStep) {
-    if step != TradeStep::Token && !core::mem::replace(&mut cx.state.bearer_worked, true) {
-        cx.tell(Fact::Accepted(NeedKind::GatewayToken));
+    if step != TradeStep::Token
+        && let Some(fact) = cx.state.login.bearer.works()
+    {
+        cx.tell(fact);
     }
 }
 

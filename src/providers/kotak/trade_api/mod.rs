@@ -104,6 +104,7 @@ use http::request::Parts;
 use zeroize::Zeroizing;
 
 use super::host::Told;
+use super::login::Bearer;
 use super::wire::fault::{At, Class, trade_api as find_fault};
 use super::wire::gateway::Client;
 use super::wire::trade_api::App;
@@ -113,7 +114,7 @@ use crate::provider::{
     Adopts, Answers, Ask, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
     Unauthorized, Unbuildable, Verdict, View,
 };
-use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Secret, Ticket, Timestamp};
+use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Secret, Ticket};
 
 pub use self::state::{TradeLive, TradeState, TradeStep, TradeTokens};
 
@@ -243,7 +244,7 @@ impl TradeApi {
         match self.factor {
             Factor::None => Verdict::next(TradeStep::WithoutCode),
             Factor::AccessCode if self.requests_code && !state.code_requested => Verdict::next(TradeStep::RequestCode),
-            Factor::AccessCode => Ask::new(NeedKind::AccessCode, state.because()).into(),
+            Factor::AccessCode => Ask::new(NeedKind::AccessCode, state.login.because()).into(),
         }
     }
 
@@ -273,22 +274,25 @@ impl Provider for TradeApi {
 
     fn open(&self, cx: &mut Cx<'_, TradeState>, because: Because) -> Verdict<TradeStep> {
         let state = &mut *cx.state;
-        state.because = Some(because);
+        state.login.begin(because);
         state.switched = false;
-        state.repeated = false;
         state.code_requested = false;
         state.leaving = false;
         state.one_time_token = None;
-        let over = state.bearer_ends.is_some_and(|ends| ends <= cx.now);
-        match state.bearer {
-            Some(_) if !over && !state.bearer_refused => Verdict::next(TradeStep::Init),
+        let bearer = &state.login.bearer;
+        match bearer.token {
+            Some(_) if !bearer.is_over(cx.now) && !bearer.refused => Verdict::next(TradeStep::Init),
             _ => self.want_bearer(because),
         }
     }
 
     fn admits(&self, state: &TradeState) -> Result<(), &'static str> {
         let session = state.live.as_ref().map(|live| &live.session_token);
-        if ![state.bearer.as_ref(), state.one_time_token.as_ref(), session].into_iter().flatten().all(sendable) {
+        if ![state.login.bearer.token.as_ref(), state.one_time_token.as_ref(), session]
+            .into_iter()
+            .flatten()
+            .all(sendable)
+        {
             return Err(UNSENDABLE);
         }
         match &state.host {
@@ -307,15 +311,7 @@ impl Provider for TradeApi {
             return;
         }
         // The bearer and the host outlive a login.
-        *state = TradeState {
-            bearer: old.bearer,
-            bearer_ends: old.bearer_ends,
-            bearer_worked: old.bearer_worked,
-            bearer_refused: old.bearer_refused,
-            bearer_fetched: old.bearer_fetched,
-            host: old.host,
-            ..TradeState::default()
-        };
+        *state = TradeState { login: old.login.outlived(), host: old.host, ..TradeState::default() };
     }
 
     fn answered(
@@ -325,10 +321,7 @@ impl Provider for TradeApi {
     ) -> Result<Verdict<TradeStep>, Rejection> {
         match (given.kind, given.input) {
             (NeedKind::GatewayToken, Input::Token(token)) => {
-                if !sendable(token) {
-                    return Err(Rejection::Malformed("token"));
-                }
-                take_bearer(cx, token.clone(), Bearer::Given);
+                take_bearer(cx, Bearer::given(token)?);
                 Ok(self.go_on(cx.state))
             }
             // A password for another account would count against ours.
@@ -362,7 +355,7 @@ impl Provider for TradeApi {
         }
         let app = App {
             base: self.host(state),
-            bearer: state.bearer.as_ref().ok_or(Unbuildable::Part("there is no bearer"))?,
+            bearer: state.login.bearer.token.as_ref().ok_or(Unbuildable::Part("there is no bearer"))?,
             consumer_key: self.consumer_key.expose(),
             ip: &self.ip,
             app_id: &self.app_id,
@@ -392,7 +385,7 @@ impl Provider for TradeApi {
             (Outcome::Lost, TradeStep::AccessCode) => Ask::new(NeedKind::AccessCode, Because::Lost).into(),
             (Outcome::Lost, TradeStep::RequestCode) => {
                 cx.state.code_requested = true;
-                Ask::new(NeedKind::AccessCode, cx.state.because()).into()
+                Ask::new(NeedKind::AccessCode, cx.state.login.because()).into()
             }
             (Outcome::Lost, step) => Verdict::next(step),
         }
@@ -400,7 +393,7 @@ impl Provider for TradeApi {
 
     fn probe(&self, state: &TradeState) -> Option<TradeStep> {
         // A look with a bearer that is known to be dead would tell nothing of the session.
-        state.live.as_ref().filter(|_| !state.bearer_refused).map(|_| TradeStep::Probe)
+        state.live.as_ref().filter(|_| !state.login.bearer.refused).map(|_| TradeStep::Probe)
     }
 
     fn logout(&self, state: &TradeState) -> Leave<TradeStep> {
@@ -408,7 +401,7 @@ impl Provider for TradeApi {
     }
 
     fn authorize(&self, cx: &mut Cx<'_, TradeState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
-        let (Some(live), Some(bearer)) = (&cx.state.live, &cx.state.bearer) else {
+        let (Some(live), Some(bearer)) = (&cx.state.live, &cx.state.login.bearer.token) else {
             return Err(Unauthorized::NotReady(None));
         };
         let bearer = Zeroizing::new(format!("Bearer {}", bearer.expose()));
@@ -449,32 +442,16 @@ impl Adopts for TradeApi {
         for (name, token) in [("bearer", &tokens.bearer), ("session token", &tokens.session_token)] {
             Rejection::check_token(name, token.expose())?;
         }
-        Ok(TradeState {
-            bearer: Some(tokens.bearer),
-            live: Some(TradeLive { session_token: tokens.session_token, client_code: None }),
-            ..TradeState::default()
-        })
+        let mut state = TradeState::default();
+        state.login.bearer.token = Some(tokens.bearer);
+        state.live = Some(TradeLive { session_token: tokens.session_token, client_code: None });
+        Ok(state)
     }
 }
 
-/// Where a bearer comes from.
-#[derive(Clone, Copy)]
-enum Bearer {
-    /// From `/token`, with its end where the server told one.
-    Fetched { ends: Option<Timestamp> },
-    /// From a person or a store.
-    Given,
-}
-
 /// Takes a new bearer; calls that were authorized with the old one say nothing any more.
-fn take_bearer(cx: &mut Cx<'_, TradeState>, bearer: Secret, from: Bearer) {
-    cx.state.bearer = Some(bearer);
-    (cx.state.bearer_ends, cx.state.bearer_fetched) = match from {
-        Bearer::Fetched { ends } => (ends, true),
-        Bearer::Given => (None, false),
-    };
-    cx.state.bearer_worked = false;
-    cx.state.bearer_refused = false;
+fn take_bearer(cx: &mut Cx<'_, TradeState>, bearer: Bearer) {
+    cx.state.login.bearer = bearer;
     cx.tell(Fact::NewTokens);
 }
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::{Replay, Rule};
 use crate::providers::kotak::host::Told;
-use crate::{Because, NeedKind, Phase, Secret, Timestamp};
+use crate::providers::kotak::login::Login;
+use crate::{NeedKind, Phase, Secret};
 
 /// The requests of a Trade API session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -70,38 +71,23 @@ impl TradeStep {
 #[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub struct TradeState {
-    #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
-    pub(super) bearer: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) bearer_ends: Option<Timestamp>,
-    /// Whether the API has taken the bearer since it came.
-    pub(super) bearer_worked: bool,
-    /// Whether the gateway refused it for good: it is used for nothing more than to say goodbye.
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
-    pub(super) bearer_refused: bool,
-    /// Whether it was fetched with key and secret; somebody gave it otherwise.
-    pub(super) bearer_fetched: bool,
+    pub(super) login: Login,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) host: Option<Told>,
     /// Whether this login has followed the server to another host.
     pub(super) switched: bool,
     #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
     pub(super) one_time_token: Option<Secret>,
-    /// Whether this login has been repeated for a stale one-time token.
-    pub(super) repeated: bool,
     pub(super) code_requested: bool,
     /// Whether the logout waits for a bearer.
     pub(super) leaving: bool,
-    /// Why answers are asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) because: Option<Because>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) live: Option<TradeLive>,
 }
 
-impl TradeState {
-    pub(super) fn because(&self) -> Because {
-        self.because.unwrap_or(Because::Opening)
+impl AsMut<Login> for TradeState {
+    fn as_mut(&mut self) -> &mut Login {
+        &mut self.login
     }
 }
 

@@ -122,7 +122,8 @@ pub enum Errand {
 pub enum Output {
     /// Send this request and report its id once.
     Send(Outgoing),
-    /// Store [`Machine::snapshot`] before the next `poll`; only with [`Options::durable`](crate::Options::durable).
+    /// Store [`Machine::snapshot`] before the next `poll`; with [`Options::durable`](crate::Options::durable), and around steps
+    /// that [rotate](crate::provider::Rule::rotates) a token.
     Save,
     /// Nothing to do until then, or until something happens.
     Wait {
@@ -370,6 +371,10 @@ pub struct Options {
     /// Whether [`Output::Save`] comes before every request whose replay would do harm, after what it brought, and when
     /// the session opens, is usable again, expires or is refused.
     pub durable: bool,
+    /// Whether the program stores nothing at all, not even the tokens that a server takes only once
+    /// ([`Rule::rotates`](crate::provider::Rule::rotates)); off. With it there is no [`Output::Save`] for them, and a login is lost
+    /// with the process.
+    pub forgetful: bool,
     /// What a logout ends at the server. Default: [`Ends::Opened`], since ending a login that was found living costs a
     /// person another one.
     pub ends: Ends,
@@ -389,6 +394,7 @@ impl Default for Options {
             open_patience: None,
             max_refused: 1,
             durable: false,
+            forgetful: false,
             ends: Ends::Opened,
             logout_patience: Duration::from_secs(30),
             egress: None,

@@ -69,10 +69,10 @@ pub trait Driver {
     ///
     /// # Errors
     /// Whatever keeps it from being stored; [`drive`] returns it then. The default is an error: this
-    /// is called only for sessions with [`Options::durable`](crate::Options::durable), and saving
-    /// nothing would break what that promises.
+    /// is called only for sessions with [`Options::durable`](crate::Options::durable) or a token that
+    /// [rotates](crate::provider::Rule::rotates), and saving nothing would break what that promises.
     fn save(&mut self, _snapshot: &Snapshot) -> io::Result<()> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "the session is durable and the driver saves nothing"))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the session is to be stored and the driver saves nothing"))
     }
 
     /// Learns that a request is about to leave.

@@ -114,10 +114,13 @@ pub trait Program {
     ///
     /// # Errors
     /// Whatever keeps it from being stored; driving ends with it then. The default is an error: this
-    /// is called only for sessions with [`Options::durable`](crate::Options::durable), and saving
-    /// nothing would break what that promises.
+    /// is called only for sessions with [`Options::durable`](crate::Options::durable) or a token that
+    /// [rotates](crate::provider::Rule::rotates), and saving nothing would break what that promises.
     fn save(&self, _snapshot: Snapshot) -> impl Future<Output = io::Result<()>> + Send {
-        ready(Err(io::Error::new(io::ErrorKind::Unsupported, "the session is durable and the program saves nothing")))
+        ready(Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the session is to be stored and the program saves nothing",
+        )))
     }
 
     /// Learns that a request is about to leave.

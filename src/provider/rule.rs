@@ -27,6 +27,10 @@ pub struct Rule {
     pub spends: &'static [NeedKind],
     /// The kinds of answers that leave with it as well, and stay in hand for a later step where it succeeds.
     pub carries: &'static [NeedKind],
+    /// Whether the server takes what this step sends only once and gives another one for it, as it does with a refresh token
+    /// that rotates: the session is saved before it leaves and when its answer has come, whether or not it is
+    /// [durable](crate::Options::durable).
+    pub rotates: bool,
     /// How long the answer may take.
     pub timeout: Duration,
     /// The pace of further attempts.
@@ -54,6 +58,7 @@ impl Rule {
             replay: Replay::Safe,
             spends: &[],
             carries: &[],
+            rotates: false,
             timeout: Duration::from_secs(10),
             backoff: Backoff::new(Duration::from_secs(2), Duration::from_secs(60), 8),
             min_interval: Duration::ZERO,
@@ -86,6 +91,13 @@ impl Rule {
     #[must_use]
     pub const fn carries(self, kinds: &'static [NeedKind]) -> Self {
         Self { carries: kinds, replay: Replay::Never, escalates: true, ..self }
+    }
+
+    /// Says that the server takes what it sends only once and gives another one for it. A request whose fate is unknown must not
+    /// be repeated with the old one, so replay is [`Replay::Never`].
+    #[must_use]
+    pub const fn rotates(self) -> Self {
+        Self { rotates: true, replay: Replay::Never, ..self }
     }
 
     /// Gives the kinds of all answers that leave with it.

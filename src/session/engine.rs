@@ -62,6 +62,8 @@ pub(super) struct Out<S> {
     pub(super) cancel: Option<u32>,
     /// Whether something has happened that a crash must not lose.
     pub(super) unsaved: bool,
+    /// Whether what a step sent and got for it is to be stored, durable or not.
+    pub(super) rotated: bool,
     /// The harmful step before which the driver was asked to save.
     pub(super) saving: Option<S>,
 }
@@ -97,7 +99,7 @@ impl<P: Provider> Engine<P> {
             hand: Hand::default(),
             skew: 0,
             checked_at: Timestamp::from_millis(0),
-            out: Out { events: Queue::default(), cancel: None, unsaved: false, saving: None },
+            out: Out { events: Queue::default(), cancel: None, unsaved: false, rotated: false, saving: None },
         }
     }
 

@@ -163,6 +163,7 @@ impl<P: Provider> Engine<P> {
     fn settle_answer(&mut self, step: P::Step, verdict: &Verdict<P::Step>) {
         let rule = self.provider.rule(step);
         self.out.unsaved |= rule.replay != Replay::Safe;
+        self.out.rotated |= self.keeps(rule);
         match verdict {
             Verdict::Ask(ask) if matches!(ask.because, Because::Refused | Because::Lost) => self.hand.wipe(rule),
             _ => self.hand.spend(rule),

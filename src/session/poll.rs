@@ -7,7 +7,7 @@ use super::fall::Mishap;
 use super::plan::Next;
 use crate::event::Cause;
 use crate::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
-use crate::provider::{Ask, Build, Provider, Replay, Unbuildable, View};
+use crate::provider::{Ask, Build, Provider, Replay, Rule, Unbuildable, View};
 use crate::{Because, Output, Shape, Timestamp};
 
 /// How much longer than its timeout a request is waited for, so that the driver's verdict comes first.
@@ -65,7 +65,12 @@ impl<P: Provider> Engine<P> {
 
     /// Tells whether something waits to be told once.
     pub(super) fn has_news(&self) -> bool {
-        !self.out.events.is_empty() || self.out.cancel.is_some() || self.out.unsaved && self.options.durable
+        !self.out.events.is_empty() || self.out.cancel.is_some() || self.saves_now()
+    }
+
+    /// Tells whether something is to be stored now.
+    fn saves_now(&self) -> bool {
+        self.out.unsaved && self.options.durable || self.out.rotated
     }
 
     fn pop_output(&mut self) -> Option<Output> {
@@ -73,8 +78,9 @@ impl<P: Provider> Engine<P> {
             return Some(Output::Cancel(self.ids.request(seq)));
         }
         // Before the events: a program that ends when it hears of a refusal must find it in its file.
-        if self.out.unsaved && self.options.durable {
+        if self.saves_now() {
             self.out.unsaved = false;
+            self.out.rotated = false;
             return Some(Output::Save);
         }
         if let Some(event) = self.out.events.pop() {
@@ -119,10 +125,16 @@ impl<P: Provider> Engine<P> {
 
     /// Tells whether a snapshot that says that the step has left must be stored before it leaves.
     fn must_be_saved(&mut self, step: P::Step) -> bool {
-        let save =
-            self.options.durable && self.provider.rule(step).replay != Replay::Safe && self.out.saving != Some(step);
+        let rule = self.provider.rule(step);
+        let harms = self.options.durable && rule.replay != Replay::Safe || self.keeps(rule);
+        let save = harms && self.out.saving != Some(step);
         self.out.saving = save.then_some(step);
         save
+    }
+
+    /// Tells whether what a step gets for what it sends is stored, whatever else is.
+    pub(super) fn keeps(&self, rule: &Rule) -> bool {
+        rule.rotates && !self.options.forgetful
     }
 
     /// Notes that a request is handed out, and gives it a name.

@@ -125,6 +125,7 @@ impl<P: Provider + Send> World<'_, P> {
         self.heard(name, &response, verdict.as_ref());
         self.proves_nothing(name, reply, verdict.as_ref())?;
         let rule = *self.session.provider().rule(flying.step);
+        self.rotated |= rule.rotates;
         let unspent: Vec<_> = rule.takes().filter(|kind| self.log.leaves_unspent(*kind)).collect();
         let clear = |kind| self.log.accepts(kind) || unspent.contains(&kind);
         let unclear: Vec<_> = rule.takes().filter(|kind| !clear(*kind)).collect();

@@ -25,7 +25,9 @@ impl<P: Provider + Send> World<'_, P> {
         match &output {
             Output::Send(outgoing) => self.sent(outgoing)?,
             Output::Save => {
-                if !self.options.durable {
+                let left = left_in(&self.session.snapshot(), self.session.provider());
+                let rotates = left.is_some_and(|step| self.session.provider().rule(step).rotates);
+                if !self.options.durable && !rotates && !core::mem::take(&mut self.rotated) {
                     broken!("10. write-ahead", "`Save` without `durable`");
                 }
                 let stored = self.store();
@@ -67,7 +69,7 @@ impl<P: Provider + Send> World<'_, P> {
             broken!("1. no spin", "{id:?} leaves although nobody built it");
         };
         let rule = self.session.provider().rule(step);
-        let (timeout, harmful) = (rule.timeout, watch::is_harmful(rule));
+        let (timeout, harmful, rotates) = (rule.timeout, watch::is_harmful(rule), rule.rotates);
         let request = copy(&outgoing.request);
         let wire = Wire::of(&request);
         self.marks(&request, self.name_of(step))?;
@@ -76,7 +78,7 @@ impl<P: Provider + Send> World<'_, P> {
         }) {
             broken!("6. answers", "{:?} is on the wire again: {}", given.kind, given.secret);
         }
-        if self.options.durable && harmful {
+        if self.options.durable && harmful || rotates && !self.options.forgetful {
             let left = |text: &str| left_in(&Snapshot::from_text(text), self.session.provider());
             if self.disk.as_ref().and_then(|disk| left(&disk.text)) != Some(step) {
                 broken!("10. write-ahead", "{step:?} leaves and the stored snapshot does not name it");

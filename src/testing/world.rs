@@ -161,6 +161,8 @@ pub(super) struct World<'a, P: Provider> {
     pub(super) got_in: bool,
     pub(super) disk: Option<Stored>,
     pub(super) kept: Vec<Stored>,
+    /// A step that rotates was answered, which is to be stored.
+    pub(super) rotated: bool,
     /// The last output was `Save`.
     pub(super) saved: bool,
     pub(super) sent: u64,
@@ -213,6 +215,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
             got_in: false,
             disk: None,
             kept: Vec::new(),
+            rotated: false,
             saved: false,
             sent: 0,
             built: None,

@@ -1,0 +1,193 @@
+//! Tokens that a server takes once and gives another one for, as transcripts.
+
+mod support;
+
+use std::time::Duration;
+
+use http::Request;
+use http::request::Parts;
+use sansession::provider::{
+    Answers, Ask, Build, Cx, Fact, Identity, Leave, Outcome, Provider, Rule, Spent, Unauthorized, Unbuildable, Verdict,
+    View, When,
+};
+use sansession::testing::{Laws, Sample};
+use sansession::{BaseUrl, Because, Input, Machine, NeedKind, Options, Phase, Secret, Session, Timestamp};
+use serde::{Deserialize, Serialize};
+use support::*;
+
+const RENEWAL: Duration = Duration::from_secs(300);
+
+/// A code gives the first token, and each token the next one.
+struct Rotor(BaseUrl);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+enum Go {
+    Exchange,
+    Refresh,
+    Check,
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct State {
+    token: Option<String>,
+}
+
+impl Provider for Rotor {
+    type Step = Go;
+    type State = State;
+    type Live = String;
+
+    fn identity(&self) -> Identity<'_> {
+        Identity { provider: "rotor", server: &self.0, account: None, key: None, binds_ip: false }
+    }
+
+    fn rule(&self, step: Go) -> &Rule {
+        const EXCHANGE: Rule = Rule::new("exchange").phase(Phase::LoggingIn).spends(&[NeedKind::Verifier]).rotates();
+        const REFRESH: Rule = Rule::new("refresh").rotates();
+        const CHECK: Rule = Rule::new("check");
+        match step {
+            Go::Exchange => &EXCHANGE,
+            Go::Refresh => &REFRESH,
+            Go::Check => &CHECK,
+        }
+    }
+
+    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Go> {
+        Ask::new(NeedKind::Verifier, because).then(Go::Exchange).into()
+    }
+
+    fn request(&self, view: &View<'_, State>, step: Go, answers: &Answers<'_>) -> Result<Build<Go>, Unbuildable> {
+        let token = || view.state.token.as_deref().ok_or(Unbuildable::Part("there is no token"));
+        let body = if step == Go::Exchange { answers.text(NeedKind::Verifier)?.expose() } else { token()? };
+        let mut request = Request::new(body.as_bytes().to_vec());
+        *request.uri_mut() = self.0.join(&format!("/{step:?}")).map_err(|_| Unbuildable::Part("path"))?;
+        Ok(request.into())
+    }
+
+    fn interpret(&self, cx: &mut Cx<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
+        let Outcome::Response(response) = outcome else {
+            // The old one may have been used up, and nobody knows the next one.
+            cx.state.token = None;
+            return Ask::new(NeedKind::Verifier, Because::Lost).then(Go::Exchange).into();
+        };
+        match (core::str::from_utf8(response.body), step) {
+            (Ok(token), Go::Exchange | Go::Refresh) if token.starts_with("token-") => {
+                cx.state.token = Some(token.to_owned());
+                cx.tell(Fact::NewTokens);
+                active()
+            }
+            (Ok("wrong"), Go::Exchange) => Ask::new(NeedKind::Verifier, Because::Refused).then(step).into(),
+            (Ok("alive"), Go::Check) if cx.state.token.is_some() => active(),
+            (Ok("dead"), Go::Check | Go::Refresh) => Verdict::Dead { proof: "it says so" },
+            (Ok("busy"), _) => Verdict::unavailable(),
+            (Ok("broken"), _) => Verdict::Retry { after: None, answer: Spent::Judged },
+            _ => Verdict::Unreadable("not the rotor's"),
+        }
+    }
+
+    fn probe(&self, state: &State) -> Option<Go> {
+        state.token.as_ref().map(|_| Go::Check)
+    }
+
+    fn logout(&self, state: &State) -> Leave<Go> {
+        if state.token.is_some() { Leave::Abandon } else { Leave::Nothing }
+    }
+
+    fn authorize(&self, cx: &mut Cx<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+        cx.state.token.as_ref().map(drop).ok_or(Unauthorized::NotReady(None))
+    }
+
+    fn live<'a>(&self, state: &'a State) -> Option<&'a String> {
+        state.token.as_ref()
+    }
+}
+
+fn active() -> Verdict<Go> {
+    Verdict::Active { keepalive: None, renew: Some((Go::Refresh, When::In(RENEWAL))), expires: None }
+}
+
+fn rotor() -> Rotor {
+    Rotor(BaseUrl::parse("https://rotor.example.org").unwrap())
+}
+
+type Story = Script<Session<Rotor>>;
+
+fn code(text: &str) -> Input {
+    Input::Code(Secret::from(text))
+}
+
+fn stored(story: &Story) -> String {
+    story.machine.snapshot().expose_secrets().to_owned()
+}
+
+fn sent(story: &Story) -> &[u8] {
+    story.request.as_ref().unwrap().body()
+}
+
+/// It has its first token, which is stored.
+fn open(options: Options) -> Story {
+    let story = Script::new(Session::new(rotor(), options, seed())).starts();
+    let story = story.needs(NeedKind::Verifier, Because::Opening).answers(code("code-1")).saves();
+    let story = story.sends("GET /Exchange").gets(200, "token-1").saves();
+    assert!(stored(&story).contains("token-1"));
+    story.is(Phase::Active)
+}
+
+#[test]
+fn it_is_stored_before_it_leaves_and_when_the_next_one_has_come() {
+    for options in [Options::default(), durable()] {
+        let story = open(options).waits(RENEWAL).sleeps().saves().sends("GET /Refresh");
+        assert_eq!(sent(&story), b"token-1");
+        let story = story.gets(200, "token-2").saves();
+        assert!(stored(&story).contains("token-2") && !stored(&story).contains("token-1"));
+        let story = story.waits(RENEWAL).sleeps().saves().sends("GET /Refresh");
+        assert_eq!(sent(&story), b"token-2");
+    }
+}
+
+/// A refusal before anybody looked leaves it what it is.
+#[test]
+fn a_busy_server_has_not_taken_it() {
+    let story = open(Options::default()).sleeps().saves().sends("GET /Refresh").gets(503, "busy");
+    let story = story.is(Phase::Active).sleeps().saves().sends("GET /Refresh");
+    assert_eq!(sent(&story), b"token-1");
+}
+
+#[test]
+fn one_of_unknown_fate_is_not_sent_again() {
+    let story = open(Options::default()).sleeps().saves().sends("GET /Refresh").times_out();
+    story.needs(NeedKind::Verifier, Because::Lost).answers(code("code-2")).saves().sends("GET /Exchange");
+}
+
+/// The text that was stored before it left says that it may have been used up.
+#[test]
+fn another_process_does_not_send_it_again() {
+    let mut story = open(Options::default()).sleeps().saves();
+    let text = story.machine.snapshot();
+    story.machine = Session::resume(rotor(), &text, Options::default(), None, [9; 32], story.now).unwrap();
+    story.needs(NeedKind::Verifier, Because::Lost);
+}
+
+#[test]
+fn who_stores_nothing_says_so() {
+    let mut options = Options::default();
+    options.forgetful = true;
+    let story = Script::new(Session::new(rotor(), options, seed())).starts();
+    let story = story.answers(code("code-1")).sends("GET /Exchange").gets(200, "token-1").is(Phase::Active);
+    story.waits(RENEWAL).sleeps().sends("GET /Refresh").gets(200, "token-2").is(Phase::Active).waits(RENEWAL);
+}
+
+#[test]
+fn a_rotor_keeps_the_laws() {
+    let serves = |request: &Request<Vec<u8>>, _: Timestamp| {
+        http::Response::new(if request.uri().path() == "/Check" { b"alive".to_vec() } else { b"token-7".to_vec() })
+    };
+    let texts = ["token-8", "wrong", "alive", "dead", "busy", "broken"];
+    Laws::new(rotor).server(serves).samples(texts.map(|text| Sample::json(200, text))).check_runs();
+}
+
+#[test]
+fn it_is_left_behind_by_a_logout() {
+    let story = open(Options::default()).logs_out();
+    assert!(matches!(story.closes("logged-out").machine.phase(), Phase::Closed));
+}

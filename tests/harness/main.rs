@@ -1,6 +1,7 @@
 //! What the harness of `sansession::testing` catches: one provider that is right, and fourteen that each do one thing wrong.
 
 mod ledger;
+mod providers;
 mod server;
 
 use std::time::Duration;

@@ -63,7 +63,7 @@ OPTIONS
   --serve PROVIDER      only the simulator, until Ctrl-C; prints its URL and its users
   --port N              the simulator's port (default: any)
   --limits HOW          --serve ibkr-*: which rate limits open the penalty box: reported (default), documented
-                        (all of the documentation's table) or off
+                        (all of the documentation's table) or off; --serve kotak-neo: documented (default) or off
   --body PATH=FILE      --serve ibkr-*: answer the JSON in FILE under PATH below /v1/api; as often as you want
 
 SECRETS come from files, whose paths are in NAME_FILE, from the environment, or from a prompt on a terminal,

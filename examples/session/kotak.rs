@@ -14,6 +14,7 @@ use sansession::{BaseUrl, Because, By, Input, Need, NeedKind, Rejection, Secret,
 use crate::Usage;
 use crate::answers::{Again, Answers, explained, prompt_hidden, typed, variable};
 use crate::args::Args;
+use crate::served::Served;
 use crate::world::{self, World};
 
 /// The embedded simulators' user and password.
@@ -225,8 +226,9 @@ pub fn serve_trade(port: u16) -> Result<Box<dyn std::any::Any>, Usage> {
 }
 
 /// Serves Neo's simulator and tells its user and codes.
-pub fn serve_neo(port: u16) -> Result<Box<dyn std::any::Any>, Usage> {
+pub fn serve_neo(port: u16, served: Served) -> Result<Box<dyn std::any::Any>, Usage> {
     let server = neo_server(port)?;
+    server.with(|api| served.prepare_neo(api));
     println!("kotak-neo simulator at {}", server.url());
     println!("SANSESSION_ACCESS_TOKEN={DASHBOARD_TOKEN}");
     println!("SANSESSION_UCC={USER}");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sansession::sim::ibkr::{Gateway, RateLimits};
+use sansession::sim::kotak::{Neo, neo};
 
 use crate::Usage;
 use crate::args::Provider;
@@ -43,11 +44,28 @@ impl Served {
 
     /// Complains of options that this simulator does not have.
     pub fn check(&self, provider: Provider) -> Result<(), Usage> {
-        let given = self.limits.is_some() || !self.bodies.is_empty();
-        if given && !provider.name().starts_with("ibkr-") {
-            return Err(Usage(format!("--limits and --body are for ibkr-*, not for {}", provider.name())));
+        let name = provider.name();
+        if name.starts_with("ibkr-") {
+            return Ok(());
         }
-        Ok(())
+        if !self.bodies.is_empty() {
+            return Err(Usage(format!("--body is for ibkr-*, not for {name}")));
+        }
+        match self.limits {
+            None => Ok(()),
+            Some(RateLimits::Reported) if name == "kotak-neo" => {
+                Err(Usage("--limits reported is for ibkr-*: kotak-neo has off and documented".into()))
+            }
+            Some(_) if name == "kotak-neo" => Ok(()),
+            Some(_) => Err(Usage(format!("--limits is for ibkr-* and kotak-neo, not for {name}"))),
+        }
+    }
+
+    /// Makes Neo's simulator as it was wanted.
+    pub fn prepare_neo(self, api: &mut Neo) {
+        if self.limits == Some(RateLimits::Off) {
+            api.set_limits(neo::RateLimits::Off);
+        }
     }
 
     /// Makes a simulated gateway, or what is behind OAuth, as it was wanted.

@@ -79,7 +79,7 @@ pub fn serve(provider: args::Provider, port: u16, served: Served) -> Result<(), 
         args::Provider::IbkrOauth1a => ibkr::serve_oauth1a(port, served)?,
         args::Provider::IbkrOauth2 => ibkr::serve_oauth2(port, served)?,
         args::Provider::KotakTrade => kotak::serve_trade(port)?,
-        args::Provider::KotakNeo => kotak::serve_neo(port)?,
+        args::Provider::KotakNeo => kotak::serve_neo(port, served)?,
     };
     if std::io::stdout().is_terminal() {
         println!("Ctrl-C ends it");

@@ -126,9 +126,11 @@ impl<S: PartialEq> Limits<S> {
         }
     }
 
-    /// Waits at least so long before the session's own requests.
-    pub(super) fn hold(&mut self, until: Timestamp) {
+    /// Waits at least so long before the session's own requests; tells whether that is longer than before.
+    pub(super) fn hold(&mut self, until: Timestamp) -> bool {
+        let longer = until > self.hold;
         self.hold = self.hold.max(until);
+        longer
     }
 
     /// Keeps everybody from sending for so long; tells whether that is longer than before.
@@ -145,6 +147,11 @@ impl<S: PartialEq> Limits<S> {
             self.over = earlier.over;
         }
         self.penalty = self.penalty.max(earlier.penalty);
+        self.hold = self.hold.max(earlier.hold);
+        // A session that is new has met no limit of its own.
+        if self.boxes.is_empty() {
+            self.boxes = earlier.boxes;
+        }
     }
 
     /// Bounds what a text says: no server is believed longer, and no request but those of a logout leaves that would

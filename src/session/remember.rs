@@ -8,7 +8,7 @@ use crate::{Event, ResumeError, Snapshot};
 
 impl<P: Provider> Session<P> {
     /// Takes over what an earlier session of the same login has cost, be it closed or not: the answers that were refused or
-    /// may have been, the step of the last one-time code, and a penalty box that lasts.
+    /// may have been, the step of the last one-time code, and penalty boxes and waits that last.
     ///
     /// Call it on a session that is new, before its start, wherever there is a stored snapshot that is not resumed. So
     /// [`Options::max_refused`](crate::Options::max_refused) holds over all restarts of a program. No token, no plan and no

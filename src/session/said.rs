@@ -30,8 +30,10 @@ impl<P: Provider> Engine<P> {
                 None if self.core.limits.penalty <= now => self.penalize(now, TOO_MANY),
                 None => {}
             }
-        } else if let Some(wait) = wait {
-            self.core.limits.hold(now + wait);
+        } else if let Some(wait) = wait
+            && self.core.limits.hold(now + wait)
+        {
+            self.note_wait(wait);
         }
     }
 
@@ -58,6 +60,11 @@ impl<P: Provider> Engine<P> {
         if response.status.is_success() || named.is_none_or(|named| named <= LONGEST) {
             self.core.limits.over.ease(now);
         }
+    }
+
+    /// Lets a wait that a server named be stored: the next process would go on knocking. A short one is over by then.
+    pub(super) fn note_wait(&mut self, named: Duration) {
+        self.out.unsaved |= named >= TOO_MANY;
     }
 
     /// Opens the penalty box.

@@ -22,6 +22,8 @@ pub enum Word {
     Dead(u64),
     /// It sent the client away until then.
     Boxed(Timestamp),
+    /// It asked to leave the API of this request alone until then.
+    Limited(Timestamp),
     /// It sends the client away from now on, for being too fast.
     TooFast,
     /// A session ended there without the client's doing.
@@ -33,10 +35,25 @@ pub enum Word {
 pub struct Memory {
     /// The tokens whose death was told.
     dead: Vec<u64>,
-    /// When a penalty box was told of, and its end.
-    boxes: Vec<(Timestamp, Timestamp)>,
+    /// The penalty boxes that were told of.
+    boxes: Vec<Told>,
     /// Whether a consent to a takeover is in hand; a process without `durable` may come back to that.
     pub consent: bool,
+}
+
+/// A penalty box that an answer has told of.
+#[derive(Clone)]
+struct Told {
+    at: Timestamp,
+    ends: Timestamp,
+    /// The path that it is for, where it is not for all.
+    path: Option<String>,
+}
+
+impl Told {
+    fn is_for(&self, request: &Request<Vec<u8>>) -> bool {
+        self.path.as_deref().is_none_or(|path| path == request.uri().path())
+    }
 }
 
 pub struct Judge<C: Case> {
@@ -104,11 +121,19 @@ impl<C: Case> Judge<C> {
     /// Another process goes on with this, from then on.
     pub fn remembers(&mut self, memory: Memory, begun: Timestamp) {
         self.begun = Some(begun);
+        let mut memory = memory;
+        // What is over in a minute is not stored for its own sake.
+        memory.boxes.retain(|told| told.path.is_none() || told.ends.since(told.at) >= PACE);
         if memory.consent {
             self.unspent.insert(NeedKind::Takeover.code(), 1);
         }
         self.before = memory.clone();
         self.memory = memory;
+    }
+
+    /// Gives the end of all boxes that were told of.
+    pub fn told_until(&self) -> Option<Timestamp> {
+        self.memory.boxes.iter().map(|told| told.ends).max()
     }
 
     /// How often a request of the client's met what is none of its doing.
@@ -139,7 +164,7 @@ impl<C: Case> Simulator for Judge<C> {
             self.counts(now, request);
         }
         let left = if self.own { now } else { now - LATENCY };
-        if self.memory.boxes.iter().any(|(told, ends)| *told <= left && now < *ends) {
+        if self.memory.boxes.iter().any(|told| told.at <= left && now < told.ends && told.is_for(request)) {
             self.breaks(now, request, "a penalty box was not respected");
         }
         self.case.before(&mut self.network.server);
@@ -175,12 +200,13 @@ impl<C: Case> Simulator for Judge<C> {
                         self.memory.dead.push(token);
                     }
                 }
-                Word::Boxed(until) if delivered => {
-                    let told = if self.own { now } else { now + LATENCY + reply.delay };
-                    self.memory.boxes.retain(|(_, ends)| now < *ends);
-                    self.memory.boxes.push((told, until));
+                Word::Boxed(ends) | Word::Limited(ends) if delivered => {
+                    let at = if self.own { now } else { now + LATENCY + reply.delay };
+                    let path = matches!(word, Word::Limited(_)).then(|| request.uri().path().to_owned());
+                    self.memory.boxes.retain(|told| now < told.ends);
+                    self.memory.boxes.push(Told { at, ends, path });
                 }
-                Word::Boxed(_) => {}
+                Word::Boxed(_) | Word::Limited(_) => {}
                 // What left in the last moment before a death was stored nowhere, and nothing waits a minute with its
                 // opening because there might have been such.
                 Word::TooFast if self.begun.is_some_and(|begun| now.since(begun) < PACE) => {}

@@ -3,7 +3,7 @@
 use http::{Request, StatusCode};
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::sim::Reply;
-use sansession::sim::kotak::neo::{Account, Death, Errors};
+use sansession::sim::kotak::neo::{Account, Death, Errors, LimitTold};
 use sansession::sim::kotak::trade_api::{Shard, User};
 use sansession::sim::kotak::{self as sim, Lever, Outcome, Seen};
 use sansession::{BaseUrl, Credentials, Input, Need, NeedKind, Secret, Session, Timestamp, Totp, totp};
@@ -181,10 +181,15 @@ impl Case for Trade {
 }
 
 const DASHBOARD: &str = "dashboard-token";
+const LOGIN: &str = "/login/1.0/tradeApiLogin";
+const VALIDATE: &str = "/login/1.0/tradeApiValidate";
+const PROBE: &str = "/login/1.0/get-client-ip";
+/// The order book, which the user looks at.
+const BOOK: &str = "/quick/user/orders";
+const TOLD: [LimitTold; 4] = [LimitTold::RetryAfter, LimitTold::ResetIn, LimitTold::ResetAt, LimitTold::Nothing];
 
 pub struct NeoCase {
     outage: Outage,
-    quota: Outage,
     mishaps: Vec<Lever>,
     made: u64,
 }
@@ -207,7 +212,7 @@ impl Case for NeoCase {
     const PER_HOUR: usize = 200;
 
     fn new(dice: &mut Dice) -> (Self, sim::Neo) {
-        let case = Self { outage: Outage::default(), quota: Outage::default(), mishaps: Vec::new(), made: 0 };
+        let case = Self { outage: Outage::default(), mishaps: Vec::new(), made: 0 };
         let own = url("https://e43.kotaksecurities.com");
         let account = Account::new("ABC12", "+910000000000", MPIN, case.dashboard(), own);
         let account = account.accepts_totp(|at| shown(TOTP_SECRET, at).code().to_owned());
@@ -229,9 +234,11 @@ impl Case for NeoCase {
                 server.set_outage(Some(StatusCode::from_u16(status).unwrap()));
                 self.outage.until = Some(now + dice.between(MINUTE, 5 * HOUR));
             }
-            1 => {
-                server.set_quota(Some(0));
-                self.quota.until = Some(now + dice.between(SECOND, 5 * MINUTE));
+            1 | 4 => {
+                // What is told is believed for so long at once.
+                let lasts = dice.between(SECOND, 15 * MINUTE);
+                server.set_limit_told(dice.one_of(&TOLD));
+                server.set_limited(dice.one_of(&[LOGIN, VALIDATE, PROBE, BOOK]), now + lasts);
             }
             2 => server.expire_sessions(),
             3 if dice.once_in(4) => {
@@ -250,13 +257,12 @@ impl Case for NeoCase {
         if self.outage.until.take_if(|until| now >= *until).is_some() {
             server.set_outage(None);
         }
-        if self.quota.until.take_if(|until| now >= *until).is_some() {
-            server.set_quota(None);
-        }
     }
 
-    fn allows(&self, _: &sim::Neo, _: Timestamp) -> bool {
-        self.outage.until.is_none() && self.quota.until.is_none()
+    fn allows(&self, server: &sim::Neo, now: Timestamp) -> bool {
+        // One that is not to be looked at lives on.
+        let limited = |path| server.limited_until(now, path).is_some();
+        self.outage.until.is_none() && ![LOGIN, VALIDATE, BOOK].into_iter().any(limited)
     }
 
     fn before(&mut self, server: &mut sim::Neo) {
@@ -267,7 +273,7 @@ impl Case for NeoCase {
 
     fn serves(&mut self, server: &mut sim::Neo, session: &mut Session<Neo>, now: Timestamp) -> bool {
         loop {
-            asks(server, session, now, "/quick/user/orders");
+            asks(server, session, now, BOOK);
             match server.take_log().last().map(|seen| seen.outcome) {
                 // A lever that was meant for another one.
                 Some(Outcome::Canned) => {}
@@ -280,7 +286,9 @@ impl Case for NeoCase {
         server.open_sessions(now)
     }
 
-    fn words(&mut self, server: &mut sim::Neo, _: Timestamp, request: &Request<Vec<u8>>, _: &Reply) -> Vec<Word> {
+    fn words(&mut self, server: &mut sim::Neo, now: Timestamp, request: &Request<Vec<u8>>, reply: &Reply) -> Vec<Word> {
+        let names_its_end = reply.response.headers().contains_key("x-ratelimit-reset");
+        let limited = server.limited_until(now, request.uri().path()).filter(|_| names_its_end);
         let word = |seen: Seen| match seen.outcome {
             Outcome::Accepted("login") | Outcome::Refused("totp") => Some(Word::Judged(NeedKind::Totp)),
             Outcome::Accepted("validate") | Outcome::Refused("mpin") => Some(Word::Judged(NeedKind::Pin)),
@@ -289,7 +297,8 @@ impl Case for NeoCase {
                 Some(Word::Dead(print(request, "auth")))
             }
             Outcome::Refused("gateway") => Some(Word::Dead(print(request, "authorization"))),
-            // Each API has a limit of its own, by the second.
+            // Nobody is told that there is nothing but those which a test has set.
+            Outcome::Refused("limit") => limited.map(Word::Limited),
             _ => None,
         };
         server.take_log().into_iter().filter_map(word).collect()
@@ -305,6 +314,6 @@ impl Case for NeoCase {
     }
 
     fn user(&self) -> Option<(&'static str, Duration)> {
-        Some(("/quick/user/orders", 15 * MINUTE))
+        Some((BOOK, 4 * MINUTE))
     }
 }

@@ -475,7 +475,8 @@ impl<C: Case> Year<C> {
         self.asked_to_leave = false;
         self.kept = None;
         // A new session cannot know of the box; who begins it does.
-        self.pauses(PAUSE.max(self.penalty.since(now)));
+        let box_ends = self.world.server.told_until().map_or(self.penalty, |ends| self.penalty.max(ends));
+        self.pauses(PAUSE.max(box_ends.since(now)));
         self.world.notes("a new session");
         self.begins(None);
     }

@@ -11,7 +11,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use http::header::{CONTENT_TYPE, HOST};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::Value;
 
 use super::{Fault, Reply};
@@ -140,7 +140,8 @@ impl Desk {
         let lever = self.next.pop_front();
         let (answer, lever) = match lever {
             Some(Lever::Answer { status, content_type, body }) => {
-                let answer = Answer { status, content_type, body: body.into_bytes(), outcome: Outcome::Canned };
+                let (body, outcome) = (body.into_bytes(), Outcome::Canned);
+                let answer = Answer { status, content_type, headers: Vec::new(), body, outcome };
                 (answer, None)
             }
             lever => (act(self), lever),
@@ -181,6 +182,7 @@ impl Desk {
 struct Answer {
     status: StatusCode,
     content_type: &'static str,
+    headers: Vec<(HeaderName, HeaderValue)>,
     body: Vec<u8>,
     outcome: Outcome,
 }
@@ -188,18 +190,20 @@ struct Answer {
 impl Answer {
     fn json(status: u16, body: &Value, outcome: Outcome) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, content_type: "application/json", body: body.to_string().into_bytes(), outcome }
+        let body = body.to_string().into_bytes();
+        Self { status, content_type: "application/json", headers: Vec::new(), body, outcome }
     }
 
     fn page(status: StatusCode, why: &'static str) -> Self {
         let body = format!("<html><body><h1>{status}</h1></body></html>").into_bytes();
-        Self { status, content_type: "text/html", body, outcome: Outcome::Refused(why) }
+        Self { status, content_type: "text/html", headers: Vec::new(), body, outcome: Outcome::Refused(why) }
     }
 
     fn into_response(self) -> Response<Vec<u8>> {
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
-        response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(self.content_type));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        response.headers_mut().extend(self.headers);
         response
     }
 }

@@ -27,9 +27,9 @@ impl Neo {
         if let Some(status) = self.settings.outage {
             return Answer::page(status, "outage");
         }
-        if self.over_quota(now) {
-            let body = json!({ "code": 429, "error": "Rate limit exceeded", "message": "too many request received" });
-            return Answer::json(429, &body, Outcome::Refused("quota"));
+        let who = self.account_of(request);
+        if let Some(refusal) = self.limits.admit(now, &who, request.uri().path()) {
+            return refusal;
         }
         let path = request.uri().path();
         let login_path = login.then(|| path.strip_prefix(self.login.path())).flatten().unwrap_or_default();
@@ -218,12 +218,14 @@ impl Neo {
         Answer::json(status, &body, Outcome::Refused("session"))
     }
 
-    fn over_quota(&mut self, now: Timestamp) -> bool {
-        let minute = now.as_secs() / 60;
-        let (current, count) = self.settings.minute;
-        let count = if current == minute { count + 1 } else { 1 };
-        self.settings.minute = (minute, count);
-        self.settings.quota.is_some_and(|quota| count > quota)
+    /// Names the account that a request counts for.
+    fn account_of(&self, request: &Request<Vec<u8>>) -> String {
+        let granted = header(request, "auth").and_then(|token| self.grants.get(token)).map(|grant| &grant.ucc);
+        let dashboard = || {
+            let token = header(request, "authorization")?;
+            self.accounts.values().find(|account| account.dashboard_token == token).map(|account| &account.ucc)
+        };
+        granted.or_else(dashboard).cloned().unwrap_or_default()
     }
 }
 

@@ -5,10 +5,13 @@
 //! - **Session**: the trade token ends at midnight in India, as the one public sample does. There is no
 //!   logout and no keepalive. A new token of the dashboard ends every session of the account.
 //! - **Calls**: the trade token's two headers, and for quotes and the list of scrips the dashboard's token alone.
+//! - **Limits** are counted by the second, for each account and each API by itself: 25 requests, and 10 of all that is
+//!   done with orders. A 429 has `X-RateLimit-Limit`, `-Remaining` and `-Reset`, and `Retry-After`.
 //! - **Address**: orders are taken only from an address that is listed and that the session was made
 //!   from; everything else is answered from anywhere.
 
 mod answers;
+mod limits;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +22,12 @@ use std::collections::BTreeMap;
 
 use http::{Request, StatusCode};
 
+use self::limits::Limits;
 use super::{Desk, Lever, Log, host, is_host_of};
 use crate::sim::{Reply, Simulator};
 use crate::{BaseUrl, Timestamp};
+
+pub use self::limits::{LimitTold, RateLimits};
 
 /// The simulated Neo API.
 #[derive(Debug)]
@@ -30,6 +36,7 @@ pub struct Neo {
     accounts: BTreeMap<String, Account>,
     grants: BTreeMap<String, Grant>,
     settings: Settings,
+    limits: Limits,
     desk: Desk,
 }
 
@@ -41,8 +48,6 @@ struct Settings {
     names_end: bool,
     base_url: Option<String>,
     outage: Option<StatusCode>,
-    quota: Option<u32>,
-    minute: (u64, u32),
 }
 
 /// A token that a login step granted.
@@ -146,9 +151,8 @@ impl Neo {
                 names_end: true,
                 base_url: None,
                 outage: None,
-                quota: None,
-                minute: (0, 0),
             },
+            limits: Limits::default(),
             desk: Desk::default(),
         }
     }
@@ -203,9 +207,25 @@ impl Neo {
         self.settings.outage = status;
     }
 
-    /// Sets how many requests are answered in a minute of the clock; without one there is no quota.
-    pub fn set_quota(&mut self, per_minute: Option<u32>) {
-        self.settings.quota = per_minute;
+    /// Sets which limits count; the documented ones otherwise.
+    pub fn set_limits(&mut self, limits: RateLimits) {
+        self.limits.limits = limits;
+    }
+
+    /// Sets how a limit tells its end; by `Retry-After` otherwise.
+    pub fn set_limit_told(&mut self, told: LimitTold) {
+        self.limits.told = told;
+    }
+
+    /// Answers the API of this path with 429 until then, whoever asks: one was seen to be limited for hours
+    /// (kotak-neo-python#35).
+    pub fn set_limited(&mut self, path: &str, until: Timestamp) {
+        self.limits.close(path, until);
+    }
+
+    /// Tells until when [`Neo::set_limited`] holds for a path.
+    pub fn limited_until(&self, now: Timestamp, path: &str) -> Option<Timestamp> {
+        self.limits.closed_until(now, path)
     }
 
     /// Does this to the next requests.

@@ -165,13 +165,83 @@ fn a_new_dashboard_token_ends_every_session() {
     assert_eq!(client.class(At::FirstFactor, |app| app.login(MOBILE, "ABC12", "1").unwrap()), "kotak.bearer-invalid");
 }
 
+/// What a limited call is told.
+fn told(client: &mut Client, method: Method, url: &str, trade: &Pair) -> Option<[Option<String>; 4]> {
+    let (mut parts, body) = Request::builder().method(method).uri(url).body(Vec::new()).unwrap().into_parts();
+    authorize(&mut parts, pair(trade)).unwrap();
+    let response = client.sim.handle(client.now, client.from, &Request::from_parts(parts, body)).response;
+    let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    let names = ["retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
+    (response.status() == 429).then(|| names.map(header))
+}
+
+#[test]
+fn each_api_of_each_account_has_its_limit_and_orders_have_one_together() {
+    let mut client = Client::new();
+    let trade = client.session();
+    client.now = NOW + Duration::from_millis(400);
+    for place in [PLACE, "https://e43.kotaksecurities.com/quick/order/cancel"] {
+        for _ in 0..5 {
+            assert_eq!(told(&mut client, Method::POST, place, &trade), None);
+        }
+    }
+    let of_orders = ["1", "10", "0", "1"].map(|text| Some(text.to_owned()));
+    assert_eq!(told(&mut client, Method::POST, PLACE, &trade), Some(of_orders));
+    assert_eq!(told(&mut client, Method::GET, "https://e43.kotaksecurities.com/quick/order/history", &trade), None);
+    for _ in 0..25 {
+        assert_eq!(told(&mut client, Method::GET, ORDERS, &trade), None);
+    }
+    let of_each = ["1", "25", "0", "1"].map(|text| Some(text.to_owned()));
+    assert_eq!(told(&mut client, Method::GET, ORDERS, &trade), Some(of_each));
+    assert_eq!(client.call(Method::GET, ORDERS, &trade), "kotak.quota");
+    // Quotes are one API, whatever they are of.
+    let quote = |number: u32| {
+        format!("https://e43.kotaksecurities.com/script-details/1.0/quotes/neosymbol/nse_cm%7C{number}/ltp")
+    };
+    for number in 0..25 {
+        assert_eq!(told(&mut client, Method::GET, &quote(number), &trade), None);
+    }
+    assert!(told(&mut client, Method::GET, &quote(99), &trade).is_some());
+    // Another account has its own, and so has the next second.
+    client.dashboard = "dash-XYZ34".into();
+    let code = client.sim.totp("XYZ34", client.now).unwrap();
+    let view = granted(&client.send(|app| app.login(MOBILE, "XYZ34", &code).unwrap()));
+    let other = granted(&client.send(|app| app.validate(pair(&view), "654321").unwrap()));
+    assert_eq!(told(&mut client, Method::POST, &PLACE.replace("e43", "e21"), &other), None);
+    client.now = NOW + Duration::from_secs(1);
+    assert_eq!(told(&mut client, Method::POST, PLACE, &trade), None);
+    client.sim.set_limits(RateLimits::Off);
+    assert!((0..99).all(|_| told(&mut client, Method::POST, PLACE, &trade).is_none()));
+}
+
+#[test]
+fn one_api_may_be_limited_for_hours_and_tells_it_in_several_ways() {
+    let mut client = Client::new();
+    let trade = client.session();
+    let ends = NOW + Duration::from_millis(9_900_500);
+    client.sim.set_limited("/quick/user/orders", ends);
+    let at = format!("{}", NOW.as_secs() + 9_901);
+    for (how, retry_after, reset) in [
+        (LimitTold::RetryAfter, Some("9901"), Some("9901")),
+        (LimitTold::ResetIn, None, Some("9901")),
+        (LimitTold::ResetAt, None, Some(at.as_str())),
+        (LimitTold::Nothing, None, None),
+    ] {
+        client.sim.set_limit_told(how);
+        let [named, limit, remaining, until] = told(&mut client, Method::GET, ORDERS, &trade).unwrap();
+        assert_eq!((named.as_deref(), until.as_deref()), (retry_after, reset), "{how:?}");
+        assert_eq!((limit.is_some(), remaining.is_some()), (reset.is_some(), reset.is_some()));
+        assert_eq!(client.call(Method::POST, PLACE, &trade), "none");
+    }
+    assert_eq!(client.sim.limited_until(client.now, "/quick/user/orders"), Some(ends));
+    client.now = ends;
+    assert_eq!((client.call(Method::GET, ORDERS, &trade), client.sim.limited_until(ends, "/x")), ("none", None));
+}
+
 #[test]
 fn levers_disturb_the_next_requests_only() {
     let mut client = Client::new();
     let trade = client.session();
-    client.sim.set_quota(Some(0));
-    assert_eq!(client.call(Method::GET, ORDERS, &trade), "kotak.quota");
-    client.sim.set_quota(None);
     client.sim.next(2, &Lever::page(StatusCode::SERVICE_UNAVAILABLE));
     assert_eq!(client.call(Method::GET, ORDERS, &trade), "kotak.unavailable");
     assert_eq!(client.call(Method::GET, ORDERS, &trade), "kotak.unavailable");

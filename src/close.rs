@@ -18,6 +18,10 @@ pub enum CloseReason {
     LoggedOut {
         /// Whether the server confirmed it, or had nothing to end. Where its protocol knows no logout,
         /// the tokens stay valid there: [`Event::MayLiveOn`](crate::Event::MayLiveOn) tells.
+        ///
+        /// Where the answer to a login was lost and no session was usable since, that login may have opened one, and the
+        /// logout is not confirmed. Once another login has succeeded, this speaks of its session; the event, told when
+        /// the answer was lost, speaks of the other one.
         confirmed: bool,
     },
     /// A logout was wished and the login is not this session's to end: it was found living when the session was opened,

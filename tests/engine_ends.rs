@@ -221,3 +221,40 @@ mod leaving {
         script.times_out().tells("may-live-on").closes("logged-out.unconfirmed");
     }
 }
+
+mod unsure {
+    use super::*;
+
+    /// A login whose answer was lost: it may have opened a session that nobody knows.
+    fn lost() -> Script<Session<sansession::providers::cbrain::Cbrain>> {
+        let script = session().answers(credentials()).sends("POST /session").times_out().tells("may-live-on");
+        script.needs(NeedKind::Credentials, Because::Lost)
+    }
+
+    #[test]
+    fn a_logout_after_a_lost_login_is_not_confirmed() {
+        lost().logs_out().closes("logged-out.unconfirmed");
+        // Nor is it where a later login was refused, or did not arrive.
+        let again = || lost().answers(credentials()).sleeps().sends("POST /session");
+        again()
+            .gets(401, "")
+            .needs(NeedKind::Credentials, Because::Refused)
+            .logs_out()
+            .closes("logged-out.unconfirmed");
+        again().is_refused_connection().logs_out().closes("logged-out.unconfirmed");
+        again().logs_out().gets(401, "").closes("logged-out.unconfirmed");
+        // Another process knows it, too, and so does one that found the request in flight.
+        resumes(&lost(), options(|_| {})).logs_out().closes("logged-out.unconfirmed");
+        let flying = session().answers(credentials()).sends("POST /session");
+        resumes(&flying, options(|_| {})).tells("may-live-on").logs_out().closes("logged-out.unconfirmed");
+    }
+
+    #[test]
+    fn a_logout_of_a_session_that_was_opened_after_a_lost_login_is_confirmed() {
+        // What the lost one may have opened was told of, and nobody has the token to end it with.
+        let script = lost().answers(credentials()).sleeps().sends("POST /session");
+        let script = script.gets(200, &info(TOKEN)).is(Phase::Active);
+        let script = script.logs_out().sends("DELETE /session").gets(200, "");
+        script.tells_nothing_of("may-live-on").closes("logged-out");
+    }
+}

@@ -54,7 +54,7 @@ impl<P: Provider> Engine<P> {
         if core.plans.due.is_none() {
             self.hand.clear();
         }
-        let stage = Stage { phase: Phase::Active, calls: true, found, stuck: false };
+        let stage = Stage { phase: Phase::Active, calls: true, found, stuck: false, unsure: false };
         self.turn(now, Life::Open { since, stage });
         if doubted {
             self.tell(Event::Recovered);

@@ -26,7 +26,8 @@ impl<P: Provider> Engine<P> {
         self.core.clear_plans();
         self.core.trouble = None;
         self.out.saving = None;
-        self.turn(now, Life::Ending(Ending { since: now, leaving: false, unsure: false }));
+        let unsure = self.core.life.is_unsure();
+        self.turn(now, Life::Ending(Ending { since: now, leaving: false, unsure }));
         match self.flight.take() {
             // Its answer may bring the very session that is to be ended, or the token to end it with. Until
             // then what it spends stays known, so that it is found in the server's words.
@@ -42,6 +43,10 @@ impl<P: Provider> Engine<P> {
     /// Follows the verdict on a response while the session is being ended.
     pub(super) fn judge_ending(&mut self, now: Timestamp, step: P::Step, verdict: Verdict<P::Step>) {
         if !self.core.life.is_leaving() {
+            // A session that came after all is the one to end, whatever an answer that was lost may have opened.
+            if let (Verdict::Active { .. }, Life::Ending(ending)) = (&verdict, &mut self.core.life) {
+                ending.unsure = false;
+            }
             // Whatever the answer was, the state tells whether there is something to end.
             self.proceed_logout(now, true);
             return;
@@ -81,13 +86,14 @@ impl<P: Provider> Engine<P> {
     pub(super) fn proceed_logout(&mut self, now: Timestamp, sure: bool) {
         self.hand.clear();
         let since = self.core.life.ending().map_or(now, |ending| ending.since);
-        self.turn(now, Life::Ending(Ending { since, leaving: false, unsure: !sure }));
+        let unsure = self.core.life.is_unsure() || !sure;
+        self.turn(now, Life::Ending(Ending { since, leaving: false, unsure }));
         let free_at = self.core.limits.held_until();
         match self.provider.logout(&self.core.state) {
             Leave::Nothing | Leave::Abandon => self.close(now, CloseReason::LoggedOut { confirmed: sure }),
             Leave::Step(_) if free_at > now + self.options.logout_patience => self.end_unconfirmed(now),
             Leave::Step(step) => {
-                self.turn(now, Life::Ending(Ending { since: now, leaving: true, unsure: !sure }));
+                self.turn(now, Life::Ending(Ending { since: now, leaving: true, unsure }));
                 self.plan(step, now, false);
             }
         }
@@ -97,7 +103,7 @@ impl<P: Provider> Engine<P> {
         if self.is_over() {
             return;
         }
-        let unsure = self.core.life.ending().is_some_and(|ending| ending.unsure);
+        let unsure = self.core.life.is_unsure();
         let reason = match reason {
             CloseReason::LoggedOut { confirmed } => CloseReason::LoggedOut { confirmed: confirmed && !unsure },
             reason => reason,

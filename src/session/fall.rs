@@ -67,11 +67,19 @@ impl<P: Provider> Engine<P> {
             self.doubt(now, cause, shape.clone());
         }
         match (after(row, replay, fate), probe) {
-            (Consequence::Again, _) => self.retry(now, step, cause, wait),
+            (Consequence::Again, _) => {
+                // What it may have opened is opened again, and nobody knows the first one.
+                let acted = !matches!(fate, Fate::NotSent | Fate::Unjudged);
+                if opens && acted && row == Row::Opening {
+                    self.be_unsure();
+                }
+                self.retry(now, step, cause, wait);
+            }
             (Consequence::Probe, Some(probe)) => self.retry(now, probe, cause, wait),
             (Consequence::Probe, None) | (Consequence::Ask, _) => {
                 if opens {
                     self.tell(Event::MayLiveOn);
+                    self.be_unsure();
                 }
                 self.lost(now, step, cause);
             }

@@ -115,6 +115,8 @@ pub(super) struct StageText {
     found: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     stuck: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    unsure: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -234,25 +236,25 @@ impl<S: Clone> Default for LimitsText<'_, S> {
 
 impl StageText {
     const fn of(stage: Stage) -> Self {
-        let Stage { phase, calls, found, stuck } = stage;
+        let Stage { phase, calls, found, stuck, unsure } = stage;
         let phase = match phase {
             Phase::LoggingIn => StagePhase::LoggingIn,
             Phase::SecondFactor => StagePhase::SecondFactor,
             Phase::Active => StagePhase::Active,
             Phase::Idle | Phase::Opening | Phase::LoggingOut | Phase::Closed => StagePhase::Opening,
         };
-        Self { phase, calls, found, stuck }
+        Self { phase, calls, found, stuck, unsure }
     }
 
     const fn stage(self) -> Stage {
-        let Self { phase, calls, found, stuck } = self;
+        let Self { phase, calls, found, stuck, unsure } = self;
         let phase = match phase {
             StagePhase::Opening => Phase::Opening,
             StagePhase::LoggingIn => Phase::LoggingIn,
             StagePhase::SecondFactor => Phase::SecondFactor,
             StagePhase::Active => Phase::Active,
         };
-        Stage { phase, calls, found, stuck }
+        Stage { phase, calls, found, stuck, unsure }
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Stage {
     pub(super) found: bool,
     /// Whether the login lives and no usable session comes of it.
     pub(super) stuck: bool,
+    /// Whether an answer that was lost may have opened something that nobody knows of, and nothing was usable since.
+    pub(super) unsure: bool,
 }
 
 /// A logout.
@@ -65,7 +67,7 @@ pub(super) struct Trouble {
 
 impl Stage {
     pub(super) const fn opening(found: bool) -> Self {
-        Self { phase: Phase::Opening, calls: false, found, stuck: false }
+        Self { phase: Phase::Opening, calls: false, found, stuck: false, unsure: false }
     }
 }
 
@@ -124,6 +126,11 @@ impl Life {
 
     pub(super) fn is_stuck(&self) -> bool {
         self.stage().is_some_and(|stage| stage.stuck)
+    }
+
+    /// Tells whether something may live on after a logout that nobody knows of.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.stage().map_or_else(|| self.ending().is_some_and(|ending| ending.unsure), |stage| stage.unsure)
     }
 
     pub(super) const fn ending(&self) -> Option<Ending> {
@@ -192,6 +199,13 @@ impl<P: Provider> Engine<P> {
     pub(super) const fn find(&mut self, found: bool) {
         if let Some(stage) = self.core.life.stage_mut() {
             stage.found = found;
+        }
+    }
+
+    /// Notes that something may have been opened that nobody knows of.
+    pub(super) const fn be_unsure(&mut self) {
+        if let Some(stage) = self.core.life.stage_mut() {
+            stage.unsure = true;
         }
     }
 

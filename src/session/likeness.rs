@@ -8,7 +8,6 @@ use super::boxes::ApiBox;
 use super::core::{Core, Counts, Moment, Open, Plans};
 use super::engine::Engine;
 use super::format::{Read, Slot, is_default, read};
-use super::life::Ending;
 use super::limits::{Limits, Over};
 use crate::provider::Provider;
 use crate::{Because, NeedKind, Phase, Snapshot, Timestamp};
@@ -158,8 +157,7 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
         let ahead = |at: Option<Timestamp>| at.filter(|at| *at > clock);
         let moment = |moment: Moment| (moment.at, moment.relative);
         let (ends, (refused, lost)) = (life.ending().is_some(), tally.sums());
-        let Ending { leaving, unsure, .. } =
-            life.ending().unwrap_or(Ending { since: clock, leaving: false, unsure: false });
+        let (leaving, unsure) = (life.is_leaving(), life.is_unsure());
         let counted = |count| if ends { 0 } else { count };
         Known {
             phase: life.phase(),

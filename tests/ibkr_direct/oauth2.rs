@@ -117,3 +117,23 @@ fn a_session_is_bound_to_its_way_out_of_the_network() {
     assert_eq!(resume(Some("mobile"), "tester"), Err(ResumeError::WrongEgress));
     assert_eq!(resume(Some("fibre"), "somebody"), Err(ResumeError::WrongAccount));
 }
+
+#[test]
+fn a_logout_after_a_lost_session_is_not_confirmed_while_no_other_one_came() {
+    let lost = || {
+        let mut life = life();
+        let trouble = sim::Lever::Trouble { next: 1, path: "-sessions", trouble: sim::Trouble::Drop };
+        life.server.sim.gateway.pull(START, trouble);
+        life.runs_until_told("retrying");
+        assert_eq!(life.sent, [TOKEN, SESSION]);
+        life
+    };
+    let mut life = lost();
+    life.logs_out();
+    assert_eq!(life.runs_to_end().code(), "logged-out.unconfirmed", "{}", life.transcript);
+    // The account has one brokerage session, whichever token it is opened with, and the logout ends that.
+    let mut life = lost();
+    life.is_active();
+    life.logs_out();
+    assert_eq!(life.runs_to_end().code(), "logged-out", "{}", life.transcript);
+}

@@ -94,3 +94,11 @@ fn a_logout_ends_or_leaves_what_it_is_told_to_by_name() {
     let asked = never().sends(STATUS).finds_nobody_twice().needs_browser(Because::Opening);
     logged_in_because_asked(asked).logs_out().closes("left");
 }
+
+#[test]
+fn a_lost_init_leaves_nothing_that_the_logout_does_not_end() {
+    // The logout ends the login and whatever an init has opened in it, so it is confirmed.
+    let asked = || asks().sleeps().sends(STATUS).gets(200, TIMED_OUT).asks_politely().times_out();
+    ends(asked().tells_nothing_of("may-live-on"));
+    ends(asked().sleeps().sends(STATUS).gets(200, READY).is(Phase::Active));
+}

@@ -234,3 +234,28 @@ fn a_dashboard_token_that_a_person_gave_outlives_the_session() {
     world.is_active();
     needs(&mut world, NeedKind::Totp, Because::Expired);
 }
+
+#[test]
+fn a_logout_after_a_lost_mpin_is_not_confirmed_until_another_one_opened_a_session() {
+    let lost = || {
+        let mut world = neo_half();
+        world.server.next(1, &Lever::Drop);
+        gives(&mut world, Input::Pin(MPIN.into()));
+        needs(&mut world, NeedKind::Pin, Because::Lost);
+        assert!(was_told(&world, "may-live-on"));
+        assert_eq!(world.server.open_sessions(world.now), 1, "of which nobody has the token");
+        world
+    };
+    let mut world = lost();
+    world.logs_out();
+    assert_eq!(world.runs_to_end().code(), "logged-out.unconfirmed");
+    // No logout of Neo's ends anything at the server, so it is told each time.
+    let mut world = lost();
+    world.told.clear();
+    gives(&mut world, Input::Pin(MPIN.into()));
+    world.is_active();
+    world.logs_out();
+    assert_eq!(world.runs_to_end().code(), "logged-out");
+    assert!(was_told(&world, "may-live-on"));
+    assert_eq!(world.server.open_sessions(world.now), 2);
+}

@@ -279,3 +279,30 @@ fn a_bearer_outlives_the_session() {
     assert_eq!(sent(&world, "/token"), 1, "{}", world.transcript);
     assert_eq!((world.machine.deadline(), world.machine.status().on), (renewal, WaitingOn::Renewal));
 }
+
+#[test]
+fn a_logout_after_a_lost_code_is_not_confirmed_until_another_one_opened_a_session() {
+    let lost = || {
+        let mut world = trade_half();
+        world.server.next(1, &Lever::Drop);
+        let code = access_code(&world);
+        gives(&mut world, code);
+        needs(&mut world, NeedKind::AccessCode, Because::Lost);
+        assert!(was_told(&world, "may-live-on"));
+        assert_eq!(world.server.open_sessions(), 1, "of which nobody has the token");
+        world
+    };
+    let mut world = lost();
+    world.logs_out();
+    assert_eq!(world.runs_to_end().code(), "logged-out.unconfirmed");
+    let mut world = lost();
+    world.told.clear();
+    let code = access_code(&world);
+    gives(&mut world, code);
+    world.is_active();
+    let open = world.server.open_sessions();
+    world.logs_out();
+    assert_eq!(world.runs_to_end().code(), "logged-out", "the server has confirmed the end of this one");
+    assert_eq!(world.server.open_sessions(), open - 1);
+    assert!(!was_told(&world, "may-live-on"), "it was told when it happened");
+}

@@ -1,8 +1,10 @@
 //! The gateway's own `Origin`: some configurations answer 401 to a POST without it.
 
 use super::*;
+use crate::support::world::World;
 use http::header::{ORIGIN, REFERER};
 use http::{HeaderMap, Method, Request};
+use sansession::sim::ibkr::{self, Lever, Login, Person, Settings};
 
 const OWN: &str = "https://localhost:5000";
 
@@ -112,6 +114,8 @@ fn a_gateway_that_wants_its_own_origin_gets_it_in_all_of_a_life() {
         let sent = server.takes();
         assert!(sent.len() >= 10 && sent.iter().all(|sent| sent.ends_with('*') != sent.starts_with("GET")), "{sent:?}");
         assert_eq!(origin(own_call(&mut story, Method::POST, None).headers()), Some(OWN));
+        let stream = story.machine.authorize_stream(story.now).unwrap().request;
+        assert_eq!(origin(stream.headers()), Some(OWN), "a stream's handshake is a GET, and has it all the same");
         story = story.logs_out();
         assert!(server.lives(&mut story, MINUTE));
         assert_eq!(server.takes(), [starred(LOGOUT)]);
@@ -153,6 +157,7 @@ fn an_opening_that_is_answered_asks_no_more_than_before() {
         let (mut server, mut story) = (Server::new(wants, true), opening());
         assert!(!server.lives(&mut story, 3 * MINUTE));
         assert!(server.takes().iter().all(|sent| !sent.ends_with('*')));
+        assert_eq!(origin(story.machine.authorize_stream(story.now).unwrap().request.headers()), None);
         // What a lost login answers later is known to be no question of the origin.
         server.login = false;
         assert!(server.lives(&mut story, 3 * MINUTE));
@@ -203,4 +208,54 @@ fn a_status_by_get_alone_hides_no_wish_of_the_other_posts() {
     let story = opening().sends(STATUS).finds_nobody().sends(STATUS).gets_as(400, TEXT, "Bad Request");
     let story = story.sends(BY_GET).gets(200, READY).is(Phase::Active).sleeps().sends(TICKLE);
     assert_eq!(origin(story.request.as_ref().unwrap().headers()), Some(OWN));
+}
+
+/// A whole life on the simulated gateway: nobody is logged in, somebody logs in, hours pass, the brokerage session ends and
+/// is opened again, a stream is opened, and the owner ends it.
+fn lives_on_the_simulator(settings: Settings) -> World<Session<Gateway>, ibkr::Gateway> {
+    let server = ibkr::Gateway::new(Settings { login: Login::Never, maintenance: None, ..settings });
+    let mut world = World::new(Session::new(gateway(), ends_always(), seed()), server);
+    world.runs_for(5 * MINUTE);
+    assert_eq!(world.machine.phase(), Phase::LoggingIn, "{}", world.transcript);
+    world.server.pull(world.now, Lever::LogIn(Person::default()));
+    world.runs_for(MINUTE);
+    assert_eq!(world.machine.phase(), Phase::Active, "{}", world.transcript);
+    for hour in 0..4 {
+        world.runs_for(Duration::from_secs(3_600));
+        for (method, path) in [(Method::GET, "/iserver/accounts"), (Method::POST, "/tickle")] {
+            assert_eq!(world.calls(method, path).unwrap().status(), 200, "{path}\n{}", world.transcript);
+        }
+        if hour == 1 {
+            world.server.pull(world.now, Lever::EndBrokerage { connected: true });
+        }
+    }
+    let status = world.machine.status();
+    assert!(status.phase == Phase::Active && !status.suspect, "{}", world.transcript);
+    assert!(world.told.iter().all(|event| event.code() != "expired"), "{}", world.transcript);
+    let (mut parts, ()) = world.machine.authorize_stream(world.now).unwrap().request.into_parts();
+    parts.headers.insert("upgrade", "websocket".parse().unwrap());
+    parts.headers.insert("connection", "Upgrade".parse().unwrap());
+    world.server.open_stream(world.now, &Request::from_parts(parts, ())).unwrap();
+    world.logs_out();
+    assert_eq!(world.runs_to_end().code(), "logged-out", "{}", world.transcript);
+    assert!(world.server.person().is_none(), "nobody is logged in any more");
+    world
+}
+
+#[test]
+fn a_whole_life_on_a_simulator_that_wants_its_own_origin() {
+    let world = lives_on_the_simulator(Settings { wants_origin: true, ..Settings::default() });
+    let statuses = world.sent.iter().filter(|sent| *sent == STATUS).count();
+    assert!(statuses > 0 && !world.sent.iter().any(|sent| sent.starts_with("GET") && sent.ends_with("/status")));
+}
+
+#[test]
+fn a_whole_life_on_a_simulator_that_takes_no_post_of_the_status() {
+    let world = lives_on_the_simulator(Settings { posts_status: false, ..Settings::default() });
+    assert!(world.sent.iter().any(|sent| sent == "GET /v1/api/iserver/auth/status"), "{}", world.transcript);
+}
+
+#[test]
+fn a_whole_life_on_a_simulator_that_wants_both() {
+    lives_on_the_simulator(Settings { posts_status: false, wants_origin: true, ..Settings::default() });
 }

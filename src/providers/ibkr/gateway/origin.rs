@@ -19,8 +19,8 @@ pub(super) struct Origin {
     sent: bool,
     /// as one that was answered had.
     known: bool,
-    /// Whether the other form was tried since one was answered, or since the opening began.
-    tried: bool,
+    /// Whether the other form was asked in since one was answered, or since the opening began.
+    asked_both: bool,
 }
 
 impl Origin {
@@ -31,7 +31,7 @@ impl Origin {
 
     /// Lets an opening try the other form once.
     pub(super) const fn begin(&mut self) {
-        self.tried = false;
+        self.asked_both = false;
     }
 
     /// Notes the answer to a POST; gives true where it is worth being sent again at once, in the other form.
@@ -41,11 +41,11 @@ impl Origin {
                 return false;
             }
             self.sent = !self.sent;
-            return !core::mem::replace(&mut self.tried, true);
+            return !core::mem::replace(&mut self.asked_both, true);
         }
         // What is refused for its method was not refused for its origin.
         if status.is_success() || refusal.is_some_and(|refusal| refuses(status, refusal)) {
-            *self = Self { sent: self.sent, known: true, tried: false };
+            *self = Self { sent: self.sent, known: true, asked_both: false };
         }
         false
     }
@@ -57,8 +57,14 @@ impl Origin {
 
     /// Puts the gateway's own origin on a request where it is wanted, as a browser does: not on GET.
     pub(super) fn put(self, method: &Method, base: &BaseUrl, headers: &mut HeaderMap) {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            self.put_on_stream(base, headers);
+        }
+    }
+
+    /// Puts it on the handshake of a stream, on which a browser always does.
+    pub(super) fn put_on_stream(self, base: &BaseUrl, headers: &mut HeaderMap) {
         if self.sent
-            && !matches!(*method, Method::GET | Method::HEAD)
             && let Ok(own) = HeaderValue::try_from(own(base))
         {
             headers.insert(ORIGIN, own);

@@ -13,7 +13,8 @@ use crate::{Secret, Streams};
 impl Streams for Gateway {
     /// Makes `GET /ws` with the cookie `api={"session":"…"}`, with which the stream is open at once.
     ///
-    /// The id in it comes with the first tickle, which leaves right after the opening.
+    /// The id in it comes with the first tickle, which leaves right after the opening. A gateway that wants its own
+    /// `Origin` gets it here, too.
     fn authorize_stream(&self, cx: &mut Cx<'_, GatewayState>) -> Result<(Request<()>, Option<Secret>), Unauthorized> {
         let live = cx.state.inner.live.as_ref().filter(|_| self.may_use(cx.state));
         let not_ready = Unauthorized::NotReady(Some(Tier::Sso.code()));
@@ -21,6 +22,7 @@ impl Streams for Gateway {
         let cookie = session_cookie(session.expose()).ok_or(Unauthorized::Unsignable("session"))?;
         let mut request = stream::handshake(&self.api, None)?;
         request.headers_mut().insert(COOKIE, cookie);
+        cx.state.origin.put_on_stream(self.api.base(), request.headers_mut());
         Ok((request, session_frame(session.expose())))
     }
 

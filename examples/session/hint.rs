@@ -254,6 +254,7 @@ impl Trouble {
             Provider::Cbrain => {
                 "the portal refuses a locked account, and an address outside the account's list, in the same way: a login in a browser tells which"
             }
+            Provider::KotakNeo => "how many refusals lock an account is not published",
             _ => "accounts lock after about three refusals",
         };
         Some(format!("check {fields}, {}; {why}", self.again()))

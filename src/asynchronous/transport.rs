@@ -16,7 +16,6 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::client::legacy::{self, Client as Pool};
-use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_service::Service;
 
@@ -24,9 +23,9 @@ use super::length::with_length;
 use super::way::{self, Known, Way};
 use super::within::within;
 use super::{Client, Reason, SendError};
-use crate::drive::{TransportError, find};
-use crate::trust::{self, Trust};
-use crate::{Failure, FailureKind, SendPolicy};
+use crate::drive::{self, TransportError, find};
+use crate::trust;
+use crate::{Failure, FailureKind, Secret, SendPolicy};
 
 /// The longest that a name look-up and the connecting with the TLS handshake may take together: a host that is silent
 /// for so long is not there, and a login may wait for minutes.
@@ -52,60 +51,32 @@ impl Transport {
 
     /// Begins to make a transport.
     pub fn builder() -> TransportBuilder {
-        TransportBuilder { trust: Trust::default(), proxy: None }
+        TransportBuilder::new()
     }
 }
 
 /// What a [`Transport`] is made of.
-#[derive(Clone)]
-#[must_use = "nothing is made before `build`"]
-pub struct TransportBuilder {
-    trust: Trust,
-    proxy: Option<Intercept>,
-}
+pub type TransportBuilder = drive::TransportBuilder<Transport>;
 
-impl TransportBuilder {
-    /// Sets which certificates are trusted. Default: [`Trust::mozilla`].
-    pub fn trust(mut self, trust: Trust) -> Self {
-        self.trust = trust;
-        self
-    }
-
-    /// Sends everything through this proxy, `http://host:port` or `http://user:password@host:port`.
-    ///
-    /// It is asked to open tunnels (`CONNECT`) and to look names up. Over plain http it sees all.
-    ///
-    /// # Errors
-    /// [`TransportError::BadProxy`] for anything but such a URL.
-    pub fn proxy(mut self, url: &str) -> Result<Self, TransportError> {
-        self.proxy = Some(way::proxy(url).ok_or(TransportError::BadProxy)?);
-        Ok(self)
-    }
-
+impl drive::TransportBuilder<Transport> {
     /// Creates the transport; nothing is connected yet.
     ///
     /// # Errors
-    /// [`TransportError::LoopbackByProxy`], or [`TransportError::Tls`] where TLS cannot be set up.
+    /// [`TransportError::LoopbackByProxy`], [`TransportError::BadProxy`] for a proxy's password that cannot be read, or
+    /// [`TransportError::Tls`] where TLS cannot be set up.
     pub fn build(self) -> Result<Transport, TransportError> {
-        let loopback_only = self.trust.is_loopback_only();
-        if self.proxy.is_some() && loopback_only {
-            return Err(TransportError::LoopbackByProxy);
-        }
+        self.check()?;
+        let read = |url: Secret| way::proxy(url.expose()).ok_or(TransportError::BadProxy);
+        let proxy = self.proxy.map(read).transpose()?;
         let mut http = HttpConnector::new_with_resolver(Known(GaiResolver::new()));
         http.enforce_http(false);
         http.set_nodelay(true);
-        let way = Way::new(self.proxy.as_ref(), http);
+        let way = Way::new(proxy.as_ref(), http);
         let tls = trust::client_config(&self.trust)?;
         let https = HttpsConnectorBuilder::new().with_tls_config((*tls).clone()).https_or_http().enable_http1();
-        let connector = Connector { https: https.wrap_connector(way), loopback_only };
+        let connector = Connector { https: https.wrap_connector(way), loopback_only: self.trust.is_loopback_only() };
         let mut builder = Pool::builder(TokioExecutor::new());
         Ok(Transport(Arc::new(builder.pool_timer(TokioTimer::new()).build(connector))))
-    }
-}
-
-impl fmt::Debug for TransportBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TransportBuilder").field("trust", &self.trust).field("proxy", &self.proxy.is_some()).finish()
     }
 }
 

@@ -10,14 +10,15 @@ use http::{Method, Request, Response, Version};
 use ureq::config::{AutoHeaderValue, Config};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector, TcpConnector};
-use ureq::{Agent, AsSendBody, Proxy, ProxyProtocol};
+use ureq::{Agent, AsSendBody, Proxy};
 
 use super::resolve::Known;
 use super::tls::{LoopbackOnly, OwnTls};
 use super::watch::{self, Connected, Watch};
 use super::{SendError, TransportError, Trust};
+use crate::drive;
 use crate::trust::Trusted;
-use crate::{Outgoing, SendPolicy};
+use crate::{Outgoing, Secret, SendPolicy};
 
 /// The longest that a name look-up may take, and after it the connecting with the TLS handshake, whatever
 /// the request's own time is: a host that is silent for so long is not there, and a login may wait for minutes.
@@ -64,8 +65,7 @@ impl Transport {
 
     /// Begins to make a transport.
     pub fn builder() -> TransportBuilder {
-        let calls = SendPolicy { timeout: Duration::from_secs(30), max_body: 16 << 20 };
-        TransportBuilder { trust: Trust::default(), proxy: None, calls }
+        TransportBuilder::new()
     }
 
     /// Sends a machine's request and reads the whole answer, whatever its status is.
@@ -135,36 +135,9 @@ impl Inner {
 }
 
 /// What a [`Transport`] is made of.
-#[derive(Clone)]
-#[must_use = "nothing is made before `build`"]
-pub struct TransportBuilder {
-    trust: Trust,
-    proxy: Option<Proxy>,
-    calls: SendPolicy,
-}
+pub type TransportBuilder = drive::TransportBuilder<Transport>;
 
-impl TransportBuilder {
-    /// Sets which certificates are trusted. Default: [`Trust::mozilla`].
-    pub fn trust(mut self, trust: Trust) -> Self {
-        self.trust = trust;
-        self
-    }
-
-    /// Sends everything through this proxy, `http://host:port` or `http://user:password@host:port`.
-    ///
-    /// It is asked to open tunnels (`CONNECT`) and to look names up. Over plain http it sees all.
-    ///
-    /// # Errors
-    /// [`TransportError::BadProxy`] for anything but such a URL.
-    pub fn proxy(mut self, url: &str) -> Result<Self, TransportError> {
-        let proxy = Proxy::new(url).map_err(|_| TransportError::BadProxy)?;
-        if proxy.protocol() != ProxyProtocol::Http {
-            return Err(TransportError::BadProxy);
-        }
-        self.proxy = Some(proxy);
-        Ok(self)
-    }
-
+impl drive::TransportBuilder<Transport> {
     /// Sets how the user's own calls are sent. Default: 30 s and 16 MiB.
     pub fn calls(mut self, policy: SendPolicy) -> Self {
         self.calls = policy;
@@ -174,25 +147,16 @@ impl TransportBuilder {
     /// Makes the transport; nothing is connected yet.
     ///
     /// # Errors
-    /// [`TransportError::LoopbackByProxy`], or [`TransportError::Tls`] where TLS cannot be set up.
+    /// [`TransportError::LoopbackByProxy`], [`TransportError::BadProxy`] for a proxy's password that cannot be read, or
+    /// [`TransportError::Tls`] where TLS cannot be set up.
     pub fn build(self) -> Result<Transport, TransportError> {
-        if self.proxy.is_some() && matches!(self.trust.0, Trusted::AnythingOnLoopback) {
-            return Err(TransportError::LoopbackByProxy);
-        }
+        self.check()?;
+        let read = |url: Secret| Proxy::new(url.expose()).map_err(|_| TransportError::BadProxy);
+        let proxy = self.proxy.map(read).transpose()?;
         let tls = OwnTls::new(&self.trust)?;
-        let config = config(roots(&self.trust), self.proxy);
+        let config = config(roots(&self.trust), proxy);
         let present = Mutex::new(Present { agent: agent(&config, &self.trust, &tls), interrupts: 0 });
         Ok(Transport(Arc::new(Inner { config, trust: self.trust, tls, calls: self.calls, present })))
-    }
-}
-
-impl fmt::Debug for TransportBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TransportBuilder")
-            .field("trust", &self.trust)
-            .field("proxy", &self.proxy.is_some())
-            .field("calls", &self.calls)
-            .finish()
     }
 }
 
@@ -222,7 +186,7 @@ fn roots(trust: &Trust) -> RootCerts {
 
 fn agent(config: &Config, trust: &Trust, tls: &OwnTls) -> Agent {
     let chain =
-        ().chain(LoopbackOnly(matches!(trust.0, Trusted::AnythingOnLoopback)))
+        ().chain(LoopbackOnly(trust.is_loopback_only()))
             .chain(ConnectProxyConnector::default())
             .chain(TcpConnector::default())
             .chain(Connected)

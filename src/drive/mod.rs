@@ -4,6 +4,8 @@
 //! [`Handle`]s whatever drives it.
 
 mod ask;
+#[cfg(any(feature = "tokio", feature = "ureq"))]
+mod builder;
 mod clock;
 mod ended;
 mod error;
@@ -16,6 +18,8 @@ mod seed;
 mod trace;
 mod traits;
 
+#[cfg(any(feature = "tokio", feature = "ureq"))]
+pub use builder::TransportBuilder;
 pub(crate) use clock::Clock;
 pub use clock::now;
 pub use ended::Ended;

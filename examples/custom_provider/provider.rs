@@ -74,8 +74,9 @@ impl Provider for Door {
             DoorStep::Knock => ("GET", token()?),
             DoorStep::Shut => ("DELETE", token()?),
         };
-        let request = Request::builder().method(method).uri(uri).header("authorization", secret.expose());
-        request.body(Vec::new()).map(Build::Request).map_err(|_| Unbuildable::Part("authorization"))
+        let authorization = header(secret).ok_or(Unbuildable::Part("authorization"))?;
+        let request = Request::builder().method(method).uri(uri).header("authorization", authorization);
+        request.body(Vec::new()).map(Build::Request).map_err(|_| Unbuildable::Part("request"))
     }
 
     fn interpret(&self, cx: &mut Cx<'_, DoorState>, step: DoorStep, outcome: Outcome<'_>) -> Verdict<DoorStep> {
@@ -116,9 +117,7 @@ impl Provider for Door {
 
     fn authorize(&self, cx: &mut Cx<'_, DoorState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let token = cx.state.token.as_ref().ok_or(Unauthorized::NotReady(None))?;
-        let mut value = token.expose().parse().map_err(|_| Unauthorized::Unsignable("authorization"))?;
-        HeaderValue::set_sensitive(&mut value, true);
-        parts.headers.insert("authorization", value);
+        parts.headers.insert("authorization", header(token).ok_or(Unauthorized::Unsignable("authorization"))?);
         Ok(())
     }
 
@@ -134,6 +133,13 @@ impl Adopts for Door {
         Rejection::check_token("token", token.expose())?;
         Ok(DoorState { token: Some(token) })
     }
+}
+
+/// Makes a header that no log shows.
+fn header(secret: &Secret) -> Option<HeaderValue> {
+    let mut value: HeaderValue = secret.expose().parse().ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 fn active() -> Verdict<DoorStep> {

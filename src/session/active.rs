@@ -2,14 +2,11 @@
 
 use core::time::Duration;
 
-use super::core::{Every, Moment};
+use super::agenda::Slot;
 use super::engine::Engine;
 use super::life::{Life, Stage, Trouble};
 use crate::provider::{Ended, Provider, Verdict, When};
 use crate::{Because, CloseReason, Event, Phase, Relogin, Timestamp};
-
-/// The shortest time between two renewals.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -30,28 +27,23 @@ impl<P: Provider> Engine<P> {
         core.alive = Some(now);
         core.counts.tally.opened();
         core.trouble = None;
-        core.need = core.need.take().filter(|open| open.lasting);
+        if core.need.as_ref().is_some_and(|open| !open.lasting) {
+            core.take_question();
+        }
         core.limits.ease(|step| self.provider.rule(step).escalates);
         // A renewal that failed keeps its own wait, and an answer in hand its step.
         let renewing = renew.map(|(step, _)| step);
-        core.plans.due = core.plans.due.take().filter(|due| {
-            due.retry && renewing == Some(due.step) || self.hand.is_for(due.step, self.provider.rule(due.step))
-        });
-        core.plans.keepalive = keepalive.map(|(step, every)| {
-            let from = core.plans.keepalive.as_ref().filter(|old| old.step == step).map_or(now, |old| old.from);
-            Every::new(step, every, from)
-        });
-        core.plans.renewal = renew.map(|(renewal, when)| {
-            let mut moment = Moment::new(now, when);
-            // A server that names a past instant each time must not be asked each time.
-            if let Some(renewed) = core.plans.renewed {
-                moment.at = moment.at.max(renewed + RENEWAL_INTERVAL);
+        core.agenda.retain(|entry| match (entry.slot, entry.step) {
+            (Slot::Next, Some(step)) => {
+                entry.retry.is_some() && renewing == Some(step) || self.hand.is_for(step, self.provider.rule(step))
             }
-            (renewal, moment)
+            _ => true,
         });
-        core.plans.expires = expires.map(|when| Moment::new(now, when)).filter(|moment| moment.at > now);
+        core.agenda.keep_alive(now, keepalive);
+        core.agenda.renew(now, renew);
+        core.agenda.expire(now, expires);
         let since = if let Life::Open { since, .. } = core.life { since } else { now };
-        if core.plans.due.is_none() {
+        if !core.agenda.has(Slot::Next) {
             self.hand.clear();
         }
         let stage = Stage { phase: Phase::Active, calls: true, found, stuck: false, unsure: false };

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
+use super::agenda::Slot;
 use super::engine::Engine;
-use super::plan::{Next, Why};
+use super::plan::Next;
 use crate::provider::{Provider, Replay};
 use crate::{Errand, Phase, Timestamp, Upcoming};
 
@@ -17,26 +18,26 @@ impl<P: Provider> Engine<P> {
             return None;
         }
         match next {
-            Next::Send(step, why) => {
+            Next::Send(slot, step, _) => {
                 let rule = self.provider.rule(step);
                 // A step that asks, since its answer has grown old or it needs a signature, lets another one leave.
                 let asks = rule.takes().next().is_some() || rule.replay == Replay::Never;
                 let timeout = if asks { self.longest_timeout() } else { rule.timeout };
-                Some(Upcoming { timeout, errand: self.errand(rule.phase, why) })
+                Some(Upcoming { timeout, errand: self.errand(rule.phase, slot) })
             }
             // What has no event to tell goes on with whatever is due, in the same poll.
             Next::Expire | Next::AskAnew if self.flight.is_none() => {
-                Some(Upcoming { timeout: self.longest_timeout(), errand: self.errand(None, Why::Check) })
+                Some(Upcoming { timeout: self.longest_timeout(), errand: self.errand(None, Slot::Check) })
             }
             Next::Expire | Next::AskAnew | Next::Lose | Next::GiveUp | Next::Nothing => None,
         }
     }
 
-    fn errand(&self, to: Option<Phase>, why: Why) -> Errand {
+    fn errand(&self, to: Option<Phase>, slot: Slot) -> Errand {
         let opens = |phase| matches!(phase, Phase::Opening | Phase::LoggingIn | Phase::SecondFactor);
         if self.core.life.ending().is_some() {
             Errand::Leave
-        } else if why == Why::Renewal {
+        } else if slot == Slot::Renew {
             Errand::Renew
         } else if opens(to.unwrap_or(self.core.life.phase())) {
             Errand::Open
@@ -47,14 +48,8 @@ impl<P: Provider> Engine<P> {
 
     /// Gives the longest timeout of all steps that are planned.
     fn longest_timeout(&self) -> Duration {
-        let core = &self.core;
-        let planned = [
-            core.plans.due.map(|due| due.step),
-            core.plans.renewal.map(|(step, _)| step),
-            core.plans.keepalive.map(|every| every.step),
-            core.need.as_ref().and_then(|open| open.poll).map(|poll| poll.step),
-            self.provider.probe(&core.state),
-        ];
-        planned.into_iter().flatten().map(|step| self.provider.rule(step).timeout).max().unwrap_or_default()
+        let planned = self.core.agenda.iter().filter_map(|entry| entry.step);
+        let steps = planned.chain(self.provider.probe(&self.core.state));
+        steps.map(|step| self.provider.rule(step).timeout).max().unwrap_or_default()
     }
 }

@@ -1,6 +1,7 @@
 //! Needs and their answers.
 
-use super::core::{Every, Open};
+use super::agenda::Slot;
+use super::core::Open;
 use super::engine::Engine;
 use super::hand::Held;
 use super::life::{Life, Trouble};
@@ -20,16 +21,16 @@ impl<P: Provider> Engine<P> {
     pub(super) fn ask_first(&mut self, now: Timestamp, step: P::Step, ask: Ask<P::Step>) {
         // A snapshot must not say that it has left.
         self.out.saving = None;
-        self.core.clear_plans_of(now, step);
+        self.core.agenda.leave(now, step);
         self.put(now, ask, Some(step));
     }
 
     /// Puts a question anew whose bytes have grown old.
     pub(super) fn ask_anew(&mut self, now: Timestamp) {
-        if let Some(step) = self.core.need.take().and_then(|open| open.asker) {
+        if let Some(step) = self.core.take_question().and_then(|open| open.asker) {
             self.depart(now, step);
             match self.build(now, step) {
-                Ok(Build::Request(_)) => self.plan(step, now, false),
+                Ok(Build::Request(_)) => self.core.agenda.next(step, now),
                 Ok(Build::Needs(ask)) => self.ask_first(now, step, ask),
                 Err(why) => self.unbuildable(now, step, why),
             }
@@ -39,13 +40,14 @@ impl<P: Provider> Engine<P> {
     fn put(&mut self, now: Timestamp, ask: Ask<P::Step>, asker: Option<P::Step>) {
         let Ask { kind, because, url, poll, lasting, message, valid, then } = ask;
         // What a look or a keepalive asks for again may be on its way already.
-        let on_its_way = self.core.plans.due.is_some() && self.hand.has(kind);
+        let next = self.core.agenda.step(Slot::Next);
+        let on_its_way = next.is_some() && self.hand.has(kind);
         if on_its_way && !matches!(because, Because::Refused | Because::Lost | Because::Stale) {
             return;
         }
         // A session that goes on has plans that are not the question's.
-        if !lasting || self.core.plans.due.as_ref().is_some_and(|due| self.takes(due.step, kind)) {
-            self.core.plans.due = None;
+        if !lasting || next.is_some_and(|step| self.takes(step, kind)) {
+            self.core.agenda.drop(Slot::Next);
         }
         // What else is in hand waits for the step that takes both.
         self.hand.drop(kind);
@@ -73,7 +75,7 @@ impl<P: Provider> Engine<P> {
             }
             _ => {}
         }
-        let poll = poll.map(|(step, every)| Every::new(step, every, now));
+        self.core.agenda.look(now, poll);
         if let Some(open) = &mut self.core.need
             && open.need.kind == kind
             && open.need.because == because
@@ -81,7 +83,6 @@ impl<P: Provider> Engine<P> {
             && message.is_none()
         {
             open.need.url = url;
-            open.poll = poll;
             open.then = then;
             return;
         }
@@ -92,7 +93,8 @@ impl<P: Provider> Engine<P> {
         let need = Need { id, kind, because, refused, lost, fresh_after, url, message, until };
         // Only bytes grow old.
         let (then, asker) = (then.or(asker), asker.filter(|_| need.message.is_some()));
-        self.core.need = Some(Box::new(Open { need, poll, lasting, asker, then }));
+        self.core.agenda.put_anew(asker.and(need.until));
+        self.core.need = Some(Box::new(Open { need, lasting, asker, then }));
     }
 
     /// Counts an answer that was refused, and tells.
@@ -140,7 +142,7 @@ impl<P: Provider> Engine<P> {
             Err(rejection) => return Answered::Rejected(rejection),
         };
         // What the look would find is told by the answer, and it must not undo what follows from that.
-        if let Some(look) = self.core.need.as_ref().and_then(|open| open.poll.as_ref()).map(|poll| poll.step)
+        if let Some(look) = self.core.agenda.step(Slot::Look)
             && let Some(flight) = self.flight.take_if(|flight| flight.step == look)
         {
             self.out.cancel = Some(flight.seq);
@@ -148,7 +150,7 @@ impl<P: Provider> Engine<P> {
         // A person who says that the login in the browser is done may be wrong: the question stays
         // open until the server agrees.
         if kind != NeedKind::Browser {
-            self.core.need = None;
+            self.core.take_question();
         }
         if kind.is_judged() {
             self.core.counts.tally.given(kind, &input, by);
@@ -180,7 +182,7 @@ impl<P: Provider> Engine<P> {
             return Err(Rejection::WrongKind);
         }
         let core = &self.core;
-        if core.need.as_ref().is_some_and(|open| open.ends() <= now) {
+        if core.agenda.get(Slot::Question).is_some_and(|end| end.at <= now) {
             return Err(Rejection::NotFresh);
         }
         if by == By::Store && kind.is_judged() {
@@ -202,12 +204,13 @@ impl<P: Provider> Engine<P> {
         match granted {
             Ok(verdict) => {
                 if self.core.is_asked(NeedKind::Takeover) {
-                    self.core.need = None;
+                    self.core.take_question();
                 }
                 // The start, what is in flight, or is to be looked at after a failure, comes first; the grant is in
                 // the provider's state by now.
                 let waits = self.core.life.is_idle() || self.flight.is_some();
-                if !waits && !self.core.plans.due.as_ref().is_some_and(|due| due.retry) {
+                let retries = self.core.agenda.get(Slot::Next).is_some_and(|next| next.retry.is_some());
+                if !waits && !retries {
                     self.apply(now, None, verdict);
                 }
                 Answered::Used

@@ -1,6 +1,6 @@
 //! A life that ends while the session lives on: nobody drives it any more, and its snapshot is that of an open one.
 
-use super::core::Due;
+use super::agenda::Slot;
 use super::end::is_waited_for;
 use super::engine::{Engine, Flight};
 use crate::provider::{Leave, Provider, Verdict};
@@ -49,7 +49,7 @@ impl<P: Provider> Engine<P> {
         if !self.core.life.is_idle()
             && let Some(probe) = self.provider.probe(&self.core.state)
         {
-            self.core.plans.due = Some(Due { step: probe, at: Timestamp::from_millis(0), retry: true });
+            self.core.agenda.again(probe, Timestamp::from_millis(0));
         }
         self.hand.clear();
         self.out.saving = None;
@@ -72,7 +72,9 @@ impl<P: Provider> Engine<P> {
             Some(Flight { seq, step, .. }) => {
                 self.out.cancel = Some(seq);
                 // Whoever takes it up sends it again, where there is nothing to look at first.
-                self.core.plans.due.get_or_insert(Due { step, at: now, retry: true });
+                if !self.core.agenda.has(Slot::Next) {
+                    self.core.agenda.again(step, now);
+                }
             }
             None => {}
         }

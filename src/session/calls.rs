@@ -132,12 +132,10 @@ impl<P: Provider> Engine<P> {
             return;
         }
         self.absorb(now, facts);
-        self.core.clear_plans_of(now, step);
+        self.core.agenda.leave(now, step);
         self.core.limits.note_pace(step, |pace| pace.tries = 0);
         self.apply(now, Some(step), verdict);
         // Whoever does the same as often is not to be met each time.
-        if let Some(keepalive) = self.core.plans.keepalive.as_mut().filter(|keepalive| keepalive.step == step) {
-            keepalive.from = now + (Duration::from(keepalive.every) / 4).min(ASIDE);
-        }
+        self.core.agenda.put_keepalive_off(now, step, ASIDE);
     }
 }

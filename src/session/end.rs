@@ -54,7 +54,7 @@ impl<P: Provider> Engine<P> {
         match verdict {
             Verdict::Dead { .. } => self.close(now, CloseReason::LoggedOut { confirmed: true }),
             Verdict::Close(reason @ CloseReason::LoggedOut { .. }) => self.close(now, reason),
-            Verdict::Next { step, after } => self.plan(step, now + after, false),
+            Verdict::Next { step, after } => self.core.agenda.next(step, now + after),
             Verdict::Ask(_) | Verdict::Close(_) => self.end_unconfirmed(now),
             Verdict::Active { .. } | Verdict::Retry { .. } | Verdict::Unreadable(_) => {
                 self.retry_ending(now, step, Cause::Unreadable, Duration::ZERO);
@@ -72,7 +72,7 @@ impl<P: Provider> Engine<P> {
             self.end_unconfirmed(now);
             return;
         }
-        self.plan(step, at, true);
+        self.core.agenda.again(step, at);
         self.tell(Event::Retrying { attempt: self.core.attempt(), at, cause });
     }
 
@@ -94,7 +94,7 @@ impl<P: Provider> Engine<P> {
             Leave::Step(_) if free_at > now + self.options.logout_patience => self.end_unconfirmed(now),
             Leave::Step(step) => {
                 self.turn(now, Life::Ending(Ending { since: now, leaving: true, unsure }));
-                self.plan(step, now, false);
+                self.core.agenda.next(step, now);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::agenda::Slot;
 use super::aside::Parting;
 use super::core::Core;
 use super::door::Inside;
@@ -166,18 +167,16 @@ impl<P: Provider> Engine<P> {
                 Fact::TokensRefused => {
                     // The next process must not call with them either.
                     self.out.unsaved = true;
-                    self.core.plans.keepalive = None;
-                    self.core.plans.renewal = None;
-                    self.core.plans.check_at = None;
                     // What waits for a person looks on when the next token has been taken, and asks again if it must.
-                    if let Some(open) = &mut self.core.need {
-                        open.poll = None;
-                    }
+                    self.core.agenda.retain(|entry| {
+                        !matches!(entry.slot, Slot::Keepalive | Slot::Renew | Slot::Check | Slot::Look)
+                    });
                 }
                 Fact::Usable(usable) => self.let_calls(usable),
                 Fact::Settled(kind) => {
-                    if self.core.need.take_if(|open| open.need.kind == kind).is_some() {
-                        // As after an answer, patience begins anew.
+                    if self.core.is_asked(kind) {
+                        self.core.take_question();
+                        // As after an answer.
                         self.be_patient_anew(now);
                     }
                 }

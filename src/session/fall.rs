@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::after::{Consequence, Fate, Row, after};
+use super::agenda::Slot;
 use super::engine::Engine;
 use super::life::Life;
 use crate::event::Cause;
@@ -129,27 +130,17 @@ impl<P: Provider> Engine<P> {
             return;
         }
         let at = self.not_before(step, now + self.wait_for(step).max(after));
-        let looks = self.looks(step);
-        let at = match (&mut self.core.need, &mut self.core.plans.keepalive) {
-            // A look while a person is asked has its own pace, which an outage slows down,
-            (Some(open), _) if looks => open.poll.as_mut().map_or(at, |poll| {
-                poll.from = poll.from.max(at - poll.every);
-                poll.at().max(at)
-            }),
-            // and a keepalive does not take the place of the protocol's next step.
-            (_, Some(keepalive)) if keepalive.step == step => {
-                keepalive.retry = Some(at);
-                keepalive.at()
+        let agenda = &mut self.core.agenda;
+        // A look while a person is asked has its own pace, which an outage slows down, and a keepalive does not take the
+        // place of the protocol's next step, nor does another step.
+        let at = agenda.look_later(step, at).or_else(|| agenda.keep_trying(step, at)).unwrap_or_else(|| {
+            if agenda.step(Slot::Next).is_some_and(|next| next != step) {
+                agenda.check_at(at);
+            } else {
+                agenda.again(step, at);
             }
-            _ if self.core.plans.due.as_ref().is_some_and(|due| due.step != step) => {
-                self.core.plans.check_at = Some(at);
-                at
-            }
-            _ => {
-                self.plan(step, at, true);
-                at
-            }
-        };
+            at
+        });
         self.tell(Event::Retrying { attempt: self.core.attempt(), at, cause });
     }
 
@@ -160,7 +151,7 @@ impl<P: Provider> Engine<P> {
 
     /// Tells whether a step looks if a question has answered itself.
     pub(super) fn looks(&self, step: P::Step) -> bool {
-        self.core.need.as_ref().and_then(|open| open.poll.as_ref()).is_some_and(|poll| poll.step == step)
+        self.core.agenda.step(Slot::Look) == Some(step)
     }
 
     /// Nobody knows whether a request arrived that must not be sent again.
@@ -176,7 +167,7 @@ impl<P: Provider> Engine<P> {
             // Whatever comes next, it comes at the pace of failures.
             Verdict::Next { step: next, after } => {
                 let at = now + self.wait_for(step).max(after);
-                self.plan(next, at, true);
+                self.core.agenda.again(next, at);
                 self.tell(Event::Retrying { attempt: self.core.attempt(), at: self.not_before(next, at), cause });
             }
             Verdict::Retry { .. } | Verdict::Unreadable(_) => {
@@ -190,7 +181,7 @@ impl<P: Provider> Engine<P> {
     /// Counts a failure; gives false where an opening was given up.
     fn count_failure(&mut self, now: Timestamp, cause: Cause, attempts: u16) -> bool {
         self.count_attempt(now, cause);
-        let looking = self.core.need.as_ref().is_some_and(|open| open.poll.is_some());
+        let looking = self.core.agenda.has(Slot::Look);
         if !self.core.life.is_open() && !looking && self.core.attempt() >= attempts {
             self.abandon(now, cause);
             return false;

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::agenda::{Agenda, Entry, Slot};
 use super::boxes::ApiBox;
-use super::core::{Core, Counts, Due, Every, Moment, Open, Plans};
+use super::core::{Core, Counts, Open};
 use super::engine::Engine;
 use super::life::{Ending, Life, Stage, Trouble};
 use super::limits::{Limits, Over, Pace};
@@ -156,18 +157,6 @@ pub(super) struct Plan<S> {
     pub(super) retry: Option<Timestamp>,
 }
 
-/// What a plan is for.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Slot {
-    Expiry,
-    Next,
-    Renew,
-    Check,
-    Look,
-    Keepalive,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(bound(serialize = "S: Serialize + Clone", deserialize = "S: Deserialize<'de> + Clone"))]
 struct LimitsText<'a, S: Clone> {
@@ -290,30 +279,17 @@ impl<'a> LifeText<'a> {
     }
 }
 
-/// Writes the plans of a session.
-struct Planned<'a, S>(&'a Plans<S>, Option<&'a Every<S>>);
+/// Writes the agenda of a session.
+struct Planned<'a, S>(&'a Agenda<S>);
 
-impl<S: Copy + Serialize> Serialize for Planned<'_, S> {
+impl<S: Copy + PartialEq + Serialize> Serialize for Planned<'_, S> {
     fn serialize<Z: Serializer>(&self, to: Z) -> Result<Z::Ok, Z::Error> {
-        let Self(Plans { due, keepalive, renewal, expires, renewed: _, check_at }, look) = self;
-        let plan = |slot, step, at| Plan { slot, step, at, named: false, every: 0, retry: None };
-        let again = |slot, every: &Every<S>| Plan {
-            every: every.every.as_millis(),
-            retry: every.retry,
-            ..plan(slot, Some(every.step), every.from + every.every)
-        };
-        to.collect_seq(
-            [
-                expires.map(|end| Plan { named: !end.relative, ..plan(Slot::Expiry, None, end.at) }),
-                due.map(|due| Plan { retry: due.retry.then_some(due.at), ..plan(Slot::Next, Some(due.step), due.at) }),
-                renewal.map(|(step, when)| Plan { named: !when.relative, ..plan(Slot::Renew, Some(step), when.at) }),
-                check_at.map(|at| plan(Slot::Check, None, at)),
-                look.map(|look| again(Slot::Look, look)),
-                keepalive.as_ref().map(|keepalive| again(Slot::Keepalive, keepalive)),
-            ]
-            .into_iter()
-            .flatten(),
-        )
+        // A question about bytes is put anew at once by whoever resumes: they are in this process.
+        let written = self.0.iter().filter(|entry| entry.slot != Slot::Question);
+        to.collect_seq(written.map(|entry| {
+            let Entry { slot, step, named, every, at, retry } = *entry;
+            Plan { slot, step, at, named, every: every.as_millis(), retry }
+        }))
     }
 }
 
@@ -323,27 +299,23 @@ pub(super) type Read<S, T> = Text<'static, S, Body<'static, S, T, Vec<Plan<S>>>>
 /// What is read of a session of `P`.
 pub(super) type Stored<P> = Read<<P as Provider>::Step, <P as Provider>::State>;
 
-impl<S: Copy, T> Body<'_, S, T, Vec<Plan<S>>> {
+impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
     /// Gives what is known, and when that was written.
     pub(super) fn core(self) -> (Timestamp, Core<S, T>) {
-        let (mut plans, mut look) = (Plans { renewed: self.renewed, ..Plans::default() }, None);
-        for Plan { slot, step, at, named, every, retry } in self.plans {
-            let every = Interval::from_millis(every);
-            let moment = Moment { at, relative: !named };
-            let again = |step| Every { step, every, from: at - every, retry };
-            match slot {
-                Slot::Expiry => plans.expires = Some(moment),
-                Slot::Check => plans.check_at = Some(at),
-                Slot::Next => {
-                    plans.due = step.map(|step| Due { step, at: retry.unwrap_or(at), retry: retry.is_some() });
-                }
-                Slot::Renew => plans.renewal = step.map(|step| (step, moment)),
-                Slot::Look => look = step.map(again),
-                Slot::Keepalive => plans.keepalive = step.map(again),
-            }
-        }
+        let entries = self.plans.into_iter().map(|Plan { slot, step, at, named, every, retry }| Entry {
+            slot,
+            step,
+            named,
+            every: Interval::from_millis(every),
+            at,
+            retry,
+        });
+        let mut agenda = Agenda::of(entries, self.renewed);
         let need = self.question.map(|Question { need, lasting, asker, then }| {
-            Box::new(Open { need: need.into_owned(), poll: look, lasting, asker, then })
+            if asker.is_some() {
+                agenda.put_anew(Some(Timestamp::from_millis(0)));
+            }
+            Box::new(Open { need: need.into_owned(), lasting, asker, then })
         });
         let LimitsText { hold, penalty, over, boxes, flow, paces } = self.limits;
         let CountsText { needs, tally, refused_at, code_spent, relogins } = self.counts;
@@ -353,7 +325,7 @@ impl<S: Copy, T> Body<'_, S, T, Vec<Plan<S>>> {
             since: self.since,
             alive: self.alive,
             trouble: self.trouble.map(|TroubleText { since, attempt, cause }| Trouble { since, attempt, cause }),
-            plans,
+            agenda,
             limits: Limits { hold, penalty, over, boxes: boxes.into_owned(), flow, paces: paces.into_owned() },
             need,
             counts: Counts { needs, tally: tally.into_owned(), refused_at, code_spent, relogins },
@@ -366,10 +338,9 @@ impl<S: Copy, T> Body<'_, S, T, Vec<Plan<S>>> {
 /// Writes a session down.
 pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapshot {
     let Identity { provider, server, account, key, .. } = engine.provider.identity();
-    let Core { state, life, since, alive, trouble, plans, limits, need, counts, generation } = &engine.core;
+    let Core { state, life, since, alive, trouble, agenda, limits, need, counts, generation } = &engine.core;
     let Limits { hold, penalty, over, boxes, flow, paces } = limits;
     let Counts { needs, tally, refused_at, code_spent, relogins } = counts;
-    let look = need.as_ref().and_then(|open| open.poll.as_ref());
     let text = Text {
         format: FORMAT,
         provider: provider.into(),
@@ -387,8 +358,8 @@ pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapsh
             state,
             alive: *alive,
             trouble: trouble.map(|Trouble { since, attempt, cause }| TroubleText { since, attempt, cause }),
-            plans: Planned(plans, look),
-            renewed: plans.renewed,
+            plans: Planned(agenda),
+            renewed: agenda.renewed(),
             limits: LimitsText {
                 hold: *hold,
                 penalty: *penalty,
@@ -398,7 +369,7 @@ pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapsh
                 paces: Cow::Borrowed(paces),
             },
             question: need.as_ref().map(|open| {
-                let Open { need, poll: _, lasting, asker, then } = &**open;
+                let Open { need, lasting, asker, then } = &**open;
                 Question { need: Cow::Borrowed(need), lasting: *lasting, asker: *asker, then: *then }
             }),
             counts: CountsText {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::after::Fate;
-use super::core::Due;
+use super::agenda::Slot;
 use super::engine::{Engine, Flight};
 use super::fall::Mishap;
 use crate::event::Cause;
@@ -97,7 +97,7 @@ impl<P: Provider> Engine<P> {
     /// Follows a verdict; `step` is the one whose response led to it, if one did.
     pub(super) fn apply(&mut self, now: Timestamp, step: Option<P::Step>, verdict: Verdict<P::Step>) {
         match verdict {
-            Verdict::Next { step, after } => self.plan(step, now + after, false),
+            Verdict::Next { step, after } => self.core.agenda.next(step, now + after),
             Verdict::Ask(ask) => self.ask(now, ask),
             Verdict::Active { keepalive, renew, expires } => self.activate(now, keepalive, renew, expires),
             Verdict::Dead { proof } => self.expired(now, proof),
@@ -136,12 +136,7 @@ impl<P: Provider> Engine<P> {
 
     /// Tells whether a step looks whether the session lives.
     fn looks_after(&self, step: P::Step) -> bool {
-        let keepalive = self.core.plans.keepalive.as_ref().map(|every| every.step);
-        keepalive == Some(step) || self.provider.probe(&self.core.state) == Some(step)
-    }
-
-    pub(super) fn plan(&mut self, step: P::Step, at: Timestamp, retry: bool) {
-        self.core.plans.due = Some(Due { step, at, retry });
+        self.core.agenda.step(Slot::Keepalive) == Some(step) || self.provider.probe(&self.core.state) == Some(step)
     }
 
     /// Finds the step that an id names and takes it out of flight; `None` if that is over.

@@ -4,10 +4,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Session;
+use super::agenda::{Entry, Slot};
 use super::boxes::ApiBox;
-use super::core::{Core, Counts, Moment, Open, Plans};
+use super::core::{Core, Counts, Open};
 use super::engine::Engine;
-use super::format::{Read, Slot, is_default, read};
+use super::format::{Read, is_default, read};
 use super::limits::{Limits, Over};
 use crate::provider::Provider;
 use crate::{Because, NeedKind, Phase, Snapshot, Timestamp};
@@ -37,7 +38,7 @@ pub(crate) fn likeness<P: Provider>(text: &Snapshot, flying: bool) -> Option<Str
             match plan.slot {
                 Slot::Next => (plan.at, plan.retry) = (zero, plan.retry.map(|_| zero)),
                 Slot::Keepalive | Slot::Look => (plan.at, plan.retry) = (zero, None),
-                Slot::Expiry | Slot::Renew | Slot::Check => {}
+                Slot::Expiry | Slot::Question | Slot::Renew | Slot::Check => {}
             }
         }
     }
@@ -67,7 +68,7 @@ pub(crate) struct Known<'a, S, T> {
     keepalive: Option<S>,
     #[serde(skip_serializing_if = "is_default")]
     check_at: bool,
-    renewal: Option<(S, Timestamp, bool)>,
+    renewal: Option<(S, (Timestamp, bool))>,
     expires: Option<(Timestamp, bool)>,
     need: Option<Asked<'a, S>>,
     code_spent: Option<Timestamp>,
@@ -129,9 +130,8 @@ impl<P: Provider> Session<P> {
 
     /// Gives the instants that the provider has named: of the renewal, of the end and of the keepalive.
     pub(crate) fn named(&self) -> [Option<Timestamp>; 3] {
-        let plans = &self.0.inside().core.plans;
-        let renewal = plans.renewal.as_ref().map(|(_, moment)| moment.at);
-        [renewal, plans.expires.map(|moment| moment.at), plans.keepalive.as_ref().map(|every| every.at())]
+        let agenda = &self.0.inside().core.agenda;
+        [Slot::Renew, Slot::Expiry, Slot::Keepalive].map(|slot| agenda.get(slot).map(Entry::due))
     }
 
     /// Gives what tells it from other sessions of the same name, and the time.
@@ -143,19 +143,18 @@ impl<P: Provider> Session<P> {
 impl<P: Provider> Engine<P> {
     fn step(&self) -> Option<&'static str> {
         let in_flight = self.flight.as_ref().map(|flight| flight.step);
-        let planned = || self.core.plans.due.as_ref().map(|due| due.step);
+        let planned = || self.core.agenda.step(Slot::Next);
         in_flight.or_else(planned).map(|step| self.provider.rule(step).name)
     }
 }
 
 impl<S: Copy + PartialEq, T> Core<S, T> {
     fn known(&self, clock: Timestamp) -> Known<'_, S, T> {
-        let Self { state, life, since: _, alive: _, trouble: _, plans, limits, need, counts, generation: _ } = self;
-        let Plans { due, keepalive, renewal, expires, renewed: _, check_at } = plans;
+        let Self { state, life, since: _, alive: _, trouble: _, agenda, limits, need, counts, generation: _ } = self;
         let Limits { hold, penalty, over, boxes, flow: _, paces } = limits;
         let Counts { needs: _, tally, refused_at: _, code_spent, relogins } = counts;
         let ahead = |at: Option<Timestamp>| at.filter(|at| *at > clock);
-        let moment = |moment: Moment| (moment.at, moment.relative);
+        let moment = |slot| agenda.get(slot).map(|entry| (entry.at, !entry.named));
         let (ends, (refused, lost)) = (life.ending().is_some(), tally.sums());
         let (leaving, unsure) = (life.is_leaving(), life.is_unsure());
         let counted = |count| if ends { 0 } else { count };
@@ -168,13 +167,13 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
             usable: life.stage().is_some_and(|stage| stage.calls),
             suspect: self.is_suspect(),
             stuck: life.is_stuck(),
-            due: due.map(|due| due.step),
-            keepalive: keepalive.map(|every| every.step),
-            check_at: check_at.is_some(),
-            renewal: renewal.map(|(step, when)| (step, when.at, when.relative)),
-            expires: expires.map(moment),
+            due: agenda.step(Slot::Next),
+            keepalive: agenda.step(Slot::Keepalive),
+            check_at: agenda.has(Slot::Check),
+            renewal: agenda.step(Slot::Renew).zip(moment(Slot::Renew)),
+            expires: moment(Slot::Expiry),
             need: need.as_deref().map(|open| {
-                let Open { need, poll: _, lasting, asker, then } = open;
+                let Open { need, lasting, asker, then } = open;
                 Asked {
                     kind: need.kind,
                     because: need.because,

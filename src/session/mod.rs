@@ -1,10 +1,29 @@
 //! The one engine: it drives every provider's steps through time, failures and questions.
 //!
+//! A session is idle, opening, open, being ended or closed (`life::Life`), and each of these owns what belongs to it; once it
+//! was usable it is open, and no outage closes it. What speaks against it is one `life::Trouble`. What is planned is one
+//! table (`agenda`), of which the earliest line counts, behind the limits (`limits`). Of two that are due at once, the first
+//! of these goes:
+//!
+//! 1. the known end of the tokens
+//! 2. the next step of the protocol
+//! 3. a question about bytes that have grown old
+//! 4. the renewal of the tokens
+//! 5. a look at the session that somebody asked for
+//! 6. a look whether an open question has answered itself
+//! 7. the keepalive
+//!
+//! What follows where a step did not get what it was sent for is one table too: `after`, which
+//! [`Replay`](crate::provider::Replay) shows.
+//!
+//! The files:
+//!
 //! - `door`: the only way to change it: time, and the poll that comes too early
 //! - `engine`: what it is made of, and how the provider is asked
-//! - `core`: what is known of a session, of its `life` and of `limits`
+//! - `core`: what is known of a session, of its `life`, of the `agenda` and of `limits`
 //! - `format`: that as text, in types of its own
-//! - `plan`: what is due when, derived from the core
+//! - `agenda`: what is planned, as one table
+//! - `plan`: what is due next: the least instant of the table, behind the limits
 //! - `poll`: what the driver is told to do
 //! - `queue`: what waits to be told
 //! - `judge`: what follows from responses and verdicts
@@ -27,6 +46,7 @@
 
 mod active;
 mod after;
+mod agenda;
 mod ahead;
 mod answer;
 mod aside;

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::agenda::Slot;
 use super::engine::Engine;
 use crate::provider::Provider;
 use crate::{Timestamp, WaitingOn};
@@ -22,19 +23,8 @@ pub(super) enum Next<S> {
     GiveUp,
     /// A question about bytes that have grown old is put anew.
     AskAnew,
-    /// A step leaves, because of this.
-    Send(S, Why),
-}
-
-/// Why a step leaves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
-    Due,
-    Retry,
-    Renewal,
-    Check,
-    Look,
-    Keepalive,
+    /// A step leaves, out of this slot; whether it did before, and failed.
+    Send(Slot, S, bool),
 }
 
 impl<P: Provider> Engine<P> {
@@ -50,7 +40,7 @@ impl<P: Provider> Engine<P> {
                 let end = since + lasts;
                 // What the protocol has planned comes at its own pace, which may be that of patience, too.
                 let last = match planned.1 {
-                    Next::Send(_, Why::Due) if self.core.life.ending().is_none() => end + lasts / 4,
+                    Next::Send(Slot::Next, _, false) if self.core.life.ending().is_none() => end + lasts / 4,
                     _ => end,
                 };
                 if planned.0 <= last { planned } else { (end, Next::GiveUp) }
@@ -59,62 +49,45 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Tells what is planned, whether or not patience lasts.
+    /// Tells what is planned, whether or not patience lasts: the least instant of the agenda, behind the limits.
     fn planned(&self) -> (Timestamp, Next<P::Step>) {
         let core = &self.core;
-        let mut first = (Timestamp::NEVER, Next::Nothing);
-        if let Some(moment) = core.plans.expires {
-            first = (moment.at, Next::Expire);
-        }
         if let Some(flight) = &self.flight {
-            return if flight.deadline < first.0 { (flight.deadline, Next::Lose) } else { first };
+            return match core.agenda.get(Slot::Expiry) {
+                Some(expiry) if expiry.at <= flight.deadline => (expiry.at, Next::Expire),
+                _ => (flight.deadline, Next::Lose),
+            };
         }
+        let mut first = (Timestamp::NEVER, Next::Nothing);
         // Before that nothing leaves; most steps have no pace of their own beside it.
         let free = core.limits.free_at(core.life.is_leaving());
-        let send = |first: &mut (Timestamp, Next<P::Step>), step: P::Step, at: Timestamp, why| {
-            let at = at.max(free);
-            if at < first.0 {
-                let at = self.paced(step, at);
-                if at < first.0 {
-                    *first = (at, Next::Send(step, why));
+        for entry in core.agenda.iter() {
+            let (at, next) = match entry.slot {
+                Slot::Expiry => (entry.at, Next::Expire),
+                Slot::Question => (entry.at, Next::AskAnew),
+                slot => {
+                    let at = entry.due().max(free);
+                    if at >= first.0 {
+                        continue;
+                    }
+                    let Some(step) = entry.step.or_else(|| self.provider.probe(&core.state)) else { continue };
+                    if slot == Slot::Renew && self.renews_already(step) {
+                        continue;
+                    }
+                    (self.paced(step, at), Next::Send(slot, step, entry.retry.is_some()))
                 }
+            };
+            if at < first.0 {
+                first = (at, next);
             }
-        };
-        if let Some(due) = &core.plans.due {
-            send(&mut first, due.step, due.at, if due.retry { Why::Retry } else { Why::Due });
-        }
-        if core.life.ending().is_some() {
-            return first;
-        }
-        let open = core.need.as_deref();
-        let asker = open.and_then(|open| open.asker);
-        if let Some(open) = open
-            && asker.is_some()
-        {
-            let ends = open.ends();
-            if ends < first.0 {
-                first = (ends, Next::AskAnew);
-            }
-        }
-        if let Some((step, moment)) = core.plans.renewal
-            && core.plans.due.as_ref().is_none_or(|due| due.step != step)
-            && asker != Some(step)
-        {
-            send(&mut first, step, moment.at, Why::Renewal);
-        }
-        if let Some(at) = core.plans.check_at
-            && let Some(step) = self.provider.probe(&core.state)
-        {
-            send(&mut first, step, at, Why::Check);
-        }
-        if let Some(poll) = open.and_then(|open| open.poll.as_ref()) {
-            send(&mut first, poll.step, poll.at(), Why::Look);
-        }
-        if let Some(keepalive) = &core.plans.keepalive {
-            let why = if keepalive.retry.is_some() { Why::Retry } else { Why::Keepalive };
-            send(&mut first, keepalive.step, keepalive.at(), why);
         }
         first
+    }
+
+    /// Tells whether a renewal waits for its next attempt, or for an answer.
+    fn renews_already(&self, step: P::Step) -> bool {
+        let asker = self.core.need.as_deref().and_then(|open| open.asker);
+        self.core.agenda.step(Slot::Next) == Some(step) || asker == Some(step)
     }
 
     /// Works out when something is to be done next.
@@ -145,10 +118,10 @@ impl<P: Provider> Engine<P> {
         }
         match next {
             Next::Send(..) if self.core.limits.held_until() > clock => WaitingOn::Hold,
-            Next::Send(_, Why::Keepalive) => WaitingOn::Keepalive,
-            Next::Send(_, Why::Renewal) => WaitingOn::Renewal,
-            Next::Send(_, Why::Retry) => WaitingOn::Retry,
-            Next::Send(_, Why::Due | Why::Check | Why::Look) => WaitingOn::Pause,
+            Next::Send(_, _, true) => WaitingOn::Retry,
+            Next::Send(Slot::Keepalive, ..) => WaitingOn::Keepalive,
+            Next::Send(Slot::Renew, ..) => WaitingOn::Renewal,
+            Next::Send(..) => WaitingOn::Pause,
             Next::Expire => WaitingOn::Expiry,
             Next::GiveUp | Next::Lose => WaitingOn::Retry,
             Next::Nothing | Next::AskAnew => WaitingOn::Nothing,
@@ -162,21 +135,16 @@ impl<P: Provider> Engine<P> {
         }
         let at = now.max(self.checked_at + CHECK_INTERVAL);
         if self.core.life.is_open() && self.provider.probe(&self.core.state).is_some() {
-            self.core.plans.check_at.get_or_insert(at);
-        } else if let Some(due) = &mut self.core.plans.due
-            && due.retry
-            && at < due.at
-        {
-            due.at = at;
+            self.core.agenda.check(at);
+        } else if self.core.agenda.hasten(at) {
             self.checked_at = at;
         }
     }
 
     /// Notes that a look has been made.
     pub(super) fn checked(&mut self, now: Timestamp) {
-        if self.core.plans.check_at.take().is_some() {
-            self.checked_at = now;
-        }
+        self.core.agenda.drop(Slot::Check);
+        self.checked_at = now;
     }
 
     /// Gives the earliest time at which a step may leave that is wanted at `at`.

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::agenda::Slot;
 use super::engine::{Engine, Flight};
 use super::fall::Mishap;
 use super::plan::Next;
@@ -31,13 +32,13 @@ impl<P: Provider> Engine<P> {
                 Next::Nothing => {}
                 Next::Lose => self.lose_in_flight(now),
                 Next::Expire => {
-                    self.core.plans.expires = None;
+                    self.core.agenda.drop(Slot::Expiry);
                     self.doubt(now, Cause::Expiry, None);
                     self.want_check(now);
                 }
                 Next::GiveUp => self.give_up(now),
                 Next::AskAnew => self.ask_anew(now),
-                Next::Send(step, _) => {
+                Next::Send(_, step, _) => {
                     if !self.may_leave(now, step) {
                         continue;
                     }
@@ -151,9 +152,9 @@ impl<P: Provider> Engine<P> {
     fn note_sent(&mut self, now: Timestamp, step: P::Step) {
         let rule = self.provider.rule(step);
         let (phase, core) = (rule.phase, &mut self.core);
-        core.clear_plans_of(now, step);
+        core.agenda.leave(now, step);
         core.limits.note_sent(now, step, rule);
-        if self.core.plans.check_at.is_some() && self.provider.probe(&self.core.state) == Some(step) {
+        if self.core.agenda.has(Slot::Check) && self.provider.probe(&self.core.state) == Some(step) {
             self.checked(now);
         }
         if let Some(phase) = phase {

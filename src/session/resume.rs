@@ -51,7 +51,7 @@ impl<P: Provider> Session<P> {
             && engine.core.life.closed().is_none()
         {
             // The plans in the text may be those from before it left.
-            engine.core.clear_due_plans_of(now, step);
+            engine.core.agenda.may_have_left(now, step);
             engine.failed(now, step, Failure::maybe_sent(FailureKind::Interrupted));
         }
         Ok(resumed)

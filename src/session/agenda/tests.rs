@@ -1,0 +1,89 @@
+use super::*;
+
+const NOON: Timestamp = Timestamp::from_secs(1_790_000_000);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A table with something in every slot, put in from the last one to the first.
+fn full() -> Agenda<char> {
+    let mut agenda = Agenda::default();
+    agenda.keep_alive(NOON, Some(('k', MINUTE)));
+    agenda.look(NOON, Some(('l', MINUTE)));
+    agenda.check(NOON + MINUTE);
+    agenda.renew(NOON, Some(('r', When::At(NOON + MINUTE))));
+    agenda.put_anew(Some(NOON + MINUTE));
+    agenda.again('n', NOON + MINUTE);
+    agenda.expire(NOON, Some(When::In(MINUTE)));
+    agenda
+}
+
+#[test]
+fn the_order_of_slots_breaks_ties() {
+    let agenda = full();
+    let slots: Vec<Slot> = agenda.iter().map(|entry| entry.slot).collect();
+    assert!(slots.is_sorted(), "{slots:?}");
+    assert_eq!(slots.len(), 7);
+    assert!(agenda.iter().all(|entry| entry.due() == NOON + MINUTE));
+}
+
+#[test]
+fn a_clock_that_is_set_back_moves_all_but_what_a_server_named() {
+    let mut agenda = full();
+    agenda.keep_trying('k', NOON + MINUTE / 2);
+    agenda.set_back(MINUTE);
+    for entry in agenda.iter() {
+        let (at, retry) = match entry.slot {
+            Slot::Renew => (NOON + MINUTE, None),
+            Slot::Question => (Timestamp::from_millis(0), None),
+            Slot::Next => (NOON, Some(NOON)),
+            Slot::Keepalive => (NOON, Some(NOON - MINUTE / 2)),
+            _ => (NOON, None),
+        };
+        assert_eq!((entry.at, entry.retry), (at, retry), "{:?}", entry.slot);
+    }
+}
+
+#[test]
+fn a_step_that_leaves_is_planned_no_more_unless_it_comes_again() {
+    let mut agenda = full();
+    for step in ['n', 'r', 'k', 'l'] {
+        agenda.leave(NOON + MINUTE * 2, step);
+    }
+    let left: Vec<(Slot, Timestamp)> = agenda.iter().map(|entry| (entry.slot, entry.due())).collect();
+    let later = NOON + MINUTE * 3;
+    let stays = [Slot::Expiry, Slot::Question, Slot::Check].map(|slot| (slot, NOON + MINUTE));
+    assert_eq!(left[..3], stays);
+    assert_eq!(left[3..], [(Slot::Look, later), (Slot::Keepalive, later)]);
+    assert_eq!(agenda.renewed(), Some(NOON + MINUTE * 2));
+}
+
+#[test]
+fn what_may_have_left_before_a_crash_keeps_its_own_time_where_that_is_to_come() {
+    let mut agenda = full();
+    for step in ['n', 'k'] {
+        agenda.may_have_left(NOON + MINUTE / 2, step);
+    }
+    assert!(!agenda.has(Slot::Next));
+    assert_eq!(agenda.get(Slot::Keepalive).map(Entry::due), Some(NOON + MINUTE));
+    agenda.may_have_left(NOON + MINUTE, 'k');
+    assert_eq!(agenda.get(Slot::Keepalive).map(Entry::due), Some(NOON + MINUTE * 2));
+}
+
+#[test]
+fn a_further_attempt_of_a_keepalive_does_not_push_the_next_one_out() {
+    let mut agenda = full();
+    assert_eq!(agenda.keep_trying('k', NOON + MINUTE / 2), Some(NOON + MINUTE / 2));
+    assert_eq!(agenda.keep_trying('k', NOON + MINUTE * 9), Some(NOON + MINUTE));
+    assert_eq!(agenda.keep_trying('l', NOON), None);
+    assert_eq!(agenda.look_later('l', NOON + MINUTE * 9), Some(NOON + MINUTE * 9));
+    assert_eq!(agenda.look_later('l', NOON), Some(NOON + MINUTE * 9));
+}
+
+#[test]
+fn tokens_are_not_renewed_each_minute_because_a_server_names_the_past() {
+    let mut agenda = full();
+    agenda.leave(NOON, 'r');
+    agenda.renew(NOON, Some(('r', When::At(NOON - MINUTE))));
+    assert_eq!(agenda.get(Slot::Renew).map(Entry::due), Some(NOON + RENEWAL_INTERVAL));
+    agenda.expire(NOON, Some(When::At(NOON)));
+    assert!(!agenda.has(Slot::Expiry), "it has passed");
+}

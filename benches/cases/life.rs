@@ -123,7 +123,8 @@ pub fn deadline() -> Case {
 pub fn snapshot() -> Case {
     let session = gateway();
     let text = session.snapshot().expose_secrets().to_owned();
-    let written: Written<'static> = serde_json::from_str(Box::leak(text.clone().into_boxed_str())).unwrap();
+    let read = serde_json::from_str(Box::leak(text.clone().into_boxed_str()));
+    let written: Written<'static> = read.unwrap_or_else(|error| panic!("{error} in {text}"));
     assert_eq!(serde_json::to_string(&written).unwrap(), text, "the floor writes something else");
     let floor = move || {
         let mut text = Vec::with_capacity(4096);
@@ -160,44 +161,76 @@ struct Written<'a> {
 #[derive(Serialize, Deserialize)]
 struct Core<'a> {
     clock: u64,
-    phase: &'a str,
+    #[serde(borrow)]
+    life: Life<'a>,
     since: u64,
     #[serde(borrow)]
     state: State<'a>,
-    found: bool,
-    opened: u64,
-    usable: bool,
     alive: u64,
     #[serde(borrow)]
-    keepalive: Every<'a>,
-    #[serde(borrow)]
-    renewal: (&'a str, At),
-    expires: Relative,
-    needs: u32,
-    hold: u64,
-    penalty: u64,
-    flow: u64,
+    plans: (End<'a>, Renewal<'a>, Every<'a>),
+    limits: Limits,
+    counts: Counts,
     generation: u32,
 }
 
 #[derive(Serialize, Deserialize)]
+struct Life<'a> {
+    #[serde(borrow)]
+    open: Open<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Open<'a> {
+    since: u64,
+    #[serde(borrow)]
+    stage: Stage<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stage<'a> {
+    phase: &'a str,
+    calls: bool,
+    found: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Limits {
+    hold: u64,
+    penalty: u64,
+    flow: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Counts {
+    needs: u32,
+}
+
+#[derive(Serialize, Deserialize)]
 struct State<'a> {
-    live: Live<'a>,
+    #[serde(borrow)]
+    inner: Inner<'a>,
     identified: bool,
-    brokerage: Brokerage,
-    admitted: u64,
     nameless: bool,
     because: &'a str,
     done: bool,
-    met: bool,
     origin: Origin,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Inner<'a> {
+    #[serde(borrow)]
+    live: Live<'a>,
+    brokerage: Brokerage,
+    admitted: u64,
+    met: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Origin {
     sent: bool,
     known: bool,
-    tried: bool,
+    asked_both: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -229,19 +262,23 @@ struct Brokerage {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Every<'a> {
+struct End<'a> {
+    slot: &'a str,
+    at: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Renewal<'a> {
+    slot: &'a str,
     step: &'a str,
-    every: Duration,
-    from: u64,
+    at: u64,
+    named: bool,
 }
 
 #[derive(Serialize, Deserialize)]
-struct At {
+struct Every<'a> {
+    slot: &'a str,
+    step: &'a str,
     at: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Relative {
-    at: u64,
-    relative: bool,
+    every: u32,
 }

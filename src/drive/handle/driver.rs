@@ -61,7 +61,7 @@ impl<M: Machine + ?Sized> Handle<M> {
         drop(self.0.changed.wait_timeout_while(self.news(), sleep, |_| !self.signals().are_new()));
     }
 
-    /// Tells, once for each [`Stop::Leave`], that the driver has to leave.
+    /// Tells, once for each [`Stop::Leave`](super::Stop::Leave), that the driver has to leave.
     pub fn leaves(&self) -> bool {
         self.signals().leave.swap(false, Ordering::AcqRel)
     }

@@ -36,9 +36,9 @@
 //! - [`NeedKind::Browser`]: nobody is logged in, because of `Opening`, of the nightly `Reset` or, with
 //!   [`Options::relogin`](crate::Options::relogin), because the login `Expired`. Show a person [`Need::url`](crate::Need::url); the browser must run on the
 //!   gateway's own machine. The session goes on by itself. Where the flags stay false although somebody has logged in, it
-//!   finds out within five minutes, by `sso/validate`, or as soon as [`Input::Done`] says so.
+//!   finds out within five minutes, by `sso/validate`, or as soon as [`Input::Done`](crate::Input::Done) says so.
 //! - [`NeedKind::Takeover`], under [`Takeover::Ask`]: another client holds the inner tier, or the server wants the compete
-//!   flag although nobody is known to hold it. [`Input::TakeOver`] throws it out, once; without an answer the session
+//!   flag although nobody is known to hold it. [`Input::TakeOver`](crate::Input::TakeOver) throws it out, once; without an answer the session
 //!   goes on when the other client has left. The same word may be given at any time under
 //!   [`NeedId::UNASKED`](crate::NeedId::UNASKED): it is kept until it is used, the login ends, or the inner tier becomes
 //!   usable without it. Snapshots have it; with [`Options::durable`](crate::Options::durable) it is used once,

@@ -23,7 +23,7 @@ pub struct WebApi {
 }
 
 impl WebApi {
-    /// Takes the base URL, `https://api.ibkr.com/v1/api`, and an [`OAuth1a`] or [`OAuth2`].
+    /// Takes the base URL, `https://api.ibkr.com/v1/api`, and an [`OAuth1a`](super::OAuth1a) or [`OAuth2`](super::OAuth2).
     ///
     /// # Errors
     /// [`UrlError`] where the base's path has characters that no URL may have.
@@ -57,7 +57,7 @@ impl WebApi {
         self
     }
 
-    /// Sets how often the session is kept alive, from 1.1 s to 4 min, as at the [gateway](super::Gateway::tickle).
+    /// Sets how often the session is kept alive, from 1.1 s to 4 min, as at the [gateway](crate::providers::ibkr::Gateway::tickle).
     #[must_use]
     pub fn tickle(mut self, every: Duration) -> Self {
         self.settings.set_tickle(every);

@@ -18,7 +18,7 @@
 //!   [live yet](crate::Denial::KeyNotLive), an access token that was [made anew](crate::Denial::TokenRegenerated),
 //!   a [signature](crate::Denial::SignatureRefused), a [clock](crate::Denial::ClockWrong). An access token
 //!   that was made anew closes an open session, too, as soon as its last token is dead.
-//! - The brokerage session, its rivals and its pace are the gateway's: [`Takeover`], [`Region`].
+//! - The brokerage session, its rivals and its pace are the gateway's: [`Takeover`](super::Takeover), [`Region`](super::Region).
 //! - A 410 moves the session to the next of IBKR's hosts: the plain one, `api.ibkr.com`, and `1.api.ibkr.com` to
 //!   `8.api.ibkr.com`. So does what a numbered host refuses, since it may refuse an address that the plain one takes: it
 //!   judges neither keys nor address. A numbered host that is configured is left for the plain one first. After one
@@ -52,14 +52,14 @@
 //! | `validate` | `GET sso/validate` | 2.0: after the session, against a doubt, before anything is opened where a kind of account is expected and not known; at least 65 s apart, since one a minute is allowed |
 //! | `look`, `status` | `POST iserver/auth/status`, by GET where the POST is refused | before the brokerage session is opened, each minute while it is not there and each 2 s while it is being established; on [`Machine::check`](crate::Machine::check), five seconds after midnight, or where a tickle has no flags |
 //! | `accounts` | `GET iserver/accounts` | where a kind of account is expected and nothing else tells it |
-//! | `init`, `take-over` | `POST iserver/auth/ssodh/init` | where no brokerage session is open, at the gateway's pace: with `compete:true` by [`Takeover`] only |
+//! | `init`, `take-over` | `POST iserver/auth/ssodh/init` | where no brokerage session is open, at the gateway's pace: with `compete:true` by [`Takeover`](super::Takeover) only |
 //! | `tickle` | `POST tickle` | a second after the opening, and each 60 s; of the user's own calls only another tickle puts it off, as at the [gateway](super::gateway) |
 //! | `logout` | `POST logout` | ends both tiers; the access token of 1.0a stays good |
 //!
 //! # Needs
 //!
 //! None with keys in this process, but [`NeedKind::Takeover`] (because of a `Rival`) under
-//! [`Takeover::Ask`]: answer with [`Input::TakeOver`], or wait until the other client
+//! [`Takeover::Ask`](super::Takeover::Ask): answer with [`Input::TakeOver`], or wait until the other client
 //! has left. With keys elsewhere also those above, because of the `Opening` or, while the session goes on, because
 //! it is `Renewing`.
 //!
@@ -69,7 +69,7 @@
 //! - Without an answered tickle for five minutes the session is in doubt; the sources say 5 and 6.
 //! - A token lives 24 hours. One source takes the field that says so for the time of its making, so a time
 //!   that is nearly over already counts as that.
-//! - Midnight of the [`Region`] ends brokerage sessions ([`Event::Reset`](crate::Event::Reset)); the token outlives it.
+//! - Midnight of the [`Region`](super::Region) ends brokerage sessions ([`Event::Reset`](crate::Event::Reset)); the token outlives it.
 //! - 429 is a penalty box of 15 minutes, or as long as its `Retry-After` says, for the whole address, the user's own
 //!   calls included.
 //!

@@ -37,7 +37,7 @@ pub(crate) enum Trusted {
 
 impl Trust {
     /// Tells whether certificates go unverified, on this machine only.
-    #[cfg(any(feature = "tokio", feature = "ureq"))]
+    #[cfg(feature = "_transport")]
     pub(crate) const fn is_loopback_only(&self) -> bool {
         matches!(self.0, Trusted::AnythingOnLoopback)
     }

@@ -4,7 +4,7 @@
 //! [`Handle`]s whatever drives it.
 
 mod ask;
-#[cfg(any(feature = "tokio", feature = "ureq"))]
+#[cfg(feature = "_transport")]
 mod builder;
 mod clock;
 mod ended;
@@ -18,7 +18,7 @@ mod seed;
 mod trace;
 mod traits;
 
-#[cfg(any(feature = "tokio", feature = "ureq"))]
+#[cfg(feature = "_transport")]
 pub use builder::TransportBuilder;
 pub(crate) use clock::Clock;
 pub use clock::now;

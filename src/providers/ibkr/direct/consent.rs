@@ -64,9 +64,9 @@ mod state;
 use http::request::Parts;
 
 pub use self::state::{ConsentState, ConsentStep};
-use super::super::inner::PENALTY;
 use super::super::keys::SignatureKey;
 use super::super::oauth1a::{self, Consumer, Grant, GrantError, RequestToken, SignError, Unsigned};
+use super::super::refusal::PENALTY;
 use super::super::{Refusal, Region};
 use super::remote::{Stamp, VALID, signed};
 use super::token::refusal_to_denial;

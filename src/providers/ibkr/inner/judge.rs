@@ -7,6 +7,7 @@ use super::{Call, Inner, Outer, TICKLE, TICKLE_BOUNDS};
 use crate::provider::{Ask, Cx, Fact, Observed, Spent, Verdict, When};
 use crate::providers::ibkr::account::{Counted, is_paper};
 use crate::providers::ibkr::brokerage::{ESTABLISHING, LOOK, Move};
+use crate::providers::ibkr::refusal::PENALTY;
 use crate::providers::ibkr::wire::{Accounts, Flags, Logout, LogoutOutcome, Pulse, Validate};
 use crate::providers::ibkr::{Refusal, Standing, Tier};
 use crate::wire::json;
@@ -14,9 +15,6 @@ use crate::{Because, CloseReason, Denial, NeedKind, Response, Timestamp};
 
 /// After so long without a tickle the brokerage session may be gone: the page says 5 minutes and 6.
 const IDLE: Duration = Duration::from_secs(5 * 60);
-
-/// How long a 429 keeps the address in the penalty box: IBKR's page says 15 minutes, newer texts 10.
-pub(in super::super) const PENALTY: Duration = Duration::from_secs(15 * 60);
 
 /// How long after midnight the session is looked at.
 const AFTER_MIDNIGHT: Duration = Duration::from_secs(5);
@@ -274,6 +272,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
     }
 
     /// Follows an error answer to a step that asks for a token.
+    #[cfg(feature = "ibkr-oauth")]
     pub(in super::super) fn refused_token(self, step: O::Step, refusal: Refusal) -> Verdict<O::Step> {
         self.refused_as(step, None, refusal)
     }

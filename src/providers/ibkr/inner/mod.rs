@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::call::Call;
 pub(super) use self::call::{BASE, TICKLE_BOUNDS, VALIDATE_INTERVAL};
-pub(super) use self::judge::{Judge, PENALTY};
+pub(super) use self::judge::Judge;
 use super::account::Expect;
 use super::brokerage::Brokerage;
 use super::method::ByGet;

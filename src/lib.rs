@@ -167,6 +167,7 @@
 //! | `ureq` | `blocking`, the adapter on ureq 3 and rustls | 50 |
 //! | `sim` | `sim`, the simulators and the loopback server | 51 |
 //! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0: `providers::ibkr::oauth1a`, `providers::ibkr::oauth2` and the direct machines | 46 |
+//! | `entropy` | [`Entropy::bytes`](provider::Entropy) and `Entropy::text`: nonces by label, for providers outside this crate | 31 |
 //! | `oauth2` | `providers::oauth2`: requests and answers of any OAuth 2 server | 28 |
 //! | `totp` | `totp`, the codes of an authenticator from its secret | 36 |
 //! | `testing` | `testing`, the laws that each provider must keep, as a property-test harness | 34 |
@@ -200,8 +201,9 @@
 //! - **No clock, no timers.** [`Timestamp`]s are wall time, since monotonic clocks stop in suspend and
 //!   mean nothing in a snapshot.
 //! - **No locks.** Sharing is the adapters': `drive::Handle` is one way.
-//! - **No redirects, no cookie jar, no proxy of the environment.** A redirect never carries a token
-//!   anywhere, and a cookie of another session can answer for a dead token.
+//! - **No redirects, no cookie jar of a client, no proxy of the environment.** A redirect never carries a token
+//!   anywhere, and a cookie of another session can answer for a dead token. Where cookies are a session's tokens they are in
+//!   its state ([`wire::Cookies`]).
 //! - **No XML for CBRAIN.** The portal calls its own XML not fully supported, and JSON says the same.
 //! - **No browser.** Where a provider wants a login in one, [`NeedKind::Browser`] gives the URL.
 //! - **No storage.** [`Output::Save`] says when, the program knows where.
@@ -229,6 +231,7 @@ mod shape;
 mod snapshot;
 mod time;
 pub mod wire;
+mod zone;
 
 pub use close::{Advice, CloseReason, Denial, Ends};
 pub use event::{Cause, Event, ServerText};
@@ -248,6 +251,7 @@ pub use session::{Session, StreamOpening, Streams};
 pub use shape::Shape;
 pub use snapshot::{ResumeError, Snapshot};
 pub use time::Timestamp;
+pub use zone::Zone;
 
 #[cfg(feature = "async")]
 pub mod asynchronous;

@@ -1,24 +1,14 @@
 //! The end of a day's session.
 
-use core::time::Duration;
+use crate::{Timestamp, Zone};
 
-use crate::Timestamp;
-
-/// 08:30 in India, where there is no daylight saving time: half an hour before the exchanges open.
+/// Gives the first end of a day after this instant: 08:30 in India, half an hour before the exchanges open.
 ///
 /// The exchange has API sessions ended before each trading day (NSE/INVG/67858, May 2025), at no published hour. At this
-/// one there is still time for a login before the first order.
-const END: Duration = Duration::from_secs(3 * 60 * 60);
-
-const DAY: u64 = 24 * 60 * 60;
-
-/// Gives the first end of a day after this instant.
-///
-/// Saturdays, Sundays and holidays count as well: no calendar of the exchanges is known here, and a look costs one request.
+/// one there is still time for a login before the first order. Saturdays, Sundays and holidays count as well: no calendar of
+/// the exchanges is known here, and a look costs one request.
 pub(super) fn next_end(now: Timestamp) -> Timestamp {
-    let days = (now - END).as_secs() / DAY;
-    let today = Timestamp::from_secs(days.saturating_mul(DAY)) + END;
-    if now < today { today } else { today + Duration::from_secs(DAY) }
+    Zone::INDIA.next(now, 8, 30)
 }
 
 #[cfg(test)]

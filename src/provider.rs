@@ -4,6 +4,7 @@
 //! public, so that others can be written outside this crate.
 
 mod adopts;
+mod entropy;
 mod request;
 mod rule;
 mod shared;
@@ -12,11 +13,13 @@ mod verdict;
 use core::fmt::Debug;
 use core::time::Duration;
 
+use http::header::InvalidHeaderValue;
 use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::adopts::Adopts;
+pub use self::entropy::Entropy;
 pub use self::request::{Answers, Build, Given, Unbuildable, View};
 pub use self::rule::{Replay, Rule, Step};
 pub use self::verdict::{Ask, Spent, Verdict, When};
@@ -269,23 +272,6 @@ impl Fact {
     }
 }
 
-/// Randomness for one emission: the key is the session's, the counter never repeats within it.
-#[derive(Clone, Copy)]
-pub struct Entropy<'a> {
-    /// 24 bytes of the caller's seed.
-    pub key: &'a [u8; 24],
-    /// The session's fence, so that a seed given twice by mistake still differs between lives.
-    pub epoch: u64,
-    /// Counts the emissions of this life.
-    pub counter: u64,
-}
-
-impl Debug for Entropy<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Entropy").field("counter", &self.counter).finish_non_exhaustive()
-    }
-}
-
 /// Why a provider does not authorize a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unauthorized {
@@ -293,4 +279,10 @@ pub enum Unauthorized {
     NotReady(Option<&'static str>),
     /// The call has a part that cannot be signed; the text names it.
     Unsignable(&'static str),
+}
+
+impl From<InvalidHeaderValue> for Unauthorized {
+    fn from(_: InvalidHeaderValue) -> Self {
+        Self::Unsignable("header")
+    }
 }

@@ -1,9 +1,10 @@
 //! What a request is made of, and what may come of making it.
 
 use http::Request;
+use http::header::InvalidHeaderValue;
 
 use super::{Ask, Entropy};
-use crate::{Credentials, Input, Message, NeedKind, Secret, SecretBytes, Timestamp, Totp};
+use crate::{Credentials, Input, Message, NeedKind, Secret, SecretBytes, Timestamp, Totp, UrlError};
 
 /// What a request is made of, beside its answers.
 #[derive(Debug)]
@@ -39,6 +40,25 @@ pub enum Unbuildable {
     Missing(NeedKind),
     /// A part of the state or an answer cannot be written into a request; the text names it.
     Part(&'static str),
+}
+
+/// What `?` makes of the errors that come up while a request is written.
+macro_rules! parts {
+    ($($error:ty => $part:literal),* $(,)?) => {$(
+        impl From<$error> for Unbuildable {
+            fn from(_: $error) -> Self {
+                Self::Part($part)
+            }
+        }
+    )*};
+}
+
+parts! {
+    UrlError => "url",
+    InvalidHeaderValue => "header",
+    http::Error => "request",
+    serde_json::Error => "body",
+    serde_urlencoded::ser::Error => "body",
 }
 
 /// An answer that was given to a question.

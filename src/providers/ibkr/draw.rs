@@ -1,38 +1,15 @@
 //! Nonces, exponents and blinding drawn from the session's seed.
-//!
-//! HMAC-SHA256 is keyed with the seed and takes provider, account, fence, label and counter, each
-//! with its length, so no two emissions share a value, two accounts that run on one seed by mistake
-//! do not either, and a seed that is given twice differs between fences.
 
 use core::convert::Infallible;
 
-use hmac::{Hmac, KeyInit, Mac};
 use rsa::rand_core::{TryCryptoRng, TryRng};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::provider::Entropy;
 
 /// Draws 32 bytes for one purpose of one emission.
 pub(crate) fn bytes(entropy: &Entropy<'_>, account: &str, label: &str) -> Zeroizing<[u8; 32]> {
-    block(entropy, account, label, None)
-}
-
-fn block(entropy: &Entropy<'_>, account: &str, label: &str, index: Option<u32>) -> Zeroizing<[u8; 32]> {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(entropy.key) else {
-        // HMAC takes keys of every length.
-        return Zeroizing::new([0; 32]);
-    };
-    let numbers = [entropy.epoch.to_be_bytes(), entropy.counter.to_be_bytes()];
-    for part in [b"ibkr".as_slice(), account.as_bytes(), label.as_bytes()] {
-        mac.update(&u16::try_from(part.len()).unwrap_or(u16::MAX).to_be_bytes());
-        mac.update(part);
-    }
-    mac.update(numbers.as_flattened());
-    if let Some(index) = index {
-        mac.update(&index.to_be_bytes());
-    }
-    Zeroizing::new(mac.finalize().into_bytes().into())
+    entropy.block(&["ibkr", account, label], None)
 }
 
 /// Draws a nonce of 32 lower-case hexadecimal digits.
@@ -65,7 +42,7 @@ impl<'a> Stream<'a> {
 
     fn byte(&mut self) -> u8 {
         if self.used >= self.left.len() {
-            self.left = block(&self.entropy, self.account, self.label, Some(self.index));
+            self.left = self.entropy.block(&["ibkr", self.account, self.label], Some(self.index));
             self.index = self.index.wrapping_add(1);
             self.used = 0;
         }
@@ -98,28 +75,6 @@ impl TryCryptoRng for Stream<'_> {}
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_part_of_the_source_changes_what_is_drawn() {
-        let key = [7; 24];
-        let of = |key, epoch, counter| Entropy { key, epoch, counter };
-        let other = [8; 24];
-        let drawn = [
-            bytes(&of(&key, 1, 1), "me", "nonce"),
-            bytes(&of(&other, 1, 1), "me", "nonce"),
-            bytes(&of(&key, 2, 1), "me", "nonce"),
-            bytes(&of(&key, 1, 2), "me", "nonce"),
-            bytes(&of(&key, 1, 1), "you", "nonce"),
-            bytes(&of(&key, 1, 1), "men", "once"),
-            bytes(&of(&key, 1, 1), "me", "exponent"),
-            block(&of(&key, 1, 1), "me", "nonce", Some(0)),
-            block(&of(&key, 1, 1), "me", "nonce", Some(1)),
-        ];
-        for (at, one) in drawn.iter().enumerate() {
-            assert!(drawn.iter().skip(at + 1).all(|two| one != two), "{at}");
-        }
-        assert_eq!(*bytes(&of(&key, 1, 1), "me", "nonce"), *drawn[0]);
-    }
 
     #[test]
     fn a_nonce_is_32_hexadecimal_digits() {

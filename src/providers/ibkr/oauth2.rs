@@ -178,14 +178,8 @@ impl Bearer {
     }
 
     fn header(&self) -> Result<HeaderValue, SignError> {
-        let token = self.token.expose();
         self.check()?;
-        let mut text = Vec::with_capacity(7 + token.len());
-        text.extend_from_slice(b"Bearer ");
-        text.extend_from_slice(token.as_bytes());
-        let mut value = HeaderValue::try_from(text).map_err(|_| SignError::Malformed("bearer token"))?;
-        value.set_sensitive(true);
-        Ok(value)
+        self.token.header("Bearer ").map_err(|_| SignError::Malformed("bearer token"))
     }
 }
 

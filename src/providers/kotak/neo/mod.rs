@@ -116,8 +116,8 @@ use serde::{Deserialize, Serialize};
 use super::host::{self, Told};
 use super::login::{Bearer, Login};
 use super::wire::fault::{At, Class, neo as find_fault};
+use super::wire::jwt;
 use super::wire::neo::{App, Granted, authorize};
-use super::wire::{jwt, value_of};
 use super::{UNSENDABLE, is_code, mobile, pass_on, sendable};
 use crate::provider::{
     Adopts, Answers, Ask, Build, Cx, Ended, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
@@ -389,7 +389,7 @@ impl Provider for Neo {
         let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
         authorize(parts, live.granted()).map_err(|_| Unauthorized::NotReady(None))?;
         // Quotes and the scrip master are let in by this one; the vendor's collection sends it with orders too.
-        if let Some(dashboard) = self.dashboard(cx.state).and_then(|token| value_of(token.expose(), true)) {
+        if let Some(dashboard) = self.dashboard(cx.state).and_then(|token| token.header("").ok()) {
             parts.headers.insert(AUTHORIZATION, dashboard);
         }
         Ok(())

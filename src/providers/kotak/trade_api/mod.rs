@@ -101,14 +101,13 @@ mod tests;
 
 use http::header::{ACCEPT, AUTHORIZATION};
 use http::request::Parts;
-use zeroize::Zeroizing;
 
 use super::host::Told;
 use super::login::Bearer;
 use super::wire::fault::{At, Class, trade_api as find_fault};
 use super::wire::gateway::Client;
+use super::wire::header;
 use super::wire::trade_api::App;
-use super::wire::{header, value_of};
 use super::{UNSENDABLE, is_code, sendable};
 use crate::provider::{
     Adopts, Answers, Ask, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
@@ -404,13 +403,10 @@ impl Provider for TradeApi {
         let (Some(live), Some(bearer)) = (&cx.state.live, &cx.state.login.bearer.token) else {
             return Err(Unauthorized::NotReady(None));
         };
-        let bearer = Zeroizing::new(format!("Bearer {}", bearer.expose()));
-        let bearer = value_of(&bearer, true).ok_or(Unauthorized::NotReady(None))?;
-        let session = value_of(live.session_token.expose(), true).ok_or(Unauthorized::NotReady(None))?;
-        let key = value_of(self.consumer_key.expose(), true).ok_or(Unauthorized::NotReady(None))?;
+        let (bearer, key) = (bearer.header("Bearer ")?, self.consumer_key.header("")?);
+        parts.headers.insert(header::SESSION_TOKEN, live.session_token.header("")?);
         parts.headers.insert(AUTHORIZATION, bearer);
         parts.headers.insert(header::CONSUMER_KEY, key);
-        parts.headers.insert(header::SESSION_TOKEN, session);
         parts.headers.entry(ACCEPT).or_insert(http::HeaderValue::from_static("application/json"));
         Ok(())
     }

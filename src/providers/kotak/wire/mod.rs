@@ -127,7 +127,7 @@ impl Build {
 }
 
 /// Makes a header value; `None` where the text has a character that no header may have.
-pub(crate) fn value_of(text: &str, secret: bool) -> Option<HeaderValue> {
+fn value_of(text: &str, secret: bool) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(secret);
     Some(value)

@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request};
 use serde::Serialize;
 
-use super::{Build, header, value_of};
+use super::{Build, header};
 use crate::provider::Unbuildable;
 use crate::secret::Secret;
 use crate::server::BaseUrl;
@@ -95,8 +95,8 @@ impl App<'_> {
 /// # Errors
 /// [`Unbuildable`] names the part that cannot be written into a request; nothing is changed then.
 pub fn authorize(parts: &mut Parts, trade: Granted<'_>) -> Result<(), Unbuildable> {
-    let sid = value_of(trade.sid.expose(), true).ok_or(Unbuildable::Part("sid"))?;
-    let token = value_of(trade.token.expose(), true).ok_or(Unbuildable::Part("token"))?;
+    let sid = trade.sid.header("").map_err(|_| Unbuildable::Part("sid"))?;
+    let token = trade.token.header("").map_err(|_| Unbuildable::Part("token"))?;
     parts.headers.insert(header::SID, sid);
     parts.headers.insert(header::AUTH, token);
     parts.headers.insert(header::NEO_FIN_KEY, HeaderValue::from_static(FIN_KEY));

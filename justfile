@@ -153,7 +153,7 @@ package:
     set -euo pipefail
     cargo package --allow-dirty
     files=$(cargo package --list --allow-dirty)
-    for name in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE SECURITY.md src/lib.rs examples/session/main.rs examples/threads.rs examples/custom_provider/provider.rs; do
+    for name in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE SECURITY.md src/lib.rs examples/session/main.rs src/bin/sansession/main.rs examples/threads.rs examples/custom_provider/provider.rs; do
         grep -qx "$name" <<<"$files" || { echo "error: $name is not in the package" >&2; exit 1; }
     done
 

@@ -6,7 +6,7 @@ use sansession::sim::cbrain::{Deed, Mishap};
 use sansession::sim::{Cbrain, Certificate, Server, Simulator};
 use std::time::Duration;
 
-use crate::process::{PASSWORD, asked, portal, tool};
+use crate::process::{PASSWORD, asked, example, portal, started, tool};
 
 const WHOLE_LIFE: [&str; 11] = [
     "opening",
@@ -51,8 +51,8 @@ fn people_read_a_timeline() {
 }
 
 #[test]
-fn without_arguments_every_provider_is_shown() {
-    let run = tool("").runs().exits(0);
+fn the_example_without_arguments_shows_every_provider() {
+    let run = started(&example(), "").runs().exits(0);
     let last = run.lines.last().unwrap();
     assert!(last.contains("cbrain"), "{run:#?}");
     for provider in last.split(": ").nth(1).unwrap().split(", ") {

@@ -33,7 +33,12 @@ pub fn asked<S: Simulator + 'static>(server: &Server<S>) -> Vec<String> {
 
 /// The tool, in an environment without any secrets and without a terminal.
 pub fn tool(args: &str) -> Tool {
-    let mut command = Command::new(path());
+    started(&path(), args)
+}
+
+/// A program in the place of the tool.
+pub fn started(path: &Path, args: &str) -> Tool {
+    let mut command = Command::new(path);
     for name in ["USER", "PASSWORD", "CODE", "PIN", "TOKEN"] {
         command.env_remove(format!("SANSESSION_{name}")).env_remove(format!("SANSESSION_{name}_FILE"));
     }
@@ -348,7 +353,13 @@ impl Run {
     }
 }
 
+/// The command.
 pub fn path() -> PathBuf {
+    env!("CARGO_BIN_EXE_sansession").into()
+}
+
+/// The example that with arguments is the command, too.
+pub fn example() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     let path = profile.join("examples").join(format!("session{}", std::env::consts::EXE_SUFFIX));

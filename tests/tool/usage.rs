@@ -1,6 +1,6 @@
 //! Command lines that cannot be followed: a sentence that helps, exit code 64, nothing sent.
 
-use crate::process::{portal, tool};
+use crate::process::{example, portal, started, tool};
 
 #[test]
 fn every_mistake_is_explained() {
@@ -13,7 +13,9 @@ fn every_mistake_is_explained() {
         ("ibkr-oauth2 --dh-param x", &["--dh-param", "ibkr-oauth1a"]),
         ("ibkr-oauth1a --dh-param x", &["--dh-param", "--url"]),
         ("cbrain --for", &["--for"]),
-        ("cbrain --for 3s", &["--for", "3s", "seconds"]),
+        ("cbrain --for 3moons", &["--for", "3moons", "seconds"]),
+        ("cbrain --for 1h30", &["--for", "1h30", "1h30m"]),
+        ("completions tcsh", &["tcsh", "bash"]),
         ("cbrain --for=-1", &["--for", "-1", "seconds"]),
         ("cbrain --for nan", &["--for", "nan"]),
         ("cbrain --for inf", &["--for", "inf"]),
@@ -82,6 +84,40 @@ fn a_token_and_a_file_are_one_too_many() {
     tool("cbrain --for 0").at(&portal).arg("--save", &file).norm().runs().exits(0);
     let run = tool("cbrain").at(&portal).arg("--resume", &file).env("SANSESSION_TOKEN", "abc").runs().exits(64);
     assert!(run.err.contains("SANSESSION_TOKEN") && run.err.contains("--resume"), "{run:#?}");
+}
+
+/// `cargo run --example session -- …` is what others have in their scripts.
+#[test]
+fn the_example_with_arguments_is_the_command() {
+    let portal = portal();
+    let both = [crate::process::path(), example()].map(|path| {
+        let run = started(&path, "cbrain --json --for 0").at(&portal).norm().runs().exits(0);
+        let usage = started(&path, "cbrain --ulr x").runs().exits(64);
+        assert!(usage.err.contains("is --url meant"), "{usage:#?}");
+        run.story()
+    });
+    assert_eq!(both[0], both[1]);
+    assert!(both[0].contains(&"closed: logged-out".to_owned()), "{both:?}");
+}
+
+#[test]
+fn shells_and_man_are_told_of_every_option() {
+    let man = tool("man").runs().exits(0).lines.join("\n");
+    assert!(man.contains(".TH") && man.contains("max\\-refused") && man.contains("EXIT CODES"), "{man}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = tool(&format!("completions {shell}")).runs().exits(0).lines.join("\n");
+        for word in ["max-refused", "ibkr-oauth1a", "secret-file"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let version = tool("--version").runs().exits(0).lines;
+    assert_eq!(version, [format!("sansession {}", env!("CARGO_PKG_VERSION"))]);
+}
+
+#[test]
+fn a_time_is_written_as_people_do() {
+    let portal = portal();
+    tool("cbrain --json --for 10ms --keepalive 1m30s --patience 1m").at(&portal).norm().runs().exits(0);
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod draw;
 mod lane;
 mod life;
 mod log;
-#[path = "../../session/told.rs"]
+#[path = "../../../src/bin/sansession/cli/told.rs"]
 mod told;
 
 use std::fs::File;

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use sansession::blocking::SendError;
 use sansession::{Cause, CloseReason, Denial, Ends, Event, FailureKind, NeedKind};
 
-use crate::args::{Args, Provider};
+use crate::cli::args::{Args, Provider};
 
 /// What has gone wrong lately, and what was tried.
 pub struct Trouble {

@@ -4,9 +4,9 @@ use sansession::blocking::{Handle, SendError, now};
 use sansession::{CloseReason, Event, Need, Outgoing, Timestamp};
 use serde_json::{Value, json};
 
-use crate::line::Line;
-use crate::listen::Listening;
-use crate::{out, told};
+use crate::cli::line::Line;
+use crate::cli::listen::Listening;
+use crate::cli::{out, told};
 
 /// Prints what happens as it happens.
 #[derive(Clone)]
@@ -111,10 +111,6 @@ impl Report {
         self.line("need", told::need(need), &words);
     }
 
-    pub fn called(&self, path: &str, outcome: &str) {
-        self.line("call", json!({ "path": path, "outcome": outcome }), &format!("own call {path}: {outcome}"));
-    }
-
     /// Tells where other programs may send their calls. A secret that the user has not chosen is told
     /// too, unless it is in a file.
     pub fn listening(&self, listening: &Listening, in_file: bool) {
@@ -137,8 +133,8 @@ impl Report {
     /// Tells people what to do next.
     pub fn hint(&self, words: &str) {
         match &self.line {
-            Some(line) => line.above(&format!("session: {words}")),
-            None => eprintln!("session: {words}"),
+            Some(line) => line.above(&format!("sansession: {words}")),
+            None => eprintln!("sansession: {words}"),
         }
     }
 

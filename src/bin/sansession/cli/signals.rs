@@ -9,9 +9,9 @@ use rustix::process::Signal;
 use sansession::blocking::{Handle, Stop};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
-use crate::answers::PROMPTING;
-use crate::exec::Exec;
-use crate::{Usage, terminal};
+use crate::cli::answers::PROMPTING;
+use crate::cli::exec::Exec;
+use crate::cli::{Usage, terminal};
 
 /// What was wished by signals.
 #[derive(Clone, Default)]
@@ -71,7 +71,7 @@ impl Signals {
                     if let Some(exec) = &exec {
                         exec.signal(Signal::KILL);
                     }
-                    crate::gone::remove();
+                    crate::cli::gone::remove();
                     std::process::exit(128 + signal);
                 }
                 before |= signal != SIGHUP;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use sansession::Snapshot;
 
-use crate::args::Args;
-use crate::file::Saved;
+use crate::cli::args::Args;
+use crate::cli::file::Saved;
 
 /// The files of `--save` and `--resume`, which no other process has meanwhile.
 #[derive(Default)]

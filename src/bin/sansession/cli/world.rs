@@ -10,34 +10,26 @@ use sansession::providers::ibkr as api;
 use sansession::sim::{self, Certificate, Server};
 use sansession::{Adopts, BaseUrl, Options, Provider, Relogin, ResumeError, Session, Snapshot};
 
-use crate::answers::Answers;
-use crate::args::{self, Args};
-use crate::served::Served;
-use crate::{Usage, file, ibkr, kotak};
+use crate::cli::answers::Answers;
+use crate::cli::args::{self, Args};
+use crate::cli::served::Served;
+use crate::cli::{Usage, file, ibkr, kotak};
 
 /// A session that is about to begin, and the way to its server.
 pub struct World {
     pub handle: Handle,
     pub transport: Transport,
     pub answers: Answers,
-    /// A call of the user's own that every account may make.
-    pub call: &'static str,
     /// The simulator, which lives as long as this.
     _server: Option<Box<dyn std::any::Any>>,
 }
 
 impl World {
-    pub fn new<S>(
-        handle: Handle,
-        transport: Transport,
-        answers: Answers,
-        call: &'static str,
-        server: Option<Server<S>>,
-    ) -> Self
+    pub fn new<S>(handle: Handle, transport: Transport, answers: Answers, server: Option<Server<S>>) -> Self
     where
         S: 'static,
     {
-        Self { handle, transport, answers, call, _server: server.map(|server| Box::new(server) as _) }
+        Self { handle, transport, answers, _server: server.map(|server| Box::new(server) as _) }
     }
 }
 
@@ -113,13 +105,7 @@ fn open_cbrain(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
             begin(Session::new(provider, options(args), seed()?), args)?
         }
     };
-    Ok(World {
-        handle,
-        transport: transport(args)?,
-        answers,
-        call: "/groups",
-        _server: server.map(|server| Box::new(server) as _),
-    })
+    Ok(World { handle, transport: transport(args)?, answers, _server: server.map(|server| Box::new(server) as _) })
 }
 
 fn cbrain_simulator() -> sim::Cbrain {
@@ -145,7 +131,7 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         trust = Trust::pin_file(path).map_err(|error| ca_file(path, &error))?;
     }
     let mut provider = api::Gateway::new(&base(args, &url)?)?.takeover(args.takeover).region(args.region);
-    provider = provider.expect(args.expect.clone());
+    provider = provider.expect(args.expect());
     if let Some(every) = args.keepalive {
         provider = provider.tickle(every);
     }
@@ -155,13 +141,7 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     };
     let answers = Answers::read(args.again, None)?;
     let transport = Transport::builder().trust(trust).build()?;
-    Ok(World {
-        handle,
-        transport,
-        answers,
-        call: "/iserver/accounts",
-        _server: server.map(|server| Box::new(server) as _),
-    })
+    Ok(World { handle, transport, answers, _server: server.map(|server| Box::new(server) as _) })
 }
 
 fn gateway_simulator() -> sim::ibkr::Gateway {
@@ -237,11 +217,11 @@ where
 pub fn options(args: &Args) -> Options {
     let mut options = Options::default();
     options.durable = args.save.is_some();
-    options.patience = Some(args.patience);
+    options.patience = Some(args.patience());
     options.ends = args.ends;
     options.max_refused = args.max_refused;
-    options.open_patience = args.open_patience;
-    options.logout_patience = options.logout_patience.min(args.patience);
+    options.open_patience = args.open_patience();
+    options.logout_patience = options.logout_patience.min(args.patience());
     if args.relogin {
         options.relogin = Relogin::AskAgain { per_day: 3 };
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sansession::blocking::{Handle, now};
 use sansession::{Phase, Status, Timestamp, WaitingOn};
 
-use crate::out;
+use crate::cli::out;
 
 /// A line that is drawn again and again in its place, below all others.
 #[derive(Clone, Default)]

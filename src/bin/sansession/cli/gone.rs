@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::own;
+use crate::cli::own;
 
 /// Open, so that no other file gets the number of one of these.
 static FILES: Mutex<Vec<(PathBuf, File)>> = Mutex::new(Vec::new());

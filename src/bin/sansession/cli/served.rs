@@ -5,8 +5,8 @@ use std::time::Duration;
 use sansession::sim::ibkr::{Gateway, RateLimits};
 use sansession::sim::kotak::{Neo, neo};
 
-use crate::Usage;
-use crate::args::Provider;
+use crate::cli::Usage;
+use crate::cli::args::Provider;
 
 /// How long an answer of IBKR's simulators takes: a program that waits for each stays below ten requests a second,
 /// as it does with the real servers.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sansession::blocking::Answer;
 use sansession::{By, Credentials, Input, Need, NeedKind, Rejection, Secret};
 
-use crate::{Usage, kotak, out, terminal};
+use crate::cli::{Usage, kotak, out, terminal};
 
 /// Whether somebody is typing: a Ctrl-C then ends the program at once.
 pub static PROMPTING: AtomicBool = AtomicBool::new(false);

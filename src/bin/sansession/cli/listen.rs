@@ -16,9 +16,9 @@ use sansession::sim::{Reply, Server, Simulator};
 use sansession::{Rejection, Secret, Timestamp, WaitingOn};
 use serde_json::json;
 
-use crate::Usage;
-use crate::answers::variable;
-use crate::forward::{self, SECRET, refusal};
+use crate::cli::Usage;
+use crate::cli::answers::variable;
+use crate::cli::forward::{self, SECRET, refusal};
 
 /// How many calls may be under way; a call takes a thread here and up to 16 MiB.
 const CALLS: usize = 32;

@@ -19,13 +19,13 @@ static ERR_STALLS: AtomicBool = AtomicBool::new(false);
 
 /// In the place of the macro of this name, which panics where standard output is closed or full.
 macro_rules! println {
-    () => { $crate::out::all("") };
-    ($($words:tt)*) => { $crate::out::all(&format!($($words)*)) };
+    () => { $crate::cli::out::all("") };
+    ($($words:tt)*) => { $crate::cli::out::all(&format!($($words)*)) };
 }
 
 /// In the place of the macro of this name, as above.
 macro_rules! eprintln {
-    ($($words:tt)*) => { $crate::out::aside(&format!($($words)*)) };
+    ($($words:tt)*) => { $crate::cli::out::aside(&format!($($words)*)) };
 }
 
 /// Writes a line to standard output and waits as long as that takes: where there is no session to keep.

@@ -11,11 +11,11 @@ use sansession::sim::kotak::trade_api::{Shard, User};
 use sansession::sim::{Server, kotak as sim};
 use sansession::{BaseUrl, Because, By, Input, Need, NeedKind, Rejection, Secret, Session, Snapshot, Totp, totp};
 
-use crate::Usage;
-use crate::answers::{Again, Answers, explained, prompt_hidden, typed, variable};
-use crate::args::Args;
-use crate::served::Served;
-use crate::world::{self, World};
+use crate::cli::Usage;
+use crate::cli::answers::{Again, Answers, explained, prompt_hidden, typed, variable};
+use crate::cli::args::Args;
+use crate::cli::served::Served;
+use crate::cli::world::{self, World};
 
 /// The embedded simulators' user and password.
 const USER: &str = "ALICE";
@@ -169,7 +169,7 @@ pub fn open_trade(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage>
             world::begin(Session::new(provider, world::options(args), seed()?), args)?
         }
     };
-    Ok(World::new(handle, world::transport(args)?, answers, "/reports/1.0/orders", server))
+    Ok(World::new(handle, world::transport(args)?, answers, server))
 }
 
 /// Makes a session of Neo.
@@ -210,7 +210,7 @@ pub fn open_neo(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
             world::begin(Session::new(provider, options, seed()?), args)?
         }
     };
-    Ok(World::new(handle, world::transport(args)?, answers, "/quick/user/orders", server))
+    Ok(World::new(handle, world::transport(args)?, answers, server))
 }
 
 /// Serves the Trade API's simulator and tells its users and codes.

@@ -6,17 +6,17 @@ use std::time::Duration;
 use sansession::blocking::{Answer, DriveError, Driver, Ended, Handle, SendError, Stop, drive};
 use sansession::{CloseReason, Denial, Event, Need, NeedId, Outgoing, Phase, Rejection, RequestId, Secret, Snapshot};
 
-use crate::Usage;
-use crate::answers::Answers;
-use crate::args::Args;
-use crate::exec::{self, Exec};
-use crate::files::{Files, Refused};
-use crate::hint::Trouble;
-use crate::listen::Listening;
-use crate::report::Report;
-use crate::signals::Signals;
-use crate::world::World;
-use crate::{file, gone, terminal, world};
+use crate::cli::Usage;
+use crate::cli::answers::Answers;
+use crate::cli::args::Args;
+use crate::cli::exec::{self, Exec};
+use crate::cli::files::{Files, Refused};
+use crate::cli::hint::Trouble;
+use crate::cli::listen::Listening;
+use crate::cli::report::Report;
+use crate::cli::signals::Signals;
+use crate::cli::world::World;
+use crate::cli::{file, gone, terminal, world};
 
 const DENIED: u8 = 3;
 const UNAVAILABLE: u8 = 4;
@@ -172,14 +172,14 @@ pub struct Tool {
 
 impl Tool {
     pub fn new(handle: Handle, answers: Answers, report: Report, args: &Args) -> Self {
-        let leave = args.save.is_some() && args.stays;
+        let leave = args.save.is_some() && args.stay.is_some();
         // A proxy and a command have an end of their own.
-        let stays_on = !args.stays && (args.listen.is_some() || !args.exec.is_empty());
+        let stays_on = args.listen.is_some() || !args.exec.is_empty();
         Self {
             handle,
             answers,
             report,
-            stay: if stays_on { Duration::MAX } else { args.stay },
+            stay: args.stay.unwrap_or(if stays_on { Duration::MAX } else { Duration::ZERO }),
             leave,
             files: Files::default(),
             sent: false,

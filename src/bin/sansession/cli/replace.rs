@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::{Builder, NamedTempFile};
 
-use crate::own;
+use crate::cli::own;
 
 /// Puts a new file in the place of the old one, and gives it locked.
 ///

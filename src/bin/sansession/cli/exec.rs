@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, test_kill_process_group, waitid};
 use sansession::blocking::Handle;
 
-use crate::terminal;
+use crate::cli::terminal;
 
 /// A command that is not there, and one that cannot be started, as shells say it.
 const NOT_FOUND: u8 = 127;

@@ -17,11 +17,11 @@ use sansession::sim::ibkr::oauth2::OAuth2Server;
 use sansession::sim::ibkr::{self as sim, Settings, TickleBody};
 use sansession::{Secret, Session, Snapshot, Timestamp};
 
-use crate::answers::{Answers, variable};
-use crate::args::Args;
-use crate::served::Served;
-use crate::world::{self, World};
-use crate::{Usage, own};
+use crate::cli::answers::{Answers, variable};
+use crate::cli::args::Args;
+use crate::cli::served::Served;
+use crate::cli::world::{self, World};
+use crate::cli::{Usage, called, own};
 
 const CONSUMER: &str = "ABCDEFGHI";
 const CLIENT: &str = "client-1";
@@ -89,7 +89,7 @@ pub fn serve_oauth1a(port: u16, served: Served) -> Result<Box<dyn Any>, Usage> {
     println!("ibkr-oauth1a simulator at {}/v1/api; to call it:", server.url());
     println!("  SANSESSION_CONSUMER_KEY={CONSUMER} SANSESSION_ACCESS_TOKEN={} \\", issued.access_token);
     println!("  SANSESSION_ACCESS_TOKEN_SECRET={} \\", issued.encrypted_secret);
-    println!("  cargo run --example session -- ibkr-oauth1a --url {}/v1/api \\", server.url());
+    println!("  {} ibkr-oauth1a --url {}/v1/api \\", called(), server.url());
     println!("    --signature-key {signature} --encryption-key {encryption} --dh-param {dh_param}");
     Ok(Box::new(server))
 }
@@ -102,7 +102,7 @@ pub fn serve_oauth2(port: u16, served: Served) -> Result<Box<dyn Any>, Usage> {
     let signature = write(&directory("ibkr-oauth2")?, ("signature", &keys.signature))?;
     println!("ibkr-oauth2 simulator at {}/v1/api; to call it:", server.url());
     println!("  SANSESSION_CLIENT_ID={CLIENT} SANSESSION_USER={USER} \\");
-    println!("  cargo run --example session -- ibkr-oauth2 --url {}/v1/api \\", server.url());
+    println!("  {} ibkr-oauth2 --url {}/v1/api \\", called(), server.url());
     println!("    --signature-key {signature} --key-id {KEY_ID} --egress-ip 127.0.0.1");
     Ok(Box::new(server))
 }
@@ -125,7 +125,7 @@ fn session(
     server: Option<Server<sim::WebApi>>,
 ) -> Result<World, Usage> {
     let mut provider = WebApi::new(&world::base(args, url)?, oauth)?.takeover(args.takeover).region(args.region);
-    if let Some(paper) = args.expect.paper {
+    if let Some(paper) = args.expect().paper {
         provider = provider.expect_paper(paper);
     }
     if let Some(every) = args.keepalive {
@@ -137,7 +137,7 @@ fn session(
     };
     let answers = Answers::read(args.again, None)?;
     let transport = world::transport(args)?;
-    Ok(World::new(handle, transport, answers, "/iserver/accounts", server))
+    Ok(World::new(handle, transport, answers, server))
 }
 
 fn oauth1a_simulator() -> Result<(sim::WebApi, Keys, Issued), Usage> {

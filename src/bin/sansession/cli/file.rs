@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use sansession::Snapshot;
 use serde::Deserialize;
 
-use crate::{gone, own, replace};
+use crate::cli::{gone, own, replace};
 
 /// The file of a session, which no other process has as long as this value lives.
 ///

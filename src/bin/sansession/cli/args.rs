@@ -1,0 +1,348 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::PossibleValue;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use sansession::Ends;
+use sansession::blocking::Pin;
+use sansession::providers::ibkr::{Expect, Region, Takeover};
+
+use crate::cli::served::Served;
+use crate::cli::{Usage, help, options, values};
+
+/// The providers that the command knows by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Provider {
+    Cbrain,
+    IbkrGateway,
+    IbkrOauth1a,
+    IbkrOauth2,
+    KotakTrade,
+    KotakNeo,
+}
+
+impl Provider {
+    pub const ALL: [Self; 6] =
+        [Self::Cbrain, Self::IbkrGateway, Self::IbkrOauth1a, Self::IbkrOauth2, Self::KotakTrade, Self::KotakNeo];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cbrain => "cbrain",
+            Self::IbkrGateway => "ibkr-gateway",
+            Self::IbkrOauth1a => "ibkr-oauth1a",
+            Self::IbkrOauth2 => "ibkr-oauth2",
+            Self::KotakTrade => "kotak-trade",
+            Self::KotakNeo => "kotak-neo",
+        }
+    }
+
+    const fn about(self) -> &'static str {
+        match self {
+            Self::Cbrain => "CBRAIN (BrainPortal), /session",
+            Self::IbkrGateway => "Interactive Brokers, Client Portal Gateway",
+            Self::IbkrOauth1a => "Interactive Brokers, Web API with OAuth 1.0a",
+            Self::IbkrOauth2 => "Interactive Brokers, Web API with OAuth 2.0",
+            Self::KotakTrade => "Kotak Securities, Trade API",
+            Self::KotakNeo => "Kotak Securities, Neo",
+        }
+    }
+}
+
+impl ValueEnum for Provider {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.about()))
+    }
+}
+
+/// What the command line asks for.
+pub enum Command {
+    /// The help or the version.
+    Show(String),
+    Serve {
+        provider: Provider,
+        port: u16,
+        served: Served,
+    },
+    Run(Box<Args>),
+    Complete(Shell),
+    Man,
+}
+
+/// Opens, keeps alive and ends a login session.
+#[derive(Parser, Debug)]
+#[command(name = "sansession", version, args_conflicts_with_subcommands = true, args_override_self = true)]
+#[command(override_usage = help::USAGE, after_help = help::SHORT, after_long_help = help::LONG)]
+struct Line {
+    /// Whose session
+    #[arg(value_enum)]
+    provider: Option<Provider>,
+    #[command(flatten)]
+    args: Args,
+    #[command(flatten)]
+    serve: Serve,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Writes the completions of a shell to standard output
+    #[command(hide = true)]
+    Completions { shell: Shell },
+    /// Writes the manual page to standard output
+    #[command(hide = true)]
+    Man,
+}
+
+/// The options of a simulator that is served alone.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Simulators")]
+struct Serve {
+    /// Run only the simulator, until Ctrl-C; prints its URL and its users
+    #[arg(long, value_name = "PROVIDER", value_enum)]
+    serve: Option<Provider>,
+    /// The simulator's port (default: any)
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
+    /// --serve ibkr-*: which rate limits open the penalty box: reported (default), documented (all of the
+    /// documentation's table) or off; --serve kotak-neo: documented (default) or off
+    #[arg(long, value_name = "HOW")]
+    limits: Option<String>,
+    /// --serve ibkr-*: answer the JSON in FILE under PATH below /v1/api; as often as you want
+    #[arg(long, value_name = "PATH=FILE")]
+    body: Vec<String>,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    #[arg(skip = Provider::Cbrain)]
+    pub provider: Provider,
+    /// The server; without it an embedded simulator with users of its own
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub url: Option<String>,
+    /// Stay so long once active, then log out (default 0)
+    ///
+    /// A time is a number of seconds, or as in 2m, 1h30m or 7days.
+    #[arg(long = "for", value_name = "TIME", value_parser = values::time, allow_hyphen_values = true)]
+    pub stay: Option<Duration>,
+    /// Look so often whether the session lives (default: the provider's)
+    #[arg(long, value_name = "TIME", value_parser = values::keepalive, allow_hyphen_values = true)]
+    pub keepalive: Option<Duration>,
+    /// Write the session to FILE (mode 0600) whenever a crash must not lose something
+    ///
+    /// With --for the session is left open at the server in the end. FILE is new, empty or a saved session: nothing else
+    /// is overwritten. One process at a time has it.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub save: Option<PathBuf>,
+    /// Go on with the session in FILE; asks for no password while that one lives
+    ///
+    /// Without --save only the end of the session is written to FILE.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub resume: Option<PathBuf>,
+    /// Log in again after a proven expiry, at most 3 times a day
+    #[arg(long)]
+    pub relogin: bool,
+    /// Give an opening up after so long in trouble (default 60 s)
+    ///
+    /// A logout after 30 s at the latest; given by name, a session that has been open, too, which otherwise never is.
+    #[arg(long, value_name = "TIME", value_parser = values::patience, allow_hyphen_values = true)]
+    patience: Option<Duration>,
+    /// The same for a session that has been open alone; none: never
+    ///
+    /// With --save its FILE stays good for --resume, which looks first whether it lives.
+    #[arg(long, value_name = "TIME", value_parser = values::open_patience, allow_hyphen_values = true)]
+    open_patience: Option<values::Patience>,
+    /// What is logged out in the end: opened (default), always or never
+    ///
+    /// `opened` leaves a login alone that was found living or given with SANSESSION_TOKEN.
+    #[arg(long = "logout", value_name = "HOW", default_value = "opened", hide_default_value = true, value_parser = values::ends())]
+    pub ends: Ends,
+    /// Trust these roots instead of Mozilla's; ibkr-gateway: its own certificate
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// Trust the certificate with this fingerprint, whatever its names and dates
+    #[arg(long, value_name = "SHA256")]
+    pub pin: Option<Pin>,
+    /// Let passwords and tokens go to another machine in clear
+    #[arg(long)]
+    pub allow_plain_http: bool,
+    /// Give each answer once more that was refused before, or may have been
+    ///
+    /// The files of --save and --resume know how many were. Nothing is kept of the answers themselves, so a changed
+    /// password needs it, too. Not for the command line of a service.
+    #[arg(long)]
+    pub again: bool,
+    /// How many refused answers of the environment may be sent (1 to 9, default 1)
+    ///
+    /// Of one kind, refused or lost and so maybe refused, over all starts with one --save FILE: Kotak and IBKR lock
+    /// accounts after a few.
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub max_refused: u8,
+    /// Print one JSON object a line on stdout; words go to stderr
+    #[arg(long)]
+    pub json: bool,
+    /// Run the command while the session is open, then log out; exits with its code
+    ///
+    /// 128 + signal where it was killed. Everything after --exec is the command.
+    #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, value_hint = ValueHint::CommandName)]
+    pub exec: Vec<OsString>,
+    /// Authorize what other programs send to this port (0: a free one); see PROXY
+    #[arg(long, value_name = "127.0.0.1:PORT", value_parser = values::loopback)]
+    pub listen: Option<SocketAddr>,
+    /// Write the proxy's secret to FILE (mode 0600) instead of showing it
+    ///
+    /// FILE is removed at the end.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub secret_file: Option<PathBuf>,
+    /// Where another client holds the brokerage session: never (default, exit code 7), wait or always
+    #[arg(long = "compete", help_heading = "For ibkr-*", value_name = "HOW", default_value = "never", hide_default_value = true, value_parser = values::takeover())]
+    pub takeover: Takeover,
+    /// The kind that the account must be of: paper or live
+    ///
+    /// A session of another one is not used, and ends with exit code 3.
+    #[arg(long, help_heading = "For ibkr-*", value_name = "KIND", value_parser = values::paper())]
+    expect: Option<bool>,
+    /// The midnight that ends sessions: new-york (default), zug or hong-kong
+    #[arg(
+        long,
+        help_heading = "For ibkr-*",
+        value_name = "REGION",
+        default_value = "new-york",
+        hide_default_value = true
+    )]
+    pub region: Region,
+    /// The user who must be logged in; a session of another one is not used
+    #[arg(long, help_heading = "For ibkr-gateway", value_name = "NAME", value_parser = values::user)]
+    expect_user: Option<String>,
+    #[command(flatten)]
+    pub oauth: OAuth,
+}
+
+/// What OAuth needs beside secrets.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct OAuth {
+    /// The private key that signs
+    #[arg(long, help_heading = "For ibkr-oauth*", value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub signature_key: Option<PathBuf>,
+    /// The private key that the access token secret is encrypted for
+    #[arg(long, help_heading = "For ibkr-oauth1a", value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub encryption_key: Option<PathBuf>,
+    /// The Diffie-Hellman parameters
+    #[arg(long, help_heading = "For ibkr-oauth1a", value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub dh_param: Option<PathBuf>,
+    /// limited_poa (default), test_realm for TESTCONS
+    #[arg(long, help_heading = "For ibkr-oauth1a", value_name = "REALM")]
+    pub realm: Option<String>,
+    /// The key's id at IBKR
+    #[arg(long, help_heading = "For ibkr-oauth2", value_name = "ID")]
+    pub key_id: Option<String>,
+    /// The address that IBKR sees this machine under
+    #[arg(long, help_heading = "For ibkr-oauth2", value_name = "IP")]
+    pub egress_ip: Option<IpAddr>,
+}
+
+/// Gives the command line as clap knows it, for help, completions and manual page.
+pub fn definition() -> clap::Command {
+    Line::command()
+}
+
+impl Args {
+    /// Reads a command line, whose first word is the program's name.
+    pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command, Usage> {
+        let definition = definition();
+        let read = definition.clone().try_get_matches_from(line);
+        let read = read.and_then(|matches| Ok((Line::from_arg_matches(&matches)?, matches)));
+        let (Line { provider, mut args, serve, verb }, matches) = match read {
+            Ok(read) => read,
+            Err(error) => return options::explained(&error),
+        };
+        match verb {
+            Some(Verb::Completions { shell }) => return Ok(Command::Complete(shell)),
+            Some(Verb::Man) => return Ok(Command::Man),
+            None => {}
+        }
+        let given = options::given(&definition, &matches);
+        match (provider, serve.serve) {
+            (Some(_), Some(_)) => Err("--serve runs the simulator alone: leave the other provider out".into()),
+            (None, Some(provider)) => {
+                options::only_of_simulators(&given)?;
+                Ok(Command::Serve { provider, port: serve.port.unwrap_or(0), served: serve.wanted(provider)? })
+            }
+            (None, None) => Err("which provider?".into()),
+            (Some(provider), None) => {
+                options::check(provider.name(), &given, args.url.is_some())?;
+                args.provider = provider;
+                if args.exec.first().is_some_and(|first| first == "--") {
+                    args.exec.remove(0);
+                }
+                args.check(&matches)?;
+                Ok(Command::Run(Box::new(args)))
+            }
+        }
+    }
+
+    /// How long an opening may be in trouble.
+    pub fn patience(&self) -> Duration {
+        self.patience.unwrap_or(Duration::from_secs(60))
+    }
+
+    /// How long a session that has been open may be, where somebody wants that to have an end.
+    pub fn open_patience(&self) -> Option<Duration> {
+        self.open_patience.map_or(self.patience, |values::Patience(patience)| patience)
+    }
+
+    /// Whose account it must be.
+    pub fn expect(&self) -> Expect {
+        let mut expect = Expect::default();
+        (expect.paper, expect.user) = (self.expect, self.expect_user.clone());
+        expect
+    }
+
+    fn check(&self, matches: &ArgMatches) -> Result<(), Usage> {
+        if self.url.is_none() && (self.save.is_some() || self.resume.is_some()) {
+            return Err("--save and --resume need --url: the embedded server dies with this process".into());
+        }
+        if matches.contains_id("exec") && self.exec.is_empty() {
+            return Err("--exec: which command? Everything after it is the command".into());
+        }
+        if !self.exec.is_empty() && self.stay.is_some() {
+            return Err("--for and --exec: the session lasts as long as the command".into());
+        }
+        if self.secret_file.is_some() && self.listen.is_none() {
+            return Err("--secret-file goes with --listen".into());
+        }
+        if !self.exec.is_empty() && self.listen.is_none() && self.provider == Provider::IbkrOauth1a {
+            let each = "ibkr-oauth1a signs each call, so there is no token to give to a command";
+            return Err(Usage(format!(
+                "{each}; put `--listen 127.0.0.1:0` before --exec and let it call $SANSESSION_PROXY"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Serve {
+    fn wanted(&self, provider: Provider) -> Result<Served, Usage> {
+        let mut served = Served::default();
+        if let Some(how) = &self.limits {
+            served.limits(how)?;
+        }
+        for body in &self.body {
+            served.body(body)?;
+        }
+        served.check(provider)?;
+        Ok(served)
+    }
+}
+
+#[cfg(test)]
+mod tests;

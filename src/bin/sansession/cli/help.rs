@@ -1,0 +1,122 @@
+//! What `--help` says beside the options, the manual page, and the completions of shells.
+
+use clap_complete::Shell;
+
+use crate::cli::{Usage, args};
+
+/// The forms of the command line.
+pub const USAGE: &str = "\
+sansession PROVIDER [OPTIONS]
+       sansession PROVIDER [OPTIONS] --exec COMMAND…
+       sansession PROVIDER [OPTIONS] --listen 127.0.0.1:PORT
+       sansession --serve PROVIDER [--port N] [--limits HOW] [--body PATH=FILE]";
+
+/// What the short help says last.
+pub const SHORT: &str = "\
+Without --url it is an embedded simulator. Passwords and tokens come from files, the environment or a prompt:
+SANSESSION_USER, SANSESSION_PASSWORD_FILE and others. --help tells of them, of exit codes and of the proxy.";
+
+/// What the long help and the manual page say last.
+pub const LONG: &str = "\
+SECRETS come from files, whose paths are in NAME_FILE, from the environment, or from a prompt on a terminal,
+never from arguments. Prefer the files (`chmod 600`, systemd's LoadCredential=, a container's secrets): whoever
+runs as the same user, and root, reads a process's environment in /proc/PID/environ, and `docker inspect` and
+`systemctl show` tell it too. The names:
+  SANSESSION_USER, SANSESSION_PASSWORD, SANSESSION_CODE, SANSESSION_PIN
+  SANSESSION_CONSUMER_KEY, SANSESSION_ACCESS_TOKEN, SANSESSION_ACCESS_TOKEN_SECRET (ibkr-oauth1a)
+  SANSESSION_CLIENT_ID, SANSESSION_USER (ibkr-oauth2)
+  SANSESSION_TOKEN      a token that somebody already has: no login, only a look, and no logout in the end
+                        (kotak-trade: the session token, beside SANSESSION_ACCESS_TOKEN)
+
+KOTAK takes these besides, in the same ways:
+  SANSESSION_ACCESS_TOKEN      kotak-trade: the gateway's bearer; kotak-neo: the dashboard's token.
+                               With _FILE it is read again when a newer one is needed
+  SANSESSION_CONSUMER_KEY      kotak-trade: the application's key
+  SANSESSION_CONSUMER_SECRET   kotak-trade: its secret, so that bearers are fetched and renewed
+  SANSESSION_IP                kotak-trade: the header ip (default 127.0.0.1);
+                               kotak-neo: a name for the way out that a saved session is bound to
+  SANSESSION_APP_ID            kotak-trade: the header appId (default sansession)
+  SANSESSION_UCC               kotak-neo: the client code
+  SANSESSION_MOBILE            kotak-neo: the mobile number, of ten digits, with +91 before them or not
+  SANSESSION_TOTP_SECRET       kotak-neo: the authenticator's secret (Base32), so that nobody types codes;
+                               without it SANSESSION_CODE is good for one try
+SANSESSION_CODE is kotak-trade's access code, SANSESSION_PIN is kotak-neo's MPIN. Nothing keeps these
+sessions alive, so --keepalive does nothing for them.
+
+JSON LINES have \"t\" (milliseconds since the Unix epoch), \"provider\" and \"event\": send, response,
+failure, phase, retrying, need, saved, call, left, listening, started, ended, closed and the codes of the
+library's events.
+
+A COMMAND (--exec) is started once the session is usable, with these in its environment, which can be read as
+said above, and none of the secrets above:
+  SANSESSION_BASE_URL        the address that its calls begin with
+  SANSESSION_HEADERS         each header that a call needs, as `Name: value` lines
+  SANSESSION_AUTHORIZATION   the header Authorization's value, where the provider has one
+  SANSESSION_TOKEN           the token in it, after `Bearer `
+They are those of the start. A command that outlives its token (kotak-trade: an hour), and any with
+ibkr-oauth1a, where each call is signed, takes --listen beside --exec and these instead:
+  SANSESSION_PROXY           the proxy's address
+  SANSESSION_PROXY_SECRET    its secret
+Standard output and a terminal belong to the command; lines, also those of --json, go to standard error. It
+has a process group of its own: Ctrl-C and what ends a program (below, as SIGTERM, a second one as SIGKILL) are
+passed on to all of it, and the logout follows its end. If the session ends first, the command gets SIGTERM,
+10 s later SIGKILL, and the exit code is the session's. What it leaves running is ended with the session, in the
+same way, after 2 s. 126 and 127: the command cannot be started, or is not there; where that can be seen before,
+nobody logs in.
+
+The PROXY (--listen) sends what it gets to the provider with tokens or signature, and gives the answer
+back; redirects are not followed. A path may begin with the base URL's or not: both
+/v1/api/iserver/accounts and /iserver/accounts are right. Headers that tell where a client comes from (X-Forwarded-*, X-Real-IP,
+Client-IP, Forwarded) stay here, since CBRAIN ends a session for them. Each call needs the header
+  X-Sansession-Secret        from SANSESSION_PROXY_SECRET (16 characters at least), or made anew at each
+                             start and shown once
+`GET /_session` shows the session's status. What the proxy says itself, and not the provider, is JSON with
+\"error\": 503 with Retry-After while there is no session or in a penalty box, 502 and 504 where no
+answer came, 403 without the secret, 421 for another Host. It serves one origin, bodies up to 1 MiB,
+answers up to 16 MiB in 30 s, 32 calls at a time, and no WebSocket. Without --for it stays until Ctrl-C.
+
+On a terminal a line at the bottom shows phase, next deadline, last answer and retries.
+
+A logout ends what this session opened, in any process that had its --save file; what it found living it leaves
+alone, which is told as `left`. --logout says otherwise.
+
+Ctrl-C logs out. SIGTERM, SIGHUP (where `nohup` does not have it ignored) and SIGQUIT log out, with --save they
+save and leave the session open. A closed pipe, a full disk and a reader who has stopped reading end no session.
+
+EXIT CODES
+  0 logged out or left     3 denied
+  4 unavailable, the logout not confirmed, nothing to save to any more, or a file of --save or --resume that
+    another process has: nothing is sent then
+  5 protocol error         6 expired     7 another client holds the session
+  64 usage: an option, a variable or a file that cannot be used
+
+EXAMPLES
+  SANSESSION_USER=norm SANSESSION_PASSWORD_FILE=/run/secrets/cbrain \\
+    sansession cbrain --url https://portal.example.org --for 3600 --save cbrain.json
+  sansession cbrain --url https://portal.example.org --resume cbrain.json
+  SANSESSION_ACCESS_TOKEN_FILE=token SANSESSION_UCC=ABC12 SANSESSION_MOBILE=+910000000000 \\
+  SANSESSION_TOTP_SECRET_FILE=totp SANSESSION_PIN_FILE=mpin \\
+    sansession kotak-neo --url https://mis.kotaksecurities.com --for 3600
+
+  sansession cbrain --exec sh -c 'printf %s \"$SANSESSION_HEADERS\" | curl -H @- $SANSESSION_BASE_URL/groups'
+  sansession ibkr-oauth1a --listen 127.0.0.1:0 --exec python3 bot.py
+  sansession ibkr-gateway --listen 127.0.0.1:8080 --secret-file proxy.secret
+  (printf 'X-Sansession-Secret: '; cat proxy.secret) | curl -H @- http://127.0.0.1:8080/_session
+
+  sansession completions bash > ~/.local/share/bash-completion/completions/sansession
+  sansession man > ~/.local/share/man/man1/sansession.1";
+
+/// Writes the completions of a shell.
+pub fn complete(shell: Shell) {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut args::definition(), "sansession", &mut script);
+    println!("{}", String::from_utf8_lossy(&script).trim_end());
+}
+
+/// Writes the manual page.
+pub fn man() -> Result<(), Usage> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(args::definition()).render(&mut page)?;
+    println!("{}", String::from_utf8_lossy(&page).trim_end());
+    Ok(())
+}

@@ -104,6 +104,7 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
                 return Ok(());
             }
         }
+        let until = self.next_code().map_or(until, |at| at.min(until));
         if until.is_never() {
             let asked = self.world.need.as_ref().map(|need| need.kind.code());
             broken!("26. a calm life", "it waits for ever: nobody answers {asked:?} (`Simulated::answer`)");
@@ -119,6 +120,12 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
         }
         self.world.now = until;
         Ok(())
+    }
+
+    /// Tells when an authenticator shows a code that can be used, where the present one cannot.
+    fn next_code(&self) -> Option<Timestamp> {
+        let at = self.world.need.as_ref().and_then(|need| need.fresh_after)?;
+        (at > self.world.now).then_some(at)
     }
 
     /// Nothing is wrong, so nothing goes wrong.
@@ -256,6 +263,9 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
     /// Answers an open question, if there is one; where it was answered in vain three times, it waits.
     fn is_answered(&mut self) -> Lawful<bool> {
         let Some(need) = self.world.need.clone() else { return Ok(false) };
+        if self.next_code().is_some() {
+            return Ok(false);
+        }
         if let Some(kind) = self.wrong.take_if(|kind| *kind == need.kind)
             && need.because != Because::Refused
         {

@@ -248,7 +248,9 @@ impl<'a, P: Provider + Send> World<'a, P> {
             if self.session.phase() == Phase::Active {
                 break;
             }
-            if self.need.is_some() {
+            if let Some(need) = &self.need {
+                // An authenticator shows a code that can be used only then.
+                self.now = self.now.max(need.fresh_after.unwrap_or(self.now));
                 self.give(By::Person)?;
                 // What a person does in a browser is found by a look.
                 if self.need.is_none() || self.drain()?.is_none_or(|sooner| sooner < until) || self.flying.is_some() {

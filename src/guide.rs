@@ -9,6 +9,9 @@
 #[doc = include_str!("guide/add_a_provider.md")]
 #[doc = "```"]
 #[doc = include_str!("../examples/custom_provider/provider.rs")]
+#[doc = "mod server {"]
+#[doc = include_str!("../examples/custom_provider/server.rs")]
+#[doc = "}\n"]
 #[doc = include_str!("guide/laws.txt")]
 #[doc = "```"]
 pub mod add_a_provider {}

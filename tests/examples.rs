@@ -35,8 +35,9 @@ fn a_session_moves_and_is_refused_on_another_network() {
 #[test]
 fn a_provider_outside_the_crate_keeps_the_laws() {
     let told = run("custom_provider");
-    // A day of knocks, two minutes apart, the PIN before and the shutting after, which comes before the last knock.
-    assert!(told.contains("\n721 requests in a day, the end: logged-out\n"), "{told}");
+    // A login with two answers, a look each five minutes, a new access token before each 30 are over, and a logout.
+    assert_eq!(count(&told, " asked for the "), 2, "{told}");
+    assert!(told.contains("\n340 requests in a day, the end: logged-out\n"), "{told}");
     assert!(told.ends_with("it keeps the laws\n"), "{told}");
 }
 

@@ -7,6 +7,7 @@ mod server;
 
 use std::error::Error;
 use std::future::{Future, ready};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,25 +15,25 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{Request, Response};
-use sansession::asynchronous::{self, Answer, Ended, Handle, SendError, Stop, Timer};
+use sansession::asynchronous::{self, Answer, Ended, Handle, Program, SendError, Stop, Timer};
 use sansession::sim::Simulator;
-use sansession::testing::{Laws, Sample};
-use sansession::{BaseUrl, CloseReason, Input, Need, Options, Session, Timestamp};
+use sansession::testing::Laws;
+use sansession::{BaseUrl, CloseReason, Input, Need, NeedKind, Options, Session, Snapshot, Timestamp, Totp};
 
-use crate::provider::Door;
-use crate::server::DoorServer;
+use crate::provider::Bank;
+use crate::server::{BankServer, PIN, code};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (sent, reason) = a_day()?;
     println!("{sent} requests in a day, the end: {}", reason.code());
 
     // Storms, crashes, clocks that jump, answers that lie: what an engine promises, with this provider.
-    let base = BaseUrl::parse("https://door.example.org")?;
-    Laws::new(move || Door(base.clone()))
-        .sample(Sample::json(200, r#"{"door":"open","token":"t-1"}"#))
-        .sample(Sample::json(200, r#"{"door":"shut"}"#))
-        .sample(Sample::json(403, r#"{"door":"shut"}"#))
-        .tokens(|| "t-1".into())
+    let base = BaseUrl::parse("https://bank.example.org")?;
+    Laws::new(move || Bank(base.clone()))
+        .simulator(BankServer::default)
+        .lasts(Duration::from_secs(24 * 3600))
+        .path("/accounts")
+        .cases(64)
         .check();
     println!("it keeps the laws");
     Ok(())
@@ -40,11 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Lives through a day in a moment; gives the number of requests and the reason of the end.
 fn a_day() -> Result<(usize, CloseReason), Box<dyn Error>> {
-    let machine = Session::new(Door(BaseUrl::parse("https://door.example.org")?), Options::default(), [7; 32]);
+    let machine = Session::new(Bank(BaseUrl::parse("https://bank.example.org")?), Options::default(), [7; 32]);
     let day = Day::default();
-    let (server, program) = (day.clone(), day.clone());
+    let server = day.clone();
     let client = move |request, _| ready(Ok::<_, SendError>(server.answer(&request)));
-    let (session, driver) = asynchronous::new(machine, client, day.clone(), move |need| program.pin(&need));
+    let (session, driver) = asynchronous::new(machine, client, day.clone(), day.clone());
     *lock(&day.0.session) = Some(session.erased());
     // Nothing here waits, so the driver is done when it is first polled.
     let mut context = Context::from_waker(Waker::noop());
@@ -54,27 +55,40 @@ fn a_day() -> Result<(usize, CloseReason), Box<dyn Error>> {
     }
 }
 
-/// A day at the door: the server, and a clock that whoever sleeps puts on.
+/// A day at the bank: the server, and a clock that whoever sleeps puts on.
 #[derive(Clone, Default)]
 struct Day(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    server: Mutex<DoorServer>,
+    server: Mutex<BankServer>,
     sent: Mutex<usize>,
     slept: Mutex<Duration>,
     session: Mutex<Option<Handle>>,
+    stored: Mutex<Option<Snapshot>>,
 }
 
 impl Day {
     fn answer(&self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
         *lock(&self.0.sent) += 1;
-        lock(&self.0.server).handle(self.now(), IpAddr::V4(Ipv4Addr::LOCALHOST), request).response
+        Simulator::handle(&mut *lock(&self.0.server), self.now(), IpAddr::V4(Ipv4Addr::LOCALHOST), request).response
+    }
+}
+
+/// The program: who answers, and where the session is stored.
+impl Program for Day {
+    fn answer(&self, need: Need) -> impl Future<Output = Answer> + Send {
+        println!("{:?} asked for the {}", self.now(), need.kind.code());
+        ready(match need.kind {
+            NeedKind::Pin => Input::Pin(PIN.into()).into(),
+            _ => Totp::new(code(self.now()), self.now()).map(Input::Totp).into(),
+        })
     }
 
-    fn pin(&self, need: &Need) -> Answer {
-        println!("{:?} asked for the {}", self.now(), need.kind.code());
-        Input::Pin("4711".into()).into()
+    fn save(&self, snapshot: Snapshot) -> impl Future<Output = io::Result<()>> + Send {
+        // A file or a database elsewhere: it has to be there before the refresh token leaves.
+        *lock(&self.0.stored) = Some(snapshot);
+        ready(Ok(()))
     }
 }
 

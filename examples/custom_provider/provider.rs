@@ -1,158 +1,199 @@
 use std::time::Duration;
 
-use http::{HeaderValue, Request, StatusCode, request::Parts};
+use http::{Request, StatusCode, request::Parts};
 use sansession::provider::{
-    Adopts, Answers, Ask, Build, Cx, Fact, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent,
-    Unauthorized, Unbuildable, Verdict, View,
+    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Outcome, Provider, Rule, Spent, Unauthorized, Unbuildable,
+    Verdict, View, When,
 };
-use sansession::{BaseUrl, Because, CloseReason, NeedKind, Phase, Rejection, Response, Secret, Ticket, secret, wire};
+use sansession::{BaseUrl, Because, CloseReason, Denial, NeedKind, Phase, Rejection, Secret, Timestamp, secret, wire};
 use serde::{Deserialize, Serialize};
 
-/// A door that opens for a PIN and shuts itself after five minutes without a knock.
-pub struct Door(pub BaseUrl);
+/// A bank that wants a PIN and a code in one request, and whose refresh token is another one after each use.
+pub struct Bank(pub BaseUrl);
 
-/// Its requests.
+/// Its errands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum DoorStep {
-    Open,
-    Knock,
-    Shut,
+pub enum Step {
+    Login,
+    Look,
+    Refresh,
+    Logout,
 }
 
 /// What a snapshot holds.
 #[derive(Default, Serialize, Deserialize)]
-pub struct DoorState {
+pub struct State {
     #[serde(default, with = "secret::exposed_option")]
-    token: Option<Secret>,
-}
-
-impl Provider for Door {
-    type Step = DoorStep;
-    type State = DoorState;
-    type Live = Secret;
-
-    fn identity(&self) -> Identity<'_> {
-        Identity { provider: "door", server: &self.0, account: None, key: None, binds_ip: false }
-    }
-
-    fn rule(&self, step: DoorStep) -> &Rule {
-        // Three wrong PINs lock the door, so `spends`: one PIN, one request, whatever happens to it.
-        const OPEN: Rule = Rule::new("open").phase(Phase::LoggingIn).spends(&[NeedKind::Pin]).opens();
-        const KNOCK: Rule = Rule::new("knock");
-        const SHUT: Rule = Rule::new("shut").phase(Phase::LoggingOut).replay(Replay::Safe);
-        match step {
-            DoorStep::Open => &OPEN,
-            DoorStep::Knock => &KNOCK,
-            DoorStep::Shut => &SHUT,
-        }
-    }
-
-    fn open(&self, _: &mut Cx<'_, DoorState>, because: Because) -> Verdict<DoorStep> {
-        Ask::new(NeedKind::Pin, because).then(DoorStep::Open).into()
-    }
-
-    fn admits(&self, state: &DoorState) -> Result<(), &'static str> {
-        // A snapshot is a text that somebody may have edited.
-        let token = state.token.as_ref().map_or(Ok(()), |token| Rejection::check_token("token", token.expose()));
-        token.map_err(|_| "the token cannot be carried by a header")
-    }
-
-    fn live<'a>(&self, state: &'a DoorState) -> Option<&'a Secret> {
-        state.token.as_ref()
-    }
-
-    fn request(
-        &self,
-        view: &View<'_, DoorState>,
-        step: DoorStep,
-        answers: &Answers<'_>,
-    ) -> Result<Build<DoorStep>, Unbuildable> {
-        let uri = self.0.join("/door").map_err(|_| Unbuildable::Part("url"))?;
-        let token = || view.state.token.as_ref().ok_or(Unbuildable::Part("there is no token"));
-        let (method, secret) = match step {
-            DoorStep::Open => ("POST", answers.text(NeedKind::Pin)?),
-            DoorStep::Knock => ("GET", token()?),
-            DoorStep::Shut => ("DELETE", token()?),
-        };
-        let authorization = header(secret).ok_or(Unbuildable::Part("authorization"))?;
-        let request = Request::builder().method(method).uri(uri).header("authorization", authorization);
-        request.body(Vec::new()).map(Build::Request).map_err(|_| Unbuildable::Part("request"))
-    }
-
-    fn interpret(&self, cx: &mut Cx<'_, DoorState>, step: DoorStep, outcome: Outcome<'_>) -> Verdict<DoorStep> {
-        let response = match (outcome, step) {
-            (Outcome::Response(response), _) => response,
-            (Outcome::Lost, step @ DoorStep::Open) => return Ask::new(NeedKind::Pin, Because::Lost).then(step).into(),
-            (Outcome::Lost, step) => return Verdict::next(step),
-        };
-        // A proxy's page proves nothing, so the status alone decides nothing.
-        let answer = wire::json::<Answer<'_>>(response.body).unwrap_or_default();
-        match (step, response.status, answer.door.as_deref(), answer.token) {
-            (DoorStep::Open, StatusCode::OK, Some("open"), Some(token))
-                if Rejection::check_token("token", &token).is_ok() =>
-            {
-                cx.state.token = Some(Secret::new(token));
-                cx.tell(Fact::NewTokens);
-                active()
-            }
-            (DoorStep::Open, StatusCode::FORBIDDEN, Some("shut"), _) => {
-                Ask::new(NeedKind::Pin, Because::Refused).then(step).into()
-            }
-            (DoorStep::Knock, StatusCode::OK, Some("open"), _) => active(),
-            (DoorStep::Knock, StatusCode::FORBIDDEN, Some("shut"), _) => Verdict::Dead { proof: "the door is shut" },
-            (DoorStep::Shut, _, Some("shut"), _) => Verdict::Close(CloseReason::LoggedOut { confirmed: true }),
-            (_, StatusCode::SERVICE_UNAVAILABLE, ..) => Verdict::unavailable(),
-            (_, status, ..) if status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Judged },
-            _ => Verdict::Unreadable("not an answer of the door"),
-        }
-    }
-
-    fn probe(&self, state: &DoorState) -> Option<DoorStep> {
-        state.token.as_ref().map(|_| DoorStep::Knock)
-    }
-
-    fn logout(&self, state: &DoorState) -> Leave<DoorStep> {
-        if state.token.is_some() { Leave::Step(DoorStep::Shut) } else { Leave::Nothing }
-    }
-
-    fn authorize(&self, cx: &mut Cx<'_, DoorState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
-        let token = cx.state.token.as_ref().ok_or(Unauthorized::NotReady(None))?;
-        parts.headers.insert("authorization", header(token).ok_or(Unauthorized::Unsignable("authorization"))?);
-        Ok(())
-    }
-
-    fn observe(&self, _: &mut Cx<'_, DoorState>, _: &Ticket, response: Response<'_>) -> Observed {
-        if response.status == StatusCode::FORBIDDEN { Observed::Doubt } else { Observed::Nothing }
-    }
-}
-
-impl Adopts for Door {
-    type Tokens = Secret;
-
-    fn adopt(&self, token: Secret) -> Result<DoorState, Rejection> {
-        Rejection::check_token("token", token.expose())?;
-        Ok(DoorState { token: Some(token) })
-    }
-}
-
-/// Makes a header that no log shows.
-fn header(secret: &Secret) -> Option<HeaderValue> {
-    let mut value: HeaderValue = secret.expose().parse().ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-fn active() -> Verdict<DoorStep> {
-    let keepalive = Some((DoorStep::Knock, Duration::from_secs(120)));
-    Verdict::Active { keepalive, renew: None, expires: None }
+    access: Option<Secret>,
+    #[serde(default, with = "secret::exposed_option")]
+    refresh: Option<Secret>,
+    #[serde(default)]
+    ends: Timestamp,
 }
 
 sansession::wire_object! {
-    /// What the door says.
-    pub struct Answer<'a> {
-        /// `open` or `shut`.
-        door: wire::Text<'a> = "door",
-        /// What opens it again.
-        token: wire::Text<'a> = "token",
+    /// What the bank says.
+    pub struct Said<'a> {
+        error: wire::Text<'a> = "error",
+        access: Secret = "access",
+        refresh: Secret = "refresh",
+        /// How long the access token lives, in seconds.
+        lasts: u64 = "lasts",
+        /// Who is logged in.
+        user: wire::Text<'a> = "user",
+        ended: bool = "ended",
+    }
+}
+
+impl Provider for Bank {
+    type Step = Step;
+    type State = State;
+    type Live = Secret;
+
+    fn identity(&self) -> Identity<'_> {
+        Identity { provider: "bank", server: &self.0, account: None, key: None, binds_ip: false }
+    }
+
+    fn rule(&self, step: Step) -> &Rule {
+        // Three wrong PINs lock the account, so the answers are spent: one request, whatever becomes of it.
+        const LOGIN: Rule = Rule::new("login").phase(Phase::LoggingIn).spends(&[NeedKind::Pin, NeedKind::Totp]).opens();
+        const LOOK: Rule = Rule::new("look");
+        // The session is saved before it leaves and when its answer has come, so no crash sends one token twice.
+        const REFRESH: Rule = Rule::new("refresh").rotates();
+        const LOGOUT: Rule = Rule::new("logout").phase(Phase::LoggingOut);
+        match step {
+            Step::Login => &LOGIN,
+            Step::Look => &LOOK,
+            Step::Refresh => &REFRESH,
+            Step::Logout => &LOGOUT,
+        }
+    }
+
+    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Step> {
+        ask(NeedKind::Pin, because)
+    }
+
+    fn answered(&self, _: &mut Cx<'_, State>, given: &Given<'_, Step>) -> Result<Verdict<Step>, Rejection> {
+        Ok(match given.kind {
+            // The code comes last, since it is good for half a minute only.
+            NeedKind::Pin => ask(NeedKind::Totp, Because::Opening),
+            _ => Verdict::next(Step::Login),
+        })
+    }
+
+    fn admits(&self, state: &State) -> Result<(), &'static str> {
+        // A snapshot is a text that somebody may have edited.
+        let mut tokens = state.access.iter().chain(&state.refresh);
+        let fits = tokens.all(|token| Rejection::check_token("token", token.expose()).is_ok());
+        if fits { Ok(()) } else { Err("a token cannot be sent") }
+    }
+
+    fn live<'a>(&self, state: &'a State) -> Option<&'a Secret> {
+        state.access.as_ref()
+    }
+
+    fn request(&self, view: &View<'_, State>, step: Step, answers: &Answers<'_>) -> Result<Build<Step>, Unbuildable> {
+        let access = || view.state.access.as_ref().ok_or(Unbuildable::Part("access"));
+        let form = match step {
+            Step::Login => {
+                let (pin, code) = (answers.text(NeedKind::Pin)?, answers.totp()?);
+                serde_urlencoded::to_string([("pin", pin.expose()), ("code", code.code())])?
+            }
+            Step::Refresh => {
+                let refresh = view.state.refresh.as_ref().ok_or(Unbuildable::Part("refresh"))?;
+                serde_urlencoded::to_string([("refresh", refresh.expose())])?
+            }
+            Step::Look | Step::Logout => String::new(),
+        };
+        let request = match step {
+            Step::Login => Request::post(self.0.join("/login")?),
+            Step::Refresh => Request::post(self.0.join("/token")?),
+            Step::Look => Request::get(self.0.join("/me")?).header("authorization", access()?.header("Bearer ")?),
+            Step::Logout => {
+                Request::delete(self.0.join("/login")?).header("authorization", access()?.header("Bearer ")?)
+            }
+        };
+        Ok(request.body(form.into_bytes())?.into())
+    }
+
+    fn interpret(&self, cx: &mut Cx<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
+        let response = match (outcome, step) {
+            (Outcome::Response(response), _) => response,
+            (Outcome::Lost, Step::Login) => return ask(NeedKind::Pin, Because::Lost),
+            (Outcome::Lost, _) => {
+                // The token may be used up. The access token lives on for a while.
+                cx.state.refresh = None;
+                return Verdict::next(Step::Look);
+            }
+        };
+        // A page of a proxy proves nothing, so no status decides alone.
+        let said = wire::json::<Said<'_>>(response.body).unwrap_or_default();
+        match (step, said.error.as_deref()) {
+            (Step::Login | Step::Refresh, None) if take(cx, &said) => usable(cx.state),
+            (Step::Look, None) if said.user.is_some() => usable(cx.state),
+            (Step::Logout, None) if said.ended == Some(true) => {
+                Verdict::Close(CloseReason::LoggedOut { confirmed: true })
+            }
+            (Step::Login, Some("wrong_pin")) => ask(NeedKind::Pin, Because::Refused),
+            (Step::Login, Some("wrong_code")) => {
+                // The bank looks at the code first, so the PIN is as good as before.
+                cx.tell(Fact::Unspent(NeedKind::Pin));
+                ask(NeedKind::Totp, Because::Refused)
+            }
+            (Step::Login, Some("locked")) => Verdict::Close(CloseReason::Denied(Denial::Locked)),
+            (Step::Refresh, Some("unknown_refresh")) => {
+                cx.state.refresh = None;
+                Verdict::next(Step::Look)
+            }
+            (Step::Look, Some("unknown_access")) => Verdict::Dead { proof: "the bank does not know the token" },
+            (Step::Logout, Some("unknown_access")) => Verdict::Close(CloseReason::LoggedOut { confirmed: true }),
+            (_, Some(error)) if response.status.is_client_error() => {
+                cx.tell(Fact::server_says(error));
+                Verdict::Unreadable("an error that is not known")
+            }
+            _ if response.status == StatusCode::SERVICE_UNAVAILABLE => Verdict::unavailable(),
+            _ if response.status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Failed },
+            _ => Verdict::Unreadable("not an answer of the bank"),
+        }
+    }
+
+    fn probe(&self, state: &State) -> Option<Step> {
+        state.access.as_ref().map(|_| Step::Look)
+    }
+
+    fn logout(&self, state: &State) -> Leave<Step> {
+        if state.access.is_some() { Leave::Step(Step::Logout) } else { Leave::Nothing }
+    }
+
+    fn authorize(&self, cx: &mut Cx<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+        let access = cx.state.access.as_ref().ok_or(Unauthorized::NotReady(None))?;
+        parts.headers.insert("authorization", access.header("Bearer ")?);
+        Ok(())
+    }
+}
+
+fn ask(kind: NeedKind, because: Because) -> Verdict<Step> {
+    Ask::new(kind, because).then(Step::Login).into()
+}
+
+/// Takes the tokens of an answer, if it has them.
+fn take(cx: &mut Cx<'_, State>, said: &Said<'_>) -> bool {
+    let (Some(access), Some(refresh), Some(lasts)) = (&said.access, &said.refresh, said.lasts) else { return false };
+    if [access, refresh].iter().any(|token| Rejection::check_token("token", token.expose()).is_err()) {
+        return false;
+    }
+    (cx.state.access, cx.state.refresh) = (Some(access.clone()), Some(refresh.clone()));
+    cx.state.ends = cx.now + Duration::from_secs(lasts);
+    cx.tell(Fact::NewTokens);
+    true
+}
+
+/// Plans what is to be done until the access token ends.
+fn usable(state: &State) -> Verdict<Step> {
+    let renewal = When::At(state.ends - Duration::from_secs(120));
+    Verdict::Active {
+        keepalive: Some((Step::Look, Duration::from_secs(300))),
+        renew: state.refresh.is_some().then_some((Step::Refresh, renewal)),
+        expires: Some(When::At(state.ends)),
     }
 }

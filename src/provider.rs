@@ -5,6 +5,7 @@
 
 mod adopts;
 mod entropy;
+mod plan;
 mod request;
 mod rule;
 mod shared;
@@ -20,9 +21,10 @@ use serde::de::DeserializeOwned;
 
 pub use self::adopts::Adopts;
 pub use self::entropy::Entropy;
+pub use self::plan::{Plan, When};
 pub use self::request::{Answers, Build, Given, Unbuildable, View};
 pub use self::rule::{Replay, Rule, Step};
-pub use self::verdict::{Ask, Spent, Verdict, When};
+pub use self::verdict::{Ask, Spent, Verdict};
 use crate::{BaseUrl, Because, Cause, Event, NeedKind, Rejection, Response, ServerText, Ticket, Timestamp};
 
 /// A protocol: how a session of one provider is opened, kept alive and ended.

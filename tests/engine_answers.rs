@@ -8,8 +8,8 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Outcome, Provider, Rule, Spent, Unauthorized, Unbuildable,
-    Verdict, View,
+    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Outcome, Plan, Provider, Rule, Spent, Unauthorized,
+    Unbuildable, Verdict, View,
 };
 use sansession::testing::{Laws, Sample};
 use sansession::{
@@ -160,7 +160,7 @@ impl Provider for Bank {
 }
 
 fn active() -> Verdict<Go> {
-    Verdict::Active { keepalive: Some((Go::Check, Duration::from_secs(60))), renew: None, expires: None }
+    Plan::new().keepalive(Go::Check, Duration::from_secs(60)).into()
 }
 
 fn bank() -> Bank {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Identity, Leave, Outcome, Provider, Rule, Spent, Unauthorized, Unbuildable, Verdict,
-    View, When,
+    Answers, Ask, Build, Cx, Fact, Identity, Leave, Outcome, Plan, Provider, Rule, Spent, Unauthorized, Unbuildable,
+    Verdict, View, When,
 };
 use sansession::testing::{Laws, Sample};
 use sansession::{BaseUrl, Because, Input, Machine, NeedKind, Options, Phase, Secret, Session, Timestamp};
@@ -103,7 +103,7 @@ impl Provider for Rotor {
 }
 
 fn active() -> Verdict<Go> {
-    Verdict::Active { keepalive: None, renew: Some((Go::Refresh, When::In(RENEWAL))), expires: None }
+    Plan::new().renew(Go::Refresh, When::In(RENEWAL)).into()
 }
 
 fn rotor() -> Rotor {

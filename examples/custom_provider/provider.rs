@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use http::{Request, StatusCode, request::Parts};
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Outcome, Provider, Rule, Spent, Unauthorized, Unbuildable,
-    Verdict, View, When,
+    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Outcome, Plan, Provider, Rule, Spent, Unauthorized,
+    Unbuildable, Verdict, View, When,
 };
 use sansession::{BaseUrl, Because, CloseReason, Denial, NeedKind, Phase, Rejection, Secret, Timestamp, secret, wire};
 use serde::{Deserialize, Serialize};
@@ -191,9 +191,6 @@ fn take(cx: &mut Cx<'_, State>, said: &Said<'_>) -> bool {
 /// Plans what is to be done until the access token ends.
 fn usable(state: &State) -> Verdict<Step> {
     let renewal = When::At(state.ends - Duration::from_secs(120));
-    Verdict::Active {
-        keepalive: Some((Step::Look, Duration::from_secs(300))),
-        renew: state.refresh.is_some().then_some((Step::Refresh, renewal)),
-        expires: Some(When::At(state.ends)),
-    }
+    let plan = Plan::new().keepalive(Step::Look, Duration::from_secs(300)).expires(When::At(state.ends));
+    if state.refresh.is_some() { plan.renew(Step::Refresh, renewal) } else { plan }.into()
 }

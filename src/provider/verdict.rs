@@ -3,7 +3,8 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::{Because, CloseReason, Message, NeedKind, Timestamp};
+use super::Plan;
+use crate::{Because, CloseReason, Message, NeedKind};
 
 /// What a provider makes of a response.
 #[derive(Debug)]
@@ -18,16 +19,8 @@ pub enum Verdict<S> {
     },
     /// Ask a person or a secret store.
     Ask(Ask<S>),
-    /// The session is usable; the response proves it.
-    Active {
-        /// The step that keeps it so, and how often.
-        keepalive: Option<(S, Duration)>,
-        /// The step that renews tokens, and when; or that looks whether they still live, at an instant at which they may
-        /// have ended although nothing speaks against them.
-        renew: Option<(S, When)>,
-        /// When the tokens end, as far as known. Passing it proves nothing: the session is looked at.
-        expires: Option<When>,
-    },
+    /// The session is usable; the response proves it. This is to be done from now on.
+    Active(Plan<S>),
     /// Try this step again, later.
     Retry {
         /// The shortest wait, where the protocol tells one; a `Retry-After` header is read by the engine.
@@ -53,22 +46,15 @@ impl<S> Verdict<S> {
         Self::Next { step, after: Duration::ZERO }
     }
 
+    /// Says that the session is usable and that all plans stay as they are.
+    pub const fn alive() -> Self {
+        Self::Active(Plan::staying())
+    }
+
     /// Tries again after the server refused before it looked at anything: 503, a quota.
     pub const fn unavailable() -> Self {
         Self::Retry { after: None, answer: Spent::Unjudged }
     }
-}
-
-/// An instant, or a length of time from now.
-///
-/// The difference matters when this machine's clock is set: what a server named stays, a length of
-/// time stays a length of time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum When {
-    /// At an instant that the server named.
-    At(Timestamp),
-    /// After so long.
-    In(Duration),
 }
 
 /// Whether the answer that a step spent may have been judged by the server.

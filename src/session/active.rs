@@ -5,20 +5,14 @@ use core::time::Duration;
 use super::agenda::Slot;
 use super::engine::Engine;
 use super::life::{Life, Stage, Trouble};
-use crate::provider::{Ended, Provider, Verdict, When};
+use crate::provider::{Ended, Plan, Provider, Verdict};
 use crate::{Because, CloseReason, Event, Phase, Relogin, Timestamp};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl<P: Provider> Engine<P> {
     /// The server proved that the session is usable.
-    pub(super) fn activate(
-        &mut self,
-        now: Timestamp,
-        keepalive: Option<(P::Step, Duration)>,
-        renew: Option<(P::Step, When)>,
-        expires: Option<When>,
-    ) {
+    pub(super) fn activate(&mut self, now: Timestamp, plan: &Plan<P::Step>) {
         let core = &mut self.core;
         let (first, found) = (!core.life.is_open(), core.life.is_found());
         let doubted = core.is_suspect() || core.life.is_stuck();
@@ -31,17 +25,18 @@ impl<P: Provider> Engine<P> {
             core.take_question();
         }
         core.limits.ease(|step| self.provider.rule(step).escalates);
-        // A renewal that failed keeps its own wait, and an answer in hand its step.
-        let renewing = renew.map(|(step, _)| step);
+        // An answer in hand keeps its step, what failed and is to be done anyway its wait, and a plan that stays all but a
+        // look: that has been answered.
+        let probe = self.provider.probe(&core.state);
+        let stays = |step| plan.stays && !first && probe != Some(step);
+        let waits = |step| plan.renewals().any(|(renewal, _)| *renewal == step);
         core.agenda.retain(|entry| match (entry.slot, entry.step) {
             (Slot::Next, Some(step)) => {
-                entry.retry.is_some() && renewing == Some(step) || self.hand.is_for(step, self.provider.rule(step))
+                stays(step) || entry.retry.is_some() && waits(step) || self.hand.is_for(step, self.provider.rule(step))
             }
             _ => true,
         });
-        core.agenda.keep_alive(now, keepalive);
-        core.agenda.renew(now, renew);
-        core.agenda.expire(now, expires);
+        core.agenda.follow(now, plan);
         let since = if let Life::Open { since, .. } = core.life { since } else { now };
         if !core.agenda.has(Slot::Next) {
             self.hand.clear();

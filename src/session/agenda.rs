@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::provider::When;
+use crate::provider::{Plan, When};
 use crate::time::Interval;
 
 /// The shortest time between two requests that come again and again.
@@ -24,7 +24,7 @@ pub(super) enum Slot {
     Next,
     /// A question about bytes that have grown old is put anew.
     Question,
-    /// The tokens are renewed.
+    /// Something is renewed: there is one entry for each step.
     Renew,
     /// Somebody wants to know whether the session lives.
     Check,
@@ -47,19 +47,21 @@ pub(super) struct Entry<S> {
     pub(super) at: Timestamp,
     /// The next attempt after a failure.
     pub(super) retry: Option<Timestamp>,
+    /// Whether its step has left and it is not known yet what became of it, for a renewal.
+    pub(super) away: bool,
 }
 
-/// All that is planned, at most once for each slot and in the order of the slots.
+/// All that is planned, at most once for each slot, but for each step that renews, and in the order of the slots.
 #[cfg_attr(feature = "testing", derive(Clone))]
 pub(super) struct Agenda<S> {
     entries: Vec<Entry<S>>,
-    /// When the tokens were last renewed.
-    renewed: Option<Timestamp>,
+    /// When each renewal was last sent.
+    renewed: Vec<(S, Timestamp)>,
 }
 
 impl<S> Entry<S> {
     pub(super) const fn once(slot: Slot, step: Option<S>, at: Timestamp) -> Self {
-        Self { slot, step, named: false, every: Interval::from_millis(0), at, retry: None }
+        Self { slot, step, named: false, every: Interval::from_millis(0), at, retry: None, away: false }
     }
 
     /// Tells when it is due.
@@ -94,13 +96,13 @@ impl<S> Entry<S> {
 
 impl<S> Default for Agenda<S> {
     fn default() -> Self {
-        Self { entries: Vec::new(), renewed: None }
+        Self { entries: Vec::new(), renewed: Vec::new() }
     }
 }
 
 impl<S: Copy + PartialEq> Agenda<S> {
     /// Takes what a text says.
-    pub(super) fn of(entries: impl Iterator<Item = Entry<S>>, renewed: Option<Timestamp>) -> Self {
+    pub(super) fn of(entries: impl Iterator<Item = Entry<S>>, renewed: Vec<(S, Timestamp)>) -> Self {
         let mut agenda = Self { entries: Vec::new(), renewed };
         entries.for_each(|entry| agenda.put(entry));
         agenda
@@ -108,10 +110,6 @@ impl<S: Copy + PartialEq> Agenda<S> {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry<S>> {
         self.entries.iter()
-    }
-
-    pub(super) const fn renewed(&self) -> Option<Timestamp> {
-        self.renewed
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&Entry<S>> {
@@ -133,12 +131,11 @@ impl<S: Copy + PartialEq> Agenda<S> {
 
     /// Plans something, in the place of what was planned for the same.
     pub(super) fn put(&mut self, entry: Entry<S>) {
-        match self.entries.iter().position(|old| old.slot >= entry.slot) {
-            Some(place) => match self.entries.get_mut(place) {
-                Some(old) if old.slot == entry.slot => *old = entry,
-                _ => self.insert(place, entry),
-            },
-            None => self.insert(self.entries.len(), entry),
+        // Renewals stand in the order in which they were named.
+        let is_same = |old: &Entry<S>| old.slot == entry.slot && (entry.slot != Slot::Renew || old.step == entry.step);
+        match self.entries.iter_mut().find(|old| old.slot > entry.slot || is_same(old)) {
+            Some(old) if old.slot == entry.slot => *old = entry,
+            _ => self.insert(self.entries.iter().take_while(|old| old.slot <= entry.slot).count(), entry),
         }
     }
 
@@ -200,9 +197,10 @@ impl<S: Copy + PartialEq> Agenda<S> {
         self.put(Entry::once(Slot::Check, None, at));
     }
 
-    /// Brings a further attempt forward; tells whether that is sooner.
+    /// Brings a further attempt forward, of the next step or of a renewal; tells whether that is sooner.
     pub(super) fn hasten(&mut self, at: Timestamp) -> bool {
-        match self.get_mut(Slot::Next) {
+        let mut tried = self.entries.iter_mut().filter(|entry| matches!(entry.slot, Slot::Next | Slot::Renew));
+        match tried.find(|entry| entry.retry.is_some()) {
             Some(next) if next.retry.is_some_and(|retry| at < retry) => {
                 (next.at, next.retry) = (at, Some(at));
                 true
@@ -211,9 +209,31 @@ impl<S: Copy + PartialEq> Agenda<S> {
         }
     }
 
-    /// Plans the keepalive, or none; one with the same step goes on with the count that it began.
-    pub(super) fn keep_alive(&mut self, now: Timestamp, keepalive: Option<(S, Duration)>) {
-        let Some((step, every)) = keepalive else { return self.drop(Slot::Keepalive) };
+    /// Plans what is to be done while the session is usable.
+    pub(super) fn follow(&mut self, now: Timestamp, plan: &Plan<S>) {
+        if !plan.stays {
+            let named = |entry: &Entry<S>| plan.renewals().any(|(step, _)| entry.step == Some(*step));
+            self.retain(|entry| match entry.slot {
+                Slot::Keepalive => plan.keepalive.is_some(),
+                Slot::Expiry => plan.expires.is_some(),
+                Slot::Renew => named(entry),
+                Slot::Next | Slot::Question | Slot::Check | Slot::Look => true,
+            });
+        }
+        if let Some((step, every)) = plan.keepalive {
+            self.keep_alive(now, step, every);
+        }
+        for (step, when) in plan.renewals() {
+            self.renew(now, *step, *when);
+        }
+        if let Some(end) = plan.expires {
+            self.expire(now, end);
+        }
+        self.renew_lost(now);
+    }
+
+    /// Plans the keepalive; one with the same step goes on with the count that it began.
+    fn keep_alive(&mut self, now: Timestamp, step: S, every: Duration) {
         let old = self.get(Slot::Keepalive).filter(|old| old.step == Some(step));
         let from = old.map_or(now, |old| old.at - old.every);
         self.every(Slot::Keepalive, step, every, from);
@@ -226,23 +246,62 @@ impl<S: Copy + PartialEq> Agenda<S> {
         }
     }
 
-    /// Plans the renewal of the tokens, or none.
-    pub(super) fn renew(&mut self, now: Timestamp, renewal: Option<(S, When)>) {
-        let Some((step, when)) = renewal else { return self.drop(Slot::Renew) };
+    /// Plans a renewal. One that failed keeps its own wait, and the same length of time that is named again puts none off.
+    fn renew(&mut self, now: Timestamp, step: S, when: When) {
+        let old = self.entries.iter().find(|entry| entry.slot == Slot::Renew && entry.step == Some(step)).copied();
         let mut entry = Self::at(now, Slot::Renew, Some(step), when);
         // A server that names a past instant each time must not be asked each time.
-        if let Some(renewed) = self.renewed {
-            entry.at = entry.at.max(renewed + RENEWAL_INTERVAL);
+        if let Some((_, last)) = self.renewed.iter().find(|(renewal, _)| *renewal == step) {
+            entry.at = entry.at.max(*last + RENEWAL_INTERVAL);
+        }
+        if let Some(old) = old {
+            entry.retry = old.retry;
+            if !entry.named && !old.named {
+                entry.at = entry.at.min(old.at);
+            }
         }
         self.put(entry);
     }
 
-    /// Plans the known end of the tokens; one that has passed is none.
-    pub(super) fn expire(&mut self, now: Timestamp, end: Option<When>) {
-        match end.map(|when| Self::at(now, Slot::Expiry, None, when)) {
-            Some(entry) if entry.at > now => self.put(entry),
-            _ => self.drop(Slot::Expiry),
+    /// Plans a further attempt of a renewal that has left; tells when it leaves then.
+    pub(super) fn renew_again(&mut self, step: S, at: Timestamp) -> Option<Timestamp> {
+        let mut renewals = self.entries.iter_mut().filter(|entry| entry.away && entry.at.is_never());
+        let entry = renewals.find(|entry| entry.step == Some(step))?;
+        (entry.retry, entry.away) = (Some(at), false);
+        Some(at)
+    }
+
+    /// The protocol goes on from a renewal, which is to be planned anew.
+    pub(super) fn settle(&mut self, step: S) {
+        self.retain(|entry| !entry.away || !entry.at.is_never() || entry.step != Some(step));
+    }
+
+    /// Plans once more what has left and of which nobody knows what became; what was not due yet keeps its time.
+    fn renew_lost(&mut self, now: Timestamp) {
+        for entry in &mut self.entries {
+            entry.away &= entry.at.is_never();
         }
+        while let Some(step) = self.entries.iter().find(|entry| entry.away).and_then(|entry| entry.step) {
+            self.renew(now, step, When::In(Duration::ZERO));
+        }
+    }
+
+    /// Names the renewals that failed and are tried again.
+    #[cfg(feature = "testing")]
+    pub(super) fn tried(&self) -> impl Iterator<Item = S> {
+        let renewals = self.entries.iter().filter(|entry| entry.slot == Slot::Renew && entry.retry.is_some());
+        renewals.filter_map(|entry| entry.step)
+    }
+
+    /// Gives when each renewal was last sent.
+    pub(super) fn renewed(&self) -> &[(S, Timestamp)] {
+        &self.renewed
+    }
+
+    /// Plans the known end of the tokens; one that has passed is none.
+    fn expire(&mut self, now: Timestamp, end: When) {
+        let entry = Self::at(now, Slot::Expiry, None, end);
+        if entry.at > now { self.put(entry) } else { self.drop(Slot::Expiry) }
     }
 
     fn at(now: Timestamp, slot: Slot, step: Option<S>, when: When) -> Entry<S> {
@@ -268,7 +327,7 @@ impl<S: Copy + PartialEq> Agenda<S> {
         self.entries.retain(keep);
     }
 
-    /// Drops everything. When the tokens were renewed stays known.
+    /// Drops everything. When renewals were sent stays known.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
     }
@@ -284,17 +343,36 @@ impl<S: Copy + PartialEq> Agenda<S> {
     }
 
     fn leave_if(&mut self, now: Timestamp, step: S, which: impl Fn(&Entry<S>) -> bool) {
-        let renewed = &mut self.renewed;
+        // A look or a keepalive with the same step is no renewal before its time.
+        let (mut renews, is_next) = (false, self.step(Slot::Next) == Some(step));
         self.entries.retain_mut(|entry| {
             if entry.step != Some(step) || !which(entry) {
                 return true;
             }
             if entry.slot == Slot::Renew {
-                *renewed = Some(now);
+                renews = true;
+                if is_next || entry.due() <= now {
+                    (entry.at, entry.named) = (Timestamp::NEVER, true);
+                }
+                (entry.away, entry.retry) = (true, None);
+                return true;
             }
             entry.restart(now);
             entry.comes_again()
         });
+        if renews {
+            self.note_renewed(step, now);
+        }
+    }
+
+    fn note_renewed(&mut self, step: S, now: Timestamp) {
+        match self.renewed.iter_mut().find(|(renewal, _)| *renewal == step) {
+            Some((_, last)) => *last = now,
+            None => {
+                self.renewed.reserve_exact(1);
+                self.renewed.push((step, now));
+            }
+        }
     }
 
     pub(super) fn set_back(&mut self, by: Duration) {
@@ -302,7 +380,9 @@ impl<S: Copy + PartialEq> Agenda<S> {
         for entry in entries {
             entry.set_back(by);
         }
-        *renewed = renewed.map(|at| at - by);
+        for (_, at) in renewed {
+            *at = *at - by;
+        }
     }
 }
 

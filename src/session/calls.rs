@@ -133,6 +133,7 @@ impl<P: Provider> Engine<P> {
         }
         self.absorb(now, facts);
         self.core.agenda.leave(now, step);
+        self.core.agenda.settle(step);
         self.core.limits.note_pace(step, |pace| pace.tries = 0);
         self.apply(now, Some(step), verdict);
         // Whoever does the same as often is not to be met each time.

@@ -44,7 +44,7 @@ impl<P: Provider> Engine<P> {
     pub(super) fn judge_ending(&mut self, now: Timestamp, step: P::Step, verdict: Verdict<P::Step>) {
         if !self.core.life.is_leaving() {
             // A session that came after all is the one to end, whatever an answer that was lost may have opened.
-            if let (Verdict::Active { .. }, Life::Ending(ending)) = (&verdict, &mut self.core.life) {
+            if let (Verdict::Active(_), Life::Ending(ending)) = (&verdict, &mut self.core.life) {
                 ending.unsure = false;
             }
             // Whatever the answer was, the state tells whether there is something to end.
@@ -56,7 +56,7 @@ impl<P: Provider> Engine<P> {
             Verdict::Close(reason @ CloseReason::LoggedOut { .. }) => self.close(now, reason),
             Verdict::Next { step, after } => self.core.agenda.next(step, now + after),
             Verdict::Ask(_) | Verdict::Close(_) => self.end_unconfirmed(now),
-            Verdict::Active { .. } | Verdict::Retry { .. } | Verdict::Unreadable(_) => {
+            Verdict::Active(_) | Verdict::Retry { .. } | Verdict::Unreadable(_) => {
                 self.retry_ending(now, step, Cause::Unreadable, Duration::ZERO);
             }
         }

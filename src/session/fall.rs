@@ -131,9 +131,10 @@ impl<P: Provider> Engine<P> {
         }
         let at = self.not_before(step, now + self.wait_for(step).max(after));
         let agenda = &mut self.core.agenda;
-        // A look while a person is asked has its own pace, which an outage slows down, and a keepalive does not take the
-        // place of the protocol's next step, nor does another step.
-        let at = agenda.look_later(step, at).or_else(|| agenda.keep_trying(step, at)).unwrap_or_else(|| {
+        // A look while a person is asked has its own pace, which an outage slows down, and neither a keepalive nor a renewal
+        // takes the place of the protocol's next step, nor does another step.
+        let own = agenda.look_later(step, at).or_else(|| agenda.keep_trying(step, at));
+        let at = own.or_else(|| agenda.renew_again(step, at)).unwrap_or_else(|| {
             if agenda.step(Slot::Next).is_some_and(|next| next != step) {
                 agenda.check_at(at);
             } else {
@@ -163,6 +164,7 @@ impl<P: Provider> Engine<P> {
         }
         let verdict = self.consult(now, |provider, cx| provider.interpret(cx, step, Outcome::Lost));
         self.wipe_answer(step);
+        self.core.agenda.settle(step);
         match verdict {
             // Whatever comes next, it comes at the pace of failures.
             Verdict::Next { step: next, after } => {

@@ -69,8 +69,8 @@ pub(super) struct Body<'a, S: Clone, T, L> {
     pub(super) trouble: Option<TroubleText>,
     #[serde(default)]
     pub(super) plans: L,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    renewed: Option<Timestamp>,
+    #[serde(default = "no_renewals", skip_serializing_if = "<[_]>::is_empty")]
+    renewals: Cow<'a, [(S, Timestamp)]>,
     #[serde(default)]
     limits: LimitsText<'a, S>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
@@ -155,6 +155,8 @@ pub(super) struct Plan<S> {
     /// The next attempt after a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) retry: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    away: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -205,6 +207,10 @@ fn none<S>() -> Option<S> {
 }
 
 fn no_paces<'a, S: Clone>() -> Cow<'a, [Pace<S>]> {
+    Cow::Borrowed(&[])
+}
+
+fn no_renewals<'a, S: Clone>() -> Cow<'a, [(S, Timestamp)]> {
     Cow::Borrowed(&[])
 }
 
@@ -287,8 +293,8 @@ impl<S: Copy + PartialEq + Serialize> Serialize for Planned<'_, S> {
         // A question about bytes is put anew at once by whoever resumes: they are in this process.
         let written = self.0.iter().filter(|entry| entry.slot != Slot::Question);
         to.collect_seq(written.map(|entry| {
-            let Entry { slot, step, named, every, at, retry } = *entry;
-            Plan { slot, step, at, named, every: every.as_millis(), retry }
+            let Entry { slot, step, named, every, at, retry, away } = *entry;
+            Plan { slot, step, at, named, every: every.as_millis(), retry, away }
         }))
     }
 }
@@ -302,15 +308,16 @@ pub(super) type Stored<P> = Read<<P as Provider>::Step, <P as Provider>::State>;
 impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
     /// Gives what is known, and when that was written.
     pub(super) fn core(self) -> (Timestamp, Core<S, T>) {
-        let entries = self.plans.into_iter().map(|Plan { slot, step, at, named, every, retry }| Entry {
+        let entries = self.plans.into_iter().map(|Plan { slot, step, at, named, every, retry, away }| Entry {
             slot,
             step,
             named,
             every: Interval::from_millis(every),
             at,
             retry,
+            away,
         });
-        let mut agenda = Agenda::of(entries, self.renewed);
+        let mut agenda = Agenda::of(entries, self.renewals.into_owned());
         let need = self.question.map(|Question { need, lasting, asker, then }| {
             if asker.is_some() {
                 agenda.put_anew(Some(Timestamp::from_millis(0)));
@@ -359,7 +366,7 @@ pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapsh
             alive: *alive,
             trouble: trouble.map(|Trouble { since, attempt, cause }| TroubleText { since, attempt, cause }),
             plans: Planned(agenda),
-            renewed: agenda.renewed(),
+            renewals: Cow::Borrowed(agenda.renewed()),
             limits: LimitsText {
                 hold: *hold,
                 penalty: *penalty,

@@ -60,6 +60,7 @@ impl<P: Provider> Engine<P> {
             (_, Some(shape)) => self.fall(now, step, Mishap::unreadable(shape)),
             (verdict, None) => {
                 self.settle_answer(step, &verdict);
+                self.core.agenda.settle(step);
                 if self.core.life.ending().is_some() {
                     self.judge_ending(now, step, verdict);
                 } else if self.is_parting() {
@@ -99,7 +100,7 @@ impl<P: Provider> Engine<P> {
         match verdict {
             Verdict::Next { step, after } => self.core.agenda.next(step, now + after),
             Verdict::Ask(ask) => self.ask(now, ask),
-            Verdict::Active { keepalive, renew, expires } => self.activate(now, keepalive, renew, expires),
+            Verdict::Active(plan) => self.activate(now, &plan),
             Verdict::Dead { proof } => self.expired(now, proof),
             Verdict::Close(CloseReason::Protocol(shape)) => match step {
                 Some(step) => self.fall(now, step, Mishap::unreadable(*shape)),
@@ -188,7 +189,7 @@ impl<P: Provider> Engine<P> {
             Verdict::Retry { .. }
             | Verdict::Next { .. }
             | Verdict::Ask(_)
-            | Verdict::Active { .. }
+            | Verdict::Active(_)
             | Verdict::Dead { .. } => {}
         }
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Session;
-use super::agenda::{Entry, Slot};
+use super::agenda::Slot;
 use super::boxes::ApiBox;
 use super::core::{Core, Counts, Open};
 use super::engine::Engine;
@@ -38,7 +38,8 @@ pub(crate) fn likeness<P: Provider>(text: &Snapshot, flying: bool) -> Option<Str
             match plan.slot {
                 Slot::Next => (plan.at, plan.retry) = (zero, plan.retry.map(|_| zero)),
                 Slot::Keepalive | Slot::Look => (plan.at, plan.retry) = (zero, None),
-                Slot::Expiry | Slot::Question | Slot::Renew | Slot::Check => {}
+                Slot::Renew => plan.retry = plan.retry.map(|_| zero),
+                Slot::Expiry | Slot::Question | Slot::Check => {}
             }
         }
     }
@@ -68,7 +69,10 @@ pub(crate) struct Known<'a, S, T> {
     keepalive: Option<S>,
     #[serde(skip_serializing_if = "is_default")]
     check_at: bool,
-    renewal: Option<(S, (Timestamp, bool))>,
+    renewal: Vec<(S, Timestamp, bool)>,
+    /// The renewals that failed and are tried again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tried: Vec<S>,
     expires: Option<(Timestamp, bool)>,
     need: Option<Asked<'a, S>>,
     code_spent: Option<Timestamp>,
@@ -128,10 +132,14 @@ impl<P: Provider> Session<P> {
         self.0.inside().ids.epoch
     }
 
-    /// Gives the instants that the provider has named: of the renewal, of the end and of the keepalive.
-    pub(crate) fn named(&self) -> [Option<Timestamp>; 3] {
+    /// Gives the instants that the provider has named, and of what they are: of the renewals (0), of the end (1) and of the
+    /// keepalive (2).
+    pub(crate) fn named(&self) -> Vec<(usize, Timestamp)> {
         let agenda = &self.0.inside().core.agenda;
-        [Slot::Renew, Slot::Expiry, Slot::Keepalive].map(|slot| agenda.get(slot).map(Entry::due))
+        let kinds = [Slot::Renew, Slot::Expiry, Slot::Keepalive].into_iter().enumerate();
+        let plans = kinds
+            .flat_map(|(kind, slot)| agenda.iter().filter(move |plan| plan.slot == slot).map(move |plan| (kind, plan)));
+        plans.filter(|(_, plan)| !plan.away).map(|(kind, plan)| (kind, plan.due())).collect()
     }
 
     /// Gives what tells it from other sessions of the same name, and the time.
@@ -144,7 +152,8 @@ impl<P: Provider> Engine<P> {
     fn step(&self) -> Option<&'static str> {
         let in_flight = self.flight.as_ref().map(|flight| flight.step);
         let planned = || self.core.agenda.step(Slot::Next);
-        in_flight.or_else(planned).map(|step| self.provider.rule(step).name)
+        let tried = || self.core.agenda.tried().next();
+        in_flight.or_else(planned).or_else(tried).map(|step| self.provider.rule(step).name)
     }
 }
 
@@ -155,6 +164,8 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
         let Counts { needs: _, tally, refused_at: _, code_spent, relogins } = counts;
         let ahead = |at: Option<Timestamp>| at.filter(|at| *at > clock);
         let moment = |slot| agenda.get(slot).map(|entry| (entry.at, !entry.named));
+        let tried = agenda.tried().collect();
+        let renewals = agenda.iter().filter(|plan| plan.slot == Slot::Renew && !plan.away);
         let (ends, (refused, lost)) = (life.ending().is_some(), tally.sums());
         let (leaving, unsure) = (life.is_leaving(), life.is_unsure());
         let counted = |count| if ends { 0 } else { count };
@@ -170,7 +181,8 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
             due: agenda.step(Slot::Next),
             keepalive: agenda.step(Slot::Keepalive),
             check_at: agenda.has(Slot::Check),
-            renewal: agenda.step(Slot::Renew).zip(moment(Slot::Renew)),
+            renewal: renewals.filter_map(|plan| Some((plan.step?, plan.at, !plan.named))).collect(),
+            tried,
             expires: moment(Slot::Expiry),
             need: need.as_deref().map(|open| {
                 let Open { need, lasting, asker, then } = open;

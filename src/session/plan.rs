@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::agenda::Slot;
+use super::core::Open;
 use super::engine::Engine;
 use crate::provider::Provider;
 use crate::{Timestamp, WaitingOn};
@@ -67,7 +68,7 @@ impl<P: Provider> Engine<P> {
                 Slot::Question => (entry.at, Next::AskAnew),
                 slot => {
                     let at = entry.due().max(free);
-                    if at >= first.0 {
+                    if at >= first.0 || entry.away {
                         continue;
                     }
                     let Some(step) = entry.step.or_else(|| self.provider.probe(&core.state)) else { continue };
@@ -84,10 +85,10 @@ impl<P: Provider> Engine<P> {
         first
     }
 
-    /// Tells whether a renewal waits for its next attempt, or for an answer.
+    /// Tells whether a renewal is the next step anyway, or waits for an answer.
     fn renews_already(&self, step: P::Step) -> bool {
-        let asker = self.core.need.as_deref().and_then(|open| open.asker);
-        self.core.agenda.step(Slot::Next) == Some(step) || asker == Some(step)
+        let asks = |open: &Open<P::Step>| open.asker == Some(step) || open.then == Some(step);
+        self.core.agenda.step(Slot::Next) == Some(step) || self.core.need.as_deref().is_some_and(asks)
     }
 
     /// Works out when something is to be done next.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::request::Parts;
 
 use crate::provider::{
-    Answers, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent, Target,
-    Unauthorized, Unbuildable, Verdict, View, When,
+    Answers, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Replay, Rule, Spent,
+    Target, Unauthorized, Unbuildable, Verdict, View, When,
 };
 use crate::{Because, CloseReason, Input, NeedKind, Rejection, Response, Ticket, Timestamp};
 
@@ -140,19 +140,20 @@ impl<P: Provider> Watched<P> {
                 waits = ask.poll.as_ref().map_or(waits, |(_, every)| *every);
                 What::Ask(ask.kind, ask.because)
             }
-            Verdict::Active { keepalive, renew, expires } => {
+            Verdict::Active(plan) => {
+                let Plan { keepalive, expires, .. } = plan;
                 // A quarter longer after one of the user's own.
                 waits = keepalive.as_ref().map_or(waits, |(_, every)| *every + *every / 4);
                 if let Some((step, every)) = keepalive {
                     self.note(Note::Planned { step: *step, when: When::In(*every), renewal: false });
                 }
-                if let Some((step, when)) = renew {
+                for (step, when) in plan.renewals() {
                     self.note(Note::Planned { step: *step, when: *when, renewal: true });
                 }
                 if let Some(when) = expires {
                     self.note(Note::Ends(*when));
                 }
-                for when in renew.iter().map(|(_, when)| *when).chain(*expires) {
+                for when in plan.renewals().map(|(_, when)| *when).chain(*expires) {
                     match when {
                         When::At(at) => self.note(Note::Instant(at)),
                         When::In(wait) => self.note(Note::Waits(wait)),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Adopts, Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Replay, Rule, Spent,
-    Unauthorized, Unbuildable, Verdict, View, When,
+    Adopts, Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Replay, Rule,
+    Spent, Unauthorized, Unbuildable, Verdict, View, When,
 };
 use sansession::testing::{Laws, Sample};
 use sansession::{Backoff, BaseUrl, Because, Cause, CloseReason, NeedKind, Phase, Rejection, Response, Shape, Ticket};
@@ -67,11 +67,11 @@ fn lost(state: &State, step: Go) -> Verdict<Go> {
 }
 
 fn active(cx: &Cx<'_, State>) -> Verdict<Go> {
-    Verdict::Active {
-        keepalive: Some((Go::Tickle, Duration::from_secs(60))),
-        renew: Some((Go::Renew, When::In(Duration::from_secs(600)))),
-        expires: Some(When::At(cx.now + Duration::from_secs(3_600))),
-    }
+    Plan::new()
+        .keepalive(Go::Tickle, Duration::from_secs(60))
+        .renew(Go::Renew, When::In(Duration::from_secs(600)))
+        .expires(When::At(cx.now + Duration::from_secs(3_600)))
+        .into()
 }
 
 impl Provider for Corners {

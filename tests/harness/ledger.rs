@@ -8,8 +8,8 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode};
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Identity, Leave, Outcome, Provider, Replay, Rule, Spent, Unauthorized, Unbuildable,
-    Verdict, View, When,
+    Answers, Ask, Build, Cx, Fact, Identity, Leave, Outcome, Plan, Provider, Replay, Rule, Spent, Unauthorized,
+    Unbuildable, Verdict, View, When,
 };
 use sansession::{BaseUrl, Because, CloseReason, Denial, NeedKind, Phase, Rejection, Secret, Timestamp, secret, wire};
 use serde::{Deserialize, Serialize};
@@ -113,9 +113,9 @@ impl Ledger {
 
     fn active(&self, state: &State) -> Verdict<Go> {
         let early = Timestamp::from_millis(state.ends.as_millis() - 300_000);
-        let renew = (state.refresh.is_some() && !state.has_left(Go::Refresh)).then_some((Go::Refresh, When::At(early)));
-        let keepalive = Some((Go::Look, Duration::from_secs(1_800)));
-        Verdict::Active { keepalive, renew, expires: Some(When::At(state.ends)) }
+        let plan = Plan::new().keepalive(Go::Look, Duration::from_secs(1_800)).expires(When::At(state.ends));
+        let renews = state.refresh.is_some() && !state.has_left(Go::Refresh);
+        if renews { plan.renew(Go::Refresh, When::At(early)) } else { plan }.into()
     }
 
     /// Takes the tokens of an answer.
@@ -149,9 +149,7 @@ impl Ledger {
             return Ask::new(NeedKind::Verifier, Because::Renewing).then(Go::Consent).lasting().into();
         }
         match self.active(cx.state) {
-            Verdict::Active { keepalive, expires, .. } if self.is(Wrong::RenewalForgotten) => {
-                Verdict::Active { keepalive, renew: None, expires }
-            }
+            Verdict::Active(plan) if self.is(Wrong::RenewalForgotten) => plan.without(|_| true).into(),
             verdict => verdict,
         }
     }

@@ -100,7 +100,7 @@ use serde::{Deserialize, Serialize};
 
 use self::wire::{Endpoints, Refusal, SessionInfo};
 use crate::provider::{
-    Adopts, Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Spent,
+    Adopts, Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Rule, Spent,
     Unauthorized, Unbuildable, Verdict, View,
 };
 use crate::{
@@ -139,7 +139,7 @@ impl Cbrain {
     }
 
     fn active(&self) -> Verdict<CbrainStep> {
-        Verdict::Active { keepalive: Some((CbrainStep::Check, self.keepalive)), renew: None, expires: None }
+        Plan::new().keepalive(CbrainStep::Check, self.keepalive).into()
     }
 
     fn logged_in(&self, cx: &mut Cx<'_, CbrainState>, response: Response<'_>) -> Verdict<CbrainStep> {

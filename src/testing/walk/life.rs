@@ -138,10 +138,9 @@ where
         if self.flying.is_none() && !self.session.deadline().is_never() {
             steps.push(Turn::Time);
             let deadline = self.session.deadline();
-            let later = |(_, at): &(usize, Option<Timestamp>)| at.is_some_and(|at| at > deadline && !at.is_never());
-            steps.extend(
-                self.session.named().into_iter().enumerate().filter(later).map(|(which, _)| Turn::Named(which)),
-            );
+            let named = self.session.named().into_iter().enumerate();
+            let later = named.filter(|(_, (_, at))| *at > deadline && !at.is_never());
+            steps.extend(later.map(|(which, _)| Turn::Named(which)));
         }
         if outage {
             steps.push(Turn::Outage);
@@ -180,9 +179,9 @@ where
                 "time".to_owned()
             }
             Turn::Named(which) => {
-                let named = self.session.named().get(which).copied().flatten();
-                self.now = self.now.max(named.unwrap_or(self.now));
-                NAMED.get(which).copied().unwrap_or_default().to_owned()
+                let (kind, at) = self.session.named().get(which).copied().unwrap_or((0, self.now));
+                self.now = self.now.max(at);
+                NAMED.get(kind).copied().unwrap_or_default().to_owned()
             }
             Turn::Day => {
                 self.now = self.now + DAY;

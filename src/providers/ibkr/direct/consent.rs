@@ -72,8 +72,8 @@ use super::remote::{Stamp, VALID, signed};
 use super::token::refusal_to_denial;
 use super::what;
 use crate::provider::{
-    Adopts, Answers, Ask, Build, Cx, Ended, Entropy, Fact, Given, Identity, Leave, Outcome, Provider, Rule, Spent,
-    Unauthorized, Unbuildable, Verdict, View,
+    Adopts, Answers, Ask, Build, Cx, Ended, Entropy, Fact, Given, Identity, Leave, Outcome, Plan, Provider, Rule,
+    Spent, Unauthorized, Unbuildable, Verdict, View,
 };
 use crate::{BaseUrl, Because, CloseReason, Denial, Input, Message, NeedKind, Rejection, Response, Secret, Timestamp};
 
@@ -112,7 +112,7 @@ impl Consent {
                 match (Grant::read(response, cx.now), &cx.state.request) {
                     (Ok(grant), _) => {
                         *cx.state = ConsentState { grant: Some(grant), ..ConsentState::default() };
-                        Verdict::Active { keepalive: None, renew: None, expires: None }
+                        Verdict::Active(Plan::new())
                     }
                     // The same key was taken a moment ago, so it is the verifier.
                     (Err(GrantError::Refused(oauth1a::Refusal::Signature)), Some(token)) => {
@@ -185,7 +185,7 @@ impl Provider for Consent {
 
     fn open(&self, cx: &mut Cx<'_, ConsentState>, because: Because) -> Verdict<ConsentStep> {
         if cx.state.grant.is_some() {
-            return Verdict::Active { keepalive: None, renew: None, expires: None };
+            return Verdict::Active(Plan::new());
         }
         cx.state.because = Some(because);
         Verdict::next(ConsentStep::RequestToken)

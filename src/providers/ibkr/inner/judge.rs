@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::table::{Next, leads_to};
 use super::{Call, Inner, Outer, TICKLE, TICKLE_BOUNDS};
-use crate::provider::{Ask, Cx, Fact, Observed, Spent, Verdict, When};
+use crate::provider::{Ask, Cx, Fact, Observed, Plan, Spent, Verdict, When};
 use crate::providers::ibkr::account::{Counted, is_paper};
 use crate::providers::ibkr::brokerage::{ESTABLISHING, LOOK, Move};
 use crate::providers::ibkr::refusal::PENALTY;
@@ -193,15 +193,17 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         let stream =
             (!has_stream && now.since(admitted) < TICKLE).then_some((Call::Tickle.into(), admitted + TICKLE_BOUNDS.0));
         let (own, expires) = self.outer.admitted(self.cx);
+        let ends = match expires.filter(|at| *at > now && at.since(now) < IDLE) {
+            Some(at) => When::At(at),
+            None => When::In(IDLE),
+        };
+        let plan = Plan::new().keepalive(Call::Tickle.into(), settings.tickle).expires(ends);
+        // Each tickle names them anew, so the first of them is enough.
         let first: Option<(O::Step, Timestamp)> =
             [stream, own, midnight].into_iter().flatten().min_by_key(|(_, at)| *at);
-        Verdict::Active {
-            keepalive: Some((Call::Tickle.into(), settings.tickle)),
-            renew: first.map(|(step, at)| (step, When::At(at))),
-            expires: Some(match expires.filter(|at| *at > now && at.since(now) < IDLE) {
-                Some(at) => When::At(at),
-                None => When::In(IDLE),
-            }),
+        match first {
+            Some((step, at)) => plan.renew(step, When::At(at)).into(),
+            None => plan.into(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What follows from Neo's answers.
 
 use super::{Neo, NeoLive, NeoState, NeoStep, ViewToken, day};
-use crate::provider::{Ask, Cx, Fact, Verdict, When};
+use crate::provider::{Ask, Cx, Fact, Plan, Verdict, When};
 use crate::providers::kotak::login::{Factors, Next, follow, leads_to};
 use crate::providers::kotak::wire::fault::{At, Class, Fault, neo as find_fault};
 use crate::providers::kotak::wire::jwt;
@@ -124,7 +124,9 @@ fn active(cx: &mut Cx<'_, NeoState>) -> Verdict<NeoStep> {
     cx.state.day_ends = Some(day_ends);
     let expires = cx.state.live.as_ref().and_then(|live| live.expires).map(When::At);
     // Nothing speaks against the session at the day's end, so it is looked at as for a renewal, without a doubt.
-    Verdict::Active { keepalive: None, renew: Some((NeoStep::Probe, When::At(day_ends))), expires }
+    let mut plan = Plan::new().renew(NeoStep::Probe, When::At(day_ends));
+    plan.expires = expires;
+    plan.into()
 }
 
 /// Says which of the ends that were known of had come when the server told that the session is dead.

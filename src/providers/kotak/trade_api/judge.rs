@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::{TradeApi, TradeLive, TradeState, TradeStep, take_bearer};
 use crate::event::Event;
-use crate::provider::{Ask, Cx, Fact, Verdict, When};
+use crate::provider::{Ask, Cx, Fact, Plan, Verdict, When};
 use crate::providers::kotak::host::{HostRefused, Refusal, admit};
 use crate::providers::kotak::login::{Bearer, Factors, Next, follow, leads_to};
 use crate::providers::kotak::wire::envelope;
@@ -14,7 +14,7 @@ use crate::providers::kotak::wire::fault::{At, Class, Fault, trade_api as find_f
 use crate::providers::kotak::wire::gateway::Token;
 use crate::providers::kotak::wire::trade_api::{Init, Login, Logout, SecondFactor};
 use crate::providers::kotak::{pass_on, sendable, wait_for_the_minute};
-use crate::{Because, Cause, CloseReason, Denial, NeedKind, Response, ServerText, Shape};
+use crate::{Because, Cause, CloseReason, Denial, NeedKind, Response, ServerText, Shape, Timestamp};
 
 /// What a login spends, and what ends a session.
 const FACTORS: Factors = Factors {
@@ -127,8 +127,8 @@ impl TradeApi {
 
     fn active(&self, cx: &Cx<'_, TradeState>) -> Verdict<TradeStep> {
         let ends = cx.state.login.bearer.ends.filter(|_| self.consumer_secret.is_some());
-        let renew = ends.map(|ends| (TradeStep::Token, When::In((ends - AHEAD).since(cx.now))));
-        Verdict::Active { keepalive: None, renew, expires: None }
+        let renews = |ends: Timestamp| Plan::new().renew(TradeStep::Token, When::In((ends - AHEAD).since(cx.now)));
+        ends.map(renews).unwrap_or_default().into()
     }
 
     /// Follows the server to another host, once in a login; gives whether there is one to follow to.

@@ -48,15 +48,14 @@ mod account;
 mod actions;
 mod answers;
 mod call;
-mod mishap;
 mod others;
 mod params;
 mod portal;
 mod sessions;
 
+pub use super::Mishap;
+use super::mishap::Mishaps;
 pub use account::Account;
-pub use mishap::Mishap;
-use mishap::Mishaps;
 use sessions::Sessions;
 
 /// The id of the first user: the portal's own admin is 1.

@@ -16,13 +16,19 @@ pub mod cbrain;
 mod foreign;
 pub mod ibkr;
 pub mod kotak;
+mod mishap;
 mod network;
+#[cfg(feature = "oauth2")]
+pub mod oauth2;
 pub mod server;
 mod stream;
 mod web;
 
 pub use cbrain::Cbrain;
+pub use mishap::Mishap;
 pub use network::{Network, Weather};
+#[cfg(feature = "oauth2")]
+pub use oauth2::OAuth2;
 pub use server::{Certificate, Served, Server};
 pub use stream::Stream;
 

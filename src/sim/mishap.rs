@@ -1,40 +1,40 @@
-//! What can go wrong between the portal and its client.
+//! What can go wrong between a simulated server and its client.
 
 use core::time::Duration;
 use std::collections::VecDeque;
 
 use http::{Method, Request, Response, StatusCode};
 
-use crate::sim::{Fault, Reply, web};
+use super::{Fault, Reply, web};
 
 /// Something that goes wrong with one request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Mishap {
-    /// The connection breaks before the portal sees the request.
+    /// The connection breaks before the server sees the request.
     Lost,
-    /// The portal acts, then the connection breaks without an answer.
+    /// The server acts, then the connection breaks without an answer.
     Dropped,
-    /// The portal acts, then the connection breaks in the middle of the answer's body.
+    /// The server acts, then the connection breaks in the middle of the answer's body.
     Truncated,
-    /// The portal acts; the answer's JSON is cut off in the middle, yet whole for HTTP.
+    /// The server acts; the answer's JSON is cut off in the middle, yet whole for HTTP.
     MalformedJson,
-    /// The portal acts and answers so much later.
+    /// The server acts and answers so much later.
     Slow(Duration),
-    /// The portal acts; the answer's body comes one byte in each such time.
+    /// The server acts; the answer's body comes one byte in each such time.
     Trickled(Duration),
-    /// An exception inside the portal before it acts: 500 with `{"error":"<message>"}`, as JSON.
+    /// An exception inside the server before it acts: 500 with `{"error":"<message>"}`, as JSON.
     Exception(String),
-    /// A proxy before the portal answers with this status and an HTML page; the portal sees nothing.
+    /// A proxy before the server answers with this status and an HTML page; the server sees nothing.
     ProxyPage(StatusCode),
-    /// This answer comes instead; the portal sees nothing.
+    /// This answer comes instead; the server sees nothing.
     Instead(Box<Response<Vec<u8>>>),
-    /// The portal acts, but this answer comes in place of its own.
+    /// The server acts, but this answer comes in place of its own.
     Replaced(Box<Response<Vec<u8>>>),
 }
 
 impl Mishap {
-    /// Lets it happen to a request that `serve` has the portal answer.
+    /// Lets it happen to a request that `serve` has the server answer.
     pub(super) fn befall(self, serve: impl FnOnce() -> Reply) -> Reply {
         match self {
             Self::Lost => Reply::new(proxy_page(StatusCode::BAD_GATEWAY)).with(Fault::Drop),

@@ -202,6 +202,7 @@ pub struct Laws<P: Provider> {
     server: Option<Box<Server>>,
     simulator: Option<Box<dyn Fn() -> Box<dyn Simulated>>>,
     live: Option<Box<Show<P::Live>>>,
+    starts: Timestamp,
     lasts: Duration,
     answers: Option<Box<Answers>>,
     options: Options,
@@ -222,6 +223,7 @@ impl<P: Provider + Send> Laws<P> {
             server: None,
             simulator: None,
             live: None,
+            starts: Timestamp::from_secs(1_700_000_000),
             lasts: Duration::from_secs(8 * 24 * 60 * 60),
             answers: None,
             options: Options::default(),
@@ -259,6 +261,14 @@ impl<P: Provider + Send> Laws<P> {
     #[must_use]
     pub fn simulator<S: Simulated + 'static>(mut self, simulator: impl Fn() -> S + 'static) -> Self {
         self.simulator = Some(Box::new(move || Box::new(simulator())));
+        self
+    }
+
+    /// Sets when each run begins, Tue, 14 Nov 2023 22:13:20 GMT otherwise. Where a server ends all logins at an hour of its day,
+    /// let runs begin after that hour, and [last](Laws::lasts) less than a day.
+    #[must_use]
+    pub fn starts(mut self, at: Timestamp) -> Self {
+        self.starts = at;
         self
     }
 

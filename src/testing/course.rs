@@ -9,9 +9,10 @@ use super::calls::{Call, Reply};
 use super::outputs::copy;
 use super::served::told;
 use super::twist::{Mishap, Twist};
-use super::world::{Broken, Lawful, World, broken};
+use super::world::{Broken, Fate, Lawful, World, broken};
 use crate::{
-    Because, By, CloseReason, Failure, FailureKind, Machine, NeedId, NeedKind, Phase, Provider, Response, Timestamp,
+    Because, By, CloseReason, Failure, FailureKind, Machine, Need, NeedId, NeedKind, Phase, Provider, Response,
+    Timestamp,
 };
 
 /// The most turns of a life.
@@ -53,9 +54,9 @@ pub(super) struct Course<'w, 'a, P: Provider> {
     /// What was renewed at some time.
     renewed: BTreeSet<&'static str>,
     answered: (NeedId, u32),
-    /// The kinds that were answered wrongly, and the one that is to be asked for again.
+    /// The kinds that were answered wrongly, and those whose refusal nobody has told yet.
     tried: Vec<NeedKind>,
-    wrong: Option<NeedKind>,
+    wrong: Vec<NeedKind>,
     ending: bool,
 }
 
@@ -72,7 +73,7 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
             renewed: BTreeSet::new(),
             answered: (NeedId::UNASKED, 0),
             tried: Vec::new(),
-            wrong: None,
+            wrong: Vec::new(),
             ending: false,
         }
     }
@@ -266,17 +267,7 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
         if self.next_code().is_some() {
             return Ok(false);
         }
-        if let Some(kind) = self.wrong.take_if(|kind| *kind == need.kind)
-            && need.because != Because::Refused
-        {
-            let last = self.world.last.as_deref().unwrap_or_default();
-            broken!(
-                "27. refusals",
-                "a wrong {} is asked for again as {}, so nobody counts it: {last}",
-                kind.code(),
-                need.because.code()
-            );
-        }
+        self.tells_refusals(&need)?;
         let (id, times) = self.answered;
         self.answered = if id == need.id { (id, times + 1) } else { (need.id, 1) };
         if self.answered.1 > 3 {
@@ -285,7 +276,7 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
         if self.twist == Twist::Wrong && need.kind.is_judged() && !self.tried.contains(&need.kind) {
             self.tried.push(need.kind);
             if let Some(input) = self.world.own_answer_to(&need) {
-                self.wrong = Some(need.kind);
+                self.wrong.push(need.kind);
                 self.world.gives(&need, input, By::Person)?;
                 return Ok(true);
             }
@@ -293,6 +284,26 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
         let Some(input) = self.world.answer_to(&need) else { return Ok(false) };
         self.world.gives(&need, input, By::Person)?;
         Ok(true)
+    }
+
+    /// A wrong answer is asked for again as refused; of several that left together the server names one.
+    fn tells_refusals(&mut self, need: &Need) -> Lawful {
+        if !self.wrong.contains(&need.kind) {
+            return Ok(());
+        }
+        if need.because != Because::Refused {
+            let last = self.world.last.as_deref().unwrap_or_default();
+            broken!(
+                "27. refusals",
+                "a wrong {} is asked for again as {}, so nobody counts it: {last}",
+                need.kind.code(),
+                need.because.code()
+            );
+        }
+        let answers = &self.world.answers;
+        let in_hand = |kind| answers.iter().any(|given| given.kind == kind && given.fate == Fate::InHand);
+        self.wrong.retain(|kind| *kind != need.kind && in_hand(*kind));
+        Ok(())
     }
 
     /// One process ends, and another goes on with what it has written.

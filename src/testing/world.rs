@@ -181,7 +181,6 @@ impl<'a, P: Provider + Send> World<'a, P> {
             Some(state) => Session::of_state(provider, state, options.clone().into(), &seed),
             None => Session::new(provider, options.clone(), seed),
         };
-        let start = Timestamp::from_secs(1_700_000_000);
         Self {
             laws,
             simulator: laws.simulator.as_ref().map(|make| make()),
@@ -195,7 +194,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
             options,
             log,
             session,
-            now: start,
+            now: laws.starts,
             clock: Timestamp::from_millis(0),
             lives: 0,
             given: 0,

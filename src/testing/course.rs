@@ -276,8 +276,11 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
         if self.twist == Twist::Wrong && need.kind.is_judged() && !self.tried.contains(&need.kind) {
             self.tried.push(need.kind);
             if let Some(input) = self.world.own_answer_to(&need) {
-                self.wrong.push(need.kind);
                 self.world.gives(&need, input, By::Person)?;
+                // What the provider itself rejects is sent to nobody.
+                if self.is_in_hand(need.kind) {
+                    self.wrong.push(need.kind);
+                }
                 return Ok(true);
             }
         }
@@ -300,10 +303,14 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
                 need.because.code()
             );
         }
-        let answers = &self.world.answers;
-        let in_hand = |kind| answers.iter().any(|given| given.kind == kind && given.fate == Fate::InHand);
-        self.wrong.retain(|kind| *kind != need.kind && in_hand(*kind));
+        let mut wrong = core::mem::take(&mut self.wrong);
+        wrong.retain(|kind| *kind != need.kind && self.is_in_hand(*kind));
+        self.wrong = wrong;
         Ok(())
+    }
+
+    fn is_in_hand(&self, kind: NeedKind) -> bool {
+        self.world.answers.iter().any(|given| given.kind == kind && given.fate == Fate::InHand)
     }
 
     /// One process ends, and another goes on with what it has written.

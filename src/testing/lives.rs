@@ -101,10 +101,16 @@ impl<P: Provider + Send> World<'_, P> {
         }
         let text = self.store().text;
         self.shows_nothing("a snapshot", &text)?;
-        let resumed = self.life(&text, &Log::new())?;
+        // Each life has a seed of its own, and what differs by that alone is no other session.
+        let (log, number) = (Log::new(), self.lives + 1);
+        log.draw_alike(number);
+        let resumed = self.life(&text, &log)?;
         let (flying, ending) = (self.flying.is_some(), self.session.phase() == Phase::LoggingOut);
         if flying {
-            self.fail(Failure::maybe_sent(FailureKind::Interrupted))?;
+            self.log.draw_alike(number);
+            let failed = self.fail(Failure::maybe_sent(FailureKind::Interrupted));
+            self.log.draw_alike(0);
+            failed?;
         }
         // The patience of a logout begins anew at a resume.
         if ending && self.session.phase() == Phase::Closed && resumed.phase() == Phase::LoggingOut {

@@ -83,7 +83,7 @@ impl<P: Provider + Send> World<'_, P> {
         };
         broken!(
             "25. renewals",
-            "`{}` was to leave at {at:?} and has not at {:?}: each `Active` plans anew, so name an instant",
+            "`{}` was to leave at {at:?} and has not at {:?}: a `Plan::new` drops what it does not name, and `Verdict::alive` leaves plans alone",
             self.name_of(step),
             self.now
         )

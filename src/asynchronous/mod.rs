@@ -42,6 +42,8 @@ mod length;
 mod open;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+#[cfg(feature = "cli")]
+mod streaming;
 #[cfg(feature = "tokio")]
 mod transport;
 #[cfg(feature = "tokio")]
@@ -55,6 +57,9 @@ pub use driver::{Driver, new};
 pub use handle::Handle;
 #[cfg(feature = "tokio")]
 pub use open::{OpenError, open, spawn};
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use streaming::Streaming;
 #[cfg(feature = "tokio")]
 pub use transport::{Transport, TransportBuilder};
 

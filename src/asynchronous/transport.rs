@@ -65,6 +65,11 @@ impl drive::TransportBuilder<Transport> {
     /// [`TransportError::LoopbackByProxy`], [`TransportError::BadProxy`] for a proxy's password that cannot be read, or
     /// [`TransportError::Tls`] where TLS cannot be set up.
     pub fn build(self) -> Result<Transport, TransportError> {
+        let mut builder = Pool::builder(TokioExecutor::new());
+        Ok(Transport(Arc::new(builder.pool_timer(TokioTimer::new()).build(self.connector()?))))
+    }
+
+    pub(super) fn connector(self) -> Result<Connector, TransportError> {
         self.check()?;
         let read = |url: Secret| way::proxy(url.expose()).ok_or(TransportError::BadProxy);
         let proxy = self.proxy.map(read).transpose()?;
@@ -74,9 +79,7 @@ impl drive::TransportBuilder<Transport> {
         let way = Way::new(proxy.as_ref(), http);
         let tls = trust::client_config(&self.trust)?;
         let https = HttpsConnectorBuilder::new().with_tls_config((*tls).clone()).https_or_http().enable_http1();
-        let connector = Connector { https: https.wrap_connector(way), loopback_only: self.trust.is_loopback_only() };
-        let mut builder = Pool::builder(TokioExecutor::new());
-        Ok(Transport(Arc::new(builder.pool_timer(TokioTimer::new()).build(connector))))
+        Ok(Connector { https: https.wrap_connector(way), loopback_only: self.trust.is_loopback_only() })
     }
 }
 
@@ -110,7 +113,7 @@ impl fmt::Debug for Transport {
 }
 
 /// Only a connection that was never made proves that nothing has left.
-fn sort(error: &legacy::Error) -> SendError {
+pub(super) fn sort(error: &legacy::Error) -> SendError {
     let tls = find::<rustls::Error>(error);
     let late = find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
     let kind = match (error.is_connect(), &tls) {
@@ -139,7 +142,7 @@ fn last<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static)
 
 /// Connects within [`CONNECT`], and where certificates go unverified, to this machine only.
 #[derive(Clone)]
-struct Connector {
+pub(super) struct Connector {
     https: HttpsConnector<Way>,
     loopback_only: bool,
 }

@@ -69,7 +69,7 @@ fn a_call_leaves_with_the_sessions_token_and_comes_back_whole() {
     let more = "Authorization: Bearer mine\r\nCookie: c=d\r\nAccept-Encoding: br\r\nX-Kept: yes\r\n\
                 Keep-Alive: timeout=5\r\nProxy-Authorization: Basic eA==\r\nTE: trailers\r\n\
                 X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 192.0.2.7\r\n\
-                Client-IP: 192.0.2.7\r\nX-Client-IP: 192.0.2.7\r\nForwarded: for=192.0.2.7\r\n";
+                Client-IP: 192.0.2.7\r\nX-Client-IP: 192.0.2.7\r\nForwarded: for=192.0.2.7\r\nVia: 1.1 192.0.2.7\r\n";
     let answer = proxy.asks("POST /echo/a%20b?q=1&q=%2F", more, "the body");
     assert!(answer.starts_with("http/1.1 200") && answer.ends_with("\r\n\r\necho"), "{answer}");
     assert!(answer.contains("x-own: kept"), "{answer}");
@@ -80,10 +80,14 @@ fn a_call_leaves_with_the_sessions_token_and_comes_back_whole() {
     assert_eq!(call.uri().path_and_query().unwrap(), "/echo/a%20b?q=1&q=%2F");
     assert_eq!((call.method().as_str(), call.body().as_slice()), ("POST", &b"the body"[..]));
     assert_eq!(call.headers()["x-kept"], "yes");
+    assert_eq!(
+        (&call.headers()["accept-encoding"], &call.headers()["te"]),
+        (&"br".parse().unwrap(), &"trailers".parse().unwrap())
+    );
     assert_eq!(call.headers()["host"].to_str().unwrap(), format!("127.0.0.1:{}", server.port()));
     let token = call.headers()["authorization"].to_str().unwrap();
     assert!(token.len() > 30 && !token.contains("mine"), "{token}");
-    for gone in ["cookie", "accept-encoding", "keep-alive", "proxy-authorization", "te", "x-sansession-secret"] {
+    for gone in ["cookie", "via", "keep-alive", "proxy-authorization", "x-sansession-secret"] {
         assert!(!call.headers().contains_key(gone), "{gone}");
     }
     let shown = format!("{:?}", call.headers());
@@ -189,7 +193,6 @@ fn what_is_too_large_and_what_is_no_call_is_refused() {
     let upgrade = proxy.asks("GET /echo", "Upgrade: websocket\r\n", "");
     assert!(upgrade.starts_with("http/1.1 501") && upgrade.contains("WebSocket"), "{upgrade}");
     assert!(proxy.asks("TRACE /echo", "", "").starts_with("http/1.1 405"));
-    assert!(proxy.asks("POST /echo", "", &"x".repeat((1 << 20) + 1)).starts_with("http/1.1 413"));
     let long = format!("X-Long: {}\r\n", "x".repeat(130 << 10));
     assert!(proxy.asks("GET /echo", &long, "").starts_with("http/1.1 431"));
     assert!(calls.lock().unwrap().is_empty());

@@ -9,6 +9,8 @@ mod denials;
 mod endings;
 mod exec;
 mod files;
+mod flow;
+mod front;
 mod ibkr;
 mod killed;
 mod kotak;

@@ -173,6 +173,14 @@ impl Running {
         send(&self.child, signal);
     }
 
+    /// Tells how much memory it has had at most, in bytes.
+    #[cfg(target_os = "linux")]
+    pub fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     /// Lets it write to no file any more, as a full disk does.
     #[cfg(target_os = "linux")]
     pub fn writes_nothing(&self) {

@@ -203,6 +203,9 @@ pub struct Args {
     /// FILE is removed at the end.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub secret_file: Option<PathBuf>,
+    /// Let clients of the proxy end the session at the provider
+    #[arg(long)]
+    pub allow_logout: bool,
     /// Where another client holds the brokerage session: never (default, exit code 7), wait or always
     #[arg(long = "compete", help_heading = "For ibkr-*", value_name = "HOW", default_value = "never", hide_default_value = true, value_parser = values::takeover())]
     pub takeover: Takeover,
@@ -319,6 +322,9 @@ impl Args {
         }
         if self.secret_file.is_some() && self.listen.is_none() {
             return Err("--secret-file goes with --listen".into());
+        }
+        if self.allow_logout && self.listen.is_none() {
+            return Err("--allow-logout goes with --listen".into());
         }
         if !self.exec.is_empty() && self.listen.is_none() && self.provider == Provider::IbkrOauth1a {
             let each = "ibkr-oauth1a signs each call, so there is no token to give to a command";

@@ -64,16 +64,20 @@ passed on to all of it, and the logout follows its end. If the session ends firs
 same way, after 2 s. 126 and 127: the command cannot be started, or is not there; where that can be seen before,
 nobody logs in.
 
-The PROXY (--listen) sends what it gets to the provider with tokens or signature, and gives the answer
-back; redirects are not followed. A path may begin with the base URL's or not: both
-/v1/api/iserver/accounts and /iserver/accounts are right. Headers that tell where a client comes from (X-Forwarded-*, X-Real-IP,
-Client-IP, Forwarded) stay here, since CBRAIN ends a session for them. Each call needs the header
-  X-Sansession-Secret        from SANSESSION_PROXY_SECRET (16 characters at least), or made anew at each
-                             start and shown once
+The PROXY (--listen) sends what it gets to the provider with tokens or signature, and gives the answer back; bodies
+of any length flow both ways as they come, and redirects are not followed: a Location at the provider becomes one at
+the proxy. A path may begin with the base URL's or not: both /v1/api/iserver/accounts and /iserver/accounts are right,
+with ibkr-* /v1/portal/… too. Headers that tell where a client comes from (X-Forwarded-*, X-Real-IP, Client-IP,
+Forwarded, Via) stay here, since CBRAIN ends a session for them. The secret is SANSESSION_PROXY_SECRET (16 characters
+at least), or made anew at each start and shown once. Each call has it in one of three places:
+  X-Sansession-Secret        a header
+  http://127.0.0.1:N/SECRET  the first part of the path, for clients that take a base URL and nothing else; it may
+                             stand in such a client's own log
+  Authorization: Basic       the password, with any user
 `GET /_session` shows the session's status. What the proxy says itself, and not the provider, is JSON with
-\"error\": 503 with Retry-After while there is no session or in a penalty box, 502 and 504 where no
-answer came, 403 without the secret, 421 for another Host. It serves one origin, bodies up to 1 MiB,
-answers up to 16 MiB in 30 s, 32 calls at a time, and no WebSocket. Without --for it stays until Ctrl-C.
+\"error\": 503 with Retry-After while there is no session or in a penalty box, 502 and 504 where no answer came (in
+30 s), 403 without the secret and for a logout, which --allow-logout lets through, 421 for another Host. It serves one
+origin and 64 calls at a time; the next one waits up to 30 s. No WebSocket. Without --for it stays until Ctrl-C.
 
 On a terminal a line at the bottom shows phase, next deadline, last answer and retries.
 

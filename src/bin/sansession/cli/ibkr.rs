@@ -136,8 +136,7 @@ fn session(
         None => world::begin(Session::new(provider, world::options(args), seed()?), args)?,
     };
     let answers = Answers::read(args.again, None)?;
-    let transport = world::transport(args)?;
-    Ok(World::new(handle, transport, answers, server))
+    World::new(handle, world::trust(args)?, answers, server)
 }
 
 fn oauth1a_simulator() -> Result<(sim::WebApi, Keys, Issued), Usage> {

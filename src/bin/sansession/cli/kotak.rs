@@ -169,7 +169,7 @@ pub fn open_trade(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage>
             world::begin(Session::new(provider, world::options(args), seed()?), args)?
         }
     };
-    Ok(World::new(handle, world::transport(args)?, answers, server))
+    World::new(handle, world::trust(args)?, answers, server)
 }
 
 /// Makes a session of Neo.
@@ -210,7 +210,7 @@ pub fn open_neo(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
             world::begin(Session::new(provider, options, seed()?), args)?
         }
     };
-    Ok(World::new(handle, world::transport(args)?, answers, server))
+    World::new(handle, world::trust(args)?, answers, server)
 }
 
 /// Serves the Trade API's simulator and tells its users and codes.

@@ -1,11 +1,13 @@
 //! What the tool prints: lines for people, or JSON.
 
+use std::time::Duration;
+
 use sansession::blocking::{Handle, SendError, now};
 use sansession::{CloseReason, Event, Need, Outgoing, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cli::line::Line;
-use crate::cli::listen::Listening;
+use crate::cli::proxy::Listening;
 use crate::cli::{out, told};
 
 /// Prints what happens as it happens.
@@ -109,6 +111,15 @@ impl Report {
             words.push_str(&format!(": open {url}"));
         }
         self.line("need", told::need(need), &words);
+    }
+
+    /// Tells programs of a call that went through the proxy; people have the line at the bottom.
+    pub fn called(&self, method: &http::Method, path: &str, status: u16, took: Duration) {
+        if self.json {
+            let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let fields = json!({ "method": method.as_str(), "path": path, "status": status, "millis": took });
+            self.line("call", fields, "");
+        }
     }
 
     /// Tells where other programs may send their calls. A secret that the user has not chosen is told

@@ -12,7 +12,7 @@ use crate::cli::args::Args;
 use crate::cli::exec::{self, Exec};
 use crate::cli::files::{Files, Refused};
 use crate::cli::hint::Trouble;
-use crate::cli::listen::Listening;
+use crate::cli::proxy::Listening;
 use crate::cli::report::Report;
 use crate::cli::signals::Signals;
 use crate::cli::world::World;
@@ -141,7 +141,7 @@ fn drive_whole(world: &World, tool: &mut Tool, resumed: bool) -> Result<u8, Usag
 
 fn listen(args: &Args, world: &World, report: &Report) -> Result<Option<Listening>, Usage> {
     let Some(address) = args.listen else { return Ok(None) };
-    let proxy = Listening::start(address, args.provider.name(), &world.handle, &world.transport)?;
+    let proxy = Listening::start(args, address, world, report)?;
     if let Some(path) = &args.secret_file {
         let named = |error| Usage(format!("--secret-file {}: {error}", path.display()));
         file::write_secret(path, proxy.secret.expose()).map_err(named)?;

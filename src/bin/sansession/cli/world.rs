@@ -19,17 +19,20 @@ use crate::cli::{Usage, file, ibkr, kotak};
 pub struct World {
     pub handle: Handle,
     pub transport: Transport,
+    /// What both clients trust, this one and the proxy's.
+    pub trust: Trust,
     pub answers: Answers,
     /// The simulator, which lives as long as this.
     _server: Option<Box<dyn std::any::Any>>,
 }
 
 impl World {
-    pub fn new<S>(handle: Handle, transport: Transport, answers: Answers, server: Option<Server<S>>) -> Self
+    pub fn new<S>(handle: Handle, trust: Trust, answers: Answers, server: Option<Server<S>>) -> Result<Self, Usage>
     where
         S: 'static,
     {
-        Self { handle, transport, answers, _server: server.map(|server| Box::new(server) as _) }
+        let transport = Transport::builder().trust(trust.clone()).build()?;
+        Ok(Self { handle, transport, trust, answers, _server: server.map(|server| Box::new(server) as _) })
     }
 }
 
@@ -105,7 +108,7 @@ fn open_cbrain(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
             begin(Session::new(provider, options(args), seed()?), args)?
         }
     };
-    Ok(World { handle, transport: transport(args)?, answers, _server: server.map(|server| Box::new(server) as _) })
+    World::new(handle, trust(args)?, answers, server)
 }
 
 fn cbrain_simulator() -> sim::Cbrain {
@@ -140,8 +143,7 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         None => begin(Session::new(provider, options(args), seed()?), args)?,
     };
     let answers = Answers::read(args.again, None)?;
-    let transport = Transport::builder().trust(trust).build()?;
-    Ok(World { handle, transport, answers, _server: server.map(|server| Box::new(server) as _) })
+    World::new(handle, trust, answers, server)
 }
 
 fn gateway_simulator() -> sim::ibkr::Gateway {
@@ -247,11 +249,10 @@ fn ca_file(path: &Path, error: &impl std::fmt::Display) -> Usage {
     Usage(format!("--ca-file {}: {error}", path.display()))
 }
 
-pub fn transport(args: &Args) -> Result<Transport, Usage> {
-    let trust = match (&args.pin, &args.ca_file) {
+pub fn trust(args: &Args) -> Result<Trust, Usage> {
+    Ok(match (&args.pin, &args.ca_file) {
         (Some(pin), _) => Trust::pin(*pin),
         (None, Some(path)) => Trust::roots_file(path).map_err(|error| ca_file(path, &error))?,
         (None, None) => Trust::mozilla(),
-    };
-    Ok(Transport::builder().trust(trust).build()?)
+    })
 }

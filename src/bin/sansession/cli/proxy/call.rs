@@ -1,0 +1,242 @@
+//! A call on its way: its body flows to the provider, the answer's body flows back, and the session sees both ends.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use sansession::asynchronous::SendError;
+use sansession::blocking::{Handle, now};
+use sansession::{Failure, FailureKind, Ticket};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::refusal::{BoxError, Flow, failed, later, refusal, unauthorized, whole};
+use super::{Shared, forward};
+use crate::cli::args::Provider;
+
+/// How long a call waits for a place among those that are under way.
+const QUEUE: Duration = Duration::from_secs(30);
+/// How long the head of an answer may take once the call has left.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How much of an answer the session looks at: a verdict on it is short, and what is longer is the client's own data.
+const SEEN: usize = 64 << 10;
+/// How long a body may be that has to be there as a whole, since it is signed.
+const SIGNED: usize = 1 << 20;
+
+/// Sends a request on to `path` below the base.
+pub async fn send_on(shared: &Arc<Shared>, request: Request<Incoming>, path: &str, prefix: &str) -> Response<Flow> {
+    let Ok(Ok(place)) = tokio::time::timeout(QUEUE, Arc::clone(&shared.places).acquire_owned()).await else {
+        let text = format!("too many calls are under way, also after {} s", QUEUE.as_secs());
+        return later("busy", &text, 1);
+    };
+    let (began, method) = (now(), request.method().clone());
+    let response = forwarded(shared, request, path, prefix, place).await;
+    let plain = path.split('?').next().unwrap_or_default();
+    shared.report.called(&method, plain, response.status().as_u16(), now().since(began));
+    response
+}
+
+async fn forwarded(
+    shared: &Arc<Shared>,
+    request: Request<Incoming>,
+    path: &str,
+    prefix: &str,
+    place: OwnedSemaphorePermit,
+) -> Response<Flow> {
+    let (mut parts, body) = request.into_parts();
+    let Ok(uri) = path.parse::<Uri>() else {
+        return refusal(StatusCode::BAD_REQUEST, "path", "the path cannot be sent on");
+    };
+    parts.uri = uri;
+    parts.version = http::Version::HTTP_11;
+    forward::outgoing(&mut parts.headers);
+    let is_head = parts.method == Method::HEAD;
+    let (signed, body) = match signed(shared, &parts.headers, body).await {
+        Ok(both) => both,
+        Err(refused) => return refused,
+    };
+    let ticket = match shared.handle.authorize(&mut parts, &signed) {
+        Ok(ticket) => ticket,
+        Err(error) => return unauthorized(&error),
+    };
+    let (told, left) = oneshot::channel();
+    let body = Watched { body, done: Some(told) }.boxed_unsync();
+    let answered = exchange(shared, Request::from_parts(parts, body), left).await;
+    let (mut parts, body) = match answered {
+        // Nobody asked for another protocol.
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            let failure = Failure::maybe_sent(FailureKind::Other);
+            shared.handle.observe_failure(&ticket, failure);
+            return refusal(StatusCode::BAD_GATEWAY, "upgrade", "the server changed the protocol unasked");
+        }
+        Ok(response) => response.into_parts(),
+        Err(error) => {
+            shared.handle.observe_failure(&ticket, error.failure);
+            return failed(&error);
+        }
+    };
+    let seen = Seen {
+        handle: shared.handle.clone(),
+        ticket,
+        status: parts.status,
+        headers: parts.headers.clone(),
+        body: Vec::new(),
+        told: false,
+    };
+    forward::incoming(&mut parts.headers, is_head, shared.base().as_ref(), &format!("{}{prefix}", shared.url));
+    let mut body = Observed { body, seen, _place: place };
+    if body.body.is_end_stream() {
+        body.seen.tell();
+    }
+    Response::from_parts(parts, body.boxed_unsync())
+}
+
+/// Takes the whole body where it is signed, which OAuth 1.0a does with forms, and else nothing of it.
+async fn signed(shared: &Shared, headers: &HeaderMap, body: Incoming) -> Result<(Bytes, Flow), Response<Flow>> {
+    let form = |kind: &http::HeaderValue| kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form");
+    let is_signed = shared.name == Provider::IbkrOauth1a.name() && headers.get(CONTENT_TYPE).is_some_and(form);
+    if !is_signed {
+        return Ok((Bytes::new(), body.map_err(BoxError::from).boxed_unsync()));
+    }
+    let collected = http_body_util::Limited::new(body, SIGNED).collect().await;
+    match collected {
+        Ok(body) => {
+            let body = body.to_bytes();
+            Ok((body.clone(), whole(body)))
+        }
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            let text = "a form that is signed may have 1 MiB";
+            Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "length", text))
+        }
+        Err(_) => Err(refusal(StatusCode::BAD_REQUEST, "body", "the body cannot be read")),
+    }
+}
+
+/// Sends a call, and waits for the head of its answer, for which there is time once the call has left.
+async fn exchange(
+    shared: &Shared,
+    request: Request<Flow>,
+    left: oneshot::Receiver<()>,
+) -> Result<Response<Incoming>, SendError> {
+    let late = async {
+        let _ = left.await;
+        tokio::time::sleep(ANSWER).await;
+    };
+    tokio::select! {
+        answered = shared.client.send(request) => answered,
+        () = late => Err(Failure::maybe_sent(FailureKind::Timeout).into()),
+    }
+}
+
+/// A body that tells when it has left: by being dropped.
+struct Watched {
+    body: Flow,
+    done: Option<oneshot::Sender<()>>,
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if frame.is_none() {
+            self.done = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer's body on its way to the client, of which the session sees the beginning once it is there.
+struct Observed {
+    body: Incoming,
+    seen: Seen,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Body for Observed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => self.seen.take(frame.data_ref()),
+            Some(Err(_)) => self.seen.fail(),
+            None => self.seen.tell(),
+        }
+        if self.body.is_end_stream() {
+            self.seen.tell();
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What the session is to see of an answer, once.
+struct Seen {
+    handle: Handle,
+    ticket: Ticket,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    told: bool,
+}
+
+impl Seen {
+    fn take(&mut self, data: Option<&Bytes>) {
+        let Some(data) = data.filter(|_| !self.told) else { return };
+        let room = SEEN - self.body.len();
+        self.body.extend_from_slice(data.get(..room).unwrap_or(data));
+        if self.body.len() == SEEN {
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        // What a client asked to have compressed is nothing that the session could read.
+        if self.headers.contains_key(CONTENT_ENCODING) {
+            self.body.clear();
+        }
+        let mut response = Response::new(std::mem::take(&mut self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = std::mem::take(&mut self.headers);
+        self.handle.observe(&self.ticket, &response);
+    }
+
+    fn fail(&mut self) {
+        if !std::mem::replace(&mut self.told, true) {
+            self.handle.observe_failure(&self.ticket, Failure::maybe_sent(FailureKind::Interrupted));
+        }
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        // The client has left before the end. What status and headers say is known all the same.
+        self.tell();
+    }
+}

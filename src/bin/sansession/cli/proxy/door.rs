@@ -1,0 +1,131 @@
+//! Who comes in, and what of it is a call.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, HOST, TRANSFER_ENCODING};
+use http::{HeaderName, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use super::refusal::{Flow, dismissal, refusal};
+use super::{Shared, call, forward, gateway, status};
+
+/// The header with the proxy's secret.
+pub const SECRET: HeaderName = HeaderName::from_static("x-sansession-secret");
+
+/// Answers a request, or sends it on.
+pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Flow> {
+    let prefix = match admit(&shared, &request) {
+        Ok(prefix) => prefix,
+        Err(refused) => return *refused,
+    };
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let path = forward::rooted(path.strip_prefix(&prefix).unwrap_or(path));
+    let plain = path.split('?').next().unwrap_or_default();
+    if plain == "/_session" {
+        return match *request.method() {
+            Method::GET | Method::HEAD => status::status(&shared),
+            _ => refusal(StatusCode::METHOD_NOT_ALLOWED, "method", "/_session is to be read"),
+        };
+    }
+    if request.method() == Method::TRACE {
+        return refusal(StatusCode::METHOD_NOT_ALLOWED, "method", "TRACE would show the session's tokens");
+    }
+    if forward::wants_upgrade(request.headers()) {
+        let text = "no WebSocket and no other upgrade goes through this proxy";
+        return refusal(StatusCode::NOT_IMPLEMENTED, "upgrade", text);
+    }
+    if !escapes_are_whole(&path) {
+        return refusal(StatusCode::BAD_REQUEST, "path", "a `%` in the path or query that no two hex digits follow");
+    }
+    if shared.is_ibkr()
+        && let Some(answer) = gateway::answer(request.method(), plain, &prefix)
+    {
+        return answer;
+    }
+    let path = forward::below(&path, shared.base().as_ref(), shared.is_ibkr());
+    if !shared.allow_logout && ends_the_session(request.method(), &path) {
+        let text = "this would end the session for everybody; --allow-logout lets it through";
+        return refusal(StatusCode::FORBIDDEN, "logout", text);
+    }
+    call::send_on(&shared, request, &path, &prefix).await
+}
+
+/// Looks who it is before anything is believed. Gives the part of the path that holds the secret, or nothing.
+fn admit(shared: &Shared, request: &Request<Incoming>) -> Result<String, Box<Response<Flow>>> {
+    let (headers, uri) = (request.headers(), request.uri());
+    let ours = |host: &str| shared.hosts.iter().any(|known| known.eq_ignore_ascii_case(host));
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok());
+    let named = uri.authority().is_none_or(|host| ours(host.as_str()));
+    if !host.is_some_and(ours) || hosts.next().is_some() || !named || request.method() == Method::CONNECT {
+        let text = "this proxy serves one provider, under its own address alone: no other Host, no absolute URI";
+        return Err(dismissal(StatusCode::MISDIRECTED_REQUEST, "host", text).into());
+    }
+    let Some(prefix) = secret(shared, request) else {
+        let text = "the header X-Sansession-Secret is missing or wrong; `session --listen` tells it at its start";
+        return Err(dismissal(StatusCode::FORBIDDEN, "secret", text).into());
+    };
+    // Beside it hyper takes no Content-Length for true and drops it, as RFC 9112 6.3 wants.
+    let mut coded = headers.get_all(TRANSFER_ENCODING).iter();
+    let chunked = coded.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if !chunked || coded.next().is_some() {
+        let text = "a body is chunked once, and coded in no other way";
+        return Err(dismissal(StatusCode::BAD_REQUEST, "length", text).into());
+    }
+    Ok(prefix)
+}
+
+/// Looks for the secret: in its header, as the first part of the path, or as Basic's password. A header that is wrong is
+/// not made up for.
+fn secret(shared: &Shared, request: &Request<Incoming>) -> Option<String> {
+    let mut told = request.headers().get_all(SECRET).iter();
+    if let Some(secret) = told.next() {
+        let right = shared.secret.matches(secret.to_str().ok()?) && told.next().is_none();
+        return right.then(String::new);
+    }
+    let first = request.uri().path().split('/').nth(1).unwrap_or_default();
+    if shared.secret.matches(first) {
+        return Some(format!("/{first}"));
+    }
+    let basic = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, coded) = basic.split_once(' ')?;
+    let pair = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(coded.trim()).ok())??;
+    let (_, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
+    shared.secret.matches(password).then(String::new)
+}
+
+fn escapes_are_whole(path: &str) -> bool {
+    path.split('%')
+        .skip(1)
+        .all(|rest| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)))
+}
+
+/// Tells whether a call would end the session at the provider, whatever the case and the slashes of its path.
+fn ends_the_session(method: &Method, path: &str) -> bool {
+    let plain = path.split('?').next().unwrap_or_default().trim_end_matches('/').to_ascii_lowercase();
+    let last = plain.rsplit('/').next().unwrap_or_default();
+    last == "logout" || (method == Method::DELETE && last == "session")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logout_is_known_however_it_is_written() {
+        for path in ["/logout", "/logout?a=b", "/Logout/", "//logout", "/login/1.0/login/v2/logout", "/sso/Logout"] {
+            assert!(ends_the_session(&Method::POST, path), "{path}");
+        }
+        assert!(ends_the_session(&Method::DELETE, "/session"));
+        assert!(!ends_the_session(&Method::GET, "/session"));
+        assert!(!ends_the_session(&Method::GET, "/logouts?path=/logout"));
+    }
+
+    #[test]
+    fn an_escape_has_two_digits() {
+        assert!(["/a", "/a%20b?q=%2F", "/%41"].into_iter().all(escapes_are_whole));
+        assert!(!["/%", "/%4", "/?q=%E9%zz", "/%%41"].into_iter().any(escapes_are_whole));
+    }
+}

@@ -1,0 +1,124 @@
+//! The proxy of `--listen`: other programs' calls leave with the session's tokens or signature.
+//!
+//! Who may use it is the point. It listens on 127.0.0.1 alone; a web page that gets its own name
+//! resolved to that (DNS rebinding) names another host; any other page and any other user of the
+//! machine lacks the secret, and a page cannot send it without a preflight, which is refused. Whoever lacks it costs the
+//! head of a request and no more: bodies are read after the secret was right.
+
+mod call;
+mod door;
+mod forward;
+mod gateway;
+mod refusal;
+mod serve;
+mod status;
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Request;
+use sansession::asynchronous::{Streaming, Transport};
+use sansession::blocking::Handle;
+use sansession::{Rejection, Secret};
+use tokio::sync::Semaphore;
+
+use crate::cli::Usage;
+use crate::cli::answers::variable;
+use crate::cli::args::Args;
+use crate::cli::report::Report;
+use crate::cli::world::World;
+
+/// How many calls may be under way; a provider takes a few at a time, and streams of events take a place each.
+const CALLS: usize = 64;
+/// The shortest secret that is taken from the environment: nobody guesses 16 characters in a night.
+const SHORTEST: usize = 16;
+
+/// A proxy that serves until it is dropped.
+pub struct Listening {
+    pub url: String,
+    pub secret: Secret,
+    /// Whether the user has chosen the secret, and knows it.
+    pub chosen: bool,
+    _server: serve::Server,
+}
+
+/// What each connection of the proxy knows.
+struct Shared {
+    name: &'static str,
+    handle: Handle,
+    client: Streaming,
+    secret: Secret,
+    report: Report,
+    allow_logout: bool,
+    /// The names under which it may be called.
+    hosts: [String; 2],
+    url: String,
+    /// The base URL of the provider, once it is known.
+    base: Mutex<Option<http::Uri>>,
+    places: Arc<Semaphore>,
+}
+
+impl Listening {
+    /// Begins to listen; calls are refused until the session is usable.
+    pub fn start(args: &Args, address: SocketAddr, world: &World, report: &Report) -> Result<Self, Usage> {
+        let given = variable("SANSESSION_PROXY_SECRET")?;
+        let chosen = given.is_some();
+        let secret = given.map_or_else(random, Ok)?;
+        Rejection::check_token("SANSESSION_PROXY_SECRET", secret.expose()).map_err(|_| {
+            let carried = "its header carries printable ASCII without spaces, and at least one character";
+            Usage(format!("SANSESSION_PROXY_SECRET: {carried} (`openssl rand -hex 32`)"))
+        })?;
+        if secret.expose().len() < SHORTEST {
+            return Err(Usage(format!(
+                "SANSESSION_PROXY_SECRET: at least {SHORTEST} characters (`openssl rand -hex 32`)"
+            )));
+        }
+        let client = Transport::builder().trust(world.trust.clone()).build_streaming()?;
+        let taken = |error| Usage(format!("--listen {address}: {error}; port 0 takes a free one"));
+        let socket = serve::Socket::bind(address).map_err(taken)?;
+        let url = format!("http://127.0.0.1:{}", socket.port());
+        let shared = Shared {
+            name: args.provider.name(),
+            handle: world.handle.clone(),
+            client,
+            secret: secret.clone(),
+            report: report.clone(),
+            allow_logout: args.allow_logout,
+            hosts: ["127.0.0.1", "localhost"].map(|host| format!("{host}:{}", socket.port())),
+            url: url.clone(),
+            base: Mutex::default(),
+            places: Arc::new(Semaphore::new(CALLS)),
+        };
+        Ok(Self { url, secret, chosen, _server: socket.serve(shared)? })
+    }
+}
+
+impl Shared {
+    /// Gives the base URL of the provider, once there is a session.
+    fn base(&self) -> Option<http::Uri> {
+        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        if base.is_none() {
+            let (mut parts, ()) = Request::new(()).into_parts();
+            if self.handle.authorize(&mut parts, &[]).is_ok() {
+                *base = Some(parts.uri);
+            }
+        }
+        base.clone()
+    }
+
+    /// Tells whether the provider is one of IBKR's, whose gateway this stands in for.
+    fn is_ibkr(&self) -> bool {
+        self.name.starts_with("ibkr-")
+    }
+}
+
+fn random() -> Result<Secret, Usage> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}")?;
+    }
+    Ok(Secret::new(text))
+}

@@ -6,7 +6,7 @@ use super::table::{Next, leads_to};
 use super::{Call, Inner, Outer, TICKLE, TICKLE_BOUNDS};
 use crate::provider::{Ask, Cx, Fact, Observed, Plan, Spent, Verdict, When};
 use crate::providers::ibkr::account::{Counted, is_paper};
-use crate::providers::ibkr::brokerage::{ESTABLISHING, LOOK, Move};
+use crate::providers::ibkr::brokerage::{AFTER_FAILED_INIT, ESTABLISHING, LOOK, Move};
 use crate::providers::ibkr::refusal::PENALTY;
 use crate::providers::ibkr::wire::{Accounts, Flags, Logout, LogoutOutcome, Pulse, Validate};
 use crate::providers::ibkr::{Refusal, Standing, Tier};
@@ -314,7 +314,9 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         if self.inner().brokerage.is_stuck(2) {
             self.cx.tell(Fact::Stuck(true));
         }
-        Verdict::Next { step: Call::Look.into(), after: LOOK }
+        // Who waits for an opening is told soon; a session that was open has time.
+        let after = if self.inner().admitted.is_none() { AFTER_FAILED_INIT } else { LOOK };
+        Verdict::Next { step: Call::Look.into(), after }
     }
 
     /// Follows an answer that casts doubt on a tier.

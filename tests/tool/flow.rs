@@ -266,3 +266,37 @@ fn those_who_say_nothing_or_too_much_block_nobody() {
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     assert_eq!(front.heads().len(), 1);
 }
+
+/// The gateway's simulator lets a stream in with the session's cookie alone, and the client has none.
+#[test]
+fn ibkrs_stream_goes_through() {
+    let mut run = tool("ibkr-gateway --json --listen 127.0.0.1:0").starts();
+    let proxy = run.listens();
+    proxy.is_ready();
+    let shakes = |path: &str, more: &str| {
+        let mut reader = BufReader::new(connect(&proxy));
+        let key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let upgrade = format!("Connection: Upgrade\r\nUpgrade: websocket\r\nUser-Agent: bot\r\n{key}{more}");
+        write!(reader.get_mut(), "{}", asks(&proxy, &format!("GET {path}"), &upgrade)).unwrap();
+        (head(&mut reader).unwrap().to_ascii_lowercase(), reader)
+    };
+    for path in ["/v1/api/ws", "/v1/portal/ws", "/ws"] {
+        // The id that opens it comes with the first tickle.
+        let (mut answer, mut reader) = shakes(path, "");
+        while answer.starts_with("http/1.1 503") {
+            (answer, reader) = shakes(path, "");
+        }
+        assert!(answer.starts_with("http/1.1 101"), "{path}: {answer}");
+        // The key's answer is that of RFC 6455's example.
+        assert!(answer.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer}");
+        let mut frame = [0; 2];
+        reader.read_exact(&mut frame).unwrap();
+        let mut text = vec![0; usize::from(frame[1])];
+        reader.read_exact(&mut text).unwrap();
+        assert!(frame[0] == 0x81 && text.starts_with(b"{"), "{:?}", String::from_utf8_lossy(&text));
+    }
+    let (answer, _) = shakes("/v1/api/iserver/accounts", "");
+    assert!(answer.starts_with("http/1.1 501"), "{answer}");
+    run.gets("INT");
+    run.ends().exits(0);
+}

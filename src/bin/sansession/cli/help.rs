@@ -77,7 +77,7 @@ at least), or made anew at each start and shown once. Each call has it in one of
 `GET /_session` shows the session's status. What the proxy says itself, and not the provider, is JSON with
 \"error\": 503 with Retry-After while there is no session or in a penalty box, 502 and 504 where no answer came (in
 30 s), 403 without the secret and for a logout, which --allow-logout lets through, 421 for another Host. It serves one
-origin and 64 calls at a time; the next one waits up to 30 s. No WebSocket. Without --for it stays until Ctrl-C.
+origin and 64 calls at a time; the next one waits up to 30 s; with ibkr-* the WebSocket /ws, too. Without --for it stays until Ctrl-C.
 
 On a terminal a line at the bottom shows phase, next deadline, last answer and retries.
 

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sansession::blocking::{now, seed};
@@ -19,6 +20,7 @@ use sansession::{Secret, Session, Snapshot, Timestamp};
 
 use crate::cli::answers::{Answers, variable};
 use crate::cli::args::Args;
+use crate::cli::proxy::Opens;
 use crate::cli::served::Served;
 use crate::cli::world::{self, World};
 use crate::cli::{Usage, called, own};
@@ -136,7 +138,8 @@ fn session(
         None => world::begin(Session::new(provider, world::options(args), seed()?), args)?,
     };
     let answers = Answers::read(args.again, None)?;
-    World::new(handle, world::trust(args)?, answers, server)
+    let streams: Arc<dyn Opens> = Arc::new(handle.clone());
+    Ok(World::new(handle, world::trust(args)?, answers, server)?.with_streams(streams))
 }
 
 fn oauth1a_simulator() -> Result<(sim::WebApi, Keys, Issued), Usage> {

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sansession::blocking::{Handle, Pin, Transport, Trust, now, seed};
@@ -12,6 +13,7 @@ use sansession::{Adopts, BaseUrl, Options, Provider, Relogin, ResumeError, Sessi
 
 use crate::cli::answers::Answers;
 use crate::cli::args::{self, Args};
+use crate::cli::proxy::Opens;
 use crate::cli::served::Served;
 use crate::cli::{Usage, file, ibkr, kotak};
 
@@ -22,17 +24,37 @@ pub struct World {
     /// What both clients trust, this one and the proxy's.
     pub trust: Trust,
     pub answers: Answers,
+    /// What opens the provider's WebSocket, where it has one.
+    pub streams: Option<Arc<dyn Opens>>,
     /// The simulator, which lives as long as this.
     _server: Option<Box<dyn std::any::Any>>,
 }
 
 impl World {
-    pub fn new<S>(handle: Handle, trust: Trust, answers: Answers, server: Option<Server<S>>) -> Result<Self, Usage>
+    pub fn new<P, S>(
+        handle: Handle<Session<P>>,
+        trust: Trust,
+        answers: Answers,
+        server: Option<Server<S>>,
+    ) -> Result<Self, Usage>
     where
+        P: Provider + Send + 'static,
         S: 'static,
     {
         let transport = Transport::builder().trust(trust.clone()).build()?;
-        Ok(Self { handle, transport, trust, answers, _server: server.map(|server| Box::new(server) as _) })
+        Ok(Self {
+            handle: handle.erased(),
+            transport,
+            trust,
+            answers,
+            streams: None,
+            _server: server.map(|server| Box::new(server) as _),
+        })
+    }
+
+    /// Names what opens the provider's WebSocket.
+    pub fn with_streams(self, streams: Arc<dyn Opens>) -> Self {
+        Self { streams: Some(streams), ..self }
     }
 }
 
@@ -143,7 +165,8 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         None => begin(Session::new(provider, options(args), seed()?), args)?,
     };
     let answers = Answers::read(args.again, None)?;
-    World::new(handle, trust, answers, server)
+    let streams: Arc<dyn Opens> = Arc::new(handle.clone());
+    Ok(World::new(handle, trust, answers, server)?.with_streams(streams))
 }
 
 fn gateway_simulator() -> sim::ibkr::Gateway {
@@ -168,7 +191,7 @@ where
     server.certificate_der().map(Pin::of).ok_or_else(|| Usage("the simulator has no certificate".into()))
 }
 
-pub fn adopt<P>(provider: P, token: P::Tokens, args: &Args) -> Result<Handle, Usage>
+pub fn adopt<P>(provider: P, token: P::Tokens, args: &Args) -> Result<Handle<Session<P>>, Usage>
 where
     P: Adopts + Send + 'static,
 {
@@ -176,14 +199,14 @@ where
     begin(session.map_err(|rejection| Usage(format!("SANSESSION_TOKEN: {rejection}")))?, args)
 }
 
-pub fn resume<P>(provider: P, saved: &Snapshot, args: &Args) -> Result<Handle, Usage>
+pub fn resume<P>(provider: P, saved: &Snapshot, args: &Args) -> Result<Handle<Session<P>>, Usage>
 where
     P: Provider + Send + 'static,
 {
     resume_with(provider, saved, args, options(args))
 }
 
-pub fn resume_with<P>(provider: P, saved: &Snapshot, args: &Args, options: Options) -> Result<Handle, Usage>
+pub fn resume_with<P>(provider: P, saved: &Snapshot, args: &Args, options: Options) -> Result<Handle<Session<P>>, Usage>
 where
     P: Provider + Send + 'static,
 {
@@ -195,7 +218,7 @@ where
 
 /// Makes a session ready that knows what earlier ones of the same login have cost: the file of `--resume` may be of one
 /// that has ended, and that of `--save` is about to be replaced.
-pub fn begin<P>(mut session: Session<P>, args: &Args) -> Result<Handle, Usage>
+pub fn begin<P>(mut session: Session<P>, args: &Args) -> Result<Handle<Session<P>>, Usage>
 where
     P: Provider + Send + 'static,
 {
@@ -213,7 +236,7 @@ where
             _ => {}
         }
     }
-    Ok(Handle::new(session).erased())
+    Ok(Handle::new(session))
 }
 
 pub fn options(args: &Args) -> Options {

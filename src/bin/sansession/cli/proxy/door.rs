@@ -9,7 +9,7 @@ use http::{HeaderName, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::refusal::{Flow, dismissal, refusal};
-use super::{Shared, call, forward, gateway, status};
+use super::{Shared, call, forward, gateway, status, stream};
 
 /// The header with the proxy's secret.
 pub const SECRET: HeaderName = HeaderName::from_static("x-sansession-secret");
@@ -33,7 +33,11 @@ pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response
         return refusal(StatusCode::METHOD_NOT_ALLOWED, "method", "TRACE would show the session's tokens");
     }
     if forward::wants_upgrade(request.headers()) {
-        let text = "no WebSocket and no other upgrade goes through this proxy";
+        let is_stream = forward::below(plain, shared.base().as_ref(), shared.is_ibkr()) == "/ws";
+        if let Some(streams) = shared.streams.clone().filter(|_| is_stream && stream::is_handshake(&request)) {
+            return stream::open(&shared, streams, request).await;
+        }
+        let text = "no other upgrade goes through this proxy than IBKR's WebSocket, /ws";
         return refusal(StatusCode::NOT_IMPLEMENTED, "upgrade", text);
     }
     if !escapes_are_whole(&path) {

@@ -12,6 +12,9 @@ mod gateway;
 mod refusal;
 mod serve;
 mod status;
+mod stream;
+
+pub use stream::Opens;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -57,6 +60,8 @@ struct Shared {
     /// The base URL of the provider, once it is known.
     base: Mutex<Option<http::Uri>>,
     places: Arc<Semaphore>,
+    /// What opens the provider's WebSocket, where it has one.
+    streams: Option<Arc<dyn Opens>>,
 }
 
 impl Listening {
@@ -89,6 +94,7 @@ impl Listening {
             url: url.clone(),
             base: Mutex::default(),
             places: Arc::new(Semaphore::new(CALLS)),
+            streams: world.streams.clone(),
         };
         Ok(Self { url, secret, chosen, _server: socket.serve(shared)? })
     }

@@ -126,6 +126,8 @@ impl Denial {
                 NeedKind::Browser
                 | NeedKind::Takeover
                 | NeedKind::Verifier
+                | NeedKind::Redirect
+                | NeedKind::Custom(_)
                 | NeedKind::Signature
                 | NeedKind::Decryption => "denied.refused",
             },

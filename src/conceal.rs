@@ -38,7 +38,11 @@ impl Words {
         let word = match answer {
             Input::Credentials(given) => given.password(),
             Input::Totp(totp) => totp.code(),
-            Input::Code(secret) | Input::Pin(secret) | Input::Token(secret) => secret.expose(),
+            Input::Code(secret)
+            | Input::Pin(secret)
+            | Input::Token(secret)
+            | Input::Redirect(secret)
+            | Input::Text(secret) => secret.expose(),
             // Bytes leave in base64 only, which is a token by its look.
             Input::Signature(_) | Input::Decrypted(_) => "",
             Input::Done | Input::TakeOver | Input::GiveUp => "",

@@ -243,7 +243,7 @@ pub use machine::{
     Accepted, AuthorizeError, Errand, Machine, Misuse, Options, Output, Phase, Relogin, Seed, Status, Ticket, Upcoming,
     WaitingOn,
 };
-pub use need::{Answered, Because, By, Credentials, Input, Message, Need, NeedId, NeedKind, Rejection, Totp};
+pub use need::{Answered, Because, By, Credentials, Input, Message, Need, NeedId, NeedKind, Prompt, Rejection, Totp};
 pub use provider::{Adopts, Provider};
 pub use retry::Backoff;
 pub use secret::{Secret, SecretBytes};

@@ -39,8 +39,11 @@ pub struct Need {
     pub lost: u8,
     /// A one-time code must be made at this time or later, since an earlier one may have been used up.
     pub fresh_after: Option<Timestamp>,
-    /// Where a person has to go, for [`NeedKind::Browser`] and [`NeedKind::Verifier`].
+    /// Where a person has to go, for [`NeedKind::Browser`], [`NeedKind::Verifier`] and [`NeedKind::Redirect`].
     pub url: Option<Arc<str>>,
+    /// What to tell the person beside that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Arc<Prompt>>,
     /// What the key is to work on, for [`NeedKind::Signature`] and [`NeedKind::Decryption`]. It stays in
     /// this process: after a resume the question is put anew.
     #[serde(skip)]
@@ -49,6 +52,33 @@ pub struct Need {
     /// the question is put anew, with another id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+/// What to tell a person where the kind of a need does not say it all.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Prompt {
+    /// The provider's own name of what it needs, such as `captcha`, for [`NeedKind::Custom`]; stable, for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+    /// A sentence, such as the question that a server puts: show it as text, it may come from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Arc<str>>,
+    /// The code that the person types at [`Need::url`], as a device shows it (RFC 8628, section 3.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_code: Option<Arc<str>>,
+}
+
+impl Prompt {
+    /// Tells whether there is nothing to tell.
+    pub const fn is_empty(&self) -> bool {
+        self.name.is_none() && self.text.is_none() && self.user_code.is_none()
+    }
+
+    /// Most questions have nothing to tell, and waits hand them out again and again.
+    pub(crate) fn shared(self) -> Option<Arc<Self>> {
+        if self.is_empty() { None } else { Some(Arc::new(self)) }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -107,6 +137,11 @@ pub enum NeedKind {
     /// What a key that is kept in a vault or an HSM decrypts. [`Need::message`] is the ciphertext:
     /// decrypt it with RSAES-PKCS1-v1_5 and answer with [`Input::Decrypted`].
     Decryption,
+    /// The address that the browser was sent back to after a consent at [`Need::url`]: answer with [`Input::Redirect`].
+    Redirect,
+    /// What a protocol asks for that has no kind here, under a number of the provider's own: [`Prompt::name`] and
+    /// [`Prompt::text`] say what it is. Answer with [`Input::Text`].
+    Custom(u8),
 }
 
 impl NeedKind {
@@ -123,6 +158,8 @@ impl NeedKind {
             Self::Verifier => "verifier",
             Self::Signature => "signature",
             Self::Decryption => "decryption",
+            Self::Redirect => "redirect",
+            Self::Custom(_) => "custom",
         }
     }
 

@@ -23,11 +23,16 @@ pub enum Input {
     Signature(SecretBytes),
     /// The raw bytes that a ciphertext was made of, without their padding.
     Decrypted(SecretBytes),
+    /// The whole address that a browser was sent back to, with its query.
+    Redirect(Secret),
+    /// What a provider asked for in its own words.
+    Text(Secret),
     /// What had to be done elsewhere is done.
     Done,
     /// The other client may be thrown out, once.
     TakeOver,
-    /// Nobody will answer: the session closes.
+    /// Nobody will answer: the session closes. A usable session goes on where the question is about a later time, and does
+    /// not put that one again.
     GiveUp,
 }
 
@@ -43,6 +48,8 @@ impl Input {
                 | (Self::Token(_), NeedKind::GatewayToken)
                 | (Self::Signature(_), NeedKind::Signature)
                 | (Self::Decrypted(_), NeedKind::Decryption)
+                | (Self::Redirect(_), NeedKind::Redirect)
+                | (Self::Text(_), NeedKind::Custom(_))
                 | (Self::Done, NeedKind::Browser)
                 | (Self::TakeOver, NeedKind::Takeover)
         )
@@ -54,6 +61,17 @@ impl Input {
             Self::Code(code) => ("code", code),
             Self::Pin(pin) => ("pin", pin),
             Self::Token(token) => ("token", token),
+            Self::Redirect(address) => ("redirect", address),
+            // What a person writes has spaces and letters of all kinds; where it goes decides the provider.
+            Self::Text(text) => {
+                return match text.expose() {
+                    "" => Err(Rejection::Empty("text")),
+                    long if long.len() > LONGEST || long.chars().any(char::is_control) => {
+                        Err(Rejection::Malformed("text"))
+                    }
+                    _ => Ok(()),
+                };
+            }
             Self::Signature(bytes) => return check_bytes("signature", bytes),
             Self::Decrypted(bytes) => return check_bytes("decrypted", bytes),
             _ => return Ok(()),

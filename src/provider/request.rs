@@ -117,13 +117,15 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Gives the text of a kind that is one: a PIN, a code, a token.
+    /// Gives the text of a kind that is one: a PIN, a code, a token, an address, a text of the provider's own.
     ///
     /// # Errors
     /// As [`Answers::get`].
     pub fn text(&self, kind: NeedKind) -> Result<&'a Secret, Unbuildable> {
         match self.get(kind)? {
-            Input::Pin(text) | Input::Code(text) | Input::Token(text) => Ok(text),
+            Input::Pin(text) | Input::Code(text) | Input::Token(text) | Input::Redirect(text) | Input::Text(text) => {
+                Ok(text)
+            }
             _ => Err(Unbuildable::Missing(kind)),
         }
     }

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use super::Plan;
-use crate::{Because, CloseReason, Message, NeedKind};
+use crate::{Because, CloseReason, Message, NeedKind, Prompt};
 
 /// What a provider makes of a response.
 #[derive(Debug)]
@@ -76,11 +76,13 @@ pub struct Ask<S> {
     pub kind: NeedKind,
     /// Why.
     pub because: Because,
-    /// Where a person has to go, for [`NeedKind::Browser`].
+    /// Where a person has to go, for [`NeedKind::Browser`], [`NeedKind::Verifier`] and [`NeedKind::Redirect`].
     pub url: Option<Arc<str>>,
+    /// What to tell the person beside that.
+    pub prompt: Prompt,
     /// A step that looks, every so often, whether the question has answered itself.
     pub poll: Option<(S, Duration)>,
-    /// Whether the session goes on meanwhile, so that a proof of life does not close the question.
+    /// Whether the session goes on meanwhile, see [`Ask::lasting`].
     pub lasting: bool,
     /// What a key that is kept elsewhere is to work on.
     pub message: Option<Message>,
@@ -93,7 +95,8 @@ pub struct Ask<S> {
 impl<S> Ask<S> {
     /// Makes a question.
     pub const fn new(kind: NeedKind, because: Because) -> Self {
-        Self { kind, because, url: None, poll: None, lasting: false, message: None, valid: None, then: None }
+        let prompt = Prompt { name: None, text: None, user_code: None };
+        Self { kind, because, url: None, prompt, poll: None, lasting: false, message: None, valid: None, then: None }
     }
 
     /// Looks every so often whether the question has answered itself.
@@ -102,7 +105,11 @@ impl<S> Ask<S> {
         Self { poll: Some((step, every)), ..self }
     }
 
-    /// Lets the session go on meanwhile: only an answer closes the question.
+    /// Lets the session go on meanwhile, as the question is about a later time: a consent that ends tomorrow.
+    ///
+    /// A proof of life does not close it, calls of the user's own are authorized on, and it waits while another question is
+    /// open. Who [gives up](crate::Input::GiveUp) on it declines it and nothing else: the session goes on, and the same
+    /// question (of this kind, for this reason) is not put again before the next login.
     #[must_use]
     pub fn lasting(self) -> Self {
         Self { lasting: true, ..self }
@@ -119,6 +126,27 @@ impl<S> Ask<S> {
     #[must_use]
     pub fn about(self, message: Message, valid: Option<Duration>) -> Self {
         Self { message: Some(message), valid, ..self }
+    }
+
+    /// Names what a provider needs in its own words, for [`NeedKind::Custom`]: stable, for programs.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.prompt.name = Some(name.into());
+        self
+    }
+
+    /// Tells the person something. What a server said is cut and escaped first, see [`ServerText`](crate::ServerText).
+    #[must_use]
+    pub fn text(mut self, text: impl Into<Arc<str>>) -> Self {
+        self.prompt.text = Some(text.into());
+        self
+    }
+
+    /// Gives the code that the person types at the [place](Ask::url) to go to.
+    #[must_use]
+    pub fn user_code(mut self, code: impl Into<Arc<str>>) -> Self {
+        self.prompt.user_code = Some(code.into());
+        self
     }
 
     /// Names the place where a person has to go.

@@ -21,8 +21,8 @@ impl<P: Provider> Engine<P> {
         core.alive = Some(now);
         core.counts.tally.opened();
         core.trouble = None;
-        if core.need.as_ref().is_some_and(|open| !open.lasting) {
-            core.take_question();
+        if core.questions.open().is_some_and(|open| !open.lasting) {
+            core.take_question(now);
         }
         core.limits.ease(|step| self.provider.rule(step).escalates);
         // An answer in hand keeps its step, what failed and is to be done anyway its wait, and a plan that stays all but a

@@ -1,10 +1,12 @@
 //! Needs and their answers.
 
+use core::time::Duration;
+
 use super::agenda::Slot;
-use super::core::Open;
 use super::engine::Engine;
 use super::hand::Held;
 use super::life::{Life, Trouble};
+use super::questions::Open;
 use super::tally::Spoilt;
 use crate::provider::{Ask, Build, Given, Provider, Verdict};
 use crate::{
@@ -27,7 +29,7 @@ impl<P: Provider> Engine<P> {
 
     /// Puts a question anew whose bytes have grown old.
     pub(super) fn ask_anew(&mut self, now: Timestamp) {
-        if let Some(step) = self.core.take_question().and_then(|open| open.asker) {
+        if let Some(step) = self.core.take_question(now).and_then(|open| open.asker) {
             self.depart(now, step);
             match self.build(now, step) {
                 Ok(Build::Request(_)) => self.core.agenda.next(step, now),
@@ -38,11 +40,22 @@ impl<P: Provider> Engine<P> {
     }
 
     fn put(&mut self, now: Timestamp, ask: Ask<P::Step>, asker: Option<P::Step>) {
-        let Ask { kind, because, url, poll, lasting, message, valid, then } = ask;
+        let Ask { kind, because, url, prompt, poll, lasting, message, valid, then } = ask;
         // What a look or a keepalive asks for again may be on its way already.
         let next = self.core.agenda.step(Slot::Next);
-        let on_its_way = next.is_some() && self.hand.has(kind);
-        if on_its_way && !matches!(because, Because::Refused | Because::Lost | Because::Stale) {
+        let anew = matches!(because, Because::Refused | Because::Lost | Because::Stale);
+        // What waits already, or was declined, is not put once more.
+        let lasts = lasting && !anew;
+        if next.is_some() && self.hand.has(kind) && !anew || lasts && self.core.questions.is_aside(kind, because) {
+            return;
+        }
+        let waits = lasts && self.core.questions.open().is_some_and(|open| open.need.kind != kind);
+        if waits {
+            let need = self.need(now, kind, because, valid);
+            let (poll, asker) = (poll.map(|(step, every)| (step, every.into())), asker.filter(|_| message.is_some()));
+            let need = Need { url, prompt: prompt.shared(), message, ..need };
+            let then = then.or(asker);
+            self.core.questions.park(Open { need, lasting, declined: false, poll, asker, then, behind: None });
             return;
         }
         // A session that goes on has plans that are not the question's.
@@ -65,7 +78,9 @@ impl<P: Provider> Engine<P> {
                 .map(|old| Trouble { cause: old.cause, ..Trouble::new(now) });
         }
         match kind {
-            NeedKind::Credentials | NeedKind::Browser => {
+            // What is asked for a later time changes nothing now.
+            _ if lasting && self.core.life.is_open() => {}
+            NeedKind::Credentials | NeedKind::Browser | NeedKind::Redirect => {
                 self.let_calls(false);
                 self.stick(now, false);
                 self.set_phase(now, Phase::LoggingIn);
@@ -75,26 +90,31 @@ impl<P: Provider> Engine<P> {
             }
             _ => {}
         }
-        self.core.agenda.look(now, poll);
-        if let Some(open) = &mut self.core.need
+        let poll = poll.map(|(step, every)| (step, every.into()));
+        if let Some(open) = self.core.questions.open_mut()
             && open.need.kind == kind
             && open.need.because == because
             && because != Because::Refused
             && message.is_none()
         {
-            open.need.url = url;
-            open.then = then;
-            return;
+            (open.need.url, open.need.prompt, open.then, open.poll) = (url, prompt.shared(), then, poll);
+        } else {
+            let need = Need { url, prompt: prompt.shared(), message, ..self.need(now, kind, because, valid) };
+            // Only bytes grow old.
+            let (then, asker) = (then.or(asker), asker.filter(|_| need.message.is_some()));
+            self.core.questions.put(Open { need, lasting, declined: false, poll, asker, then, behind: None });
         }
-        self.core.counts.needs = self.core.counts.needs.wrapping_add(1).max(1);
-        let fresh_after = if kind == NeedKind::Totp { self.core.counts.code_spent } else { None };
-        let (id, until) = (NeedId(self.core.counts.needs), valid.map(|valid| now + valid));
-        let (refused, lost) = self.core.counts.tally.sums();
-        let need = Need { id, kind, because, refused, lost, fresh_after, url, message, until };
-        // Only bytes grow old.
-        let (then, asker) = (then.or(asker), asker.filter(|_| need.message.is_some()));
-        self.core.agenda.put_anew(asker.and(need.until));
-        self.core.need = Some(Box::new(Open { need, lasting, asker, then }));
+        self.core.plan_question(now);
+    }
+
+    /// Numbers a question.
+    fn need(&mut self, now: Timestamp, kind: NeedKind, because: Because, valid: Option<Duration>) -> Need {
+        let counts = &mut self.core.counts;
+        counts.needs = counts.needs.wrapping_add(1).max(1);
+        let fresh_after = if kind == NeedKind::Totp { counts.code_spent } else { None };
+        let (id, until) = (NeedId(counts.needs), valid.map(|valid| now + valid));
+        let (refused, lost) = counts.tally.sums();
+        Need { id, kind, because, refused, lost, fresh_after, url: None, prompt: None, message: None, until }
     }
 
     /// Counts an answer that was refused, and tells.
@@ -120,19 +140,25 @@ impl<P: Provider> Engine<P> {
         if self.is_parting() || matches!(self.core.life, Life::Ending(_) | Life::Closed(_)) {
             return Answered::Stale;
         }
-        let kind = match &self.core.need {
-            Some(open) if open.need.id == id => open.need.kind,
-            _ if id == NeedId::UNASKED && matches!(input, Input::TakeOver) => return self.take_over(now, &input),
-            _ => return Answered::Stale,
-        };
+        if id == NeedId::UNASKED && matches!(input, Input::TakeOver) {
+            return self.take_over(now, &input);
+        }
+        // One that waits has been seen by whoever answers it.
+        if self.core.questions.open().is_none_or(|open| open.need.id != id) {
+            if !self.core.questions.bring(id) {
+                return Answered::Stale;
+            }
+            self.core.plan_question(now);
+        }
+        let Some(kind) = self.core.questions.open().map(|open| open.need.kind) else { return Answered::Stale };
         if matches!(input, Input::GiveUp) {
-            self.close(now, self.given_up(kind));
+            self.give_up_on(now, kind);
             return Answered::Used;
         }
         if let Err(rejection) = self.admit(now, kind, &input, by) {
             return Answered::Rejected(rejection);
         }
-        let open = self.core.need.as_deref();
+        let open = self.core.questions.open();
         let (until, asker) = open.map_or((None, None), |open| (open.need.until, open.asker));
         let (step, message) = open.map_or((None, None), |open| (open.then, open.need.message.clone()));
         let given = Given { kind, input: &input, step, message: message.as_ref() };
@@ -150,7 +176,7 @@ impl<P: Provider> Engine<P> {
         // A person who says that the login in the browser is done may be wrong: the question stays
         // open until the server agrees.
         if kind != NeedKind::Browser {
-            self.core.take_question();
+            self.core.take_question(now);
         }
         if kind.is_judged() {
             self.core.counts.tally.given(kind, &input, by);
@@ -204,7 +230,7 @@ impl<P: Provider> Engine<P> {
         match granted {
             Ok(verdict) => {
                 if self.core.is_asked(NeedKind::Takeover) {
-                    self.core.take_question();
+                    self.core.take_question(now);
                 }
                 // The start, what is in flight, or is to be looked at after a failure, comes first; the grant is in
                 // the provider's state by now.
@@ -219,13 +245,25 @@ impl<P: Provider> Engine<P> {
         }
     }
 
+    /// Nobody will answer. That ends a session that cannot go on without, and not one whose question is about a later time.
+    fn give_up_on(&mut self, now: Timestamp, kind: NeedKind) {
+        match self.core.questions.open_mut() {
+            Some(open) if open.lasting && self.core.life.is_open() => {
+                open.declined = true;
+                self.core.plan_question(now);
+                self.out.unsaved = true;
+            }
+            _ => self.close(now, self.given_up(kind)),
+        }
+    }
+
     fn given_up(&self, kind: NeedKind) -> CloseReason {
         match kind {
             NeedKind::Takeover => CloseReason::Rival,
             kind => {
                 let blamed = if kind.is_judged() { self.core.counts.tally.blamed(kind) } else { None };
                 // A server that failed has refused nothing, and whoever answers is not to blame.
-                let lost = self.core.need.as_ref().is_some_and(|open| open.need.because == Because::Lost);
+                let lost = self.core.questions.open().is_some_and(|open| open.need.because == Because::Lost);
                 blamed.unwrap_or(match self.core.trouble.and_then(|trouble| trouble.cause) {
                     Some(cause) if lost => CloseReason::RetriesExhausted(cause),
                     _ => CloseReason::Denied(Denial::Unanswered { kind }),

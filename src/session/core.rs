@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 
-use super::agenda::{Agenda, Slot};
+use super::agenda::Agenda;
 use super::life::{Life, Trouble};
 use super::limits::Limits;
+use super::questions::{Open, Questions};
 use super::tally::Tally;
-use crate::{Need, NeedKind, Timestamp};
+use crate::{NeedKind, Timestamp};
 
 /// What is known of a session.
 ///
@@ -23,7 +24,7 @@ pub(super) struct Core<S, T> {
     pub(super) trouble: Option<Trouble>,
     pub(super) agenda: Agenda<S>,
     pub(super) limits: Limits<S>,
-    pub(super) need: Option<Box<Open<S>>>,
+    pub(super) questions: Questions<S>,
     pub(super) counts: Counts,
     /// Counts the tokens, so that news about old ones is told from news about the present ones.
     pub(super) generation: u32,
@@ -45,22 +46,10 @@ pub(super) struct Counts {
     pub(super) relogins: Option<(Timestamp, u8)>,
 }
 
-/// An open question; its looks and its end are on the agenda.
-#[derive(Clone)]
-pub(super) struct Open<S> {
-    pub(super) need: Need,
-    /// Whether the session goes on meanwhile.
-    pub(super) lasting: bool,
-    /// The step that waits for the answer to a question about bytes, which is put anew when it grows old.
-    pub(super) asker: Option<S>,
-    /// The step that the answer is for, where the question names one.
-    pub(super) then: Option<S>,
-}
-
 impl<S: Copy + PartialEq, T> Core<S, T> {
     /// Moves everything relative back with the clock.
     pub(super) fn set_back(&mut self, by: Duration) {
-        let Self { state: _, life, since, alive, trouble, agenda, limits, need, counts, generation: _ } = self;
+        let Self { state: _, life, since, alive, trouble, agenda, limits, questions, counts, generation: _ } = self;
         let back = |at: &mut Timestamp| *at = *at - by;
         back(since);
         life.set_back(by);
@@ -71,17 +60,13 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
         agenda.set_back(by);
         limits.set_back(by);
         counts.set_back(by);
-        if let Some(open) = need {
-            open.need.fresh_after.iter_mut().for_each(back);
-            // The time of the clock that was wrong is in the bytes.
-            open.need.until = open.need.until.map(|_| Timestamp::from_millis(0));
-        }
+        questions.set_back(by);
     }
 
     /// Drops all that belongs to an open session, the provider's state aside.
     pub(super) fn clear_plans(&mut self) {
         self.agenda.clear();
-        self.need = None;
+        self.questions = Questions::default();
     }
 
     /// Tells whether the session is open and something speaks against it.
@@ -94,16 +79,23 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
         self.trouble.map_or(0, |trouble| trouble.attempt)
     }
 
-    /// Takes the open question away, with what is planned for it.
-    pub(super) fn take_question(&mut self) -> Option<Box<Open<S>>> {
-        self.agenda.drop(Slot::Look);
-        self.agenda.drop(Slot::Question);
-        self.need.take()
+    /// Takes the open question away, and opens the one that waited for it.
+    pub(super) fn take_question(&mut self, now: Timestamp) -> Option<Box<Open<S>>> {
+        let taken = self.questions.take();
+        self.plan_question(now);
+        taken
+    }
+
+    /// Plans the looks and the end of the open question.
+    pub(super) fn plan_question(&mut self, now: Timestamp) {
+        let open = self.questions.open();
+        self.agenda.look(now, open.and_then(|open| open.poll.map(|(step, every)| (step, every.into()))));
+        self.agenda.put_anew(open.and_then(Open::ends));
     }
 
     /// Tells whether a question of this kind is open.
     pub(super) fn is_asked(&self, kind: NeedKind) -> bool {
-        self.need.as_ref().is_some_and(|open| open.need.kind == kind)
+        self.questions.open().is_some_and(|open| open.need.kind == kind)
     }
 }
 
@@ -134,7 +126,7 @@ impl<S, T> Core<S, T> {
             trouble: None,
             agenda: Agenda::default(),
             limits: Limits::default(),
-            need: None,
+            questions: Questions::default(),
             counts: Counts::default(),
             generation: 0,
         }

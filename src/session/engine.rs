@@ -174,8 +174,8 @@ impl<P: Provider> Engine<P> {
                 }
                 Fact::Usable(usable) => self.let_calls(usable),
                 Fact::Settled(kind) => {
-                    if self.core.is_asked(kind) {
-                        self.core.take_question();
+                    if self.core.questions.settle(kind).is_some() {
+                        self.core.plan_question(now);
                         // As after an answer.
                         self.be_patient_anew(now);
                     }

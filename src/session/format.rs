@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::agenda::{Agenda, Entry, Slot};
 use super::boxes::ApiBox;
-use super::core::{Core, Counts, Open};
+use super::core::{Core, Counts};
 use super::engine::Engine;
 use super::life::{Ending, Life, Stage, Trouble};
 use super::limits::{Limits, Over, Pace};
+use super::questions::{Open, Questions};
 use super::tally::Tally;
 use crate::event::Cause;
 use crate::provider::{Identity, Provider};
@@ -186,6 +187,13 @@ struct Question<'a, S> {
     asker: Option<S>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     then: Option<S>,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    poll: Option<(S, u32)>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    declined: bool,
+    /// The question that waits until this one is over.
+    #[serde(default = "no_question", skip_serializing_if = "Option::is_none")]
+    behind: Option<Box<Self>>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -200,6 +208,10 @@ struct CountsText<'a> {
     code_spent: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     relogins: Option<(Timestamp, u8)>,
+}
+
+fn no_question<'a, S>() -> Option<Box<Question<'a, S>>> {
+    None
 }
 
 fn none<S>() -> Option<S> {
@@ -285,6 +297,28 @@ impl<'a> LifeText<'a> {
     }
 }
 
+impl<'a, S: Copy> Question<'a, S> {
+    fn of(open: &'a Open<S>) -> Self {
+        let Open { need, lasting, declined, poll, asker, then, behind } = open;
+        Self {
+            need: Cow::Borrowed(need),
+            lasting: *lasting,
+            asker: *asker,
+            then: *then,
+            poll: poll.map(|(step, every)| (step, every.as_millis())),
+            declined: *declined,
+            behind: behind.as_deref().map(|open| Box::new(Self::of(open))),
+        }
+    }
+
+    fn open(self) -> Box<Open<S>> {
+        let Self { need, lasting, asker, then, poll, declined, behind } = self;
+        let poll = poll.map(|(step, every)| (step, Interval::from_millis(every)));
+        let behind = behind.map(|behind| behind.open());
+        Box::new(Open { need: need.into_owned(), lasting, declined, poll, asker, then, behind })
+    }
+}
+
 /// Writes the agenda of a session.
 struct Planned<'a, S>(&'a Agenda<S>);
 
@@ -318,12 +352,11 @@ impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
             away,
         });
         let mut agenda = Agenda::of(entries, self.renewals.into_owned());
-        let need = self.question.map(|Question { need, lasting, asker, then }| {
-            if asker.is_some() {
-                agenda.put_anew(Some(Timestamp::from_millis(0)));
-            }
-            Box::new(Open { need: need.into_owned(), lasting, asker, then })
-        });
+        let questions = Questions::of(self.question.map(Question::open));
+        // The bytes of a question stay in the process that made them.
+        if questions.open().is_some_and(|open| open.asker.is_some()) {
+            agenda.put_anew(Some(Timestamp::from_millis(0)));
+        }
         let LimitsText { hold, penalty, over, boxes, flow, paces } = self.limits;
         let CountsText { needs, tally, refused_at, code_spent, relogins } = self.counts;
         let core = Core {
@@ -334,7 +367,7 @@ impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
             trouble: self.trouble.map(|TroubleText { since, attempt, cause }| Trouble { since, attempt, cause }),
             agenda,
             limits: Limits { hold, penalty, over, boxes: boxes.into_owned(), flow, paces: paces.into_owned() },
-            need,
+            questions,
             counts: Counts { needs, tally: tally.into_owned(), refused_at, code_spent, relogins },
             generation: self.generation,
         };
@@ -345,7 +378,7 @@ impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
 /// Writes a session down.
 pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapshot {
     let Identity { provider, server, account, key, .. } = engine.provider.identity();
-    let Core { state, life, since, alive, trouble, agenda, limits, need, counts, generation } = &engine.core;
+    let Core { state, life, since, alive, trouble, agenda, limits, questions, counts, generation } = &engine.core;
     let Limits { hold, penalty, over, boxes, flow, paces } = limits;
     let Counts { needs, tally, refused_at, code_spent, relogins } = counts;
     let text = Text {
@@ -375,10 +408,7 @@ pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapsh
                 flow: *flow,
                 paces: Cow::Borrowed(paces),
             },
-            question: need.as_ref().map(|open| {
-                let Open { need, lasting, asker, then } = &**open;
-                Question { need: Cow::Borrowed(need), lasting: *lasting, asker: *asker, then: *then }
-            }),
+            question: questions.first().map(Question::of),
             counts: CountsText {
                 needs: *needs,
                 tally: Cow::Borrowed(tally),

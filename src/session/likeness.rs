@@ -6,10 +6,11 @@ use serde_json::Value;
 use super::Session;
 use super::agenda::Slot;
 use super::boxes::ApiBox;
-use super::core::{Core, Counts, Open};
+use super::core::{Core, Counts};
 use super::engine::Engine;
 use super::format::{Read, is_default, read};
 use super::limits::{Limits, Over};
+use super::questions::Open;
 use crate::provider::Provider;
 use crate::{Because, NeedKind, Phase, Snapshot, Timestamp};
 
@@ -75,6 +76,9 @@ pub(crate) struct Known<'a, S, T> {
     tried: Vec<S>,
     expires: Option<(Timestamp, bool)>,
     need: Option<Asked<'a, S>>,
+    /// What waits for that, or was declined.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aside: Vec<(NeedKind, Because, bool)>,
     code_spent: Option<Timestamp>,
     hold: Option<Timestamp>,
     penalty: Option<Timestamp>,
@@ -119,7 +123,7 @@ impl<P: Provider> Session<P> {
 
     /// Gives the kind of the question that is open.
     pub(crate) fn asks(&self) -> Option<NeedKind> {
-        self.0.inside().core.need.as_ref().map(|open| open.need.kind)
+        self.0.inside().core.questions.open().map(|open| open.need.kind)
     }
 
     /// Tells whether it was usable and is not being ended.
@@ -159,7 +163,8 @@ impl<P: Provider> Engine<P> {
 
 impl<S: Copy + PartialEq, T> Core<S, T> {
     fn known(&self, clock: Timestamp) -> Known<'_, S, T> {
-        let Self { state, life, since: _, alive: _, trouble: _, agenda, limits, need, counts, generation: _ } = self;
+        let Self { state, life, since: _, alive: _, trouble: _, agenda, limits, questions, counts, generation: _ } =
+            self;
         let Limits { hold, penalty, over, boxes, flow: _, paces } = limits;
         let Counts { needs: _, tally, refused_at: _, code_spent, relogins } = counts;
         let ahead = |at: Option<Timestamp>| at.filter(|at| *at > clock);
@@ -184,8 +189,9 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
             renewal: renewals.filter_map(|plan| Some((plan.step?, plan.at, !plan.named))).collect(),
             tried,
             expires: moment(Slot::Expiry),
-            need: need.as_deref().map(|open| {
-                let Open { need, lasting, asker, then } = open;
+            aside: questions.aside(),
+            need: questions.open().map(|open| {
+                let Open { need, lasting, declined: _, poll: _, asker, then, behind: _ } = open;
                 Asked {
                     kind: need.kind,
                     because: need.because,

@@ -31,6 +31,7 @@
 //! - `fall`: how that is done
 //! - `said`: what servers say about time
 //! - `active`: usable, and found dead
+//! - `questions`: those that are put: open, waiting or declined
 //! - `answer`: needs and their answers
 //! - `hand`: the answers in memory
 //! - `tally`: what a login has cost: answers that were refused, or may have been
@@ -66,6 +67,7 @@ mod likeness;
 mod limits;
 mod plan;
 mod poll;
+mod questions;
 mod queue;
 mod remember;
 mod resume;

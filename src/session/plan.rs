@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::agenda::Slot;
-use super::core::Open;
 use super::engine::Engine;
+use super::questions::Open;
 use crate::provider::Provider;
 use crate::{Timestamp, WaitingOn};
 
@@ -88,7 +88,7 @@ impl<P: Provider> Engine<P> {
     /// Tells whether a renewal is the next step anyway, or waits for an answer.
     fn renews_already(&self, step: P::Step) -> bool {
         let asks = |open: &Open<P::Step>| open.asker == Some(step) || open.then == Some(step);
-        self.core.agenda.step(Slot::Next) == Some(step) || self.core.need.as_deref().is_some_and(asks)
+        self.core.agenda.step(Slot::Next) == Some(step) || self.core.questions.open().is_some_and(asks)
     }
 
     /// Works out when something is to be done next.
@@ -111,7 +111,7 @@ impl<P: Provider> Engine<P> {
         if let Some(flight) = &self.flight {
             return WaitingOn::Response(self.ids.request(flight.seq));
         }
-        if let Some(open) = self.core.need.as_ref().filter(|_| self.aside().is_none()) {
+        if let Some(open) = self.core.questions.open().filter(|_| self.aside().is_none()) {
             return WaitingOn::Need(open.need.clone());
         }
         if self.core.life.is_idle() {
@@ -165,7 +165,7 @@ impl<P: Provider> Engine<P> {
             return Some((ending.since, self.options.logout_patience));
         }
         // A person may take any time, so patience is not counted while one is asked.
-        if self.core.need.is_some() {
+        if self.core.questions.open().is_some() {
             return None;
         }
         let patience = if self.core.life.is_open() { self.options.open_patience } else { self.options.patience };

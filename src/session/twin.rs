@@ -47,6 +47,8 @@ fn copy<S: Copy>(answer: &Held<S>) -> Option<Held<S>> {
         Input::Token(given) => Input::Token(given.clone()),
         Input::Signature(given) => Input::Signature(given.clone()),
         Input::Decrypted(given) => Input::Decrypted(given.clone()),
+        Input::Redirect(given) => Input::Redirect(given.clone()),
+        Input::Text(given) => Input::Text(given.clone()),
         Input::Done => Input::Done,
         Input::TakeOver => Input::TakeOver,
         Input::GiveUp => Input::GiveUp,

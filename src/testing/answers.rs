@@ -34,6 +34,8 @@ impl<P: Provider + Send> World<'_, P> {
             NeedKind::AccessCode | NeedKind::Verifier => Some(Input::Code(text())),
             NeedKind::Totp => Totp::new(format!("{:08}", 94_710_000 + number), self.clock).ok().map(Input::Totp),
             NeedKind::Pin => Some(Input::Pin(text())),
+            NeedKind::Redirect => Some(Input::Redirect(Secret::new(format!("https://localhost/?code={number:08}")))),
+            NeedKind::Custom(_) => Some(Input::Text(text())),
             NeedKind::Browser => Some(Input::Done),
             NeedKind::Takeover => Some(Input::TakeOver),
             NeedKind::GatewayToken => Some(Input::Token(text())),

@@ -129,7 +129,9 @@ pub(super) struct Watched<P: Provider> {
 pub(super) fn secret(input: &Input) -> Option<&str> {
     match input {
         Input::Credentials(given) => Some(given.password()),
-        Input::Code(text) | Input::Pin(text) | Input::Token(text) => Some(text.expose()),
+        Input::Code(text) | Input::Pin(text) | Input::Token(text) | Input::Redirect(text) | Input::Text(text) => {
+            Some(text.expose())
+        }
         Input::Totp(totp) => Some(totp.code()),
         _ => None,
     }

@@ -80,6 +80,7 @@ impl Machine for Fake {
                     lost: 0,
                     fresh_after: None,
                     url: None,
+                    prompt: None,
                     message: None,
                     until: None,
                 };

@@ -261,7 +261,8 @@ pub enum Fact {
     /// of that kind do not count any more. Where nobody tells, only a usable session shows that it was right.
     Accepted(NeedKind),
     /// The server has not looked at the answer of this kind, which left beside one that it refused, or on a detour: it stays in
-    /// hand, whatever the verdict on the step says. One that may have been looked at must not be told here: accounts lock.
+    /// hand, whatever the verdict on the step says. One that may have been looked at must not be told here: accounts lock. Only [`Provider::interpret`] can tell it, of what the
+    /// step took along.
     Unspent(NeedKind),
     /// The server made way: steps that [escalate](Rule::escalates) start at their first wait again.
     Progress,

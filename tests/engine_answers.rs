@@ -154,6 +154,12 @@ impl Provider for Bank {
         Ok(())
     }
 
+    /// It knows nothing of what has left meanwhile.
+    fn left(&self, cx: &mut Cx<'_, State>, _: Go) {
+        cx.tell(Fact::Unspent(NeedKind::Pin));
+        cx.tell(Fact::Unspent(NeedKind::Totp));
+    }
+
     fn live<'a>(&self, state: &'a State) -> Option<&'a u32> {
         state.token.as_ref()
     }

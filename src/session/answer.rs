@@ -132,7 +132,7 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    fn takes(&self, step: P::Step, kind: NeedKind) -> bool {
+    pub(super) fn takes(&self, step: P::Step, kind: NeedKind) -> bool {
         self.provider.rule(step).takes().any(|taken| taken == kind)
     }
 

@@ -23,7 +23,7 @@ pub(super) struct ApiBox {
     pub(super) until: Timestamp,
     /// How many limits without a length came one after another.
     tries: u8,
-    #[serde(default, skip_serializing_if = "super::format::is_default")]
+    #[serde(default, skip_serializing_if = "super::text::is_default")]
     over: Over,
 }
 

@@ -185,11 +185,8 @@ impl<P: Provider> Engine<P> {
                 Fact::Accepted(kind) => {
                     self.core.counts.tally.accepted(kind);
                 }
-                Fact::Unspent(kind) => {
-                    if let Some(before) = self.hand.stays(kind) {
-                        self.core.counts.code_spent = before;
-                    }
-                }
+                // Only what came of a step tells that, see `note_unspent`.
+                Fact::Unspent(_) => {}
                 Fact::Progress => {
                     self.core.trouble = self.core.trouble.map(|trouble| Trouble { attempt: 0, ..trouble });
                     self.core.limits.ease(|step| self.provider.rule(step).escalates);

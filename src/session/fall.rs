@@ -162,7 +162,9 @@ impl<P: Provider> Engine<P> {
         if !self.count_failure(now, cause, attempts) {
             return;
         }
-        let verdict = self.consult(now, |provider, cx| provider.interpret(cx, step, Outcome::Lost));
+        let (verdict, facts) = self.ask_provider(now, |provider, cx| provider.interpret(cx, step, Outcome::Lost));
+        self.note_unspent(step, &facts);
+        self.absorb(now, facts);
         self.wipe_answer(step);
         self.core.agenda.settle(step);
         match verdict {

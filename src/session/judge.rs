@@ -37,6 +37,7 @@ impl<P: Provider> Engine<P> {
         self.ease_limit(now, own_limit, response);
         let outcome = Outcome::Response(response);
         let (mut verdict, facts) = self.ask_provider(now, |provider, cx| provider.interpret(cx, step, outcome));
+        self.note_unspent(step, &facts);
         let known = |kind| facts.contains(&Fact::Accepted(kind)) || facts.contains(&Fact::Unspent(kind));
         let unclear: Vec<_> = takes.filter(|kind| !known(*kind)).collect();
         self.absorb_with(now, facts, response);
@@ -163,6 +164,18 @@ impl<P: Provider> Engine<P> {
         match verdict {
             Verdict::Ask(ask) if matches!(ask.because, Because::Refused | Because::Lost) => self.hand.wipe(rule),
             _ => self.hand.spend(rule),
+        }
+    }
+
+    /// Notes which of the answers that left with a step the server has not looked at.
+    pub(super) fn note_unspent(&mut self, step: P::Step, facts: &[Fact]) {
+        for fact in facts {
+            if let Fact::Unspent(kind) = fact
+                && self.takes(step, *kind)
+                && let Some(before) = self.hand.stays(*kind)
+            {
+                self.core.counts.code_spent = before;
+            }
         }
     }
 

@@ -8,9 +8,10 @@ use super::agenda::Slot;
 use super::boxes::ApiBox;
 use super::core::{Core, Counts};
 use super::engine::Engine;
-use super::format::{Read, is_default, read};
+use super::format::{Read, read};
 use super::limits::{Limits, Over};
 use super::questions::Open;
+use super::text::is_default;
 use crate::provider::Provider;
 use crate::{Because, NeedKind, Phase, Snapshot, Timestamp};
 

@@ -21,7 +21,7 @@
 //! - `door`: the only way to change it: time, and the poll that comes too early
 //! - `engine`: what it is made of, and how the provider is asked
 //! - `core`: what is known of a session, of its `life`, of the `agenda` and of `limits`
-//! - `format`: that as text, in types of its own
+//! - `text`: that in types of its own, and `format`: written down and read
 //! - `agenda`: what is planned, as one table
 //! - `plan`: what is due next: the least instant of the table, behind the limits
 //! - `poll`: what the driver is told to do
@@ -74,6 +74,7 @@ mod resume;
 mod said;
 mod stream;
 mod tally;
+mod text;
 #[cfg(feature = "testing")]
 mod twin;
 

@@ -33,6 +33,7 @@ pub enum Wrong {
     RefusalAskedForAsStale,
     PageIsALogout,
     RenewalForgotten,
+    SecondRenewalForgotten,
     BareHeader,
     UserNotStored,
 }
@@ -114,6 +115,7 @@ impl Ledger {
     fn active(&self, state: &State) -> Verdict<Go> {
         let early = Timestamp::from_millis(state.ends.as_millis() - 300_000);
         let plan = Plan::new().keepalive(Go::Look, Duration::from_secs(1_800)).expires(When::At(state.ends));
+        let plan = plan.renew(Go::Profile, When::In(Duration::from_secs(20 * 3_600)));
         let renews = state.refresh.is_some() && !state.has_left(Go::Refresh);
         if renews { plan.renew(Go::Refresh, When::At(early)) } else { plan }.into()
     }
@@ -150,6 +152,9 @@ impl Ledger {
         }
         match self.active(cx.state) {
             Verdict::Active(plan) if self.is(Wrong::RenewalForgotten) => plan.without(|_| true).into(),
+            Verdict::Active(plan) if self.is(Wrong::SecondRenewalForgotten) => {
+                plan.without(|step| *step == Go::Profile).into()
+            }
             verdict => verdict,
         }
     }

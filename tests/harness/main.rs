@@ -1,4 +1,4 @@
-//! What the harness of `sansession::testing` catches: one provider that is right, and fourteen that each do one thing wrong.
+//! What the harness of `sansession::testing` catches: one provider that is right, and eighteen that each do one thing wrong.
 
 mod ledger;
 mod providers;
@@ -152,6 +152,11 @@ fn a_page_taken_for_a_logout_is_caught() {
 #[test]
 fn a_renewal_that_a_keepalive_forgets_is_caught() {
     is_caught(Wrong::RenewalForgotten, &["25. renewals", "`refresh` was to leave at"]);
+}
+
+#[test]
+fn a_second_renewal_that_a_keepalive_forgets_is_caught() {
+    is_caught(Wrong::SecondRenewalForgotten, &["25. renewals", "`profile` was to leave at", "nothing goes wrong"]);
 }
 
 #[test]

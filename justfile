@@ -143,6 +143,21 @@ instructions:
     valgrind --version 2>/dev/null || {{ just }} install valgrind
     cargo bench --locked --bench instructions -- --check
 
+# Puts the command, its completions, its manual page and its unit for systemd below target/dist.
+dist:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --locked --release --features cli --bin sansession
+    program=target/release/sansession dist=target/dist
+    install -D "$program" "$dist/bin/sansession"
+    mkdir -p "$dist"/share/{bash-completion/completions,fish/vendor_completions.d,zsh/site-functions,man/man1}
+    "$program" completions bash >"$dist/share/bash-completion/completions/sansession"
+    "$program" completions fish >"$dist/share/fish/vendor_completions.d/sansession.fish"
+    "$program" completions zsh >"$dist/share/zsh/site-functions/_sansession"
+    "$program" man >"$dist/share/man/man1/sansession.1"
+    install -D -m 644 packaging/sansession@.service "$dist/lib/systemd/system/sansession@.service"
+    find "$dist" -type f
+
 # Builds the library with the lowest versions that Cargo.toml names.
 minimal:
     tools/minimal

@@ -224,7 +224,11 @@ fn nonsense_is_refused_and_costs_no_session() {
     let lengths = |head: &String| (field(head, "content-length").is_some(), field(head, "transfer-encoding").is_some());
     assert!(front.heads().iter().map(lengths).all(|both| both == (false, true)), "{:?}", front.heads());
     for sign in ["+3", "-3", "0x3", "3g", " ", "fffffffffffffffff"] {
-        let answer = sends("POST /groups", "Transfer-Encoding: chunked\r\n", &format!("{sign}\r\nabc\r\n0\r\n\r\n"));
+        let answer = sends(
+            "POST /groups",
+            "Transfer-Encoding: chunked\r\nConnection: close\r\n",
+            &format!("{sign}\r\nabc\r\n0\r\n\r\n"),
+        );
         assert!(!answer.starts_with("http/1.1 2"), "{sign}: {answer}");
     }
     for path in ["/raw/switch", "/raw/nonsense"] {
@@ -299,4 +303,24 @@ fn ibkrs_stream_goes_through() {
     assert!(answer.starts_with("http/1.1 501"), "{answer}");
     run.gets("INT");
     run.ends().exits(0);
+}
+
+/// A second tickle within the second, and a second look at the login within the minute, would open a penalty box.
+#[test]
+fn a_clients_own_keepalive_opens_no_penalty_box() {
+    let mut run = tool("ibkr-gateway --json --keepalive 60 --listen 127.0.0.1:0").starts();
+    let proxy = run.listens();
+    proxy.is_ready();
+    for _ in 0..5 {
+        let tickle = proxy.asks("POST /v1/portal/tickle", "", "");
+        assert!(tickle.starts_with("http/1.1 200") && tickle.contains("\"session\""), "{tickle}");
+        let valid = proxy.asks("GET /v1/api/sso/validate", "Accept-Encoding: gzip\r\n", "");
+        assert!(valid.starts_with("http/1.1 200") && valid.contains("USER_NAME"), "{valid}");
+    }
+    assert!(proxy.asks("GET /_session", "", "").contains("\"penalty\":null"));
+    run.gets("INT");
+    let run = run.ends().exits(0);
+    let sent = |path: &str| run.json().iter().filter(|line| line["event"] == "call" && line["path"] == path).count();
+    assert_eq!(sent("/sso/validate"), 1);
+    assert!(sent("/tickle") < 5, "{}", sent("/tickle"));
 }

@@ -6,17 +6,17 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use sansession::asynchronous::SendError;
-use sansession::blocking::{Handle, now};
+use sansession::blocking::now;
 use sansession::{Failure, FailureKind, Ticket};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::refusal::{BoxError, Flow, failed, later, refusal, unauthorized, whole};
-use super::{Shared, forward};
+use super::{Shared, forward, gateway};
 use crate::cli::args::Provider;
 
 /// How long a call waits for a place among those that are under way.
@@ -30,12 +30,16 @@ const SIGNED: usize = 1 << 20;
 
 /// Sends a request on to `path` below the base.
 pub async fn send_on(shared: &Arc<Shared>, request: Request<Incoming>, path: &str, prefix: &str) -> Response<Flow> {
+    let kept = gateway::Recent::number(path).filter(|_| shared.is_ibkr());
+    if let Some(answer) = kept.and_then(|number| shared.recent.answer(number, &shared.handle.status())) {
+        return answer;
+    }
     let Ok(Ok(place)) = tokio::time::timeout(QUEUE, Arc::clone(&shared.places).acquire_owned()).await else {
         let text = format!("too many calls are under way, also after {} s", QUEUE.as_secs());
         return later("busy", &text, 1);
     };
     let (began, method) = (now(), request.method().clone());
-    let response = forwarded(shared, request, path, prefix, place).await;
+    let response = forwarded(shared, request, path, prefix, (place, kept)).await;
     let plain = path.split('?').next().unwrap_or_default();
     shared.report.called(&method, plain, response.status().as_u16(), now().since(began));
     response
@@ -46,7 +50,7 @@ async fn forwarded(
     request: Request<Incoming>,
     path: &str,
     prefix: &str,
-    place: OwnedSemaphorePermit,
+    (place, kept): (OwnedSemaphorePermit, Option<usize>),
 ) -> Response<Flow> {
     let (mut parts, body) = request.into_parts();
     let Ok(uri) = path.parse::<Uri>() else {
@@ -55,6 +59,10 @@ async fn forwarded(
     parts.uri = uri;
     parts.version = http::Version::HTTP_11;
     forward::outgoing(&mut parts.headers);
+    if kept.is_some() {
+        // The session reads these answers as its own.
+        parts.headers.remove(ACCEPT_ENCODING);
+    }
     let is_head = parts.method == Method::HEAD;
     let (signed, body) = match signed(shared, &parts.headers, body).await {
         Ok(both) => both,
@@ -81,17 +89,19 @@ async fn forwarded(
         }
     };
     let seen = Seen {
-        handle: shared.handle.clone(),
+        shared: Arc::clone(shared),
+        kept,
         ticket,
         status: parts.status,
         headers: parts.headers.clone(),
         body: Vec::new(),
         told: false,
+        whole: false,
     };
     forward::incoming(&mut parts.headers, is_head, shared.base().as_ref(), &format!("{}{prefix}", shared.url));
     let mut body = Observed { body, seen, _place: place };
     if body.body.is_end_stream() {
-        body.seen.tell();
+        body.seen.end();
     }
     Response::from_parts(parts, body.boxed_unsync())
 }
@@ -176,10 +186,10 @@ impl Body for Observed {
         match &frame {
             Some(Ok(frame)) => self.seen.take(frame.data_ref()),
             Some(Err(_)) => self.seen.fail(),
-            None => self.seen.tell(),
+            None => self.seen.end(),
         }
         if self.body.is_end_stream() {
-            self.seen.tell();
+            self.seen.end();
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
@@ -195,12 +205,16 @@ impl Body for Observed {
 
 /// What the session is to see of an answer, once.
 struct Seen {
-    handle: Handle,
+    shared: Arc<Shared>,
+    /// Which of the calls it is whose answers serve again for a moment.
+    kept: Option<usize>,
     ticket: Ticket,
     status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
     told: bool,
+    /// Whether the body is there to its end.
+    whole: bool,
 }
 
 impl Seen {
@@ -213,6 +227,11 @@ impl Seen {
         }
     }
 
+    fn end(&mut self) {
+        self.whole = !self.told;
+        self.tell();
+    }
+
     fn tell(&mut self) {
         if std::mem::replace(&mut self.told, true) {
             return;
@@ -221,15 +240,18 @@ impl Seen {
         if self.headers.contains_key(CONTENT_ENCODING) {
             self.body.clear();
         }
+        if let Some(number) = self.kept.filter(|_| self.whole && self.status == StatusCode::OK) {
+            self.shared.recent.keep(number, self.headers.clone(), &self.body);
+        }
         let mut response = Response::new(std::mem::take(&mut self.body));
         *response.status_mut() = self.status;
         *response.headers_mut() = std::mem::take(&mut self.headers);
-        self.handle.observe(&self.ticket, &response);
+        self.shared.handle.observe(&self.ticket, &response);
     }
 
     fn fail(&mut self) {
         if !std::mem::replace(&mut self.told, true) {
-            self.handle.observe_failure(&self.ticket, Failure::maybe_sent(FailureKind::Interrupted));
+            self.shared.handle.observe_failure(&self.ticket, Failure::maybe_sent(FailureKind::Interrupted));
         }
     }
 }

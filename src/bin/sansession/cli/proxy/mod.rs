@@ -62,6 +62,7 @@ struct Shared {
     places: Arc<Semaphore>,
     /// What opens the provider's WebSocket, where it has one.
     streams: Option<Arc<dyn Opens>>,
+    recent: gateway::Recent,
 }
 
 impl Listening {
@@ -95,6 +96,7 @@ impl Listening {
             base: Mutex::default(),
             places: Arc::new(Semaphore::new(CALLS)),
             streams: world.streams.clone(),
+            recent: gateway::Recent::default(),
         };
         Ok(Self { url, secret, chosen, _server: socket.serve(shared)? })
     }

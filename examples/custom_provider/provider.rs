@@ -97,11 +97,12 @@ impl Provider for Bank {
         let form = match step {
             Step::Login => {
                 let (pin, code) = (answers.text(NeedKind::Pin)?, answers.totp()?);
-                serde_urlencoded::to_string([("pin", pin.expose()), ("code", code.code())])?
+                serde_urlencoded::to_string([("pin", pin.expose()), ("code", code.code())])
+                    .map_err(Unbuildable::body)?
             }
             Step::Refresh => {
                 let refresh = view.state.refresh.as_ref().ok_or(Unbuildable::Part("refresh"))?;
-                serde_urlencoded::to_string([("refresh", refresh.expose())])?
+                serde_urlencoded::to_string([("refresh", refresh.expose())]).map_err(Unbuildable::body)?
             }
             Step::Look | Step::Logout => String::new(),
         };

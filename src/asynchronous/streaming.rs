@@ -34,6 +34,7 @@ impl Streaming {
     ///
     /// # Errors
     /// As those of a [`Transport`].
+    #[doc(hidden)]
     pub async fn send(
         &self,
         request: Request<UnsyncBoxBody<Bytes, BoxError>>,

@@ -42,6 +42,13 @@ pub enum Unbuildable {
     Part(&'static str),
 }
 
+impl Unbuildable {
+    /// Makes of a serializer's error that the body cannot be written, for `map_err(Unbuildable::body)`.
+    pub fn body<E: serde::ser::Error>(_: E) -> Self {
+        Self::Part("body")
+    }
+}
+
 /// What `?` makes of the errors that come up while a request is written.
 macro_rules! parts {
     ($($error:ty => $part:literal),* $(,)?) => {$(
@@ -57,8 +64,6 @@ parts! {
     UrlError => "url",
     InvalidHeaderValue => "header",
     http::Error => "request",
-    serde_json::Error => "body",
-    serde_urlencoded::ser::Error => "body",
 }
 
 /// An answer that was given to a question.

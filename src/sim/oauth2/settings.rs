@@ -2,8 +2,6 @@
 
 use core::time::Duration;
 
-use serde_json::Value;
-
 use super::MINUTE;
 
 /// How the server behaves, where servers differ. Each default is what the specifications have, or what is usual.
@@ -22,8 +20,8 @@ pub struct Settings {
     pub rotates: bool,
     /// How long after its use a refresh token may come again, for a client whose answer was lost. Not at all.
     pub grace: Duration,
-    /// What stands for the refresh token in a renewal where none is new (`rotates` is off): left out, `null` or `""`.
-    pub unchanged_refresh: Option<Value>,
+    /// What stands for the refresh token in a renewal where none is new (`rotates` is off), as JSON: left out, `null` or `""`.
+    pub unchanged_refresh: Option<&'static str>,
     /// How long a refresh token lives without use. For ever.
     pub idle: Option<Duration>,
     /// How long a consent lives, however often it is used. For ever.
@@ -124,8 +122,8 @@ pub enum Life {
     Text,
     /// Not at all.
     Missing,
-    /// As this, whatever the life is.
-    Is(Value),
+    /// As this JSON, whatever the life is.
+    Is(&'static str),
 }
 
 /// What the person at the browser does with the page of consent.

@@ -150,7 +150,7 @@ impl OAuth2 {
         } else if new_refresh {
             Some(Value::String(self.books.give_refresh(now, family)))
         } else {
-            self.settings.unchanged_refresh.clone()
+            self.settings.unchanged_refresh.map(json_of)
         };
         if let (Some(body), Some(refresh)) = (answer.as_object_mut(), refresh) {
             body.insert("refresh_token".to_owned(), refresh);
@@ -174,7 +174,7 @@ impl OAuth2 {
                 Life::Number => Some(seconds.into()),
                 Life::Text => Some(seconds.to_string().into()),
                 Life::Missing => None,
-                Life::Is(value) => Some(value.clone()),
+                Life::Is(text) => Some(json_of(text)),
             },
         );
         let granted = self.books.family(family).map(|family| family.scopes.join(" "));
@@ -186,4 +186,9 @@ impl OAuth2 {
         }
         answer
     }
+}
+
+/// Reads what a test wants to be answered; what is no JSON is a text.
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }

@@ -97,7 +97,7 @@ impl Provider for Site {
                 Request::post(self.0.join("/login")?)
                     .header("cookie", cookies.header()?)
                     .header("x-csrf-token", csrf()?)
-                    .body(serde_urlencoded::to_string(form)?.into_bytes())?
+                    .body(serde_urlencoded::to_string(form).map_err(Unbuildable::body)?.into_bytes())?
             }
             Step::Ping => Request::get(self.0.join("/ping")?).header("cookie", cookies.header()?).body(Vec::new())?,
             Step::Logout => Request::post(self.0.join("/logout")?)

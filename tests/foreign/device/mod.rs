@@ -141,7 +141,7 @@ impl Provider for Broker {
                 };
                 Request::post(self.0.join("/sessions")?)
                     .header("content-type", "application/json")
-                    .body(serde_json::to_vec(&body)?)?
+                    .body(serde_json::to_vec(&body).map_err(Unbuildable::body)?)?
             }
             Step::Challenge => Request::post(self.0.join("/challenge")?)
                 .header("x-challenge", token(&state.challenge)?)

@@ -117,7 +117,7 @@ impl Provider for Broker {
                 Request::post(self.base.join("/login")?)
                     .header("content-type", "application/json")
                     .header("x-privatekey", self.key.header("")?)
-                    .body(serde_json::to_vec(&body)?)?
+                    .body(serde_json::to_vec(&body).map_err(Unbuildable::body)?)?
             }
             Step::Profile => Request::get(self.base.join("/profile")?)
                 .header("x-privatekey", self.key.header("")?)

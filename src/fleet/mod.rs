@@ -38,6 +38,14 @@
 //! served, and one look at its front costs the same however long it is. An idle fleet is asked at no cost
 //! and a due session at that of an ordered tree's insertion, the logarithm of their number.
 //!
+//! # Why a machine is asked beforehand and told afterwards
+//!
+//! One hook, a gate that the machine asks while it is polled, would not do. What a gate says holds for that poll, and a box
+//! holds for longer: calls of the user's own are refused with its end, `status` shows it, and a snapshot takes it to
+//! the next process. So the machine is told ([`Machine::hold_back`](crate::Machine::hold_back)) and keeps it. And a line is
+//! first come, first served: a session that stands in it is not polled again and again only to be sent back, so what
+//! it means to send is known before ([`Machine::upcoming`](crate::Machine::upcoming)).
+//!
 //! # What comes out
 //!
 //! All outputs of a machine come out with its key, but not its waits: a session that waits for time alone

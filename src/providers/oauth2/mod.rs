@@ -1,6 +1,120 @@
-//! OAuth 2.0 at any server: so far the requests and answers, each usable alone.
+//! OAuth 2 at any server: a session that is opened, renewed without a gap, consented to anew in time, and revoked.
 //!
-//! [`wire`] has every request of a client's session (authorization URL, code, refresh, client credentials, device grant,
-//! revocation, registration, discovery) and reads every answer.
+//! [`wire`] has every request and every answer for use alone; [`OAuth2`] is the session. Facts are from the RFCs that each
+//! place names, and from what was seen of servers.
+//!
+//! # Steps
+//!
+//! | step | request | when |
+//! |---|---|---|
+//! | `discover` | `GET` of the issuer's metadata | at the opening, where an issuer is configured and nothing is known of it; never while the session lives |
+//! | `register` | `POST` to the registration endpoint | where the client is [registered](ClientOf::Register) and has no id yet, or the server has forgotten it, once |
+//! | `code` | the code of a redirect, with PKCE | when a person has consented |
+//! | `device-begin`, `device-poll` | the device grant | at the opening, and for each new consent |
+//! | `grant` | client credentials | at the opening and as the renewal |
+//! | `refresh` | the refresh token | before the access token ends: at least 30 s and at most a tenth of its life earlier, spread by the seed; and once where a call is refused with `invalid_token` |
+//! | `revoke` | the refresh token, then the access token | at the logout |
+//! | `probe` | a `GET` that the user names ([`OAuth2::probe`]) | against a doubt |
+//!
+//! # Needs
+//!
+//! | need | why it comes (again) |
+//! |---|---|
+//! | [`NeedKind::Verifier`](crate::NeedKind::Verifier), for the code grant | A person opens [`Need::url`](crate::Need::url) and consents; the answer ([`Input::Code`](crate::Input::Code)) is the whole URL that the browser is sent to then. `Renewing`: the consent ends soon; the session goes on. `Lost`: nobody knows whether a refresh token or a code was used up; an open session goes on, in doubt. `Refused`: the code was not taken. `Expired`, with [`Options::relogin`](crate::Options::relogin) |
+//! | [`NeedKind::Browser`](crate::NeedKind::Browser), for the device grant | A person opens the URL on any device; [`Event::ActionRequired`](crate::Event::ActionRequired) has the code to be typed. The session notices by itself. `Stale`: the code is over or was declined; [`Input::Done`](crate::Input::Done) begins anew |
+//! | [`NeedKind::GatewayToken`](crate::NeedKind::GatewayToken), for [`Grant::Given`] | a refresh token from the server's page |
+//! | [`NeedKind::Signature`](crate::NeedKind::Signature), for [`ClientOf::Jwt`] | each request has an assertion of its own: sign the digest with RSASSA-PKCS1-v1_5 |
+//!
+//! # Deadlines
+//!
+//! Those that the server names, counted from when the request left. Where it names none, the access token is renewed when a
+//! call is refused. The end of a consent is asked for a fourteenth of its life before: half a day of a week. Every request has 10 s.
+//!
+//! # A refresh token that rotates
+//!
+//! Such a token serves once, and its second use kills the consent at most servers. So a renewal is stored before it leaves
+//! ([`Rule::rotates`](crate::provider::Rule::rotates)), and one whose answer was lost is **not** sent again, unless the server is known not
+//! to rotate ([`Rotation::Fixed`], or it has shown so) or forgives a repetition ([`Rotation::Grace`]). The session goes on with its
+//! access token, in doubt, and a person is asked at once.
+//!
+//! # Why it closed, and what to do
+//!
+//! | [code](crate::CloseReason::code) | what happened | what to do |
+//! |---|---|---|
+//! | `logged-out` | the tokens were revoked, or the server has no revocation ([`Event::MayLiveOn`](crate::Event::MayLiveOn) tells) | nothing |
+//! | `logged-out.unconfirmed` | the revocation got no answer, or was refused | end the consent on the server's page |
+//! | `left` | its tokens were adopted, and [`Options::ends`](crate::Options::ends) spares them | nothing |
+//! | `denied.refused` | the code was not taken, and no other one came | consent again |
+//! | `denied.gateway-token` | the refresh token that was given is dead, and no other one came | make a new one on the server's page |
+//! | `denied.unanswered` | nobody answered | answer |
+//! | `denied.rejected` | the person said no, or the server refuses this client or this request whatever is tried: its words | mend the configuration |
+//! | `denied.not-entitled` | a required scope was not granted, or another one than the allowed ones was; the tokens were revoked | consent to what is asked for |
+//! | `expired` | the consent is dead: expired, revoked, or its token was used twice | consent again, or let [`Options::relogin`](crate::Options::relogin) ask |
+//! | `retries-exhausted` | the server was out of reach during the opening | try again later |
+//! | `protocol` | an answer that is not OAuth's; metadata of another issuer | look at the shape |
+//!
+//! # Moving a session
+//!
+//! To another process and address: yes, to **one** place at a time. Two processes that renew with one refresh token kill the
+//! consent of both.
+//!
+//! # Each grant
+//!
+//! A person consents in a browser:
+//!
+//! ```
+//! use sansession::providers::oauth2::{ClientOf, Grant, OAuth2, Server};
+//! use sansession::{Options, Seed, Session};
+//!
+//! let server = Server::issuer("https://login.example.org")?;
+//! let client = ClientOf::public("my-app");
+//! let provider = OAuth2::new(server, Grant::Code { redirect: "http://127.0.0.1:8400/callback".into() }, client)
+//!     .scopes("read offline_access", "read offline_access openid")
+//!     .calls(sansession::BaseUrl::parse("https://api.example.org/v1")?);
+//! let session = Session::new(provider, Options::default(), Seed::new([7; 32]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A person consents on another device:
+//!
+//! ```
+//! use sansession::providers::oauth2::{ClientOf, Grant, OAuth2, Server};
+//!
+//! let server = Server::issuer("https://login.example.org")?;
+//! let provider = OAuth2::new(server, Grant::Device, ClientOf::public("my-tv")).scopes("read", "");
+//! # Ok::<(), sansession::UrlError>(())
+//! ```
+//!
+//! A machine:
+//!
+//! ```
+//! use sansession::providers::oauth2::{ClientOf, Grant, OAuth2, Server};
+//!
+//! let server = Server::endpoints("https://login.example.org/oauth2/token")?;
+//! let provider = OAuth2::new(server, Grant::ClientCredentials, ClientOf::basic("daemon", "secret")).scopes("read", "");
+//! # Ok::<(), sansession::UrlError>(())
+//! ```
+//!
+//! Tokens that somebody has:
+//!
+//! ```
+//! use sansession::providers::oauth2::{ClientOf, Given, Grant, OAuth2, Server};
+//! use sansession::{Options, Secret, Seed, Session};
+//!
+//! let server = Server::endpoints("https://login.example.org/oauth2/token")?;
+//! let provider = OAuth2::new(server, Grant::Given, ClientOf::post("app", "secret"));
+//! let tokens = Given::refresh(Secret::from("from-the-page"));
+//! let session = Session::adopt(provider, tokens, Options::default(), Seed::new([7; 32]))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod config;
+mod judge;
+mod named;
+mod session;
+mod state;
 pub mod wire;
+
+pub use self::config::{ClientOf, Grant, OAuth2, Rotation, Server};
+pub use self::named::{schwab, tastytrade};
+pub use self::state::{Given, OAuth2Live, OAuth2State, OAuth2Step};

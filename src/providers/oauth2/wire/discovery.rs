@@ -42,7 +42,7 @@ impl Issuer {
         &self.text
     }
 
-    fn is(&self, named: &str) -> bool {
+    pub(in crate::providers::oauth2) fn is(&self, named: &str) -> bool {
         named == &*self.text || self.alias.as_deref() == Some(named)
     }
 }

@@ -1,0 +1,332 @@
+//! How a session is configured.
+
+use core::time::Duration;
+
+use super::wire::{Client, ClientError, Endpoint, Issuer, Metadata, Scopes};
+use crate::provider::{Replay, Rule};
+use crate::{BaseUrl, NeedKind, Secret, UrlError};
+
+use super::OAuth2Step;
+
+/// Where the authorization server is.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub(super) base: BaseUrl,
+    pub(super) place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Issuer(Issuer),
+    Endpoints(Box<Metadata>),
+}
+
+impl Server {
+    /// Takes an issuer, whose metadata are looked up at the opening (RFC 8414, and OpenID's places).
+    ///
+    /// # Errors
+    /// [`UrlError`].
+    pub fn issuer(url: &str) -> Result<Self, UrlError> {
+        Self::of_issuer(Issuer::new(url)?)
+    }
+
+    /// Takes an issuer that [calls itself](Issuer::calls_itself) something else.
+    ///
+    /// # Errors
+    /// [`UrlError`].
+    pub fn of_issuer(issuer: Issuer) -> Result<Self, UrlError> {
+        let base = origin(&Endpoint::parse(issuer.as_str())?)?;
+        Ok(Self { base, place: Place::Issuer(issuer) })
+    }
+
+    /// Takes the token endpoint of a server without metadata.
+    ///
+    /// # Errors
+    /// [`UrlError`].
+    pub fn endpoints(token: &str) -> Result<Self, UrlError> {
+        let token = Endpoint::parse(token)?;
+        let base = origin(&token)?;
+        let known = Metadata {
+            issuer: "".into(),
+            authorization: None,
+            token: Some(token),
+            device: None,
+            revocation: None,
+            registration: None,
+            auth_methods: Vec::new(),
+            scopes: Vec::new(),
+            names_issuer: false,
+        };
+        Ok(Self { base, place: Place::Endpoints(Box::new(known)) })
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Metadata)) -> Self {
+        if let Place::Endpoints(known) = &mut self.place {
+            set(known);
+        }
+        self
+    }
+
+    /// Sets where a person consents, for [`Server::endpoints`]; an issuer's metadata say it themselves.
+    #[must_use]
+    pub fn authorization(self, endpoint: Endpoint) -> Self {
+        self.with(|known| known.authorization = Some(endpoint))
+    }
+
+    /// Sets where a device grant begins, for [`Server::endpoints`].
+    #[must_use]
+    pub fn device(self, endpoint: Endpoint) -> Self {
+        self.with(|known| known.device = Some(endpoint))
+    }
+
+    /// Sets where tokens are revoked, for [`Server::endpoints`].
+    #[must_use]
+    pub fn revocation(self, endpoint: Endpoint) -> Self {
+        self.with(|known| known.revocation = Some(endpoint))
+    }
+
+    /// Sets where clients are registered, for [`Server::endpoints`].
+    #[must_use]
+    pub fn registration(self, endpoint: Endpoint) -> Self {
+        self.with(|known| known.registration = Some(endpoint))
+    }
+}
+
+fn origin(endpoint: &Endpoint) -> Result<BaseUrl, UrlError> {
+    let uri = endpoint.uri();
+    let authority = uri.authority().ok_or(UrlError::NotAUrl)?;
+    BaseUrl::parse(&format!("{}://{authority}", uri.scheme_str().unwrap_or("https")))
+}
+
+/// How tokens are come by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Grant {
+    /// A person consents in a browser, which is sent back to this redirect URI.
+    Code {
+        /// The redirect URI as it is registered, to the letter.
+        redirect: Box<str>,
+    },
+    /// A person consents on another device.
+    Device,
+    /// The client has tokens of its own; nobody is asked.
+    ClientCredentials,
+    /// Somebody gives a refresh token, from a page of the server's; see also [`Session::adopt`](crate::Session::adopt).
+    Given,
+}
+
+/// Who asks for tokens.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ClientOf {
+    /// A client that is registered already.
+    Known(Client),
+    /// A client with `private_key_jwt`: each request needs a signature.
+    Jwt {
+        /// The client.
+        client: Client,
+        /// The name of the key, where the server wants it.
+        key_id: Option<Box<str>>,
+    },
+    /// A client that registers itself (RFC 7591) under this name, as a public one.
+    Register {
+        /// What people read on the page of consent.
+        name: Box<str>,
+    },
+    /// A client that cannot be one.
+    Wrong(ClientError),
+}
+
+impl ClientOf {
+    fn of(client: Result<Client, ClientError>) -> Self {
+        client.map_or_else(Self::Wrong, Self::Known)
+    }
+
+    /// A public client, without a secret.
+    pub fn public(id: &str) -> Self {
+        Self::of(Client::public(id))
+    }
+
+    /// A client with `client_secret_basic`.
+    pub fn basic(id: &str, secret: impl Into<Secret>) -> Self {
+        Self::of(Client::basic(id, secret))
+    }
+
+    /// A client with `client_secret_post`.
+    pub fn post(id: &str, secret: impl Into<Secret>) -> Self {
+        Self::of(Client::post(id, secret))
+    }
+
+    /// A client whose key signs elsewhere (`RS256`).
+    pub fn jwt(id: &str, key_id: Option<&str>) -> Self {
+        let jwt = |client| Self::Jwt { client, key_id: key_id.map(Into::into) };
+        Client::jwt(id).map_or_else(Self::Wrong, jwt)
+    }
+
+    /// A client that registers itself under this name.
+    pub fn register(name: &str) -> Self {
+        Self::Register { name: name.into() }
+    }
+}
+
+/// What the server does with a refresh token that was used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Rotation {
+    /// Nobody knows: it may serve once, so one whose fate is unknown is not sent again, until the server has shown twice that
+    /// it gives the same one.
+    #[default]
+    Unknown,
+    /// It stays what it is: a renewal may be repeated.
+    Fixed,
+    /// It serves once, and the server forgives a repetition within this time.
+    Grace(Duration),
+}
+
+/// A session of any OAuth 2 server.
+#[derive(Clone, Debug)]
+pub struct OAuth2 {
+    pub(super) name: &'static str,
+    pub(super) server: Server,
+    pub(super) grant: Grant,
+    pub(super) client: ClientOf,
+    pub(super) calls: BaseUrl,
+    pub(super) required: Scopes,
+    pub(super) asked: Box<str>,
+    pub(super) allowed: Scopes,
+    pub(super) resource: Option<Box<str>>,
+    pub(super) rotation: Rotation,
+    pub(super) refresh_lasts: Option<Duration>,
+    pub(super) access_lasts: Option<Duration>,
+    pub(super) dead_words: Vec<Box<str>>,
+    pub(super) more: Vec<(Box<str>, Box<str>)>,
+    pub(super) agent: Option<http::HeaderValue>,
+    pub(super) probe: Option<http::Uri>,
+    pub(super) bare_code: bool,
+}
+
+impl OAuth2 {
+    /// Takes the server, the grant and the client. Calls go to the server's own origin unless [`OAuth2::calls`] says otherwise.
+    pub fn new(server: Server, grant: Grant, client: ClientOf) -> Self {
+        Self {
+            name: "oauth2",
+            calls: server.base.clone(),
+            server,
+            grant,
+            client,
+            required: Scopes::default(),
+            asked: "".into(),
+            allowed: Scopes::default(),
+            resource: None,
+            rotation: Rotation::default(),
+            refresh_lasts: None,
+            access_lasts: None,
+            dead_words: Vec::new(),
+            more: Vec::new(),
+            agent: None,
+            probe: None,
+            bare_code: false,
+        }
+    }
+
+    pub(crate) fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// Sets the base URL of the user's own calls.
+    #[must_use]
+    pub fn calls(self, base: BaseUrl) -> Self {
+        Self { calls: base, ..self }
+    }
+
+    /// Sets the scopes that are asked for and must be granted, and those that may be granted; without the latter any may.
+    #[must_use]
+    pub fn scopes(self, required: &str, allowed: &str) -> Self {
+        Self { required: Scopes::read(required), asked: required.into(), allowed: Scopes::read(allowed), ..self }
+    }
+
+    /// Names the server that the tokens are for (RFC 8707), in every request.
+    #[must_use]
+    pub fn resource(self, url: &str) -> Self {
+        Self { resource: Some(url.into()), ..self }
+    }
+
+    /// Says what the server does with a refresh token that was used.
+    #[must_use]
+    pub fn rotation(self, rotation: Rotation) -> Self {
+        Self { rotation, ..self }
+    }
+
+    /// Says how long a consent lasts, where the server does not: a person is asked for the next one before its end.
+    #[must_use]
+    pub fn refresh_lasts(self, lasts: Duration) -> Self {
+        Self { refresh_lasts: Some(lasts), ..self }
+    }
+
+    /// Says how long an access token lasts, where the server does not.
+    #[must_use]
+    pub fn access_lasts(self, lasts: Duration) -> Self {
+        Self { access_lasts: Some(lasts), ..self }
+    }
+
+    /// Adds the server's own word for a dead refresh token, beside `invalid_grant`.
+    #[must_use]
+    pub fn dead_word(mut self, code: &str) -> Self {
+        self.dead_words.push(code.into());
+        self
+    }
+
+    /// Adds a parameter to the URL where a person consents, such as `access_type=offline`.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: &str) -> Self {
+        self.more.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the `User-Agent` of every request; the crate's name and version otherwise.
+    #[must_use]
+    pub fn user_agent(self, agent: http::HeaderValue) -> Self {
+        Self { agent: Some(agent), ..self }
+    }
+
+    /// Names a cheap `GET` that needs a good token, below the base of calls, to look with against a doubt.
+    ///
+    /// # Errors
+    /// [`UrlError`] where it is not a path.
+    pub fn probe(self, path: &str) -> Result<Self, UrlError> {
+        Ok(Self { probe: Some(self.calls.join(path)?), ..self })
+    }
+
+    /// Takes a pasted code without its `state` too: PKCE alone binds it to the attempt.
+    #[must_use]
+    pub fn bare_code(self) -> Self {
+        Self { bare_code: true, ..self }
+    }
+
+    pub(super) const fn rule_of(&self, step: OAuth2Step) -> &'static Rule {
+        const DISCOVER: Rule = Rule::new("discover");
+        const REGISTER: Rule = Rule::new("register");
+        const CODE: Rule = Rule::new("code").spends(&[NeedKind::Verifier]).rotates().opens();
+        const BEGIN: Rule = Rule::new("device-begin");
+        const POLL: Rule = Rule::new("device-poll").opens();
+        const GRANT: Rule = Rule::new("grant").opens();
+        const REFRESH: Rule = Rule::new("refresh").rotates();
+        const STEADY: Rule = Rule::new("refresh").replay(Replay::Safe);
+        const REVOKE: Rule = Rule::new("revoke");
+        const PROBE: Rule = Rule::new("probe");
+        match step {
+            OAuth2Step::Discover => &DISCOVER,
+            OAuth2Step::Register => &REGISTER,
+            OAuth2Step::Code => &CODE,
+            OAuth2Step::DeviceBegin => &BEGIN,
+            OAuth2Step::DevicePoll => &POLL,
+            OAuth2Step::Grant => &GRANT,
+            OAuth2Step::Refresh => match self.rotation {
+                Rotation::Fixed => &STEADY,
+                Rotation::Unknown | Rotation::Grace(_) => &REFRESH,
+            },
+            OAuth2Step::Revoke => &REVOKE,
+            OAuth2Step::Probe => &PROBE,
+        }
+    }
+}

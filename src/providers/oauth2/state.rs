@@ -1,0 +1,230 @@
+//! What is known of a session.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::wire::{Client, Endpoint, Metadata, Registered};
+use crate::provider::Entropy;
+use crate::{Because, Secret, Timestamp};
+
+/// The requests of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum OAuth2Step {
+    /// Looks the endpoints up.
+    Discover,
+    /// Registers the client.
+    Register,
+    /// Redeems a code.
+    Code,
+    /// Begins a device grant.
+    DeviceBegin,
+    /// Looks whether the person has consented on another device.
+    DevicePoll,
+    /// Asks for a token of the client's own.
+    Grant,
+    /// Renews the access token.
+    Refresh,
+    /// Revokes a token.
+    Revoke,
+    /// Makes the call that the user has named.
+    Probe,
+}
+
+/// What is known of a session.
+#[derive(Clone, Default, Serialize, Deserialize, Debug)]
+#[serde(default)]
+pub struct OAuth2State {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) found: Option<Found>,
+    /// How many places were looked at for metadata.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) places: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) client: Option<Registration>,
+    /// Whether it was registered a second time.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) again: bool,
+    /// What the next consent is held against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) attempt: Option<Attempt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) device: Option<Device>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) because: Option<Because>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live: Option<OAuth2Live>,
+    #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
+    pub(super) refresh: Option<Secret>,
+    /// Whether it may have been used up, so that it is good for a revocation only.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) spent: bool,
+    /// How many renewals in a row gave no other refresh token.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) steady: u8,
+    /// When the consent ends, and how long before that a person is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ends: Option<(Timestamp, Duration)>,
+    /// When the request left that tokens come for.
+    pub(super) sent: Timestamp,
+    /// How many access tokens in a row were refused.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) refused: u8,
+    /// Whether the present one was.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) stale: bool,
+    /// Whether the tokens are revoked since they are not what was asked for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) unfit: bool,
+    /// What an assertion is made of; a resume makes a new one.
+    #[serde(skip)]
+    pub(super) stamp: Option<(Timestamp, Secret)>,
+}
+
+/// Shows what is known of an open session.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+pub struct OAuth2Live {
+    /// The access token, for `Authorization: Bearer`.
+    #[serde(with = "crate::secret::exposed")]
+    pub access: Secret,
+    /// When it ends, by this machine's clock; none where the server does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// What was granted, with spaces between; none where the server does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Box<str>>,
+    /// Whether there is a refresh token: without one a person is asked at the end.
+    pub renews: bool,
+}
+
+/// Tokens that somebody has.
+#[derive(Clone, Debug)]
+pub struct Given {
+    pub(super) access: Option<(Secret, Option<Timestamp>)>,
+    pub(super) refresh: Option<Secret>,
+}
+
+impl Given {
+    /// Takes a refresh token.
+    pub const fn refresh(token: Secret) -> Self {
+        Self { access: None, refresh: Some(token) }
+    }
+
+    /// Takes an access token, and when it ends.
+    pub const fn access(token: Secret, expires: Option<Timestamp>) -> Self {
+        Self { access: Some((token, expires)), refresh: None }
+    }
+
+    /// Adds a refresh token.
+    #[must_use]
+    pub fn and_refresh(self, token: Secret) -> Self {
+        Self { refresh: Some(token), ..self }
+    }
+}
+
+/// Where the endpoints were found.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+pub(super) struct Found {
+    pub(super) issuer: Box<str>,
+    authorization: Option<Box<str>>,
+    token: Option<Box<str>>,
+    device: Option<Box<str>>,
+    revocation: Option<Box<str>>,
+    registration: Option<Box<str>>,
+    pub(super) names_issuer: bool,
+}
+
+impl Found {
+    pub(super) fn new(metadata: &Metadata) -> Self {
+        let text = |endpoint: &Option<Endpoint>| endpoint.as_ref().map(|endpoint| endpoint.to_string().into());
+        Self {
+            issuer: metadata.issuer.clone(),
+            authorization: text(&metadata.authorization),
+            token: text(&metadata.token),
+            device: text(&metadata.device),
+            revocation: text(&metadata.revocation),
+            registration: text(&metadata.registration),
+            names_issuer: metadata.names_issuer,
+        }
+    }
+
+    /// Reads the endpoints again; none where one is not https.
+    pub(super) fn read(&self) -> Option<Metadata> {
+        let endpoint = |text: &Option<Box<str>>| text.as_deref().map(Endpoint::parse).transpose().ok();
+        Some(Metadata {
+            issuer: self.issuer.clone(),
+            authorization: endpoint(&self.authorization)?,
+            token: endpoint(&self.token)?,
+            device: endpoint(&self.device)?,
+            revocation: endpoint(&self.revocation)?,
+            registration: endpoint(&self.registration)?,
+            auth_methods: Vec::new(),
+            scopes: Vec::new(),
+            names_issuer: self.names_issuer,
+        })
+    }
+}
+
+/// A client that the server has registered.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+pub(super) struct Registration {
+    id: Box<str>,
+    #[serde(with = "crate::secret::exposed_option")]
+    secret: Option<Secret>,
+    method: Option<Box<str>>,
+}
+
+impl Registration {
+    pub(super) fn new(registered: &Registered) -> Self {
+        let Registered { client_id, client_secret, auth_method, .. } = registered;
+        Self { id: client_id.clone(), secret: client_secret.clone(), method: auth_method.clone() }
+    }
+
+    pub(super) fn client(&self) -> Option<Client> {
+        let registered = Registered {
+            client_id: self.id.clone(),
+            client_secret: self.secret.clone(),
+            secret_expires: None,
+            auth_method: self.method.clone(),
+            redirect_uris: Vec::new(),
+            grant_types: Vec::new(),
+        };
+        registered.client().ok()
+    }
+}
+
+/// What a redirect is held against.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+pub(super) struct Attempt {
+    #[serde(with = "crate::secret::exposed")]
+    pub(super) state: Secret,
+    #[serde(with = "crate::secret::exposed")]
+    pub(super) verifier: Secret,
+}
+
+impl Attempt {
+    pub(super) fn new(entropy: &Entropy<'_>, server: &str) -> Self {
+        Self {
+            state: entropy.text(&["oauth2", server, "state"]),
+            verifier: entropy.text(&["oauth2", server, "verifier"]),
+        }
+    }
+}
+
+/// A device grant that was begun.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+pub(super) struct Device {
+    /// None where it is over.
+    #[serde(with = "crate::secret::exposed_option")]
+    pub(super) code: Option<Secret>,
+    pub(super) user_code: Box<str>,
+    pub(super) uri: Box<str>,
+    pub(super) interval: Duration,
+    pub(super) ends: Option<Timestamp>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

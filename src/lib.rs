@@ -168,7 +168,7 @@
 //! | `sim` | `sim`, the simulators and the loopback server | 51 |
 //! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0: `providers::ibkr::oauth1a`, `providers::ibkr::oauth2` and the direct machines | 46 |
 //! | `entropy` | [`Entropy::bytes`](provider::Entropy) and `Entropy::text`: nonces by label, for providers outside this crate | 31 |
-//! | `oauth2` | `providers::oauth2`: requests and answers of any OAuth 2 server | 28 |
+//! | `oauth2` | `providers::oauth2`: requests and answers of any OAuth 2 server | 31 |
 //! | `totp` | `totp`, the codes of an authenticator from its secret | 36 |
 //! | `testing` | `testing`, the laws that each provider must keep, as a property-test harness | 34 |
 //! | `cli` | the command `sansession` (`cargo install --path . --features cli`); programs have no use for it | 135 |

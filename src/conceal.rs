@@ -29,13 +29,13 @@ pub(crate) const fn is_of_token(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '+' | '=')
 }
 
-/// The words of an answer in the forms in which a server may quote them.
-pub(crate) struct Words(Vec<Zeroizing<String>>);
+/// The secret word of an answer. Its forms are worked out where there is a text, which is seldom.
+pub(crate) struct Words<'a>(&'a str);
 
-impl Words {
-    /// Takes the secret words of an answer; the login name is none.
-    pub(crate) fn of(answer: &Input) -> Self {
-        let word = match answer {
+impl<'a> Words<'a> {
+    /// Takes the secret word of an answer; the login name is none.
+    pub(crate) fn of(answer: &'a Input) -> Self {
+        Self(match answer {
             Input::Credentials(given) => given.password(),
             Input::Totp(totp) => totp.code(),
             Input::Code(secret)
@@ -46,9 +46,14 @@ impl Words {
             // Bytes leave in base64 only, which is a token by its look.
             Input::Signature(_) | Input::Decrypted(_) => "",
             Input::Done | Input::TakeOver | Input::GiveUp => "",
-        };
+        })
+    }
+
+    /// Gives the word in the forms in which a server may quote it.
+    fn forms(&self) -> Vec<Zeroizing<String>> {
+        let Self(word) = *self;
         if word.len() < SHORTEST {
-            return Self(Vec::new());
+            return Vec::new();
         }
         let encoded = Zeroizing::new(serde_urlencoded::to_string([("", word)]).unwrap_or_default());
         let encoded = Zeroizing::new(encoded.trim_start_matches('=').to_owned());
@@ -58,13 +63,13 @@ impl Words {
                 words.push(form);
             }
         }
-        Self(words)
+        words
     }
 
     /// Gives a text without the words, where it has any of them.
     pub(crate) fn blot(&self, text: &str) -> Option<Box<str>> {
         let mut blotted = None;
-        for word in &self.0 {
+        for word in &self.forms() {
             let present = blotted.as_deref().unwrap_or(text);
             if present.contains(word.as_str()) {
                 blotted = Some(present.replace(word.as_str(), BLOT));
@@ -125,13 +130,14 @@ mod tests {
     use super::*;
     use crate::Credentials;
 
-    fn words(password: &str) -> Words {
-        Words::of(&Input::Credentials(Credentials::new("norm", password).unwrap()))
+    fn login(password: &str) -> Input {
+        Input::Credentials(Credentials::new("norm", password).unwrap())
     }
 
     #[test]
     fn a_quoted_answer_is_blotted_out() {
-        let words = words("tr0ub 4dor&3");
+        let login = login("tr0ub 4dor&3");
+        let words = Words::of(&login);
         for (text, blotted) in [
             ("wrong password tr0ub 4dor&3 for norm", Some("wrong password … for norm")),
             ("login=norm&password=tr0ub+4dor%263", Some("login=norm&password=…")),
@@ -144,13 +150,14 @@ mod tests {
 
     #[test]
     fn a_short_answer_is_not_looked_for() {
-        assert_eq!(words("pwd").blot("no pwd for you"), None);
-        assert_eq!(words("pswd").blot("no pswd for you").as_deref(), Some("no … for you"));
+        assert_eq!(Words::of(&login("pwd")).blot("no pwd for you"), None);
+        assert_eq!(Words::of(&login("pswd")).blot("no pswd for you").as_deref(), Some("no … for you"));
     }
 
     #[test]
     fn a_quoted_answer_shows_in_no_event_and_no_reason() {
-        let words = words("correct horse");
+        let login = login("correct horse");
+        let words = Words::of(&login);
         let said = || ServerText::new("wrong: correct horse");
         let shape = || Shape {
             content_type: Some(said()),

@@ -142,7 +142,7 @@ impl<S: Copy + PartialEq> Hand<S> {
     }
 
     /// Gives the words of each that a server's text must not show.
-    pub(super) fn words(&self) -> impl Iterator<Item = Words> {
+    pub(super) fn words(&self) -> impl Iterator<Item = Words<'_>> {
         self.iter().map(|held| Words::of(&held.input))
     }
 

@@ -42,9 +42,9 @@
 //!
 //! One hook, a gate that the machine asks while it is polled, would not do. What a gate says holds for that poll, and a box
 //! holds for longer: calls of the user's own are refused with its end, `status` shows it, and a snapshot takes it to
-//! the next process. So the machine is told ([`Machine::hold_back`](crate::Machine::hold_back)) and keeps it. And a line is
+//! the next process. So the machine is told ([`Machine::hold_back`]) and keeps it. And a line is
 //! first come, first served: a session that stands in it is not polled again and again only to be sent back, so what
-//! it means to send is known before ([`Machine::upcoming`](crate::Machine::upcoming)).
+//! it means to send is known before ([`Machine::upcoming`]).
 //!
 //! # What comes out
 //!

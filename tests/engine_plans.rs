@@ -201,6 +201,22 @@ fn a_look_in_between_does_not_forget_a_renewal_that_failed() {
     story.sleeps().sends("GET /Refresh").gets(200, "renewed").is(Phase::Active);
 }
 
+/// A look and two renewals would be tried again 250 times an hour, each at its own pace of 30 to 60 s.
+#[test]
+fn an_outage_is_tried_by_one_request_for_all() {
+    let (story, _) = lives(open(true), HOUR * 24 - MINUTE);
+    let mut story = story.sleeps();
+    let (begun, mut tried) = (story.now, 0);
+    while story.now < begun + HOUR {
+        let due = is_due(&mut story);
+        story = if due { story } else { story.sleeps() }.sends_next().0.is_refused_connection();
+        tried += 1;
+    }
+    assert!((60..=120).contains(&tried), "{tried}");
+    let (_, sent) = lives(story, MINUTE * 3);
+    assert_eq!((times(&sent, "Refresh").len(), times(&sent, "Permit").len()), (1, 1), "all follow: {sent:?}");
+}
+
 /// The server is asked first whether the session lives, and what it says leaves open whether the permit was given.
 #[test]
 fn a_renewal_of_unknown_fate_is_made_up_for_after_the_look() {

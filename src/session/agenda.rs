@@ -197,6 +197,18 @@ impl<S: Copy + PartialEq> Agenda<S> {
         self.put(Entry::once(Slot::Check, None, at));
     }
 
+    /// No server was reached: whatever is tried again waits as if it had failed itself, so that one request at a time
+    /// tries for all of them.
+    pub(super) fn put_attempts_off(&mut self, earliest: impl Fn(Option<S>) -> Timestamp) {
+        for entry in &mut self.entries {
+            match (entry.slot, &mut entry.retry) {
+                (_, Some(retry)) => *retry = (*retry).max(earliest(entry.step)),
+                (Slot::Check, None) => entry.at = entry.at.max(earliest(entry.step)),
+                _ => {}
+            }
+        }
+    }
+
     /// Brings a further attempt forward, of the next step or of a renewal; tells whether that is sooner.
     pub(super) fn hasten(&mut self, at: Timestamp) -> bool {
         let mut tried = self.entries.iter_mut().filter(|entry| matches!(entry.slot, Slot::Next | Slot::Renew));

@@ -75,6 +75,9 @@ impl<P: Provider> Engine<P> {
                     self.be_unsure();
                 }
                 self.retry(now, step, cause, wait);
+                if fate == Fate::NotSent {
+                    self.put_attempts_off(now);
+                }
             }
             (Consequence::Probe, Some(probe)) => self.retry(now, probe, cause, wait),
             (Consequence::Probe, None) | (Consequence::Ask, _) => {
@@ -145,9 +148,23 @@ impl<P: Provider> Engine<P> {
         self.tell(Event::Retrying { attempt: self.core.attempt(), at, cause });
     }
 
+    /// Lets what else is tried again wait, too, after a request that reached no server.
+    fn put_attempts_off(&mut self, now: Timestamp) {
+        let (seed, attempt) = (self.seed(), self.core.attempt());
+        let Self { core, provider, .. } = self;
+        let probe = provider.probe(&core.state);
+        let wait = |step: Option<P::Step>| step.or(probe).map(|step| provider.rule(step).backoff.delay(seed, attempt));
+        core.agenda.put_attempts_off(|step| now + wait(step).unwrap_or_default());
+    }
+
     /// Gives the wait after the failures so far.
     fn wait_for(&self, step: P::Step) -> Duration {
-        self.provider.rule(step).backoff.delay(self.ids.jitter ^ u64::from(self.ids.seq) << 20, self.core.attempt())
+        self.provider.rule(step).backoff.delay(self.seed(), self.core.attempt())
+    }
+
+    /// Gives what the wait after a failure is drawn from.
+    fn seed(&self) -> u64 {
+        self.ids.jitter ^ u64::from(self.ids.seq) << 20
     }
 
     /// Tells whether a step looks if a question has answered itself.

@@ -19,7 +19,7 @@ pub(crate) fn set(response: &mut Response<Vec<u8>>, name: HeaderName, value: &st
 }
 
 /// Reads the pairs of a query or of a form; what is not UTF-8 is replaced.
-#[cfg(any(test, feature = "ibkr-oauth", feature = "oauth2"))]
+#[cfg(any(test, feature = "_oauth"))]
 pub(crate) fn pairs(form: &[u8]) -> Vec<(String, String)> {
     serde_urlencoded::from_bytes(form).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 
 use super::refusal::{Flow, dismissal, refusal};
 use super::{Shared, call, forward, gateway, status, stream};
@@ -106,11 +107,15 @@ fn escapes_are_whole(path: &str) -> bool {
         .all(|rest| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)))
 }
 
-/// Tells whether a call would end the session at the provider, whatever the case and the slashes of its path.
+/// Tells whether a call would end the session at the provider, however its path is written: escapes, case and slashes do not
+/// matter to servers, nor do parameters after `;` and, to Rails, a format after a dot.
 fn ends_the_session(method: &Method, path: &str) -> bool {
-    let plain = path.split('?').next().unwrap_or_default().trim_end_matches('/').to_ascii_lowercase();
-    let last = plain.rsplit('/').next().unwrap_or_default();
-    last == "logout" || (method == Method::DELETE && last == "session")
+    let plain = path.split('?').next().unwrap_or_default();
+    let plain = percent_decode_str(plain).decode_utf8_lossy().to_ascii_lowercase();
+    let last = plain.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let last = last.split([';', '.', '?', '#']).next().unwrap_or_default().trim();
+    // Rails takes a POST for a DELETE where a header or a form says so; no client has another business there.
+    last == "logout" || (!method.is_safe() && last == "session")
 }
 
 #[cfg(test)]
@@ -122,7 +127,24 @@ mod tests {
         for path in ["/logout", "/logout?a=b", "/Logout/", "//logout", "/login/1.0/login/v2/logout", "/sso/Logout"] {
             assert!(ends_the_session(&Method::POST, path), "{path}");
         }
-        assert!(ends_the_session(&Method::DELETE, "/session"));
+        for path in [
+            "/%6Cogout",
+            "/log%6fut",
+            "/v1%2Flogout",
+            "/logout%2F",
+            "/logout;a=b",
+            "/logout.json",
+            "/logout%3Fa",
+            "/logout%20",
+        ] {
+            assert!(ends_the_session(&Method::POST, path), "{path}");
+        }
+        for path in ["/session", "/session.json", "/s%65ssion", "/session;x"] {
+            assert!(ends_the_session(&Method::DELETE, path), "{path}");
+            // With `X-HTTP-Method-Override`, or `_method` in a form.
+            assert!(ends_the_session(&Method::POST, path), "{path}");
+        }
+        assert!(!ends_the_session(&Method::POST, "/session/init"));
         assert!(!ends_the_session(&Method::GET, "/session"));
         assert!(!ends_the_session(&Method::GET, "/logouts?path=/logout"));
     }

@@ -11,6 +11,7 @@ use super::wire::{
     Scopes, TokenAnswer, Tokens, well_known,
 };
 use crate::provider::{Ask, Cx, Fact, Plan, Spent, Verdict, When};
+use crate::retry::spread;
 use crate::{Because, CloseReason, Denial, Event, NeedKind, Response, ServerText};
 
 type State = OAuth2State;
@@ -290,9 +291,10 @@ impl OAuth2 {
         let renewal = self.renewal(state);
         if let (Some(expires), Some(step)) = (expires, renewal) {
             let left = expires.since(cx.now);
-            let spread = crate::retry::split_mix(cx.entropy.counter ^ u64::from_le_bytes(*seed(cx.entropy.key)));
+            let drawn = cx.entropy.bytes(&["oauth2", self.server.base.authority().as_str(), "renewal"]);
+            let seed = drawn.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
             let tenth = (left / 10).min(LONGEST);
-            let more = Duration::from_millis(spread % (crate::time::millis(tenth) + 1));
+            let more = Duration::from_millis(spread(seed, crate::time::millis(tenth) + 1));
             let margin = (MARGIN.max(tenth / 2) + more / 2).min(left / 2);
             plan = plan.renew(step, When::In(left - margin)).expires(When::In(left));
         }
@@ -360,9 +362,4 @@ impl OAuth2 {
             _ => Verdict::Unreadable("not an answer to the probe"),
         }
     }
-}
-
-/// Eight bytes of a key.
-fn seed(key: &[u8; 24]) -> &[u8; 8] {
-    key.first_chunk().unwrap_or(&[0; 8])
 }

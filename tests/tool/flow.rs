@@ -25,6 +25,7 @@ fn before_with(hand: Hand, more: &str) -> (Front, Running, Proxy) {
     (front, run, proxy)
 }
 
+/// Writes an answer. One after which the connection ends must say so, or the proxy may send its next call on it.
 fn says(reader: &mut BufReader<TcpStream>, text: &str) {
     let _ = reader.get_mut().write_all(text.as_bytes());
 }
@@ -43,7 +44,7 @@ fn asks(proxy: &Proxy, line: &str, more: &str) -> String {
 fn echo_of_length(head: &str, reader: &mut BufReader<TcpStream>) {
     let length = field(head, "content-length").unwrap().parse::<u64>().unwrap();
     let counted = std::io::copy(&mut reader.take(length), &mut std::io::sink()).unwrap();
-    says(reader, &format!("HTTP/1.1 200 OK\r\nContent-Length: {counted}\r\n\r\n"));
+    says(reader, &format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {counted}\r\n\r\n"));
     let _ = std::io::copy(&mut std::io::repeat(b'x').take(counted), reader.get_mut());
 }
 
@@ -93,15 +94,18 @@ fn an_event_comes_when_it_is_sent() {
 fn heads_lengths_trailers_and_codings_are_the_providers() {
     fn hand(head: &str, reader: &mut BufReader<TcpStream>) {
         if head.starts_with("HEAD") {
-            says(reader, "HTTP/1.1 200 OK\r\nContent-Length: 12345\r\n\r\n");
+            says(reader, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 12345\r\n\r\n");
         } else if head.contains("/raw/trailers") {
             says(
                 reader,
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n1\r\na\r\n0\r\nX-Sum: 7\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n1\r\na\r\n0\r\nX-Sum: 7\r\n\r\n",
             );
         } else {
             let coding = field(head, "accept-encoding").unwrap_or("none");
-            says(reader, &format!("HTTP/1.1 200 OK\r\nX-Asked: {coding}\r\nContent-Length: 0\r\n\r\n"));
+            says(
+                reader,
+                &format!("HTTP/1.1 200 OK\r\nConnection: close\r\nX-Asked: {coding}\r\nContent-Length: 0\r\n\r\n"),
+            );
         }
     }
     let (front, _run, proxy) = before(hand);
@@ -137,7 +141,12 @@ fn one_connection_serves_many_calls_on_both_sides() {
 fn a_secret_may_stand_in_the_path_or_be_a_password_and_goes_no_further() {
     fn hand(head: &str, reader: &mut BufReader<TcpStream>) {
         let host = field(head, "host").unwrap();
-        says(reader, &format!("HTTP/1.1 302 Found\r\nLocation: http://{host}/there?a=b\r\nContent-Length: 0\r\n\r\n"));
+        says(
+            reader,
+            &format!(
+                "HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: http://{host}/there?a=b\r\nContent-Length: 0\r\n\r\n"
+            ),
+        );
     }
     let (front, _run, proxy) = before(hand);
     let bare = |line: &str, more: &str| {
@@ -166,7 +175,7 @@ fn a_secret_may_stand_in_the_path_or_be_a_password_and_goes_no_further() {
 #[test]
 fn only_whoever_allows_it_lets_clients_log_out() {
     fn hand(_: &str, reader: &mut BufReader<TcpStream>) {
-        says(reader, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        says(reader, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     }
     let (front, _run, proxy) = before(hand);
     for line in ["DELETE /session", "POST /logout", "POST //LOGOUT/", "GET /raw/sso/Logout?a=b"] {
@@ -245,7 +254,7 @@ fn nonsense_is_refused_and_costs_no_session() {
 #[test]
 fn those_who_say_nothing_or_too_much_block_nobody() {
     fn hand(_: &str, reader: &mut BufReader<TcpStream>) {
-        says(reader, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        says(reader, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     }
     let (front, _run, proxy) = before(hand);
     let silent: Vec<_> = (0..256)

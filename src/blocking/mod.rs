@@ -4,6 +4,7 @@
 //!   failed one may have arrived. [`Trust`] says which certificates it takes.
 //! - [`Handle`] is one session in the hands of several threads.
 //! - [`drive`] takes it through its life in one of them; a [`Driver`] answers what it needs.
+//! - [`RedirectListener`] waits at a loopback address for the browser of a person who has consented.
 //! - [`now`] and [`seed`] are the clock and the randomness of this machine.
 //!
 //! ```no_run
@@ -78,6 +79,7 @@ mod drive;
 mod error;
 mod keeper;
 mod park;
+mod redirect;
 mod resolve;
 mod tls;
 mod transport;
@@ -86,6 +88,7 @@ mod watch;
 pub use call::NotActive;
 pub use drive::{Driver, drive};
 pub use keeper::{Keeper, OpenError, open};
+pub use redirect::RedirectListener;
 pub use transport::{Transport, TransportBuilder};
 
 pub use crate::drive::{

@@ -22,6 +22,8 @@ pub(super) enum Line {
     Ask {
         attended: bool,
     },
+    /// Asks for a redirect of the state `s-1`, and takes one with a code that is not `odd`.
+    Consent,
     /// Waits for a while.
     Wait(Duration),
     /// Waits until somebody logs out.
@@ -56,6 +58,26 @@ impl Fake {
     }
 }
 
+fn need(kind: NeedKind, url: Option<&str>) -> Need {
+    Need {
+        id: NeedId(7),
+        kind,
+        because: Because::Opening,
+        refused: 0,
+        lost: 0,
+        fresh_after: None,
+        url: url.map(Into::into),
+        prompt: None,
+        message: None,
+        until: None,
+    }
+}
+
+/// The question of a consent whose state is `s-1`.
+pub(super) fn consent() -> Need {
+    need(NeedKind::Redirect, Some("https://login.example.org/authorize?client_id=app&state=s-1&scope=read"))
+}
+
 impl Machine for Fake {
     fn start(&mut self, _: Timestamp) {
         self.note("start");
@@ -71,21 +93,8 @@ impl Machine for Fake {
                 self.poll(now)
             }
             Some(Line::Stay) => self.wait(Timestamp::NEVER, WaitingOn::Nothing),
-            Some(Line::Ask { .. }) => {
-                let need = Need {
-                    id: NeedId(7),
-                    kind: NeedKind::Pin,
-                    because: Because::Opening,
-                    refused: 0,
-                    lost: 0,
-                    fresh_after: None,
-                    url: None,
-                    prompt: None,
-                    message: None,
-                    until: None,
-                };
-                self.wait(Timestamp::NEVER, WaitingOn::Need(need))
-            }
+            Some(Line::Ask { .. }) => self.wait(Timestamp::NEVER, WaitingOn::Need(need(NeedKind::Pin, None))),
+            Some(Line::Consent) => self.wait(Timestamp::NEVER, WaitingOn::Need(consent())),
             Some(Line::Wait(length)) => {
                 let until = *self.waits_until.get_or_insert(now + *length);
                 if now < until {
@@ -126,6 +135,14 @@ impl Machine for Fake {
 
     fn handle_input(&mut self, _: Timestamp, need: NeedId, input: Input, by: By) -> Answered {
         self.note(format!("{input:?} by {by:?}"));
+        if let (Some(Line::Consent), Input::Redirect(address)) = (self.script.front(), &input) {
+            if address.expose().contains("code=odd") {
+                return Answered::Rejected(Rejection::Malformed("redirect"));
+            }
+            self.note(address.expose());
+            self.script.pop_front();
+            return Answered::Used;
+        }
         let Some(&Line::Ask { attended }) = self.script.front() else { return Answered::Stale };
         match input {
             _ if need != NeedId(7) => Answered::Stale,

@@ -4,6 +4,7 @@
 mod drive;
 mod fake;
 mod proxy;
+mod redirect;
 #[cfg(feature = "sim")] // for rcgen
 mod trust;
 mod wire;

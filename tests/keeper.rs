@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use http::{Request, StatusCode};
+use http::{Request, Response};
 use sansession::blocking::{
     Answer, Driver, Ended, Handle, Keeper, NotActive, OpenError, SendError, Stop, Transport, drive, now, open, seed,
 };
@@ -194,7 +194,7 @@ impl<F: FnMut()> Driver for At<F> {
     fn sending(&mut self, _: &Outgoing) {
         self.at("sending");
     }
-    fn received(&mut self, _: RequestId, _: StatusCode) {
+    fn received(&mut self, _: RequestId, _: &Response<Vec<u8>>) {
         self.at("received");
     }
     fn failed(&mut self, _: RequestId, _: &SendError) {

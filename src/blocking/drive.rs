@@ -4,7 +4,7 @@ use core::cell::RefCell;
 use core::future::{Future, ready};
 use std::io;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 
 use super::park::Parker;
 use super::{Answer, DriveError, Ended, Handle, SendError, Transport};
@@ -78,8 +78,8 @@ pub trait Driver {
     /// Learns that a request is about to leave.
     fn sending(&mut self, _outgoing: &Outgoing) {}
 
-    /// Learns that an answer came.
-    fn received(&mut self, _id: RequestId, _status: StatusCode) {}
+    /// Learns what came for an answer, after the session did. It may hold tokens.
+    fn received(&mut self, _id: RequestId, _response: &Response<Vec<u8>>) {}
 
     /// Learns that no answer came.
     fn failed(&mut self, _id: RequestId, _error: &SendError) {}
@@ -124,8 +124,8 @@ impl<D: Driver + ?Sized> Program for Callbacks<'_, D> {
         self.0.borrow_mut().sending(outgoing);
     }
 
-    fn received(&self, id: RequestId, status: StatusCode) {
-        self.0.borrow_mut().received(id, status);
+    fn received(&self, id: RequestId, response: &Response<Vec<u8>>) {
+        self.0.borrow_mut().received(id, response);
     }
 
     fn failed(&self, id: RequestId, error: &SendError) {

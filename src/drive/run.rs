@@ -214,7 +214,7 @@ impl<M: Machine + ?Sized, F: Future<Output = Result<Response<Vec<u8>>, SendError
         match answer {
             Ok(response) => {
                 trace::received(*id, response.status());
-                program.received(*id, response.status());
+                program.received(*id, response);
             }
             Err(error) => {
                 trace::failed(*id, error);

@@ -4,7 +4,7 @@ use core::future::{Ready, ready};
 use core::time::Duration;
 use std::io;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 
 use super::SendError;
 use super::clock::now;
@@ -126,8 +126,8 @@ pub trait Program {
     /// Learns that a request is about to leave.
     fn sending(&self, _outgoing: &Outgoing) {}
 
-    /// Learns that an answer came.
-    fn received(&self, _id: RequestId, _status: StatusCode) {}
+    /// Learns what came for an answer, after the session did. It may hold tokens.
+    fn received(&self, _id: RequestId, _response: &Response<Vec<u8>>) {}
 
     /// Learns that no answer came.
     fn failed(&self, _id: RequestId, _error: &SendError) {}

@@ -26,17 +26,17 @@ fn before_with(hand: Hand, more: &str) -> (Front, Running, Proxy) {
 }
 
 /// Writes an answer. One after which the connection ends must say so, or the proxy may send its next call on it.
-fn says(reader: &mut BufReader<TcpStream>, text: &str) {
+pub fn says(reader: &mut BufReader<TcpStream>, text: &str) {
     let _ = reader.get_mut().write_all(text.as_bytes());
 }
 
-fn connect(proxy: &Proxy) -> TcpStream {
+pub fn connect(proxy: &Proxy) -> TcpStream {
     let stream = TcpStream::connect(&proxy.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream
 }
 
-fn asks(proxy: &Proxy, line: &str, more: &str) -> String {
+pub fn asks(proxy: &Proxy, line: &str, more: &str) -> String {
     format!("{line} HTTP/1.1\r\nHost: {}\r\nX-Sansession-Secret: {}\r\n{more}\r\n", proxy.address, proxy.secret)
 }
 
@@ -278,58 +278,4 @@ fn those_who_say_nothing_or_too_much_block_nobody() {
     let _ = (&silent[2]).read_to_string(&mut answer);
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     assert_eq!(front.heads().len(), 1);
-}
-
-/// The gateway's simulator lets a stream in with the session's cookie alone, and the client has none.
-#[test]
-fn ibkrs_stream_goes_through() {
-    let mut run = tool("ibkr-gateway --json --listen 127.0.0.1:0").starts();
-    let proxy = run.listens();
-    proxy.is_ready();
-    let shakes = |path: &str, more: &str| {
-        let mut reader = BufReader::new(connect(&proxy));
-        let key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-        let upgrade = format!("Connection: Upgrade\r\nUpgrade: websocket\r\nUser-Agent: bot\r\n{key}{more}");
-        write!(reader.get_mut(), "{}", asks(&proxy, &format!("GET {path}"), &upgrade)).unwrap();
-        (head(&mut reader).unwrap().to_ascii_lowercase(), reader)
-    };
-    for path in ["/v1/api/ws", "/v1/portal/ws", "/ws"] {
-        // The id that opens it comes with the first tickle.
-        let (mut answer, mut reader) = shakes(path, "");
-        while answer.starts_with("http/1.1 503") {
-            (answer, reader) = shakes(path, "");
-        }
-        assert!(answer.starts_with("http/1.1 101"), "{path}: {answer}");
-        // The key's answer is that of RFC 6455's example.
-        assert!(answer.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer}");
-        let mut frame = [0; 2];
-        reader.read_exact(&mut frame).unwrap();
-        let mut text = vec![0; usize::from(frame[1])];
-        reader.read_exact(&mut text).unwrap();
-        assert!(frame[0] == 0x81 && text.starts_with(b"{"), "{:?}", String::from_utf8_lossy(&text));
-    }
-    let (answer, _) = shakes("/v1/api/iserver/accounts", "");
-    assert!(answer.starts_with("http/1.1 501"), "{answer}");
-    run.gets("INT");
-    run.ends().exits(0);
-}
-
-/// A second tickle within the second, and a second look at the login within the minute, would open a penalty box.
-#[test]
-fn a_clients_own_keepalive_opens_no_penalty_box() {
-    let mut run = tool("ibkr-gateway --json --keepalive 60 --listen 127.0.0.1:0").starts();
-    let proxy = run.listens();
-    proxy.is_ready();
-    for _ in 0..5 {
-        let tickle = proxy.asks("POST /v1/portal/tickle", "", "");
-        assert!(tickle.starts_with("http/1.1 200") && tickle.contains("\"session\""), "{tickle}");
-        let valid = proxy.asks("GET /v1/api/sso/validate", "Accept-Encoding: gzip\r\n", "");
-        assert!(valid.starts_with("http/1.1 200") && valid.contains("USER_NAME"), "{valid}");
-    }
-    assert!(proxy.asks("GET /_session", "", "").contains("\"penalty\":null"));
-    run.gets("INT");
-    let run = run.ends().exits(0);
-    let sent = |path: &str| run.json().iter().filter(|line| line["event"] == "call" && line["path"] == path).count();
-    assert_eq!(sent("/sso/validate"), 1);
-    assert!(sent("/tickle") < 5, "{}", sent("/tickle"));
 }

@@ -1,4 +1,4 @@
-//! A portal whose paths below `/raw` are answered by hand, on the bare connection.
+//! A server some of whose paths are answered by hand, on the bare connection.
 #![expect(clippy::disallowed_types, reason = "a server that does what no good one does")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -6,34 +6,44 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use sansession::sim::{Cbrain, Server};
+use sansession::sim::{Cbrain, Server, Simulator};
 
 use crate::process::portal;
 
 /// What answers by hand: it gets the head, and the connection behind it.
 pub type Hand = fn(&str, &mut BufReader<TcpStream>);
 
-pub struct Front {
+pub struct Front<S = Cbrain> {
     /// What logs in and out; it ends with this.
-    _portal: Server<Cbrain>,
+    _server: Server<S>,
     pub url: String,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Front {
+    /// A portal whose paths below `/raw` are answered by hand.
     pub fn start(hand: Hand) -> Self {
-        let portal = portal();
+        Self::before(portal(), "/raw", hand)
+    }
+}
+
+impl<S> Front<S> {
+    /// A server of plain http, where what begins with `path` is answered by hand.
+    pub fn before(server: Server<S>, path: &'static str, hand: Hand) -> Self
+    where
+        S: Simulator + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (heads, behind) = (Arc::<Mutex<Vec<String>>>::default(), portal.port());
+        let (heads, behind) = (Arc::<Mutex<Vec<String>>>::default(), server.port());
         let kept = heads.clone();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let heads = kept.clone();
-                thread::spawn(move || serve(stream, behind, hand, &heads));
+                thread::spawn(move || serve(stream, behind, (path, hand), &heads));
             }
         });
-        Self { _portal: portal, url, heads }
+        Self { _server: server, url, heads }
     }
 
     /// The heads of the calls that were answered by hand.
@@ -42,11 +52,11 @@ impl Front {
     }
 }
 
-fn serve(stream: TcpStream, behind: u16, hand: Hand, heads: &Mutex<Vec<String>>) -> Option<()> {
+fn serve(stream: TcpStream, behind: u16, (path, hand): (&str, Hand), heads: &Mutex<Vec<String>>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let head = head(&mut reader)?;
-        if head.split(' ').nth(1)?.starts_with("/raw") {
+        if head.split(' ').nth(1)?.starts_with(path) {
             heads.lock().unwrap().push(head.clone());
             hand(&head, &mut reader);
             if head.contains("/raw/kept") {

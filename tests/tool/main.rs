@@ -11,6 +11,7 @@ mod exec;
 mod files;
 mod flow;
 mod front;
+mod gateway;
 mod ibkr;
 mod killed;
 mod kotak;

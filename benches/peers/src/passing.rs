@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use http::Response;
 use sansession::asynchronous::{self, Answer, Client, Ended, Handle, Program, SendError, Stop, Timer, seed};
 use sansession::providers::ibkr::Gateway;
 use sansession::{BaseUrl, Need, Options, Outgoing, RequestId, Session, Timestamp};
@@ -105,8 +105,8 @@ impl<S: Sleeps> Program for Passing<S> {
         }
     }
 
-    fn received(&self, _: RequestId, status: StatusCode) {
-        assert!(status.is_success(), "{status}");
+    fn received(&self, _: RequestId, response: &Response<Vec<u8>>) {
+        assert!(response.status().is_success(), "{}", response.status());
         self.state.under_way.store(false, Ordering::Relaxed);
     }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use http::{Request, StatusCode};
+use http::{Request, Response};
 
 use super::fake::{Fake, Line, Log};
 use super::{OK, Server};
@@ -59,8 +59,8 @@ impl Driver for Notes {
         self.lines.push(format!("sending {} {}", outgoing.method(), outgoing.path()));
     }
 
-    fn received(&mut self, _: RequestId, status: StatusCode) {
-        self.lines.push(format!("received {}", status.as_u16()));
+    fn received(&mut self, _: RequestId, response: &Response<Vec<u8>>) {
+        self.lines.push(format!("received {}", response.status().as_u16()));
     }
 
     fn failed(&mut self, _: RequestId, error: &SendError) {

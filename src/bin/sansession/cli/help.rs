@@ -67,7 +67,9 @@ nobody logs in.
 The PROXY (--listen) sends what it gets to the provider with tokens or signature, and gives the answer back; bodies
 of any length flow both ways as they come, and redirects are not followed: a Location at the provider becomes one at
 the proxy. A path may begin with the base URL's or not: both /v1/api/iserver/accounts and /iserver/accounts are right,
-with ibkr-* /v1/portal/… too. Headers that tell where a client comes from (X-Forwarded-*, X-Real-IP, Client-IP,
+with ibkr-* /v1/portal/… too. There it
+stands where the gateway stood: `GET /` and /sso/… lead to its pages, OPTIONS is answered with 204, and a tickle, status or
+validate that comes too soon for IBKR's limits gets the last answer once more, the session's own or another client's. Headers that tell where a client comes from (X-Forwarded-*, X-Real-IP, Client-IP,
 Forwarded, Via) stay here, since CBRAIN ends a session for them. The secret is SANSESSION_PROXY_SECRET (16 characters
 at least), or made anew at each start and shown once. Each call has it in one of three places:
   X-Sansession-Secret        a header

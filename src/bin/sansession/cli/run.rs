@@ -1,6 +1,7 @@
 //! One session, from its opening to its end.
 #![expect(clippy::disallowed_methods, reason = "a tool sleeps; a machine does not")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sansession::blocking::{Answer, DriveError, Driver, Ended, Handle, SendError, Stop, drive};
@@ -12,7 +13,7 @@ use crate::cli::args::Args;
 use crate::cli::exec::{self, Exec};
 use crate::cli::files::{Files, Refused};
 use crate::cli::hint::Trouble;
-use crate::cli::proxy::Listening;
+use crate::cli::proxy::{Listening, Recent};
 use crate::cli::report::Report;
 use crate::cli::signals::Signals;
 use crate::cli::world::World;
@@ -72,6 +73,7 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
     report.show(&world.handle);
     let mut tool = Tool::new(world.handle.clone(), std::mem::take(&mut world.answers), report, args);
     tool.proxy = proxy.as_ref().map(|proxy| (proxy.url.clone(), proxy.secret.clone()));
+    tool.recent = proxy.as_ref().map(|proxy| Arc::clone(&proxy.recent));
     tool.exec = exec.clone();
     tool.files = files;
     // Whatever becomes of the tool, its command is not left running.
@@ -166,6 +168,8 @@ pub struct Tool {
     trouble: Trouble,
     /// Where a proxy listens, and its secret.
     proxy: Option<(String, Secret)>,
+    /// What the session gets, for the proxy's clients that ask the same.
+    recent: Option<Arc<Recent>>,
     exec: Option<Exec>,
     signals: Option<Signals>,
 }
@@ -187,6 +191,7 @@ impl Tool {
             asked: None,
             trouble: Trouble::new(args),
             proxy: None,
+            recent: None,
             exec: None,
             signals: None,
         }
@@ -315,16 +320,25 @@ impl Driver for Tool {
 
     fn sending(&mut self, outgoing: &Outgoing) {
         self.sent = true;
+        if let Some(recent) = &self.recent {
+            recent.sending(outgoing);
+        }
         self.trouble.sending(outgoing.path());
         self.report.sending(outgoing);
     }
 
-    fn received(&mut self, _: RequestId, status: http::StatusCode) {
-        self.report.received(status.as_u16());
-        self.trouble.received(status.as_u16());
+    fn received(&mut self, id: RequestId, response: &http::Response<Vec<u8>>) {
+        if let Some(recent) = &self.recent {
+            recent.received(id, Some(response));
+        }
+        self.report.received(response.status().as_u16());
+        self.trouble.received(response.status().as_u16());
     }
 
-    fn failed(&mut self, _: RequestId, error: &SendError) {
+    fn failed(&mut self, id: RequestId, error: &SendError) {
+        if let Some(recent) = &self.recent {
+            recent.received(id, None);
+        }
         self.report.failed(error);
         self.trouble.failed(error);
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use sansession::asynchronous::{self, Answer, Client, Driver, Ended, Handle, Program, SendError, Timer};
 use sansession::{
     By, Event, Failure, FailureKind, Input, Machine, Need, Outgoing, Rejection, RequestId, Secret, SendPolicy,
@@ -81,7 +81,7 @@ impl Program for Bomb {
         self.at("sending");
     }
 
-    fn received(&self, _: RequestId, _: StatusCode) {
+    fn received(&self, _: RequestId, _: &Response<Vec<u8>>) {
         self.at("received");
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use http::Response;
 use sansession::asynchronous::{self, Answer, Ended, Program, Transport, now};
 use sansession::providers::cbrain::Cbrain;
 use sansession::{BaseUrl, Event, Need, Options, Outgoing, Phase, RequestId, Session, Snapshot};
@@ -98,7 +98,7 @@ async fn a_logout_from_any_callback_is_heard() {
         fn sending(&self, _: &Outgoing) {
             self.logs_out_in("sending");
         }
-        fn received(&self, _: RequestId, _: StatusCode) {
+        fn received(&self, _: RequestId, _: &Response<Vec<u8>>) {
             self.logs_out_in("received");
         }
     }

@@ -12,11 +12,12 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use sansession::asynchronous::SendError;
 use sansession::blocking::now;
-use sansession::{Failure, FailureKind, Ticket};
+use sansession::{Delivery, Failure, FailureKind, Ticket};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::door::Admitted;
 use super::refusal::{BoxError, Flow, failed, later, refusal, unauthorized, whole};
-use super::{Shared, forward, gateway};
+use super::{Shared, forward, keepalive};
 use crate::cli::args::Provider;
 
 /// How long a call waits for a place among those that are under way.
@@ -29,17 +30,26 @@ const SEEN: usize = 64 << 10;
 const SIGNED: usize = 1 << 20;
 
 /// Sends a request on to `path` below the base.
-pub async fn send_on(shared: &Arc<Shared>, request: Request<Incoming>, path: &str, prefix: &str) -> Response<Flow> {
-    let kept = gateway::Recent::number(path).filter(|_| shared.is_ibkr());
-    if let Some(answer) = kept.and_then(|number| shared.recent.answer(number, &shared.handle.status())) {
-        return answer;
-    }
+///
+/// With a `root` the path is one at the provider's root instead.
+pub async fn send_on(
+    shared: &Arc<Shared>,
+    request: Request<Incoming>,
+    path: &str,
+    root: Option<&Uri>,
+    client: &Admitted,
+) -> Response<Flow> {
+    let keepalive = match keepalive::admit(shared, path).await {
+        Ok(keepalive) => keepalive,
+        Err(answer) => return answer,
+    };
     let Ok(Ok(place)) = tokio::time::timeout(QUEUE, Arc::clone(&shared.places).acquire_owned()).await else {
         let text = format!("too many calls are under way, also after {} s", QUEUE.as_secs());
         return later("busy", &text, 1);
     };
     let (began, method) = (now(), request.method().clone());
-    let response = forwarded(shared, request, path, prefix, (place, kept)).await;
+    let uri = target(path, root);
+    let response = forwarded(shared, request, uri, client, Held { _place: place, keepalive }).await;
     let plain = path.split('?').next().unwrap_or_default();
     shared.report.called(&method, plain, response.status().as_u16(), now().since(began));
     response
@@ -48,18 +58,18 @@ pub async fn send_on(shared: &Arc<Shared>, request: Request<Incoming>, path: &st
 async fn forwarded(
     shared: &Arc<Shared>,
     request: Request<Incoming>,
-    path: &str,
-    prefix: &str,
-    (place, kept): (OwnedSemaphorePermit, Option<usize>),
+    uri: Option<Uri>,
+    client: &Admitted,
+    held: Held,
 ) -> Response<Flow> {
     let (mut parts, body) = request.into_parts();
-    let Ok(uri) = path.parse::<Uri>() else {
+    let Some(uri) = uri else {
         return refusal(StatusCode::BAD_REQUEST, "path", "the path cannot be sent on");
     };
     parts.uri = uri;
     parts.version = http::Version::HTTP_11;
     forward::outgoing(&mut parts.headers);
-    if kept.is_some() {
+    if held.keepalive.is_some() {
         // The session reads these answers as its own.
         parts.headers.remove(ACCEPT_ENCODING);
     }
@@ -72,6 +82,10 @@ async fn forwarded(
         Ok(ticket) => ticket,
         Err(error) => return unauthorized(&error),
     };
+    if let Some(turn) = &held.keepalive {
+        shared.recent.left(turn, true);
+    }
+    let base = parts.uri.clone();
     let (told, left) = oneshot::channel();
     let body = Watched { body, done: Some(told) }.boxed_unsync();
     let answered = exchange(shared, Request::from_parts(parts, body), left).await;
@@ -85,12 +99,15 @@ async fn forwarded(
         Ok(response) => response.into_parts(),
         Err(error) => {
             shared.handle.observe_failure(&ticket, error.failure);
+            if let Some(turn) = held.keepalive.as_ref().filter(|_| error.failure.delivery == Delivery::NotSent) {
+                shared.recent.left(turn, false);
+            }
             return failed(&error);
         }
     };
     let seen = Seen {
         shared: Arc::clone(shared),
-        kept,
+        held,
         ticket,
         status: parts.status,
         headers: parts.headers.clone(),
@@ -98,12 +115,28 @@ async fn forwarded(
         told: false,
         whole: false,
     };
-    forward::incoming(&mut parts.headers, is_head, shared.base().as_ref(), &format!("{}{prefix}", shared.url));
-    let mut body = Observed { body, seen, _place: place };
+    forward::incoming(&mut parts.headers, is_head, Some(&base), &client.url);
+    let mut body = Observed { body, seen };
     if body.body.is_end_stream() {
         body.seen.end();
     }
     Response::from_parts(parts, body.boxed_unsync())
+}
+
+/// Gives where a call goes: below the base, or to a path at the provider's root.
+fn target(path: &str, root: Option<&Uri>) -> Option<Uri> {
+    let path = path.parse::<Uri>().ok()?;
+    let Some(root) = root else { return Some(path) };
+    let mut parts = root.clone().into_parts();
+    parts.path_and_query = path.into_parts().path_and_query;
+    Uri::from_parts(parts).ok()
+}
+
+/// What a call holds until its answer is there to its end.
+struct Held {
+    _place: OwnedSemaphorePermit,
+    /// The turn of a call whose answer serves again for a moment.
+    keepalive: Option<keepalive::Turn>,
 }
 
 /// Takes the whole body where it is signed, which OAuth 1.0a does with forms, and else nothing of it.
@@ -174,7 +207,6 @@ impl Body for Watched {
 struct Observed {
     body: Incoming,
     seen: Seen,
-    _place: OwnedSemaphorePermit,
 }
 
 impl Body for Observed {
@@ -206,8 +238,7 @@ impl Body for Observed {
 /// What the session is to see of an answer, once.
 struct Seen {
     shared: Arc<Shared>,
-    /// Which of the calls it is whose answers serve again for a moment.
-    kept: Option<usize>,
+    held: Held,
     ticket: Ticket,
     status: StatusCode,
     headers: HeaderMap,
@@ -240,8 +271,9 @@ impl Seen {
         if self.headers.contains_key(CONTENT_ENCODING) {
             self.body.clear();
         }
-        if let Some(number) = self.kept.filter(|_| self.whole && self.status == StatusCode::OK) {
-            self.shared.recent.keep(number, self.headers.clone(), &self.body);
+        // Whoever waits for it needs not wait until the client has read all.
+        if let Some(turn) = self.held.keepalive.take().filter(|_| self.whole && self.status == StatusCode::OK) {
+            self.shared.recent.keep(&turn, self.headers.clone(), &self.body);
         }
         let mut response = Response::new(std::mem::take(&mut self.body));
         *response.status_mut() = self.status;

@@ -15,14 +15,22 @@ use super::{Shared, call, forward, gateway, status, stream};
 /// The header with the proxy's secret.
 pub const SECRET: HeaderName = HeaderName::from_static("x-sansession-secret");
 
+/// Who was let in.
+pub struct Admitted {
+    /// The part of the path that holds the secret, or nothing.
+    pub prefix: String,
+    /// The proxy's address as this client knows it, with that part.
+    pub url: String,
+}
+
 /// Answers a request, or sends it on.
 pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Flow> {
-    let prefix = match admit(&shared, &request) {
-        Ok(prefix) => prefix,
+    let client = match admit(&shared, &request) {
+        Ok(client) => client,
         Err(refused) => return *refused,
     };
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let path = forward::rooted(path.strip_prefix(&prefix).unwrap_or(path));
+    let path = forward::rooted(path.strip_prefix(&client.prefix).unwrap_or(path));
     let plain = path.split('?').next().unwrap_or_default();
     if plain == "/_session" {
         return match *request.method() {
@@ -36,7 +44,7 @@ pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response
     if forward::wants_upgrade(request.headers()) {
         let is_stream = forward::below(plain, shared.base().as_ref(), shared.is_ibkr()) == "/ws";
         if let Some(streams) = shared.streams.clone().filter(|_| is_stream && stream::is_handshake(&request)) {
-            return stream::open(&shared, streams, request).await;
+            return stream::open(&shared, streams, request, &client).await;
         }
         let text = "no other upgrade goes through this proxy than IBKR's WebSocket, /ws";
         return refusal(StatusCode::NOT_IMPLEMENTED, "upgrade", text);
@@ -44,32 +52,37 @@ pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response
     if !escapes_are_whole(&path) {
         return refusal(StatusCode::BAD_REQUEST, "path", "a `%` in the path or query that no two hex digits follow");
     }
-    if shared.is_ibkr()
-        && let Some(answer) = gateway::answer(request.method(), plain, &prefix)
-    {
-        return answer;
+    if shared.is_ibkr() {
+        let (status, is_gateway) = (shared.handle.status(), shared.is_gateway());
+        if let Some(answer) = gateway::answer(request.method(), plain, &client.prefix, &status, is_gateway) {
+            return answer;
+        }
     }
-    let path = forward::below(&path, shared.base().as_ref(), shared.is_ibkr());
+    let base = shared.base();
+    let is_page = shared.is_gateway() && gateway::is_page(plain);
+    let path = if is_page { path } else { forward::below(&path, base.as_ref(), shared.is_ibkr()) };
     if !shared.allow_logout && ends_the_session(request.method(), &path) {
         let text = "this would end the session for everybody; --allow-logout lets it through";
         return refusal(StatusCode::FORBIDDEN, "logout", text);
     }
-    call::send_on(&shared, request, &path, &prefix).await
+    let root = base.filter(|_| is_page);
+    call::send_on(&shared, request, &path, root.as_ref(), &client).await
 }
 
-/// Looks who it is before anything is believed. Gives the part of the path that holds the secret, or nothing.
-fn admit(shared: &Shared, request: &Request<Incoming>) -> Result<String, Box<Response<Flow>>> {
+/// Looks who it is before anything is believed.
+fn admit(shared: &Shared, request: &Request<Incoming>) -> Result<Admitted, Box<Response<Flow>>> {
     let (headers, uri) = (request.headers(), request.uri());
     let ours = |host: &str| shared.hosts.iter().any(|known| known.eq_ignore_ascii_case(host));
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok());
     let named = uri.authority().is_none_or(|host| ours(host.as_str()));
-    if !host.is_some_and(ours) || hosts.next().is_some() || !named || request.method() == Method::CONNECT {
+    let host = host.filter(|host| ours(host) && hosts.next().is_none() && named && request.method() != Method::CONNECT);
+    let Some(host) = host else {
         let text = "this proxy serves one provider, under its own address alone: no other Host, no absolute URI";
         return Err(dismissal(StatusCode::MISDIRECTED_REQUEST, "host", text).into());
-    }
+    };
     let Some(prefix) = secret(shared, request) else {
-        let text = "the header X-Sansession-Secret is missing or wrong; `session --listen` tells it at its start";
+        let text = "the header X-Sansession-Secret is missing or wrong; `sansession --listen` tells it at its start";
         return Err(dismissal(StatusCode::FORBIDDEN, "secret", text).into());
     };
     // Beside it hyper takes no Content-Length for true and drops it, as RFC 9112 6.3 wants.
@@ -79,7 +92,7 @@ fn admit(shared: &Shared, request: &Request<Incoming>) -> Result<String, Box<Res
         let text = "a body is chunked once, and coded in no other way";
         return Err(dismissal(StatusCode::BAD_REQUEST, "length", text).into());
     }
-    Ok(prefix)
+    Ok(Admitted { url: format!("http://{host}{prefix}"), prefix })
 }
 
 /// Looks for the secret: in its header, as the first part of the path, or as Basic's password. A header that is wrong is

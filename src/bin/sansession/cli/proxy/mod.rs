@@ -9,11 +9,13 @@ mod call;
 mod door;
 mod forward;
 mod gateway;
+mod keepalive;
 mod refusal;
 mod serve;
 mod status;
 mod stream;
 
+pub use keepalive::Recent;
 pub use stream::Opens;
 
 use std::fmt::Write as _;
@@ -23,12 +25,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::Request;
 use sansession::asynchronous::{Streaming, Transport};
 use sansession::blocking::Handle;
-use sansession::{Rejection, Secret};
+use sansession::{Rejection, Secret, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::cli::Usage;
 use crate::cli::answers::variable;
-use crate::cli::args::Args;
+use crate::cli::args::{Args, Provider};
 use crate::cli::report::Report;
 use crate::cli::world::World;
 
@@ -43,6 +45,8 @@ pub struct Listening {
     pub secret: Secret,
     /// Whether the user has chosen the secret, and knows it.
     pub chosen: bool,
+    /// What the session itself gets goes in here, for clients that ask the same.
+    pub recent: Arc<Recent>,
     _server: serve::Server,
 }
 
@@ -56,13 +60,12 @@ struct Shared {
     allow_logout: bool,
     /// The names under which it may be called.
     hosts: [String; 2],
-    url: String,
-    /// The base URL of the provider, once it is known.
-    base: Mutex<Option<http::Uri>>,
+    /// The base URL of the provider, and since when the session is in the phase in which it was that one.
+    base: Mutex<Option<(Timestamp, http::Uri)>>,
     places: Arc<Semaphore>,
     /// What opens the provider's WebSocket, where it has one.
     streams: Option<Arc<dyn Opens>>,
-    recent: gateway::Recent,
+    recent: Arc<Recent>,
 }
 
 impl Listening {
@@ -92,32 +95,39 @@ impl Listening {
             report: report.clone(),
             allow_logout: args.allow_logout,
             hosts: ["127.0.0.1", "localhost"].map(|host| format!("{host}:{}", socket.port())),
-            url: url.clone(),
             base: Mutex::default(),
             places: Arc::new(Semaphore::new(CALLS)),
             streams: world.streams.clone(),
-            recent: gateway::Recent::default(),
+            recent: Arc::default(),
         };
-        Ok(Self { url, secret, chosen, _server: socket.serve(shared)? })
+        let recent = Arc::clone(&shared.recent);
+        Ok(Self { url, secret, chosen, recent, _server: socket.serve(shared)? })
     }
 }
 
 impl Shared {
     /// Gives the base URL of the provider, once there is a session.
     fn base(&self) -> Option<http::Uri> {
+        // A login may lead to another host, and is a change of phase.
+        let since = self.handle.status().since;
         let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
-        if base.is_none() {
+        if base.as_ref().is_none_or(|(then, _)| *then != since) {
             let (mut parts, ()) = Request::new(()).into_parts();
             if self.handle.authorize(&mut parts, &[]).is_ok() {
-                *base = Some(parts.uri);
+                *base = Some((since, parts.uri));
             }
         }
-        base.clone()
+        base.as_ref().map(|(_, base)| base.clone())
     }
 
     /// Tells whether the provider is one of IBKR's, whose gateway this stands in for.
     fn is_ibkr(&self) -> bool {
         self.name.starts_with("ibkr-")
+    }
+
+    /// Tells whether the session is at that gateway.
+    fn is_gateway(&self) -> bool {
+        self.name == Provider::IbkrGateway.name()
     }
 }
 

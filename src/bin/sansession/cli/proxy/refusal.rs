@@ -20,7 +20,7 @@ pub fn whole(body: impl Into<Bytes>) -> Flow {
 
 /// Says something that is the proxy's own word and not the provider's.
 pub fn refusal(status: StatusCode, error: &str, text: &str) -> Response<Flow> {
-    own(status, &json!({ "error": error, "text": text, "by": "session --listen" }))
+    own(status, &json!({ "error": error, "text": text, "by": "sansession" }))
 }
 
 /// Refuses and closes the connection: whoever is not to be here need not come again on it, and no body is read.

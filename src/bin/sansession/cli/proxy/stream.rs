@@ -17,6 +17,7 @@ use sansession::blocking::{Handle, now};
 use sansession::{AuthorizeError, Session, StreamOpening, Streams, Ticket};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::door::Admitted;
 use super::refusal::{Flow, failed, refusal, unauthorized, whole};
 use super::{Shared, forward};
 
@@ -47,7 +48,12 @@ pub fn is_handshake(request: &Request<Incoming>) -> bool {
 }
 
 /// Opens the provider's stream for a client's handshake.
-pub async fn open(shared: &Shared, streams: Arc<dyn Opens>, mut request: Request<Incoming>) -> Response<Flow> {
+pub async fn open(
+    shared: &Shared,
+    streams: Arc<dyn Opens>,
+    mut request: Request<Incoming>,
+    client: &Admitted,
+) -> Response<Flow> {
     let opening = match streams.open() {
         Ok(opening) => opening,
         Err(error) => return unauthorized(&error),
@@ -62,7 +68,7 @@ pub async fn open(shared: &Shared, streams: Arc<dyn Opens>, mut request: Request
     };
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         let (mut parts, body) = answer.into_parts();
-        forward::incoming(&mut parts.headers, false, shared.base().as_ref(), &shared.url);
+        forward::incoming(&mut parts.headers, false, shared.base().as_ref(), &client.url);
         return Response::from_parts(parts, body.map_err(Into::into).boxed_unsync());
     }
     let mut switching = Response::new(whole(""));

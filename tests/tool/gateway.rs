@@ -86,15 +86,12 @@ fn a_refused_stream_leads_back_through_the_secret() {
     let (_run, proxy) = before(&front.url, "");
     proxy.is_ready();
     let key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let shakes = || {
-        proxy.raw(&format!(
-            "GET /{}/v1/api/ws HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\n",
-            proxy.secret, proxy.address
-        ))
-    };
+    let line = format!("GET /{}/v1/api/ws HTTP/1.1\r\nHost: {}", proxy.secret, proxy.address);
     // The id that opens it comes with a tickle.
     assert!(proxy.asks("POST /tickle", "", "").starts_with("http/1.1 200"));
-    let answer = shakes();
+    let mut reader = BufReader::new(connect(&proxy));
+    write!(reader.get_mut(), "{line}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\n").unwrap();
+    let answer = head(&mut reader).unwrap().to_ascii_lowercase();
     let location = format!("location: http://{}/{}/sso/login?forwardto=22", proxy.address, proxy.secret);
     assert!(answer.starts_with("http/1.1 302") && answer.contains(&location), "{answer}");
     assert!(!front.heads().concat().contains(&proxy.secret));

@@ -6,7 +6,7 @@ use sansession::sim::cbrain::{Deed, Mishap};
 use sansession::sim::{Cbrain, Certificate, Server, Simulator};
 use std::time::Duration;
 
-use crate::process::{PASSWORD, asked, example, portal, started, tool};
+use crate::process::{PASSWORD, Run, asked, example, portal, started, tool};
 
 const WHOLE_LIFE: [&str; 11] = [
     "opening",
@@ -46,8 +46,11 @@ fn a_session_that_stays_is_kept_alive() {
 fn people_read_a_timeline() {
     let run = tool("cbrain").runs().exits(0);
     assert!(run.lines.iter().all(|line| line.starts_with("cbrain ")), "{run:#?}");
-    assert!(run.lines.iter().any(|line| line.contains("-> POST /session")));
+    let shows = |run: &Run, words| run.lines.iter().any(|line| line.contains(words));
+    assert!(shows(&run, "-> active") && !shows(&run, "POST"), "{run:#?}");
     assert!(run.err.is_empty(), "{run:#?}");
+    let verbose = tool("cbrain -v").runs().exits(0);
+    assert!(shows(&verbose, "POST /session 200 ") && shows(&verbose, " ms"), "{verbose:#?}");
 }
 
 #[test]

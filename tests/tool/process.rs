@@ -168,6 +168,11 @@ impl Running {
         Proxy { address, secret: line["secret"].as_str().unwrap_or_default().to_owned() }
     }
 
+    /// Gives its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name, such as `TERM`.
     pub fn gets(&self, signal: &str) {
         send(&self.child, signal);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sansession::blocking::Answer;
 use sansession::{By, Credentials, Input, Need, NeedKind, Rejection, Secret};
 
+pub use crate::cli::variables::variable;
 use crate::cli::{Usage, kotak, out, terminal};
 
 /// Whether somebody is typing: a Ctrl-C then ends the program at once.
@@ -172,25 +173,6 @@ pub fn typed<T>(prompt: &str, read: impl Fn(Secret) -> Result<T, Rejection>) -> 
 pub fn explained(kind: NeedKind, rejection: Rejection) -> String {
     let (kind, words) = (kind.code(), rejection.to_string());
     if words.starts_with(&format!("{kind}: ")) { words } else { format!("{kind}: {words}") }
-}
-
-/// Reads a secret from `NAME`, or from the file that `NAME_FILE` names.
-pub fn variable(name: &str) -> Result<Option<Secret>, Usage> {
-    let file = format!("{name}_FILE");
-    match (std::env::var(name), std::env::var_os(&file)) {
-        (Ok(_), Some(_)) => Err(Usage(format!("{name} and {file} are both set: which one?"))),
-        (Ok(value), None) => Ok(Some(Secret::new(value))),
-        (Err(std::env::VarError::NotUnicode(_)), _) => Err(Usage(format!("{name} is no Unicode text"))),
-        (Err(_), Some(path)) => {
-            let mut text = std::fs::read_to_string(&path)
-                .map_err(|error| Usage(format!("{file}: {}: {error}", path.to_string_lossy())))?;
-            // Editors end a file with a newline that is no part of the secret.
-            let end = text.trim_end_matches(['\r', '\n']).len();
-            text.truncate(end);
-            Ok(Some(Secret::new(text)))
-        }
-        (Err(_), None) => Ok(None),
-    }
 }
 
 fn prompt_line(prompt: &str) -> Option<String> {

@@ -6,14 +6,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValue;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Parser, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use sansession::Ends;
 use sansession::blocking::Pin;
 use sansession::providers::ibkr::{Expect, Region, Takeover};
 
+use crate::cli::places::Place;
 use crate::cli::served::Served;
-use crate::cli::{Usage, help, options, values};
+use crate::cli::task::Task;
+use crate::cli::verbs::{Serve, Verb};
+use crate::cli::{help, values, verbs};
 
 /// The providers that the command knows by name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +76,7 @@ pub enum Command {
         served: Served,
     },
     Run(Box<Args>),
+    Status(verbs::Status),
     Complete(Shell),
     Man,
 }
@@ -81,51 +85,28 @@ pub enum Command {
 #[derive(Parser, Debug)]
 #[command(name = "sansession", version, args_conflicts_with_subcommands = true, args_override_self = true)]
 #[command(override_usage = help::USAGE, after_help = help::SHORT, after_long_help = help::LONG)]
-struct Line {
+pub struct Line {
     /// Whose session
     #[arg(value_enum)]
-    provider: Option<Provider>,
+    pub provider: Option<Provider>,
     #[command(flatten)]
-    args: Args,
+    pub args: Args,
     #[command(flatten)]
-    serve: Serve,
+    pub serve: Serve,
     #[command(subcommand)]
-    verb: Option<Verb>,
-}
-
-#[derive(Subcommand, Debug)]
-enum Verb {
-    /// Writes the completions of a shell to standard output
-    #[command(hide = true)]
-    Completions { shell: Shell },
-    /// Writes the manual page to standard output
-    #[command(hide = true)]
-    Man,
-}
-
-/// The options of a simulator that is served alone.
-#[derive(clap::Args, Debug)]
-#[command(next_help_heading = "Simulators")]
-struct Serve {
-    /// Run only the simulator, until Ctrl-C; prints its URL and its users
-    #[arg(long, value_name = "PROVIDER", value_enum)]
-    serve: Option<Provider>,
-    /// The simulator's port (default: any)
-    #[arg(long, value_name = "N")]
-    port: Option<u16>,
-    /// --serve ibkr-*: which rate limits open the penalty box: reported (default), documented (all of the
-    /// documentation's table) or off; --serve kotak-neo: documented (default) or off
-    #[arg(long, value_name = "HOW")]
-    limits: Option<String>,
-    /// --serve ibkr-*: answer the JSON in FILE under PATH below /v1/api; as often as you want
-    #[arg(long, value_name = "PATH=FILE")]
-    body: Vec<String>,
+    pub verb: Option<Verb>,
 }
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     #[arg(skip = Provider::Cbrain)]
     pub provider: Provider,
+    /// The profile that this is for, and where its session is.
+    #[arg(skip)]
+    pub place: Option<Place>,
+    /// What is done once the session is usable.
+    #[arg(skip)]
+    pub task: Task,
     /// The server; without it an embedded simulator with users of its own
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub url: Option<String>,
@@ -190,6 +171,12 @@ pub struct Args {
     /// Print one JSON object a line on stdout; words go to stderr
     #[arg(long)]
     pub json: bool,
+    /// Show each request: method, path, status and time, never a query or a secret
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Open the browser where a login wants one; its address is printed as well
+    #[arg(long)]
+    pub open: bool,
     /// Run the command while the session is open, then log out; exits with its code
     ///
     /// 128 + signal where it was killed. Everything after --exec is the command.
@@ -253,46 +240,7 @@ pub struct OAuth {
     pub egress_ip: Option<IpAddr>,
 }
 
-/// Gives the command line as clap knows it, for help, completions and manual page.
-pub fn definition() -> clap::Command {
-    Line::command()
-}
-
 impl Args {
-    /// Reads a command line, whose first word is the program's name.
-    pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command, Usage> {
-        let definition = definition();
-        let read = definition.clone().try_get_matches_from(line);
-        let read = read.and_then(|matches| Ok((Line::from_arg_matches(&matches)?, matches)));
-        let (Line { provider, mut args, serve, verb }, matches) = match read {
-            Ok(read) => read,
-            Err(error) => return options::explained(&error),
-        };
-        match verb {
-            Some(Verb::Completions { shell }) => return Ok(Command::Complete(shell)),
-            Some(Verb::Man) => return Ok(Command::Man),
-            None => {}
-        }
-        let given = options::given(&definition, &matches);
-        match (provider, serve.serve) {
-            (Some(_), Some(_)) => Err("--serve runs the simulator alone: leave the other provider out".into()),
-            (None, Some(provider)) => {
-                options::only_of_simulators(&given)?;
-                Ok(Command::Serve { provider, port: serve.port.unwrap_or(0), served: serve.wanted(provider)? })
-            }
-            (None, None) => Err("which provider?".into()),
-            (Some(provider), None) => {
-                options::check(provider.name(), &given, args.url.is_some())?;
-                args.provider = provider;
-                if args.exec.first().is_some_and(|first| first == "--") {
-                    args.exec.remove(0);
-                }
-                args.check(&matches)?;
-                Ok(Command::Run(Box::new(args)))
-            }
-        }
-    }
-
     /// How long an opening may be in trouble.
     pub fn patience(&self) -> Duration {
         self.patience.unwrap_or(Duration::from_secs(60))
@@ -309,46 +257,4 @@ impl Args {
         (expect.paper, expect.user) = (self.expect, self.expect_user.clone());
         expect
     }
-
-    fn check(&self, matches: &ArgMatches) -> Result<(), Usage> {
-        if self.url.is_none() && (self.save.is_some() || self.resume.is_some()) {
-            return Err("--save and --resume need --url: the embedded server dies with this process".into());
-        }
-        if matches.contains_id("exec") && self.exec.is_empty() {
-            return Err("--exec: which command? Everything after it is the command".into());
-        }
-        if !self.exec.is_empty() && self.stay.is_some() {
-            return Err("--for and --exec: the session lasts as long as the command".into());
-        }
-        if self.secret_file.is_some() && self.listen.is_none() {
-            return Err("--secret-file goes with --listen".into());
-        }
-        if self.allow_logout && self.listen.is_none() {
-            return Err("--allow-logout goes with --listen".into());
-        }
-        if !self.exec.is_empty() && self.listen.is_none() && self.provider == Provider::IbkrOauth1a {
-            let each = "ibkr-oauth1a signs each call, so there is no token to give to a command";
-            return Err(Usage(format!(
-                "{each}; put `--listen 127.0.0.1:0` before --exec and let it call $SANSESSION_PROXY"
-            )));
-        }
-        Ok(())
-    }
 }
-
-impl Serve {
-    fn wanted(&self, provider: Provider) -> Result<Served, Usage> {
-        let mut served = Served::default();
-        if let Some(how) = &self.limits {
-            served.limits(how)?;
-        }
-        for body in &self.body {
-            served.body(body)?;
-        }
-        served.check(provider)?;
-        Ok(served)
-    }
-}
-
-#[cfg(test)]
-mod tests;

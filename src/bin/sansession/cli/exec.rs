@@ -206,28 +206,53 @@ fn prepare(command: &mut Command) {
     }
 }
 
-/// Gives what a command may know of the session: where its calls go, and with which headers.
-///
-/// # Errors
-/// Says why there is no session for calls now, or that no header serves for all of them.
-pub fn variables(handle: &Handle) -> Result<Vec<(&'static str, OsString)>, String> {
-    let (mut parts, ()) = http::Request::get("/").body(()).map_err(|error| error.to_string())?.into_parts();
-    handle.authorize(&mut parts, &[]).map_err(|error| error.to_string())?;
-    let base = parts.uri.to_string();
-    let mut variables = vec![("SANSESSION_BASE_URL", base.trim_end_matches('/').into())];
-    let text = |value: &http::HeaderValue| value.to_str().map(str::to_owned).unwrap_or_default();
-    if let Some(value) = parts.headers.get(http::header::AUTHORIZATION).map(text) {
-        if value.starts_with("OAuth ") {
+/// What a call needs beside itself: where calls go, and with which headers.
+pub struct Credentials {
+    pub base: String,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Credentials {
+    /// Takes those of the present session.
+    ///
+    /// # Errors
+    /// Says why there is no session for calls now, or that no header serves for all of them.
+    pub fn of(handle: &Handle) -> Result<Self, String> {
+        let (mut parts, ()) = http::Request::get("/").body(()).map_err(|error| error.to_string())?.into_parts();
+        handle.authorize(&mut parts, &[]).map_err(|error| error.to_string())?;
+        let text = |value: &http::HeaderValue| value.to_str().map(str::to_owned).unwrap_or_default();
+        let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let credentials = Self { base: parts.uri.to_string().trim_end_matches('/').to_owned(), headers };
+        if credentials.authorization().is_some_and(|value| value.starts_with("OAuth ")) {
             return Err("each call is signed, so there is no token to give to a command; use --listen".into());
         }
-        if let Some(token) = value.strip_prefix("Bearer ") {
-            variables.push(("SANSESSION_TOKEN", token.into()));
-        }
-        variables.push(("SANSESSION_AUTHORIZATION", value.into()));
+        Ok(credentials)
     }
-    let lines: Vec<_> = parts.headers.iter().map(|(name, value)| format!("{name}: {}", text(value))).collect();
-    variables.push(("SANSESSION_HEADERS", lines.join("\n").into()));
-    Ok(variables)
+
+    fn authorization(&self) -> Option<&str> {
+        self.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str())
+    }
+
+    /// Gives the token, where there is one.
+    pub fn token(&self) -> Option<&str> {
+        self.authorization()?.strip_prefix("Bearer ")
+    }
+
+    /// Gives the headers as lines.
+    pub fn lines(&self) -> String {
+        let lines: Vec<_> = self.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        lines.join("\n")
+    }
+
+    /// Gives them as variables of a command.
+    pub fn variables(&self) -> Vec<(&'static str, OsString)> {
+        let mut variables = vec![("SANSESSION_BASE_URL", OsString::from(&self.base))];
+        let token = self.token().map(|token| ("SANSESSION_TOKEN", token.into()));
+        let authorization = self.authorization().map(|value| ("SANSESSION_AUTHORIZATION", value.into()));
+        variables.extend(token.into_iter().chain(authorization));
+        variables.push(("SANSESSION_HEADERS", self.lines().into()));
+        variables
+    }
 }
 
 fn code(status: ExitStatus) -> u8 {

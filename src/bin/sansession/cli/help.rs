@@ -2,17 +2,19 @@
 
 use clap_complete::Shell;
 
-use crate::cli::{Usage, args};
+use crate::cli::{Usage, parse};
 
 /// The forms of the command line.
 pub const USAGE: &str = "\
 sansession PROVIDER [OPTIONS]
        sansession PROVIDER [OPTIONS] --exec COMMAND…
        sansession PROVIDER [OPTIONS] --listen 127.0.0.1:PORT
-       sansession --serve PROVIDER [--port N] [--limits HOW] [--body PATH=FILE]";
+       sansession --serve PROVIDER [--port N] [--limits HOW] [--body PATH=FILE]
+       sansession login|status|token|call|logout|run|proxy PROFILE […]";
 
 /// What the short help says last.
 pub const SHORT: &str = "\
+A PROFILE is a table of ~/.config/sansession/profiles.toml with a provider and its options, without secrets.
 Without --url it is an embedded simulator. Passwords and tokens come from files, the environment or a prompt:
 SANSESSION_USER, SANSESSION_PASSWORD_FILE and others. --help tells of them, of exit codes and of the proxy.";
 
@@ -115,14 +117,14 @@ EXAMPLES
 /// Writes the completions of a shell.
 pub fn complete(shell: Shell) {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut args::definition(), "sansession", &mut script);
+    clap_complete::generate(shell, &mut parse::definition(), "sansession", &mut script);
     println!("{}", String::from_utf8_lossy(&script).trim_end());
 }
 
 /// Writes the manual page.
 pub fn man() -> Result<(), Usage> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(args::definition()).render(&mut page)?;
+    clap_mangen::Man::new(parse::definition()).render(&mut page)?;
     println!("{}", String::from_utf8_lossy(&page).trim_end());
     Ok(())
 }

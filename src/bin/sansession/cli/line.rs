@@ -136,7 +136,7 @@ fn text(status: &Status, state: &State, now: Timestamp) -> String {
 }
 
 /// Says a time as people do, in its two largest units.
-fn length(time: Duration) -> String {
+pub fn length(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60) {
         (0, 0, 0, seconds) => format!("{seconds} s"),

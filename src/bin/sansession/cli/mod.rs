@@ -13,21 +13,30 @@ mod files;
 mod gone;
 mod help;
 mod hint;
+mod holder;
 mod ibkr;
 mod kotak;
 mod line;
 mod names;
 mod options;
 mod own;
+mod parse;
+mod places;
+mod profile;
 mod proxy;
 mod replace;
 mod report;
 mod run;
 mod served;
 mod signals;
+mod status;
+mod task;
 mod terminal;
 mod told;
+mod tool;
 mod values;
+mod variables;
+mod verbs;
 mod wipe;
 mod world;
 
@@ -59,6 +68,7 @@ pub fn main(called: &'static str) -> ExitCode {
             }
             run::run(&args).unwrap_or_else(complain)
         }
+        Ok(Command::Status(asked)) => status::status(&asked).unwrap_or_else(complain),
         Ok(Command::Complete(shell)) => {
             help::complete(shell);
             0

@@ -19,8 +19,48 @@ const READ: [&str; 16] = [
     "TOTP_SECRET",
     "PROXY_SECRET",
 ];
+/// What is no secret among them.
+const PLAIN: [&str; 6] = ["USER", "CLIENT_ID", "IP", "APP_ID", "UCC", "MOBILE"];
 /// What a command is given, which may start this tool again.
 const GIVEN: [&str; 4] = ["BASE_URL", "AUTHORIZATION", "HEADERS", "PROXY"];
+
+/// What a key of a profile stands for, with the variable's whole name.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Something that may be written down.
+    Plain(String),
+    /// The name of a file with the value.
+    File(String),
+    /// Something that may not.
+    Secret(String),
+}
+
+/// Tells what a key such as `password-file` stands for.
+pub fn kind(key: &str) -> Option<Kind> {
+    let name = key.to_ascii_uppercase().replace('-', "_");
+    let (plain, is_file) = name.strip_suffix("_FILE").map_or((name.as_str(), false), |plain| (plain, true));
+    let variable = READ.contains(&plain).then(|| format!("SANSESSION_{plain}"))?;
+    Some(match (is_file, PLAIN.contains(&plain)) {
+        (true, _) => Kind::File(variable),
+        (false, true) => Kind::Plain(variable),
+        (false, false) => Kind::Secret(variable),
+    })
+}
+
+/// Gives each key of a profile that stands for a variable.
+pub fn keys() -> impl Iterator<Item = String> {
+    let key = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+    READ.into_iter().flat_map(move |name| {
+        let plain = PLAIN.contains(&name).then(|| key(name));
+        plain.into_iter().chain([format!("{}-file", key(name))])
+    })
+}
+
+/// Finds the name that was meant, if one is near.
+pub fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
+    let near = |known: &String| distance(name, known);
+    known.filter(|known| near(known) <= 3).min_by_key(near)
+}
 
 /// Tells of variables that nobody reads, each with the name that was meant.
 pub fn misspelt() -> Vec<String> {
@@ -35,8 +75,8 @@ fn unknown(name: &str) -> Option<String> {
     if READ.contains(&plain) || GIVEN.contains(&name) {
         return None;
     }
-    let nearest = READ.iter().min_by_key(|known| distance(plain, known)).filter(|known| distance(plain, known) <= 3);
-    let meant = nearest.map_or(String::new(), |known| {
+    let meant = nearest(plain, READ.into_iter().map(ToOwned::to_owned));
+    let meant = meant.map_or(String::new(), |known| {
         let file = if plain == name { "" } else { "_FILE" };
         format!("; is SANSESSION_{known}{file} meant?")
     });
@@ -44,7 +84,7 @@ fn unknown(name: &str) -> Option<String> {
 }
 
 /// How many letters must be put in, taken out or changed.
-pub fn distance(left: &str, right: &str) -> usize {
+fn distance(left: &str, right: &str) -> usize {
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (i, a) in left.bytes().enumerate() {
         let (mut before, mut next) = (i + 1, vec![i + 1]);

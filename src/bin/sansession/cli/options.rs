@@ -1,10 +1,12 @@
 //! The options that were given: which one was meant, and which provider it is for.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, Error};
 
-use crate::cli::{Usage, args};
+use crate::cli::{Usage, args, parse};
 
 /// An option that was given, and the heading that it has in the help.
 #[derive(Debug)]
@@ -23,6 +25,49 @@ pub fn given(definition: &Command, matches: &ArgMatches) -> Vec<Given> {
             heading: arg.get_help_heading().map(ToOwned::to_owned),
         })
         .collect()
+}
+
+/// The heading of the options that a simulator has.
+pub const OF_SIMULATORS: &str = "Simulators";
+
+/// Tells whether an option is a simulator's.
+pub fn is_of_simulators(arg: &clap::Arg) -> bool {
+    arg.get_help_heading() == Some(OF_SIMULATORS)
+}
+
+/// Looks whether words can be part of a command line, by themselves.
+pub fn readable(words: &[OsString]) -> Result<(), String> {
+    let line = std::iter::once(OsString::from("sansession")).chain(words.iter().cloned());
+    match parse::definition().try_get_matches_from(line) {
+        Ok(_) => Ok(()),
+        Err(error) => explained(&error).err().map_or(Ok(()), |Usage(words)| Err(words)),
+    }
+}
+
+/// Writes down again the options that were given to a verb and are options of a session, too.
+pub fn written(verb: &Command, matches: &ArgMatches) -> Vec<OsString> {
+    let of_sessions = parse::definition();
+    let is_known = |name: &str| of_sessions.get_arguments().any(|arg| arg.get_long() == Some(name));
+    let (mut words, mut last) = (Vec::new(), Vec::new());
+    for arg in verb.get_arguments() {
+        let Some(name) = arg.get_long().filter(|name| is_known(name)) else { continue };
+        let id = arg.get_id().as_str();
+        if matches.value_source(id) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        if !arg.get_action().takes_values() {
+            words.push(format!("--{name}").into());
+            continue;
+        }
+        // Everything after --exec is the command.
+        let to = if name == "exec" { &mut last } else { &mut words };
+        for values in matches.get_raw_occurrences(id).into_iter().flatten() {
+            to.push(format!("--{name}").into());
+            to.extend(values.map(ToOwned::to_owned));
+        }
+    }
+    words.append(&mut last);
+    words
 }
 
 /// Complains of options that a simulator alone does not have.
@@ -54,7 +99,7 @@ pub fn check(provider: &str, given: &[Given], has_url: bool) -> Result<(), Usage
 
 impl Given {
     fn is_of_simulators(&self) -> bool {
-        self.heading.as_deref() == Some("Simulators")
+        self.heading.as_deref() == Some(OF_SIMULATORS)
     }
 
     /// Names the provider that the option is for, or with `*` several.
@@ -92,7 +137,7 @@ fn reordered(name: &str) -> Option<String> {
         letters.sort_unstable();
         letters
     };
-    let definition = args::definition();
+    let definition = parse::definition();
     let known = definition.get_arguments().filter_map(|arg| Some(format!("--{}", arg.get_long()?)));
     known.into_iter().find(|known| letters(known) == letters(name))
 }

@@ -33,6 +33,12 @@ pub fn all(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
+/// Writes bytes to standard output as [`all`] does a line.
+pub fn bytes(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
 /// Writes to standard output, if somebody reads there.
 pub fn write(text: &str) {
     let mut out = std::io::stdout().lock();

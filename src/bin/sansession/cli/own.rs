@@ -82,11 +82,22 @@ fn suits(data: &Metadata) -> io::Result<()> {
     } else if !is_mine(data) {
         format!("belongs to another user (uid {})", data.uid())
     } else if mode & 0o077 != 0 {
-        format!("is open to others (mode {mode:o}): chmod 600")
+        open_to_others(mode)
     } else {
         return Ok(());
     };
     Err(io::Error::other(words))
+}
+
+/// Refuses a secret's file that others may read. A credential that systemd hands over has rights that its mode does not tell.
+pub fn is_closed_to_others(path: &Path) -> io::Result<()> {
+    let handed = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|directory| path.starts_with(directory));
+    let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 || handed { Ok(()) } else { Err(io::Error::other(open_to_others(mode))) }
+}
+
+fn open_to_others(mode: u32) -> String {
+    format!("is open to others (mode {mode:o}): chmod 600")
 }
 
 /// Tells whether a file belongs to the user of this process.

@@ -1,11 +1,13 @@
 //! What the tool prints: lines for people, or JSON.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sansession::blocking::{Handle, SendError, now};
 use sansession::{CloseReason, Event, Need, Outgoing, Timestamp};
 use serde_json::{Value, json};
 
+use crate::cli::args::Args;
 use crate::cli::line::Line;
 use crate::cli::proxy::Listening;
 use crate::cli::{out, told};
@@ -15,15 +17,26 @@ use crate::cli::{out, told};
 pub struct Report {
     json: bool,
     name: &'static str,
+    /// The profile, where there is one.
+    profile: Option<String>,
     began: Timestamp,
     /// Whether standard output belongs to somebody else.
     aside: bool,
+    /// Whether people want to hear of nothing but trouble.
+    quiet: bool,
+    /// Whether they want to see requests.
+    verbose: bool,
+    /// The request that is under way.
+    sent: Arc<Mutex<Option<(String, Timestamp)>>>,
     line: Option<Line>,
 }
 
 impl Report {
-    pub fn new(json: bool, name: &'static str) -> Self {
-        Self { json, name, began: now(), aside: false, line: None }
+    pub fn new(args: &Args) -> Self {
+        let (quiet, aside) = (args.task.is_quiet(), args.task.prints());
+        let (json, verbose, name) = (args.json, args.verbose, args.provider.name());
+        let profile = args.place.as_ref().map(|place| place.name.clone());
+        Self { json, name, profile, began: now(), aside, quiet, verbose, sent: Arc::default(), line: None }
     }
 
     /// Leaves standard output to a command and writes to standard error.
@@ -49,13 +62,14 @@ impl Report {
     }
 
     pub fn sending(&self, outgoing: &Outgoing) {
-        let (method, path) = (outgoing.method().as_str(), outgoing.path());
-        self.line("send", told::sent(outgoing), &format!("-> {method} {path}"));
+        *self.sent() = Some((format!("{} {}", outgoing.method(), outgoing.path()), now()));
+        self.told("send", told::sent(outgoing));
     }
 
     pub fn received(&self, status: u16) {
         self.answered(&status.to_string());
-        self.line("response", json!({ "status": status }), &format!("<- {status}"));
+        self.told("response", json!({ "status": status }));
+        self.exchanged(&status.to_string());
     }
 
     pub fn failed(&self, error: &SendError) {
@@ -63,7 +77,22 @@ impl Report {
         self.answered(kind);
         let delivery = format!("{:?}", error.failure.delivery);
         let fields = json!({ "kind": kind, "delivery": delivery, "text": error.to_string() });
-        self.line("failure", fields, &format!("<- {error}"));
+        self.told("failure", fields);
+        self.exchanged(&error.to_string());
+    }
+
+    /// Shows people a request and how it ended.
+    fn exchanged(&self, how: &str) {
+        if let Some((request, at)) = self.sent().take()
+            && self.verbose
+            && !self.json
+        {
+            self.words(&format!("{request} {how} {} ms", now().since(at).as_millis()));
+        }
+    }
+
+    fn sent(&self) -> MutexGuard<'_, Option<(String, Timestamp)>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn event(&self, event: &Event) {
@@ -110,15 +139,20 @@ impl Report {
         if let Some(url) = &need.url {
             words.push_str(&format!(": open {url}"));
         }
-        self.line("need", told::need(need), &words);
+        match need.url {
+            // Somebody has to do something.
+            Some(_) if self.quiet && !self.json => self.hint(&words),
+            _ => self.line("need", told::need(need), &words),
+        }
     }
 
-    /// Tells programs of a call that went through the proxy; people have the line at the bottom.
+    /// Tells of a call that went through the proxy; people who have not asked have the line at the bottom.
     pub fn called(&self, method: &http::Method, path: &str, status: u16, took: Duration) {
-        if self.json {
-            let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            let fields = json!({ "method": method.as_str(), "path": path, "status": status, "millis": took });
-            self.line("call", fields, "");
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let path = path.split('?').next().unwrap_or_default();
+        self.told("call", json!({ "method": method.as_str(), "path": path, "status": status, "millis": took }));
+        if self.verbose && !self.json {
+            self.words(&format!("{method} {path} {status} {took} ms"));
         }
     }
 
@@ -158,12 +192,23 @@ impl Report {
     }
 
     pub fn closed(&self, reason: &CloseReason) {
+        let fine = matches!(reason, CloseReason::LoggedOut { confirmed: true } | CloseReason::Left);
+        if self.quiet && !self.json && !fine {
+            return self.hint(&reason.to_string());
+        }
         self.line("closed", told::closed(reason), &format!("closed: {reason}"));
+    }
+
+    /// Says what came of it, to people who hear nothing else.
+    pub fn result(&self, words: &str) {
+        if self.quiet && !self.json && !self.aside {
+            self.write(&format_args!("{}: {words}", self.profile.as_deref().unwrap_or(self.name)));
+        }
     }
 
     /// Says something to people only.
     pub fn say(&self, words: &str) {
-        if self.json {
+        if self.json || self.quiet {
             eprintln!("{words}");
         } else {
             self.words(words);
@@ -171,16 +216,22 @@ impl Report {
     }
 
     fn line(&self, event: &str, fields: Value, words: &str) {
+        self.told(event, fields);
+        if !self.json && !self.quiet {
+            self.words(words);
+        }
+    }
+
+    /// Tells programs alone.
+    fn told(&self, event: &str, fields: Value) {
         if self.json {
             self.write(&told::line(now(), self.name, event, fields));
-        } else {
-            self.words(words);
         }
     }
 
     fn words(&self, words: &str) {
         let secs = now().since(self.began).as_secs_f32();
-        self.write(&format_args!("{:<13}{secs:>7.2} s  {words}", self.name));
+        self.write(&format_args!("{:<13}{secs:>7.2} s  {words}", self.profile.as_deref().unwrap_or(self.name)));
     }
 
     fn write(&self, text: &dyn std::fmt::Display) {

@@ -1,33 +1,25 @@
 //! One session, from its opening to its end.
-#![expect(clippy::disallowed_methods, reason = "a tool sleeps; a machine does not")]
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use sansession::blocking::{Answer, DriveError, Driver, Ended, Handle, SendError, Stop, drive};
-use sansession::{CloseReason, Denial, Event, Need, NeedId, Outgoing, Phase, Rejection, RequestId, Secret, Snapshot};
+use sansession::blocking::{DriveError, Stop, drive};
+use sansession::{CloseReason, Snapshot};
 
-use crate::cli::Usage;
-use crate::cli::answers::Answers;
 use crate::cli::args::Args;
-use crate::cli::exec::{self, Exec};
+use crate::cli::exec::Exec;
 use crate::cli::files::{Files, Refused};
-use crate::cli::hint::Trouble;
-use crate::cli::proxy::{Listening, Recent};
+use crate::cli::holder;
+use crate::cli::proxy::Listening;
 use crate::cli::report::Report;
-use crate::cli::signals::Signals;
+use crate::cli::signals::{OnCtrlC, Signals};
+use crate::cli::task::Task;
+use crate::cli::tool::{DENIED, Tool, UNAVAILABLE};
 use crate::cli::world::World;
-use crate::cli::{file, gone, terminal, world};
-
-const DENIED: u8 = 3;
-const UNAVAILABLE: u8 = 4;
-const PROTOCOL: u8 = 5;
-const EXPIRED: u8 = 6;
-const RIVAL: u8 = 7;
+use crate::cli::{Usage, file, gone, terminal, variables, world};
 
 /// Takes one session through its life and gives the exit code.
 pub fn run(args: &Args) -> Result<u8, Usage> {
-    let report = Report::new(args.json, args.provider.name());
+    let report = Report::new(args);
     if args.exec.is_empty() {
         return live(args, report, None);
     }
@@ -44,6 +36,13 @@ pub fn run(args: &Args) -> Result<u8, Usage> {
 
 fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage> {
     let _gone = Gone;
+    let _held = match held(args)? {
+        Ok(held) => held,
+        Err(words) => {
+            report.hint(&words);
+            return Ok(UNAVAILABLE);
+        }
+    };
     let files = match Files::claim(args) {
         Ok(files) => files,
         Err(Refused::Unusable(words)) => return Err(Usage(words)),
@@ -63,15 +62,25 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
                 report.closed(&reason);
                 return Ok(DENIED);
             }
+            _ if args.place.is_some() => {}
             _ => report.say(&format!("the saved session has ended ({reason}); a new one begins")),
         }
     }
     let saved = saved.filter(|saved| ended(saved).is_none());
+    if args.task == Task::Logout && saved.is_none() {
+        report.say("nobody is logged in");
+        return Ok(0);
+    }
+    if args.place.is_some() && saved.is_some() {
+        // A token of a profile opens a session, and this one is open.
+        variables::forget("SANSESSION_TOKEN");
+    }
     let mut world = world::open(args, saved.as_ref())?;
-    let signals = Signals::listen(&world.handle, exec.as_ref(), args.save.is_some())?;
+    let on_ctrl_c = if args.task.prints() { OnCtrlC::Leaves } else { OnCtrlC::LogsOut };
+    let signals = Signals::listen(&world.handle, exec.as_ref(), args.save.is_some(), on_ctrl_c)?;
     let proxy = listen(args, &world, &report)?;
     report.show(&world.handle);
-    let mut tool = Tool::new(world.handle.clone(), std::mem::take(&mut world.answers), report, args);
+    let mut tool = Tool::new(&mut world, report, args);
     tool.proxy = proxy.as_ref().map(|proxy| (proxy.url.clone(), proxy.secret.clone()));
     tool.recent = proxy.as_ref().map(|proxy| Arc::clone(&proxy.recent));
     tool.exec = exec.clone();
@@ -115,7 +124,9 @@ impl Drop for EndsWith {
 }
 
 fn drive_whole(world: &World, tool: &mut Tool, resumed: bool) -> Result<u8, Usage> {
-    if resumed {
+    if tool.task == Task::Logout {
+        world.handle.stop(Stop::Logout);
+    } else if resumed {
         // The file may be older than the session's life.
         world.handle.check();
     }
@@ -141,6 +152,15 @@ fn drive_whole(world: &World, tool: &mut Tool, resumed: bool) -> Result<u8, Usag
     Ok(UNAVAILABLE)
 }
 
+/// Takes the session of a profile; words where another process has it.
+fn held(args: &Args) -> Result<Result<Option<holder::Held>, String>, Usage> {
+    let Some(place) = &args.place else { return Ok(Ok(None)) };
+    place.prepare()?;
+    let taken = holder::take(&place.lock, &place.verb);
+    let taken = taken.map_err(|error| Usage(format!("{}: {error}", place.lock.display())))?;
+    Ok(taken.map(Some).map_err(|holder| holder::in_use(&place.name, holder.as_ref())))
+}
+
 fn listen(args: &Args, world: &World, report: &Report) -> Result<Option<Listening>, Usage> {
     let Some(address) = args.listen else { return Ok(None) };
     let proxy = Listening::start(args, address, world, report)?;
@@ -153,203 +173,14 @@ fn listen(args: &Args, world: &World, report: &Report) -> Result<Option<Listenin
     Ok(Some(proxy))
 }
 
-/// What the tool does for a session.
-pub struct Tool {
-    handle: Handle,
-    answers: Answers,
-    report: Report,
-    stay: Duration,
-    leave: bool,
-    files: Files,
-    /// Whether a request has left.
-    sent: bool,
-    active: bool,
-    asked: Option<NeedId>,
-    trouble: Trouble,
-    /// Where a proxy listens, and its secret.
-    proxy: Option<(String, Secret)>,
-    /// What the session gets, for the proxy's clients that ask the same.
-    recent: Option<Arc<Recent>>,
-    exec: Option<Exec>,
-    signals: Option<Signals>,
-}
-
-impl Tool {
-    pub fn new(handle: Handle, answers: Answers, report: Report, args: &Args) -> Self {
-        let leave = args.save.is_some() && args.stay.is_some();
-        // A proxy and a command have an end of their own.
-        let stays_on = args.listen.is_some() || !args.exec.is_empty();
-        Self {
-            handle,
-            answers,
-            report,
-            stay: args.stay.unwrap_or(if stays_on { Duration::MAX } else { Duration::ZERO }),
-            leave,
-            files: Files::default(),
-            sent: false,
-            active: false,
-            asked: None,
-            trouble: Trouble::new(args),
-            proxy: None,
-            recent: None,
-            exec: None,
-            signals: None,
-        }
-    }
-
-    /// Says how it ended and gives the exit code.
-    pub fn finish(&self, ended: &Ended) -> u8 {
-        let Ended::Closed(reason) = ended else {
-            self.report.left();
-            return 0;
-        };
-        match reason {
-            CloseReason::Left => self.report.left(),
-            reason => self.report.closed(reason),
-        }
-        if let Some(hint) = self.trouble.hint(reason) {
-            self.report.hint(&hint);
-        }
-        match reason {
-            CloseReason::LoggedOut { confirmed: true } | CloseReason::Left => 0,
-            CloseReason::LoggedOut { confirmed: false }
-            | CloseReason::RetriesExhausted(_)
-            | CloseReason::GivenUp(_) => UNAVAILABLE,
-            CloseReason::Denied(_) => DENIED,
-            CloseReason::Expired => EXPIRED,
-            CloseReason::Rival => RIVAL,
-            _ => PROTOCOL,
-        }
-    }
-
-    fn save_last(&self) -> std::io::Result<()> {
-        let snapshot = self.handle.snapshot();
-        // A login that is not the expected one lives on, and somebody may expect it.
-        let lives_on = matches!(snapshot.closed(), Some(CloseReason::Denied(Denial::WrongAccount)));
-        if self.files.save(&snapshot)? {
-            self.report.saved();
-        } else if !lives_on && let Err(error) = self.files.save_end(&snapshot) {
-            self.report.hint(&error.to_string());
-        }
-        Ok(())
-    }
-
-    /// The session is usable: it stays so for the time that was asked for.
-    fn became_active(&mut self) {
-        if std::mem::replace(&mut self.active, true) {
-            return;
-        }
-        if let Err(words) = self.start_command() {
-            self.report.hint(&words);
-            self.handle.stop(Stop::Logout);
-            return;
-        }
-        let stop = if self.leave { Stop::Leave } else { Stop::Logout };
-        if self.stay.is_zero() {
-            self.handle.stop(stop);
-            return;
-        }
-        if self.stay == Duration::MAX {
-            return;
-        }
-        let (handle, stay) = (self.handle.clone(), self.stay);
-        std::thread::spawn(move || {
-            std::thread::sleep(stay);
-            handle.stop(stop);
-        });
-    }
-
-    /// Starts the command, if there is one and nobody has told the tool to end.
-    fn start_command(&self) -> Result<(), String> {
-        let (Some(exec), Some(signals)) = (&self.exec, self.signals.clone()) else { return Ok(()) };
-        if signals.told() {
-            return Ok(());
-        }
-        let mut variables = match (exec::variables(&self.handle), &self.proxy) {
-            (Ok(variables), _) => variables,
-            (Err(_), Some(_)) => Vec::new(),
-            (Err(words), None) => return Err(words),
-        };
-        if let Some((url, secret)) = &self.proxy {
-            variables.push(("SANSESSION_PROXY", url.into()));
-            variables.push(("SANSESSION_PROXY_SECRET", secret.expose().into()));
-        }
-        let (handle, report, ended) = (self.handle.clone(), self.report.clone(), exec.clone());
-        let started = exec.start(variables, move || {
-            if let Some(code) = ended.code() {
-                report.ended(code);
-            }
-            handle.stop(if signals.leaves() { Stop::Leave } else { Stop::Logout });
-        });
-        started.map_err(|(_, words)| words)?;
-        self.report.started(&exec.name());
-        Ok(())
-    }
-}
-
-impl Driver for Tool {
-    fn answer(&mut self, need: &Need) -> Answer {
-        if self.asked.replace(need.id) != Some(need.id) {
-            self.report.need(need);
-        }
-        self.report.hide(true);
-        let answer = self.answers.answer(need);
-        self.report.hide(false);
-        answer
-    }
-
-    fn rejected(&mut self, need: &Need, rejection: Rejection) {
-        self.answers.rejected(need, rejection);
-    }
-
-    fn event(&mut self, event: &Event) {
-        self.report.event(event);
-        self.trouble.event(event);
-        match event {
-            Event::PhaseChanged { to: Phase::Active, .. } | Event::KeptAlive => self.became_active(),
-            _ => {}
-        }
-    }
-
-    fn save(&mut self, snapshot: &Snapshot) -> std::io::Result<()> {
-        if self.files.save(snapshot)? {
-            self.report.saved();
-        }
-        Ok(())
-    }
-
-    fn sending(&mut self, outgoing: &Outgoing) {
-        self.sent = true;
-        if let Some(recent) = &self.recent {
-            recent.sending(outgoing);
-        }
-        self.trouble.sending(outgoing.path());
-        self.report.sending(outgoing);
-    }
-
-    fn received(&mut self, id: RequestId, response: &http::Response<Vec<u8>>) {
-        if let Some(recent) = &self.recent {
-            recent.received(id, Some(response));
-        }
-        self.report.received(response.status().as_u16());
-        self.trouble.received(response.status().as_u16());
-    }
-
-    fn failed(&mut self, id: RequestId, error: &SendError) {
-        if let Some(recent) = &self.recent {
-            recent.received(id, None);
-        }
-        self.report.failed(error);
-        self.trouble.failed(error);
-    }
-}
-
 /// Reads the file of `--resume`. One that is not there yet is no error where it is to be written, so
 /// that the same command line serves a service's first start and all later ones.
 fn saved_session(args: &Args, files: &Files, report: &Report) -> Result<Option<Snapshot>, Usage> {
     let Some(path) = &args.resume else { return Ok(None) };
     let named = |words: &dyn std::fmt::Display| Usage(format!("--resume {}: {words}", path.display()));
     match file::load(path) {
+        Ok(snapshot) if snapshot.expose_secrets().trim().is_empty() && args.place.is_some() => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && args.place.is_some() => Ok(None),
         Ok(snapshot) if snapshot.expose_secrets().trim().is_empty() && files.saves_to(path) => {
             report.say(&format!("{} is not there yet; a new session begins", path.display()));
             Ok(None)

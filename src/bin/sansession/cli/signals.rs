@@ -23,12 +23,20 @@ struct Wishes {
     leave: AtomicBool,
 }
 
+/// What Ctrl-C does to a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnCtrlC {
+    LogsOut,
+    /// Somebody else keeps it, and this program has only used it.
+    Leaves,
+}
+
 impl Signals {
     /// Ends the session as its owner wants; a second signal ends the program.
     ///
     /// While a command runs, signals are the command's: the session ends after it, and a second one that is no
     /// Ctrl-C kills it. A hangup is never the second: the system tells of one terminal more than once.
-    pub fn listen(handle: &Handle, exec: Option<&Exec>, saves: bool) -> Result<Self, Usage> {
+    pub fn listen(handle: &Handle, exec: Option<&Exec>, saves: bool, on_ctrl_c: OnCtrlC) -> Result<Self, Usage> {
         let mut heard = vec![SIGINT, SIGTERM, SIGCONT];
         let unless_ignored = [(Number::SIGHUP, SIGHUP), (Number::SIGQUIT, SIGQUIT), (Number::SIGXFSZ, SIGXFSZ)];
         heard.extend(unless_ignored.into_iter().filter_map(heeded));
@@ -47,7 +55,7 @@ impl Signals {
                     continue;
                 }
                 let told = heard.0.last.swap(signal, Ordering::SeqCst) != 0;
-                let ends = signal != SIGINT;
+                let ends = signal != SIGINT || on_ctrl_c == OnCtrlC::Leaves;
                 if ends && saves {
                     heard.0.leave.store(true, Ordering::SeqCst);
                 }

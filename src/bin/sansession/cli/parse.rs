@@ -1,0 +1,75 @@
+//! From a command line to what it asks for.
+
+use std::ffi::OsString;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+
+use crate::cli::args::{Args, Command, Line, Provider};
+use crate::cli::{Usage, options, verbs};
+
+/// Gives the command line as clap knows it, for help, completions and manual page.
+pub fn definition() -> clap::Command {
+    Line::command()
+}
+
+impl Args {
+    /// Reads a command line, whose first word is the program's name.
+    pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command, Usage> {
+        let definition = definition();
+        let read = definition.clone().try_get_matches_from(line);
+        let read = read.and_then(|matches| Ok((Line::from_arg_matches(&matches)?, matches)));
+        let (Line { provider, mut args, serve, verb }, matches) = match read {
+            Ok(read) => read,
+            Err(error) => return options::explained(&error),
+        };
+        if let Some(verb) = verb {
+            return verbs::resolve(verb, &matches);
+        }
+        let given = options::given(&definition, &matches);
+        match (provider, serve.serve) {
+            (Some(_), Some(_)) => Err("--serve runs the simulator alone: leave the other provider out".into()),
+            (None, Some(provider)) => {
+                options::only_of_simulators(&given)?;
+                serve.how.serve(provider)
+            }
+            (None, None) => Err("which provider, or which verb?".into()),
+            (Some(provider), None) => {
+                options::check(provider.name(), &given, args.url.is_some())?;
+                args.provider = provider;
+                if args.exec.first().is_some_and(|first| first == "--") {
+                    args.exec.remove(0);
+                }
+                args.check(&matches)?;
+                Ok(Command::Run(Box::new(args)))
+            }
+        }
+    }
+
+    fn check(&self, matches: &ArgMatches) -> Result<(), Usage> {
+        if self.url.is_none() && (self.save.is_some() || self.resume.is_some()) {
+            return Err("--save and --resume need --url: the embedded server dies with this process".into());
+        }
+        if matches.contains_id("exec") && self.exec.is_empty() {
+            return Err("--exec: which command? Everything after it is the command".into());
+        }
+        if !self.exec.is_empty() && self.stay.is_some() {
+            return Err("--for and --exec: the session lasts as long as the command".into());
+        }
+        if self.secret_file.is_some() && self.listen.is_none() {
+            return Err("--secret-file goes with --listen".into());
+        }
+        if self.allow_logout && self.listen.is_none() {
+            return Err("--allow-logout goes with --listen".into());
+        }
+        if !self.exec.is_empty() && self.listen.is_none() && self.provider == Provider::IbkrOauth1a {
+            let each = "ibkr-oauth1a signs each call, so there is no token to give to a command";
+            return Err(Usage(format!(
+                "{each}; put `--listen 127.0.0.1:0` before --exec and let it call $SANSESSION_PROXY"
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! What is read by name: from the environment, from the file that it names, or from what a profile names.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sansession::Secret;
+
+use crate::cli::{Usage, own};
+
+/// What the profile in use names; the environment comes before it.
+static PROFILE: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
+
+/// A value that a profile names, and where it does: `FILE:LINE`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Value {
+    Text(String),
+    File { path: PathBuf, named_at: String },
+}
+
+/// Has variables come from a profile where the environment has none.
+pub fn set(values: BTreeMap<String, Value>) {
+    *profile() = values;
+}
+
+/// Takes a variable out of what the profile names.
+pub fn forget(name: &str) {
+    profile().remove(name);
+}
+
+/// Reads a secret from `NAME`, from the file that `NAME_FILE` names, or as the profile says.
+pub fn variable(name: &str) -> Result<Option<Secret>, Usage> {
+    let file = format!("{name}_FILE");
+    match (std::env::var(name), std::env::var_os(&file)) {
+        (Ok(_), Some(_)) => Err(Usage(format!("{name} and {file} are both set: which one?"))),
+        (Ok(value), None) => Ok(Some(Secret::new(value))),
+        (Err(std::env::VarError::NotUnicode(_)), _) => Err(Usage(format!("{name} is no Unicode text"))),
+        (Err(_), Some(path)) => text_of(&file, Path::new(&path)).map(Some),
+        (Err(_), None) => of_profile(name),
+    }
+}
+
+fn of_profile(name: &str) -> Result<Option<Secret>, Usage> {
+    let value = profile().get(name).cloned();
+    match value {
+        None => Ok(None),
+        Some(Value::Text(text)) => Ok(Some(text.into())),
+        Some(Value::File { path, named_at }) => {
+            own::is_closed_to_others(&path)
+                .map_err(|error| Usage(format!("{named_at}: {}: {error}", path.display())))?;
+            text_of(&named_at, &path).map(Some)
+        }
+    }
+}
+
+fn text_of(named_at: &str, path: &Path) -> Result<Secret, Usage> {
+    let mut text =
+        std::fs::read_to_string(path).map_err(|error| Usage(format!("{named_at}: {}: {error}", path.display())))?;
+    // Editors end a file with a newline that is no part of the secret.
+    let end = text.trim_end_matches(['\r', '\n']).len();
+    text.truncate(end);
+    Ok(Secret::new(text))
+}
+
+fn profile() -> MutexGuard<'static, BTreeMap<String, Value>> {
+    PROFILE.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use sansession::providers::cbrain::Cbrain;
 use sansession::{
-    Because, Input, Machine, NeedKind, Options, Output, Phase, Relogin, ResumeError, Seed, Session, Snapshot,
-    Timestamp, WaitingOn,
+    Answered, Because, By, Input, Machine, NeedKind, Options, Output, Phase, Relogin, ResumeError, Seed, Session,
+    Snapshot, Timestamp, WaitingOn,
 };
 use support::*;
 
@@ -96,6 +96,27 @@ fn every_state_is_resumed() {
         assert!(closed.is_none_or(|code| code == deed), "{name}");
     }
     assert!(found.is_empty(), "\n{found}");
+}
+
+#[test]
+fn a_question_is_answered_after_a_resume() {
+    for name in ["needs", "needs-after-refusal", "needs-after-expiry"] {
+        let mut session = resume(&golden(name)).unwrap();
+        let mut now = START + HOUR;
+        let need = loop {
+            if let Output::Wait { on: WaitingOn::Need(need), .. } = session.poll(now) {
+                break need.id;
+            }
+        };
+        assert_eq!(session.handle_input(now, need, credentials(), By::Person), Answered::Used, "{name}");
+        loop {
+            match session.poll(now) {
+                Output::Send(outgoing) => break assert_eq!(outgoing.method(), "POST", "{name}"),
+                Output::Wait { until, .. } => now = until,
+                _ => {}
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,94 +1,115 @@
 //! CBRAIN (BrainPortal): login, keepalive and logout of `/session`.
 //!
+//! ```
+//! use sansession::providers::cbrain::Cbrain;
+//! use sansession::{BaseUrl, Machine, Options, Session, Timestamp};
+//!
+//! let portal = Cbrain::new(BaseUrl::parse("https://portal.cbrain.mcgill.ca")?)?;
+//! # let (seed, now) = ([7; 32], Timestamp::from_secs(1_780_000_000));
+//! let mut session = Session::new(portal, Options::default(), seed);
+//! session.start(now);
+//! # Ok::<(), sansession::UrlError>(())
+//! ```
+//!
 //! # Steps
 //!
 //! | step | request | when |
 //! |---|---|---|
-//! | `login` | `POST /session` | where there is no token; never beside one |
-//! | `check` | `GET /session` | every 12 hours; before an [adopted](crate::Session::adopt) token is used, after a resume, and against a doubt |
-//! | `logout` | `DELETE /session` | ends this session and no other one of the user |
+//! | `login` | `POST /session` | where there is no token; never together with one |
+//! | `check` | `GET /session` | every 12 hours; before an [adopted](crate::Session::adopt) token is used; after a resume; when the session is in doubt |
+//! | `logout` | `DELETE /session` | ends this session and no other session of the user |
 //!
 //! # Needs
 //!
-//! | need | why it comes (again) |
+//! | need | reasons |
 //! |---|---|
-//! | [`NeedKind::Credentials`], not where a token is adopted that lives | `Opening`. `Refused`: wrong, or one of the reasons under `denied.credentials`. `Lost`: no answer came, or one of a portal in trouble (500, 502), so there may be a session that nobody knows of; it idles out in a day. `Expired`, with [`Options::relogin`](crate::Options::relogin) |
+//! | [`NeedKind::Credentials`], unless a live token is adopted | `Opening`. `Refused`: wrong, or one of the causes under `denied.credentials`. `Lost`: no answer came, or the portal failed (500, 502), so an unknown session may exist; it expires after a day without use. `Expired`, with [`Options::relogin`](crate::Options::relogin) |
 //!
 //! # Deadlines
 //!
 //! The portal ends a session after 24 hours without use, so `check` leaves every 12 hours by default. There is
-//! no absolute end. A login has 15 s, since the portal holds a refused one back, a check and a logout 10 s.
+//! no absolute expiry. A login times out after 15 s, since the portal delays the answer to a refused one; a check and a
+//! logout after 10 s.
+//!
+//! # Answers
+//!
+//! This is the code that decides, by status, JSON media type and step:
+//!
+//! ```ignore
+#![doc = include_str!("answers.rs")]
+//! ```
 //!
 //! # Why it closed, and what to do
 //!
 //! | [code](crate::CloseReason::code) | what happened | what to do |
 //! |---|---|---|
 //! | `logged-out` | the logout was confirmed, or the session had ended before it | nothing |
-//! | `logged-out.unconfirmed` | the portal was locked or out of reach for [`logout_patience`](crate::Options::logout_patience) | nothing: it ends there 24 hours after its last use. Its token is in the snapshot still, for whoever wants to end it sooner |
-//! | `left` | its tokens were [adopted](crate::Session::adopt), so they are not this session's to end ([`Options::ends`](crate::Options::ends)) | nothing: they are as good as before |
-//! | `denied.credentials` | 401 to a login, and no other answer came | check login and password, then log in in a browser, where the portal says more: a locked account, an address outside the account's list and an account that logs in by OpenID only get the same 401 |
-//! | `denied.unanswered` | nobody gave login and password | give them |
-//! | `denied.rejected` | 400 to a login: the portal could not read it | read its text; the same login gets the same answer |
-//! | `expired` | 401 to a check: 24 hours without use, ended elsewhere, another address, purged or locked by an admin | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
-//! | `retries-exhausted` | the portal was locked, in trouble or out of reach while the session was being opened, or the answer to a login was lost, so that the password may have been refused, and no person gave it again | try again later; the password as a person, once |
-//! | `protocol` | a login or a first look got something else than the portal's answer | look at the shape: a wrong URL, a redirect, a page of a proxy, or a banned address (401 as HTML) |
+//! | `logged-out.unconfirmed` | the portal was locked or unreachable for [`logout_patience`](crate::Options::logout_patience) | nothing: the session expires 24 hours after its last use. Its token is still in the snapshot if you want to end it sooner |
+//! | `left` | its tokens were [adopted](crate::Session::adopt), so this session does not end them ([`Options::ends`](crate::Options::ends)) | nothing: the tokens are still valid |
+//! | `denied.credentials` | 401 to a login, and no other answer was given | check login and password, then log in with a browser, where the portal says more: a locked account, an address outside the account's list and an account that uses OpenID only all get the same 401 |
+//! | `denied.unanswered` | nobody gave login and password | provide them |
+//! | `denied.rejected` | 400 to a login: the portal could not parse it | read its text; the same login fails again |
+//! | `expired` | 401 to a check: 24 hours without use, ended elsewhere, another address, removed or locked by an administrator | log in again, or set [`Options::relogin`](crate::Options::relogin) |
+//! | `retries-exhausted` | the portal was locked, failing or unreachable during the opening, or the answer to a login was lost, so that the password may have been refused, and no person gave it again | try again later; give the password once, as a person |
+//! | `protocol` | the answer to a login or a first check was not the portal's | inspect the shape: a wrong URL, a redirect, a proxy's page, or a banned address (401 as HTML) |
 //!
 //! # Moving a session
 //!
-//! To another process: yes. To another address: **no**. A token is bound to the client's IP address; one that the
-//! portal's account page gave out, to that of its first use. Its first use from another one ends it for good, for
-//! the first address too, and the portal does not say why. So a snapshot is resumed only under the same
-//! [`Options::egress`](crate::Options::egress) label.
+//! To another process: yes. To another address: **no**. A token is bound to the IP address of the client; one that was
+//! copied from the portal's account page is bound to the address of its first use. The first request from another address
+//! ends it permanently, for the first address too, and the portal does not say why. A snapshot is therefore resumed only
+//! with the same [`Options::egress`](crate::Options::egress) label.
 //!
 //! <div class="warning">
 //!
-//! **The headers `X-Forwarded-For`, `X-Real-IP` and `Client-IP` end a session.** The portal believes them: it sees
-//! another address than at the login and deactivates the token for good. Put none of them on a call, and let no
-//! proxy on the way add one that changes. [`Machine::authorize`](crate::Machine::authorize) takes them off a call,
-//! and so does the tool's proxy (`--listen`), which gets them from whatever stands before it.
+//! **The headers `X-Forwarded-For`, `X-Real-IP` and `Client-IP` end a session.** The portal trusts them: it sees
+//! another address than at the login and deactivates the token permanently. Do not set them, and do not let a
+//! proxy add one that changes. [`Machine::authorize`](crate::Machine::authorize) removes them from a call, and so does the
+//! command's proxy (`--listen`).
 //!
 //! </div>
 //!
 //! # Traps
 //!
-//! Facts are from BrainPortal's code and from exchanges with the unmodified portal, version 7.0.0.
-//! Where its API description says otherwise, the server is right.
+//! Sources: BrainPortal's code, and exchanges with the unmodified portal, version 7.0.0. Where they contradict its API
+//! description, the server is right.
 //!
 //! - **The `Accept` header decides everything**, see [`wire::JSON`]: with the wrong one a login is a
-//!   redirect, a check is 200 with nothing in it, and a logout is a redirect that ends nothing. Hence 200
-//!   counts only with a JSON type and both fields, and 3xx is never a logout. The portal's own tests run
-//!   without its forgery protection and cannot see this; a client generated from its API description sends no
+//!   redirect, a check is 200 with an empty body, and a logout is a redirect that ends nothing. 200
+//!   therefore counts only with a JSON type and both fields, and 3xx is never a logout. The portal's own tests run
+//!   without its forgery protection and miss this; a client generated from its API description sends no
 //!   `Accept` with the logout, and its logouts end nothing.
-//! - **A login with an old token is none**: it answers for that token's user, whatever the credentials.
+//! - **A login with an old token logs nobody in**: it answers for that token's user, whatever the credentials.
 //! - **Three parameters that the login does not know ban the address** for two weeks, on every URL (since
-//!   December 2025). None but the two is ever sent.
-//! - **Only what ran to its end counts as use**, noted once a minute: GET counts; POST with a live token
-//!   does not, nor do 302, 400, 401 and 503. A keepalive is therefore GET.
-//! - **A 401 has an empty body** and a JSON type. As HTML it comes from a ban of the client's address and
-//!   says nothing of the session.
-//! - **A 401 to a call of the user's own is no proof**: a missing role and an `Accept` that the portal
-//!   does not know get one as well. It is looked into with `check`.
-//! - **302 to `change_password` and two kinds of 403** mean that the session lives and a person must act in
-//!   a browser first: [`Event::ActionRequired`]. `/session` itself works meanwhile, logout included.
-//! - **503 is maintenance.** It comes before anything is looked at and without `Retry-After`, to a logout
-//!   too; sessions outlive it. The answer to a need stays in hand, the token is kept, the step is tried again.
-//! - **A wrong password is held back for 3 s**, longer where several wait. No count of refusals locks the account, but
-//!   a refused login is not repeated by itself all the same. A 401 that comes at once is another: the password was
-//!   right, and an administrator has locked the account, or the address is outside the account's list.
-//! - **A 500 is the portal's trouble**, as JSON too: with its database stopped Rails answers the login with
-//!   `{"status":500,"error":"Internal Server Error"}`. It judges no password. The one login that made a 500 by itself
-//!   has no password, and [`Credentials`](crate::Credentials) refuses that before anything is sent.
+//!   December 2025). Only login and password are ever sent.
+//! - **Only a completed action counts as use**, recorded once a minute: GET counts; POST with a live token
+//!   does not, nor do 302, 400, 401 and 503. The keepalive is therefore a GET.
+//! - **A 401 has an empty body** and a JSON type. A 401 as HTML means that the client's address is banned and
+//!   says nothing about the session.
+//! - **A 401 to a user's own call is no proof of expiry**: a missing role and an unsupported `Accept` get 401 too. The
+//!   session then sends a `check`.
+//! - **302 to `change_password` and two kinds of 403** mean that the session lives and a person must do something
+//!   in a browser first: [`Event::ActionRequired`]. `/session` itself keeps working, logout included.
+//! - **503 is maintenance.** The portal answers it before it processes the request, without `Retry-After`, to a logout
+//!   too; sessions survive it. The answer to a need and the token are kept, and the step is retried.
+//! - **A refused password is delayed by 3 s**, longer where several wait. No number of refusals locks the account, but
+//!   a refused login is never retried automatically. An immediate 401 means something else: the password was
+//!   right, and an administrator locked the account, or the address is outside the account's list.
+//! - **A 500 is a failure of the portal**, as JSON too: with its database stopped, Rails answers the login with
+//!   `{"status":500,"error":"Internal Server Error"}`. It says nothing about the password. The one login that causes a 500
+//!   by itself has no password, and [`Credentials`](crate::Credentials) rejects that before anything is sent.
 //! - **A cookie beside the token** answers for its own session once the token is dead, with another token.
-//!   None is sent, and an answer with another token or user than ours is not taken.
-//! - **`user_id` may be a string**, where an administrator made the session.
-//! - **A changed password leaves tokens alive.** Log out to end them.
+//!   No cookie is sent, and an answer with another token or user is not accepted.
+//! - **`user_id` may be a string**, where an administrator created the session.
+//! - **A changed password leaves tokens valid.** Log out to end them.
 //!
 //! # States
 //!
-//! The phases and questions, and what leads from one to another, drawn from a walk through all states:
+//! The phases and questions, and the transitions between them, generated from a walk through all states:
 //!
 #![doc = include_str!("states.md")]
 
+mod answers;
 pub mod wire;
 
 use core::time::Duration;
@@ -100,19 +121,26 @@ use serde::{Deserialize, Serialize};
 
 use self::wire::{Endpoints, Refusal, SessionInfo};
 use crate::provider::{
-    Adopts, Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Rule, Spent,
+    Adopts, Answers, Ask, Build, Cx, Fact, Identity, Leave, Observed, Outcome, Plan, Provider, Rule, Spent,
     Unauthorized, Unbuildable, Verdict, View,
 };
+use crate::providers::table::steps;
+use crate::wire::AGENT;
 use crate::{
     BaseUrl, Because, CloseReason, Denial, Event, NeedKind, Phase, Rejection, Response, Secret, ServerText, Ticket,
     UrlError,
 };
 
-/// How often the session is looked at: twice in the 24 hours after which the portal forgets it.
+/// The interval of the keepalive: half the 24 hours after which the portal ends an unused session.
 const KEEPALIVE: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// The portal holds a refused login back for 3 s, longer when several wait.
+/// The portal delays the answer to a refused login by 3 s, longer when several wait.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A token in a snapshot or an answer that was tampered with.
+const UNSENDABLE: &str = "the token has characters that no header can carry";
+
+type Judged = Verdict<CbrainStep>;
 
 /// The CBRAIN provider.
 #[derive(Clone, Debug)]
@@ -123,16 +151,16 @@ pub struct Cbrain {
 }
 
 impl Cbrain {
-    /// Takes the portal's base URL, such as `https://portal.cbrain.mcgill.ca`.
+    /// Creates a provider for the portal at a base URL, such as `https://portal.cbrain.mcgill.ca`.
     ///
     /// # Errors
-    /// [`UrlError`] where base and path make no URL.
+    /// [`UrlError`] where base and path do not form a URL.
     pub fn new(base: BaseUrl) -> Result<Self, UrlError> {
         let endpoints = Endpoints::new(&base)?;
         Ok(Self { base, endpoints, keepalive: KEEPALIVE })
     }
 
-    /// Sets how often the session is looked at, for tests and short lives: a second at least; 12 hours otherwise.
+    /// Sets the interval of the keepalive: at least a second; 12 hours by default.
     #[must_use]
     pub fn keepalive(self, every: Duration) -> Self {
         Self { keepalive: every, ..self }
@@ -142,69 +170,55 @@ impl Cbrain {
         Plan::new().keepalive(CbrainStep::Check, self.keepalive).into()
     }
 
-    fn logged_in(&self, cx: &mut Cx<'_, CbrainState>, response: Response<'_>) -> Verdict<CbrainStep> {
+    fn logged_in(&self, cx: &mut Cx<'_, CbrainState>, response: Response<'_>) -> Judged {
         let Some((user_id, token)) = session_info(response) else {
             return Verdict::Unreadable("a login answers with JSON, user_id and cbrain_api_token");
         };
         if Rejection::check_token("token", token.expose()).is_err() {
-            return Verdict::Unreadable("the token has characters that no header can carry");
+            return Verdict::Unreadable(UNSENDABLE);
         }
         cx.state.live = Some(CbrainLive { user_id: Some(user_id), token });
         cx.tell(Fact::NewTokens);
         self.active()
     }
 
-    fn checked(&self, cx: &mut Cx<'_, CbrainState>, response: Response<'_>) -> Verdict<CbrainStep> {
+    fn checked(&self, cx: &mut Cx<'_, CbrainState>, response: Response<'_>) -> Judged {
         let (Some((user_id, token)), Some(live)) = (session_info(response), cx.state.live.as_mut()) else {
             return Verdict::Unreadable("a check answers with JSON, user_id and cbrain_api_token");
         };
-        // A cookie of somebody's browser session can answer for an unknown token.
+        // The cookie of a browser session can answer for an unknown token.
         if !live.token.matches(token.expose()) {
-            return Verdict::Unreadable("the portal answered with another token than ours");
+            return Verdict::Unreadable("the portal answered with a different token");
         }
         if live.user_id.is_some_and(|ours| ours != user_id) {
-            return Verdict::Unreadable("the portal answered for another user than ours");
+            return Verdict::Unreadable("the portal answered for a different user");
         }
         live.user_id = Some(user_id);
         self.active()
     }
 }
 
-/// The requests of a CBRAIN session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum CbrainStep {
-    /// `POST /session`.
-    Login,
-    /// `GET /session`: keepalive and probe.
-    Check,
-    /// `DELETE /session`.
-    Logout,
-}
-
-impl CbrainStep {
-    const fn rule(self) -> &'static Rule {
-        const LOGIN: Rule =
-            Rule::new("login").phase(Phase::LoggingIn).spends(&[NeedKind::Credentials]).opens().timeout(LOGIN_TIMEOUT);
-        const CHECK: Rule = Rule::new("check");
-        const LOGOUT: Rule = Rule::new("logout").phase(Phase::LoggingOut);
-        match self {
-            Self::Login => &LOGIN,
-            Self::Check => &CHECK,
-            Self::Logout => &LOGOUT,
-        }
+steps! {
+    /// The requests of a CBRAIN session.
+    pub enum CbrainStep {
+        /// `POST /session`.
+        Login =
+            Rule::new("login").phase(Phase::LoggingIn).spends(&[NeedKind::Credentials]).opens().timeout(LOGIN_TIMEOUT),
+        /// `GET /session`: keepalive and probe.
+        Check = Rule::new("check"),
+        /// `DELETE /session`.
+        Logout = Rule::new("logout").phase(Phase::LoggingOut),
     }
 }
 
-/// What is known of a CBRAIN session.
+/// The state of a CBRAIN session.
 #[derive(Clone, Default, Serialize, Deserialize, Debug)]
 pub struct CbrainState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     live: Option<CbrainLive>,
 }
 
-/// What an open CBRAIN session has.
+/// The user and token of an open CBRAIN session.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 #[non_exhaustive]
 pub struct CbrainLive {
@@ -230,27 +244,16 @@ impl Provider for Cbrain {
     }
 
     fn open(&self, _: &mut Cx<'_, CbrainState>, because: Because) -> Verdict<CbrainStep> {
-        Ask::new(NeedKind::Credentials, because).into()
+        Ask::new(NeedKind::Credentials, because).then(CbrainStep::Login).into()
     }
 
     fn admits(&self, state: &CbrainState) -> Result<(), &'static str> {
         let token = state.live.as_ref().map_or(Ok(()), |live| Rejection::check_token("token", live.token.expose()));
-        token.map_err(|_| "the token cannot be carried by a header")
+        token.map_err(|_| UNSENDABLE)
     }
 
     fn live<'a>(&self, state: &'a CbrainState) -> Option<&'a CbrainLive> {
         state.live.as_ref()
-    }
-
-    fn answered(
-        &self,
-        _: &mut Cx<'_, CbrainState>,
-        given: &Given<'_, CbrainStep>,
-    ) -> Result<Verdict<CbrainStep>, Rejection> {
-        match given.kind {
-            NeedKind::Credentials => Ok(Verdict::next(CbrainStep::Login)),
-            _ => Err(Rejection::WrongKind),
-        }
     }
 
     fn request(
@@ -259,7 +262,7 @@ impl Provider for Cbrain {
         step: CbrainStep,
         answers: &Answers<'_>,
     ) -> Result<Build<CbrainStep>, Unbuildable> {
-        let token = || view.state.live.as_ref().map(|live| &live.token).ok_or(Unbuildable::Part("there is no token"));
+        let token = || view.state.live.as_ref().map(|live| &live.token).ok_or(Unbuildable::Part("token"));
         let request = match step {
             CbrainStep::Login => {
                 let given = answers.credentials()?;
@@ -268,58 +271,14 @@ impl Provider for Cbrain {
             CbrainStep::Check => self.endpoints.check(token()?),
             CbrainStep::Logout => self.endpoints.logout(token()?),
         };
-        request.map(Build::Request).ok_or(Unbuildable::Part("the token has characters that no header can carry"))
+        request.map(Build::Request)
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, CbrainState>, step: CbrainStep, outcome: Outcome<'_>) -> Verdict<CbrainStep> {
-        use CbrainStep::{Check, Login, Logout};
-        let response = match (outcome, step) {
-            (Outcome::Response(response), _) => response,
-            (Outcome::Lost, Login) => return Ask::new(NeedKind::Credentials, Because::Lost).into(),
-            (Outcome::Lost, step) => return Verdict::next(step),
-        };
-        match (response.status, step) {
-            (StatusCode::OK, Login) => self.logged_in(cx, response),
-            (StatusCode::OK, Check) => self.checked(cx, response),
-            // The body of a logout is empty; its type is still JSON. A page of a proxy ends nothing. A
-            // second logout gets 401: the first one arrived, or the session had ended before.
-            (StatusCode::OK | StatusCode::UNAUTHORIZED, Logout) if response.is_json() => {
-                Verdict::Close(CloseReason::LoggedOut { confirmed: true })
-            }
-            // Wrong password, unknown login, locked account, an address outside the user's list: the
-            // portal does not say which.
-            (StatusCode::UNAUTHORIZED, Login) if response.is_json() => {
-                Ask::new(NeedKind::Credentials, Because::Refused).into()
-            }
-            // A banned address gets 401 too, but as HTML: that says nothing of the session.
-            (StatusCode::UNAUTHORIZED, Check) if response.is_json() => Verdict::Dead { proof: "check answered 401" },
-            (StatusCode::SERVICE_UNAVAILABLE, _) => {
-                // The portal is locked for maintenance: it says so before it looks at anything.
-                if let Some(text) = refusal(response).message {
-                    cx.tell(Fact::server_says(&text));
-                }
-                Verdict::unavailable()
-            }
-            (StatusCode::TOO_MANY_REQUESTS, _) => Verdict::unavailable(),
-            (StatusCode::BAD_REQUEST, Login) if response.is_json() => {
-                // Rails could not read the login at all, and will not the next time.
-                let text = refusal(response).error.map(|text| ServerText::new(&text));
-                Verdict::Close(CloseReason::Denied(Denial::Rejected(text)))
-            }
-            // A proxy may speak, or the portal's own failure, whose database is down: it may have acted on the
-            // request, and says nothing of the password.
-            (status, _) if status.is_server_error() => {
-                if let Some(text) = refusal(response).error {
-                    cx.tell(Fact::server_says(&text));
-                }
-                // Rails' own word is a failure for certain; behind a proxy's page the password may have been refused.
-                let failed = status == StatusCode::INTERNAL_SERVER_ERROR && response.is_json();
-                Verdict::Retry { after: None, answer: if failed { Spent::Failed } else { Spent::Judged } }
-            }
-            (status, _) if status.is_redirection() => {
-                Verdict::Unreadable("a redirect: a proxy, or the call was taken for one of a browser")
-            }
-            _ => Verdict::Unreadable("not an answer of /session"),
+    fn interpret(&self, cx: &mut Cx<'_, CbrainState>, step: CbrainStep, outcome: Outcome<'_>) -> Judged {
+        match (outcome, step) {
+            (Outcome::Response(response), _) => self.judge(cx, step, response),
+            (Outcome::Lost, CbrainStep::Login) => Ask::new(NeedKind::Credentials, Because::Lost).then(step).into(),
+            (Outcome::Lost, _) => Verdict::next(step),
         }
     }
 
@@ -333,46 +292,41 @@ impl Provider for Cbrain {
 
     fn authorize(&self, cx: &mut Cx<'_, CbrainState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
-        let bearer = wire::bearer(&live.token).ok_or(Unauthorized::NotReady(None))?;
-        parts.headers.insert(AUTHORIZATION, bearer);
+        parts.headers.insert(AUTHORIZATION, live.token.header("Bearer ")?);
         // A cookie beside the token could answer for another session once the token is dead.
         parts.headers.remove(COOKIE);
-        // The portal takes the client's address from these, and another one ends the session for good.
+        // The portal reads the client's address from these, and another address ends the session permanently.
         for name in wire::ADDRESS {
             parts.headers.remove(name);
         }
-        // With `*/*` in the list the portal answers as to a browser. Other types are the caller's choice.
+        // With `*/*` in the list the portal answers as it does to a browser. Other types are the caller's choice.
         if parts.headers.get(ACCEPT).is_none_or(|accept| accept.to_str().is_ok_and(|list| list.contains("*/*"))) {
             parts.headers.insert(ACCEPT, wire::JSON);
         }
-        parts.headers.entry(USER_AGENT).or_insert(wire::AGENT);
+        parts.headers.entry(USER_AGENT).or_insert(AGENT);
         Ok(())
     }
 
     fn observe(&self, cx: &mut Cx<'_, CbrainState>, _: &Ticket, response: Response<'_>) -> Observed {
-        match response.status {
+        let required = match response.status {
             StatusCode::UNAUTHORIZED => return Observed::Doubt,
             StatusCode::FOUND => {
-                if let Some(url) = response.header(LOCATION).filter(|url| url.contains("change_password")) {
-                    let url = Some(ServerText::new(url));
-                    cx.tell(Fact::Tell(Event::ActionRequired { url, text: None }));
-                }
+                let url = response.header(LOCATION).filter(|url| url.contains("change_password"));
+                url.map(|url| (Some(ServerText::new(url)), None))
             }
-            StatusCode::FORBIDDEN => {
-                // Unsigned licences, or an account that must be linked to an OpenID identity first.
-                if let Some(text) = refusal(response).error {
-                    let text = Some(ServerText::new(&text));
-                    cx.tell(Fact::Tell(Event::ActionRequired { url: None, text }));
-                }
-            }
-            _ => {}
+            // Unsigned licences, or an account that must be linked to an OpenID identity first.
+            StatusCode::FORBIDDEN => refusal(response).error.map(|text| (None, Some(ServerText::new(&text)))),
+            _ => None,
+        };
+        if let Some((url, text)) = required {
+            cx.tell(Fact::Tell(Event::ActionRequired { url, text }));
         }
         Observed::Nothing
     }
 }
 
 impl Adopts for Cbrain {
-    /// The API token of somebody's account page, or of another program on this machine.
+    /// An API token: from the portal's account page, or from another program on this machine.
     type Tokens = Secret;
 
     fn adopt(&self, token: Secret) -> Result<CbrainState, Rejection> {
@@ -392,4 +346,18 @@ fn session_info(response: Response<'_>) -> Option<(u64, Secret)> {
 
 fn refusal(response: Response<'_>) -> Refusal<'_> {
     if response.is_json() { crate::wire::json(response.body).unwrap_or_default() } else { Refusal::default() }
+}
+
+/// Returns why the portal refuses a request; tells the user where it is the portal's failure.
+fn explain(cx: &mut Cx<'_, CbrainState>, response: Response<'_>) -> Option<ServerText> {
+    let text = match response.status {
+        status if status.is_success() => None,
+        StatusCode::SERVICE_UNAVAILABLE => refusal(response).message,
+        _ => refusal(response).error,
+    };
+    let text = ServerText::new(&text?);
+    if response.status.is_server_error() {
+        cx.tell(Fact::Tell(Event::ServerSays(text.clone())));
+    }
+    Some(text)
 }

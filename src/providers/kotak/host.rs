@@ -1,38 +1,38 @@
-//! Which host that a server names may get a bearer, a password or a token.
+//! Checks which host named by a server may get a bearer, a password or a token.
 //!
-//! Kotak spreads its users over several hosts and tells the right one at runtime: in `redirect.host` of
-//! init, in the description of fault 999024, in `baseUrl` of Neo's second step. Whoever can forge such a
-//! reply could send credentials anywhere, so a told host is admitted only
-//! - within `kotaksecurities.com`, over https, on the default port, coming from there, or
-//! - from this machine to this machine, for simulators and tests.
+//! Kotak spreads its users over several hosts and names the right one at runtime: in `redirect.host` of
+//! init, in the description of fault 999024, in `baseUrl` of Neo's second step. A forged response
+//! could send credentials anywhere, so a host is admitted only
+//! - within `kotaksecurities.com`, over https, on the default port, if the present host is there too, or
+//! - from loopback to loopback, for simulators and tests.
 
 use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::ServerText;
+use crate::providers::table::named;
 use crate::server::{BaseUrl, UrlError};
 
 /// The domain whose hosts may get credentials.
 pub const DOMAIN: &str = "kotaksecurities.com";
 
-/// A host that a server told and that was admitted.
+/// A host that a server named and that was admitted.
 ///
-/// In a snapshot it is the URL as text. A snapshot can be tampered with, so a session that is resumed
-/// admits it again.
+/// A snapshot stores the URL as text. A snapshot can be tampered with, so a resumed session checks the host again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Told(BaseUrl);
 
 impl Told {
-    /// Gives the base URL.
+    /// Returns the base URL.
     pub const fn base(&self) -> &BaseUrl {
         &self.0
     }
 
-    /// Tells whether the host may get the credentials of a session that is configured for `from`.
+    /// Checks whether the host may get the credentials of a session that is configured for `from`.
     ///
     /// # Errors
-    /// [`HostRefused`] names the host and what is wrong with it.
+    /// [`HostRefused`] names the host and the reason.
     pub fn admitted_from(&self, from: &BaseUrl) -> Result<(), HostRefused> {
         check(from, &self.0).map_err(|why| HostRefused::new(&self.0.to_string(), why))
     }
@@ -47,40 +47,35 @@ impl Serialize for Told {
 impl<'de> Deserialize<'de> for Told {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        // Whether it is admitted is asked for by the session, which knows where it comes from.
+        // The session, which knows the configured host, checks whether it is admitted.
         let base = BaseUrl::parse_allowing_plain_http(&text)
-            .map_err(|_| serde::de::Error::custom("a told host is not a base URL"))?;
+            .map_err(|_| serde::de::Error::custom("the host is not a base URL"))?;
         Ok(Self(base))
     }
 }
 
-/// Reads what a server told and admits it, or refuses it by name; `None` means "stay where you are".
+/// Parses and checks a host that a server named; `None` means that it is the present one.
 ///
-/// `host` is a URL or a bare host, as the wire shows both. A URL says its port itself, so `port` counts
-/// for a bare host only. A path is taken over where there is one; the present path stays where there is
-/// none, since fault 999024 names `https://ctradeapi.kotaksecurities.com/` and means its `/apim`.
+/// `host` is a URL or a bare host; both occur. A URL has its own port, so `port` counts
+/// for a bare host only. A URL without a path keeps the present path,
+/// since fault 999024 names `https://ctradeapi.kotaksecurities.com/` and means its `/apim`.
 ///
 /// # Errors
-/// [`HostRefused`] names the host and what is wrong with it.
+/// [`HostRefused`] names the host and the reason.
 pub fn admit(from: &BaseUrl, host: &str, port: Option<u64>) -> Result<Option<Told>, HostRefused> {
     let host = host.trim();
     if host.is_empty() {
         return Ok(None);
     }
     let refused = |why| HostRefused::new(host, why);
-    let told = if host.contains("://") {
-        BaseUrl::parse_allowing_plain_http(host)
-    } else {
-        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-        let default = if from.scheme() == "https" { 443 } else { 80 };
-        match port {
-            Some(port) if !has_port && port != default => {
-                BaseUrl::parse_allowing_plain_http(&format!("{}://{host}:{port}", from.scheme()))
-            }
-            _ => BaseUrl::parse_allowing_plain_http(&format!("{}://{host}", from.scheme())),
-        }
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let default = if from.scheme() == "https" { 443 } else { 80 };
+    let url = match port {
+        _ if host.contains("://") => host.to_owned(),
+        Some(port) if !has_port && port != default => format!("{}://{host}:{port}", from.scheme()),
+        _ => format!("{}://{host}", from.scheme()),
     };
-    let told = told.map_err(|error| {
+    let told = BaseUrl::parse_allowing_plain_http(&url).map_err(|error| {
         refused(match error {
             UrlError::UserInfo => Refusal::UserInfo,
             UrlError::Port => Refusal::Port,
@@ -117,9 +112,9 @@ fn check(from: &BaseUrl, told: &BaseUrl) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Tells whether a host is the provider's: its domain, or plain labels below it.
+/// Reports whether a host is the provider's: its domain, or plain labels below it.
 ///
-/// Punycode (`xn--`) is not admitted even there: the provider has no such name, and a look-alike has.
+/// Punycode (`xn--`) is never admitted: the provider has no such name, and look-alikes do.
 fn within_domain(host: &str) -> bool {
     if host == DOMAIN {
         return true;
@@ -132,7 +127,7 @@ fn within_domain(host: &str) -> bool {
     })
 }
 
-/// Tells whether a path has plain segments only: nothing escaped, nothing that leads upwards.
+/// Reports whether a path has plain segments only: no escapes, no `..`.
 fn plain_path(path: &str) -> bool {
     path.is_empty()
         || path.strip_prefix('/').is_some_and(|path| {
@@ -143,17 +138,17 @@ fn plain_path(path: &str) -> bool {
         })
 }
 
-/// A told host that gets nothing.
+/// A host that was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HostRefused {
-    /// The host as the server told it, cut and escaped.
+    /// The host in the server's words, cut and escaped.
     pub host: ServerText,
-    /// What is wrong with it.
+    /// The reason.
     pub why: Refusal,
 }
 
 impl HostRefused {
-    /// Refuses a host.
+    /// Creates a refusal of a host.
     pub fn new(host: &str, why: Refusal) -> Self {
         Self { host: ServerText::new(host), why }
     }
@@ -167,52 +162,25 @@ impl fmt::Display for HostRefused {
 
 impl std::error::Error for HostRefused {}
 
-/// Why a told host gets nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// It is neither a URL nor a host.
-    NotAUrl,
-    /// It lies outside the provider's domain, or another machine is named from a loopback address.
-    Foreign,
-    /// It is not reached over https.
-    NotHttps,
-    /// It has another port than 443.
-    Port,
-    /// It holds a user name or a password, as look-alikes do.
-    UserInfo,
-    /// Its path is not made of plain segments.
-    Path,
-    /// The host was switched once already: two hosts that name each other would go on for ever.
-    Again,
-}
-
-impl Refusal {
-    /// Gives a stable name for logs.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::NotAUrl => "host.not-a-url",
-            Self::Foreign => "host.foreign",
-            Self::NotHttps => "host.not-https",
-            Self::Port => "host.port",
-            Self::UserInfo => "host.user-info",
-            Self::Path => "host.path",
-            Self::Again => "host.again",
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAUrl => "which is neither a URL nor a host",
-            Self::Foreign => "which is not the provider's",
-            Self::NotHttps => "which is not reached over https",
-            Self::Port => "on a port that is not 443",
-            Self::UserInfo => "with a user name in it",
-            Self::Path => "with a path that is not plain",
-            Self::Again => "after it was switched once already",
-        })
+named! {
+    /// Why a host is refused.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[non_exhaustive]
+    pub enum Refusal {
+        /// The text is neither a URL nor a host.
+        NotAUrl = "host.not-a-url" => "which is neither a URL nor a host",
+        /// It is outside the provider's domain, or a loopback server named another machine.
+        Foreign = "host.foreign" => "which is not the provider's",
+        /// It does not use https.
+        NotHttps = "host.not-https" => "which does not use https",
+        /// It has another port than 443.
+        Port = "host.port" => "on a port that is not 443",
+        /// It has a user name or a password, as look-alikes do.
+        UserInfo = "host.user-info" => "with a user name in it",
+        /// Its path has segments that are not plain.
+        Path = "host.path" => "with a path that is not plain",
+        /// The host was switched once already: two hosts that name each other would loop for ever.
+        Again = "host.again" => "after it was switched once already",
     }
 }
 

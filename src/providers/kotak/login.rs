@@ -1,16 +1,20 @@
-//! What both APIs have in common: a bearer of the gateway's, two factors with a token between them, and what each fault leads to.
+//! What both APIs have in common: the gateway's bearer, and two factors with a token between them.
 //!
-//! What differs is data: [`Factors`], and what counts as a quota, as a host and as a look.
+//! The differences are data: [`Factors`], and which faults are a quota, another host or an answer to a probe.
+
+use core::iter::once;
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::wire::fault::{At, Class, Fault};
+use super::host::Told;
+use super::table::Next;
+use super::wire::fault::{Class, Fault};
 use super::{sendable, server_text};
 use crate::provider::{Ask, Cx, Fact, Spent, Verdict};
-use crate::{Because, CloseReason, Denial, NeedKind, Rejection, Response, Secret, Timestamp};
+use crate::{BaseUrl, Because, CloseReason, Denial, NeedKind, Rejection, Response, Secret, Shape, Timestamp};
 
-/// The bearer of the gateway in front of the API; Neo's is the dashboard's token.
+/// The bearer of the gateway in front of the API; for Neo, the dashboard's token.
 #[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub(super) struct Bearer {
@@ -19,23 +23,23 @@ pub(super) struct Bearer {
     pub(super) token: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ends: Option<Timestamp>,
-    /// Whether the API has taken it since it came.
+    /// Whether the API has accepted it.
     pub(super) worked: bool,
-    /// Whether the gateway refused it for good: it is used for nothing more than to say goodbye.
+    /// Whether the gateway refused it permanently: only a logout still uses it.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub(super) refused: bool,
-    /// Whether it was fetched with key and secret; somebody gave it otherwise.
+    /// Whether it was fetched with key and secret; otherwise a person or a store gave it.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub(super) fetched: bool,
 }
 
 impl Bearer {
-    /// Takes one that was fetched, with its end where the server told one.
+    /// Creates a fetched bearer, with its expiry where the server named one.
     pub(super) fn fetched(token: Secret, ends: Option<Timestamp>) -> Self {
         Self { token: Some(token), ends, fetched: true, ..Self::default() }
     }
 
-    /// Takes one that a person or a store gave.
+    /// Creates a bearer that a person or a store gave.
     ///
     /// # Errors
     /// [`Rejection::Malformed`] where no header can carry it.
@@ -51,24 +55,19 @@ impl Bearer {
         self.token.is_none() && !self.worked
     }
 
-    /// Reports whether its own end has come.
+    /// Reports whether it has expired.
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
         self.ends.is_some_and(|ends| ends <= now)
     }
-
-    /// Notes that the gateway has let a request of the API through, so that the bearer is right.
-    pub(super) fn works(&mut self) -> Option<Fact> {
-        (!core::mem::replace(&mut self.worked, true)).then_some(Fact::Accepted(NeedKind::GatewayToken))
-    }
 }
 
-/// What is known of the login under way, and of the bearer, which outlives it.
+/// The state of the login, and the bearer, which outlives it.
 #[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub(super) struct Login {
     #[serde(skip_serializing_if = "Bearer::is_unknown")]
     pub(super) bearer: Bearer,
-    /// Whether it was repeated for a token between the factors that had grown old.
+    /// Whether the login was repeated because the token between the factors had expired.
     pub(super) repeated: bool,
     /// Why answers are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +79,7 @@ impl Login {
         self.because.unwrap_or(Because::Opening)
     }
 
-    /// Begins anew with the same bearer.
+    /// Starts a login with the same bearer.
     pub(super) fn begin(&mut self, because: Because) {
         self.because = Some(because);
         self.repeated = false;
@@ -92,66 +91,42 @@ impl Login {
     }
 }
 
-/// What differs between the APIs.
+/// Checks host and tokens of a snapshot.
+///
+/// # Errors
+/// The text says what is not admitted.
+pub(super) fn admit_state<'a>(
+    base: &BaseUrl,
+    host: Option<&Told>,
+    login: &'a Login,
+    tokens: impl Iterator<Item = &'a Secret>,
+) -> Result<(), &'static str> {
+    if !once(&login.bearer.token).flatten().chain(tokens).all(sendable) {
+        return Err("a token cannot be carried by a header");
+    }
+    match host.map(|told| told.admitted_from(base)) {
+        Some(Err(_)) => Err("the host is not one that may get tokens"),
+        _ => Ok(()),
+    }
+}
+
+/// Notes that the gateway let a request through, so the bearer is valid.
+pub(super) fn bearer_works<T: AsMut<Login>>(cx: &mut Cx<'_, T>) {
+    if !core::mem::replace(&mut cx.state.as_mut().bearer.worked, true) {
+        cx.tell(Fact::Accepted(NeedKind::GatewayToken));
+    }
+}
+
+/// The differences between the APIs.
 pub(super) struct Factors {
     /// The kinds of answer that a login spends.
     pub(super) first: NeedKind,
     pub(super) second: NeedKind,
-    /// What proves that a session is dead.
+    /// The proof that a session is dead.
     pub(super) proof: &'static str,
 }
 
-/// What a fault leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Next {
-    /// Another bearer is needed.
-    Bearer,
-    /// A quota is waited out.
-    Wait,
-    /// The step is repeated at the pace of failures.
-    Later,
-    /// Another host is named.
-    Move,
-    /// The session is dead.
-    Dead,
-    /// The first factor was refused, and another answer is asked for.
-    First,
-    /// The same of the second.
-    Second,
-    /// The token between the factors has grown old: both answers are asked for once more.
-    Repeat,
-    /// The account or the address is kept out.
-    Locked,
-    NotEntitled,
-    IpNotAllowed,
-    /// The login is refused, in the server's words.
-    Rejected,
-    /// The answer closes an opening, and is a doubt of an open session.
-    Unreadable,
-}
-
-/// Says what a fault leads to; `open` reports whether there is a session, which only a proof of its death ends.
-pub(super) const fn leads_to(class: &Class<'_>, at: At, open: bool, repeated: bool) -> Next {
-    match (class, at) {
-        (Class::BearerInvalid, _) => Next::Bearer,
-        (Class::Quota, _) => Next::Wait,
-        (Class::Unavailable, _) => Next::Later,
-        (Class::WrongHost(_), _) => Next::Move,
-        (Class::Malformed, _) => Next::Unreadable,
-        (Class::SessionExpired, _) if open => Next::Dead,
-        (_, _) if open => Next::Later,
-
-        (Class::Locked, _) => Next::Locked,
-        (Class::NotEntitled, _) => Next::NotEntitled,
-        (Class::IpNotAllowed, _) => Next::IpNotAllowed,
-        (Class::CredentialsRejected, At::FirstFactor) => Next::First,
-        (Class::SecondFactorRejected, At::SecondFactor) => Next::Second,
-        (Class::OneTimeTokenStale, _) if !repeated => Next::Repeat,
-        (_, _) => Next::Rejected,
-    }
-}
-
-/// Follows what does not depend on the API.
+/// Returns the verdict for a consequence, where it does not depend on the API.
 pub(super) fn follow<S, T: AsMut<Login>>(
     cx: &mut Cx<'_, T>,
     factors: &Factors,
@@ -162,7 +137,7 @@ pub(super) fn follow<S, T: AsMut<Login>>(
     let deny = |denial| Verdict::Close(CloseReason::Denied(denial));
     match next {
         Next::Wait => Verdict::unavailable(),
-        // Only 503 says that nobody has looked; behind 424, 502 and 504 somebody may have.
+        // Only 503 means that the request was not processed; 424, 502 and 504 leave it open.
         Next::Later if fault.class == Class::Unavailable && response.status == StatusCode::SERVICE_UNAVAILABLE => {
             Verdict::unavailable()
         }
@@ -182,4 +157,9 @@ pub(super) fn follow<S, T: AsMut<Login>>(
         Next::Unreadable => Verdict::Unreadable("not an answer of this API"),
         Next::Bearer | Next::Move | Next::Rejected => deny(Denial::Rejected(server_text(fault))),
     }
+}
+
+/// Closes an opening whose answer is not the API's.
+pub(super) fn protocol<S>(step: &'static str, why: &str, response: Response<'_>) -> Verdict<S> {
+    Verdict::Close(CloseReason::Protocol(Box::new(Shape::new(step, why, response))))
 }

@@ -1,21 +1,21 @@
-//! Mobile numbers in the one form that Neo takes.
+//! Mobile numbers in the form that Neo accepts.
 
 use zeroize::Zeroizing;
 
 use crate::{Rejection, Secret};
 
-/// India's country code, and how many digits a number has after it.
+/// India's country code, and the number of digits after it.
 const INDIA: (&str, usize) = ("91", 10);
 
-/// The shortest and the longest number of another country, with its code (ITU-T E.164).
+/// The length of a foreign number, country code included (ITU-T E.164).
 const ABROAD: core::ops::RangeInclusive<usize> = 8..=15;
 
-/// Gives a number as `+` and digits, however a person writes it: `98765 43210`, `098765-43210`,
+/// Returns a number as `+` and digits, however a person writes it: `98765 43210`, `098765-43210`,
 /// `919876543210`, `+91 98765 43210`, `0091…`. One without a country code is Indian.
 ///
 /// # Errors
-/// [`Rejection`] where it is empty, or no number of India or of another country. A digit too many would
-/// cost an authenticator's code to find out.
+/// [`Rejection`] where it is empty, or not a number of India or another country. The server would find a typing error only
+/// after it has spent an authenticator's code.
 pub(super) fn normal(number: &Secret) -> Result<Secret, Rejection> {
     const MALFORMED: Rejection = Rejection::Malformed("mobile");
     let text = number.expose().trim();

@@ -1,13 +1,13 @@
 //! Kotak Securities: the Trade API of 2020 to 2023 and the present Neo Trade API.
 //!
-//! What was between them, Neo's first version of 2023 to 2025 with its gateway bearer of an hour, is left out.
+//! Neo's first version (2023 to 2025), with a gateway bearer that lasts an hour, is not included.
 //!
 //! | part | what |
 //! |---|---|
-//! | [`TradeApi`] | init, password, access code; two hosts; a gateway bearer with a life of its own |
+//! | [`TradeApi`] | init, password, access code; two hosts; a gateway bearer that expires separately |
 //! | [`Neo`] | an authenticator's code, then the MPIN; a host for each user; nothing to end at the server |
-//! | [`wire`] | each operation as a request builder and a lenient reply; faults sorted into classes |
-//! | [`host`] | which told host may get a bearer, a password or a token |
+//! | [`wire`] | each operation as a request builder and a lenient response; faults by class |
+//! | [`host`] | which host named by a server may get a bearer, a password or a token |
 
 #[cfg(test)]
 #[cfg(feature = "sim")]
@@ -16,6 +16,7 @@ pub mod host;
 mod login;
 mod mobile;
 pub mod neo;
+mod table;
 pub mod trade_api;
 pub mod wire;
 
@@ -28,19 +29,22 @@ use self::wire::fault::{Class, Fault};
 use crate::provider::{Cx, Fact, Spent, Verdict};
 use crate::{Response, ServerText, Timestamp};
 
-/// Waits out a quota that is counted by the minute of the server's clock, and lets nobody else send.
+/// How long to wait for what must not be repeated: the vendor's present SDK waits 30 s, and users report stalls.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for the end of a quota, which the server counts per minute of its clock, and holds back all requests.
 fn wait_for_the_minute<S, T>(cx: &mut Cx<'_, T>) -> Verdict<S> {
     let wait = to_the_next_minute(cx.now);
     cx.tell(Fact::Penalty(wait));
     Verdict::Retry { after: Some(wait), answer: Spent::Unjudged }
 }
 
-/// Gives the time to the next minute, and a second more: two clocks are never one.
+/// Returns the time to the next minute plus a second, since the two clocks differ.
 fn to_the_next_minute(now: Timestamp) -> Duration {
     Duration::from_millis(61_000 - now.as_millis() % 60_000)
 }
 
-/// Tells the user a fault's words; a refusal that has none is told by its status, as an outage is by
+/// Tells the user a fault's text, or its status where a refusal has no text. Outages are told by
 /// [`Event::Retrying`](crate::Event::Retrying).
 fn pass_on<T>(cx: &mut Cx<'_, T>, fault: &Fault<'_>, response: Response<'_>) {
     let passing = matches!(fault.class, Class::Unavailable | Class::Quota);
@@ -54,15 +58,12 @@ fn server_text(fault: &Fault<'_>) -> Option<ServerText> {
     fault.words().map(|text| ServerText::new(&text))
 }
 
-/// Tells whether a code or a PIN has digits alone, and as many as one of them may have.
+/// Reports whether a code or a PIN has digits only, and a valid number of them.
 fn is_code(code: &str, length: core::ops::RangeInclusive<usize>) -> bool {
     length.contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What is said of a snapshot whose tokens somebody has edited.
-const UNSENDABLE: &str = "a token cannot be carried by a header";
-
-/// Tells whether a token can be written into a header.
+/// Reports whether a token can be written into a header.
 fn sendable(token: &crate::Secret) -> bool {
     crate::Rejection::check_token("token", token.expose()).is_ok()
 }

@@ -45,9 +45,9 @@ fn main() {
 /// Kotak's `token` beside Google's, both with a refresh token.
 fn refresh() -> Row {
     let base = BaseUrl::parse("https://gateway.example.org/apim").unwrap();
-    let (secret, token) = (Secret::from("client secret"), Secret::from(TOKEN));
+    let (key, secret, token) = (Secret::from(CLIENT), Secret::from("client secret"), Secret::from(TOKEN));
     let ours = || {
-        let client = gateway::Client { base: &base, consumer_key: CLIENT, consumer_secret: &secret };
+        let client = gateway::Client { base: &base, consumer_key: &key, consumer_secret: &secret };
         let request = client.token_by_refresh(&token).unwrap();
         let response = Response::new(ANSWER);
         let answer: gateway::Token<'_> = wire::json(response.body().as_bytes()).unwrap();

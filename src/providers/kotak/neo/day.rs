@@ -1,12 +1,12 @@
-//! The end of a day's session.
+//! The daily end of a session.
 
 use crate::{Timestamp, Zone};
 
-/// Gives the first end of a day after this instant: 08:30 in India, half an hour before the exchanges open.
+/// Returns the next daily end after this instant: 08:30 in India, half an hour before the exchanges open.
 ///
-/// The exchange has API sessions ended before each trading day (NSE/INVG/67858, May 2025), at no published hour. At this
-/// one there is still time for a login before the first order. Saturdays, Sundays and holidays count as well: no calendar of
-/// the exchanges is known here, and a look costs one request.
+/// The exchange requires API sessions to end before each trading day (NSE/INVG/67858, May 2025), at no published hour. 08:30
+/// leaves time for a login before the first order. Weekends and holidays are included: this crate has no calendar of
+/// the exchanges, and a check costs one request.
 pub(super) fn next_end(now: Timestamp) -> Timestamp {
     Zone::INDIA.next(now, 8, 30)
 }

@@ -1,131 +1,158 @@
-//! Neo: an authenticator's code, then the MPIN; a host for each user; nothing to end at the server.
+//! Neo: an authenticator's code, then the MPIN; a host for each user; a local logout.
 //!
-//! This is Kotak's present API (2025 on), as the vendor's third SDK and its help pages have it.
+//! This is Kotak's present API (since 2025), as in the vendor's third SDK and its help pages.
+//!
+//! ```
+//! use sansession::providers::kotak::Neo;
+//! use sansession::{BaseUrl, Machine, Options, Session, Timestamp};
+//!
+//! let base = BaseUrl::parse("https://mis.kotaksecurities.com")?;
+//! let neo = Neo::new(base, "ABC12", "98765 43210")?.dashboard_token("token of the dashboard")?;
+//! # let (seed, now) = ([7; 32], Timestamp::from_secs(1_780_000_000));
+//! let mut session = Session::new(neo, Options::default(), seed);
+//! session.start(now);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Steps
 //!
-//! | step | request | what it is for |
+//! | step | request | purpose |
 //! |---|---|---|
 //! | `login` | `POST /login/1.0/tradeApiLogin` | mobile number, client code and the authenticator's code, for a view token |
 //! | `validate` | `POST /login/1.0/tradeApiValidate` | the MPIN, for the trade token and the user's own host |
-//! | `probe` | `GET /login/1.0/get-client-ip` | whether the session lives: after a resume, and after a suspicious answer |
+//! | `probe` | `GET /login/1.0/get-client-ip` | checks whether the session lives: after a resume, and after a suspicious response |
 //!
 //! # Needs
 //!
-//! | need | why it may come again |
+//! | need | why it may be asked again |
 //! |---|---|
-//! | [`NeedKind::GatewayToken`] (the dashboard's token), where none is configured | `Refused`, `Expired`: it was made anew on the dashboard |
-//! | [`NeedKind::Totp`] of six digits | `Refused`: wrong, or this machine's clock drifts. `Stale`: 30 s passed, or the view token grew old. `Lost`: nobody knows whether it was judged |
-//! | [`NeedKind::Pin`], the MPIN of six digits | `Refused`: wrong. `Lost` as above. `Stale`: the code had to be given again, and the same MPIN is right |
+//! | [`NeedKind::GatewayToken`] (the dashboard's token), where none is configured | `Refused`, `Expired`: it was regenerated on the dashboard |
+//! | [`NeedKind::Totp`] of six digits | `Refused`: wrong, or this machine's clock is off. `Stale`: 30 s passed, or the view token expired. `Lost`: the response was lost |
+//! | [`NeedKind::Pin`], the MPIN of six digits | `Refused`: wrong. `Lost` as above. `Stale`: the code had to be given again; the same MPIN is valid |
 //!
-//! The server takes a code once in its 30 s, so the next one is asked for with
-//! [`fresh_after`](crate::Need::fresh_after). With the feature `totp` a program makes them itself
+//! The server accepts a code once in its 30 s, so the next one is asked for with
+//! [`fresh_after`](crate::Need::fresh_after). With the feature `totp` a program can compute codes itself
 //! (`sansession::totp::code`).
 //!
 //! # Deadlines
 //!
-//! An answer to a code or an MPIN has 30 s, as in the vendor's SDK, a probe 10 s.
-//! The trade token is a JWT, and its `exp` is read without verification (it is the server's own, for the
-//! server) and taken as a hint; in the one public sample, of the API before this one, it is midnight in India. When it has passed, the
-//! session is in doubt and looked at: `get-client-ip` tells its end. `Wait` says `Expiry`.
+//! A code and an MPIN time out after 30 s, as in the vendor's SDK, a probe after 10 s.
+//! The trade token is a JWT. Its `exp` is read without verification (the server issues it for itself)
+//! and used as a hint; in the one public sample, from the previous API, it is midnight in India. After it, the
+//! session is in doubt and probed with `get-client-ip`. `Wait` says `Expiry`.
 //!
-//! Whatever the token names, an end is certain: the exchange has API sessions ended before each trading day
-//! (NSE/INVG/67858, May 2025), at no published hour. So the session is also looked at each day at 08:30 in India (03:00 UTC),
-//! half an hour before the exchanges open, once and without a doubt: a session that lives goes on. `Wait` says `Renewal`. An
-//! end that comes later in the morning is found out by the first refused call.
+//! Whatever the token says, the exchange requires API sessions to end before each trading day
+//! (NSE/INVG/67858, May 2025), at no published hour. The session is therefore also probed each day at 08:30 in India (03:00 UTC),
+//! half an hour before the exchanges open, once and without being in doubt. `Wait` says `Renewal`. An
+//! end later in the morning shows at the first refused call.
 //!
-//! There is no keepalive, and no tokens are renewed. The order feed has pings of its own, which keep the feed open and not
-//! the session.
+//! There is no keepalive, and tokens are not renewed. The pings of the order feed keep the feed open, not the session.
+//!
+//! # Answers
+//!
+//! The code that decides; [`At`](super::wire::fault::At) and [`Class`](super::wire::fault::Class) classify a fault, and
+//! the second table, shared with the Trade API, gives its consequence:
+//!
+//! ```ignore
+#![doc = include_str!("answers.rs")]
+//! ```
+//!
+//! ```ignore
+#![doc = include_str!("../table.rs")]
+//! ```
 //!
 //! # Why it closed, and what to do
 //!
 //! | [code](crate::CloseReason::code) | what happened | what to do |
 //! |---|---|---|
-//! | `logged-out`, after `may-live-on` | the logout was local, see below | nothing, or make the dashboard's token anew |
-//! | `logged-out.unconfirmed` | it was ended while a code or the MPIN was under way, and no answer told what became of it | the same |
-//! | `left` | its tokens were [adopted](crate::Session::adopt), so they are not this session's to end ([`Options::ends`](crate::Options::ends)) | nothing: they are as good as before |
-//! | `denied.totp`, `denied.pin` | refused, and no other one came | look at clock, authenticator and MPIN |
+//! | `logged-out`, after `may-live-on` | the logout was local, see below | nothing, or regenerate the dashboard's token |
+//! | `logged-out.unconfirmed` | it was ended while a code or the MPIN was in flight, and its response was lost | the same |
+//! | `left` | its tokens were [adopted](crate::Session::adopt), so this session does not end them ([`Options::ends`](crate::Options::ends)) | nothing: the tokens are still valid |
+//! | `denied.totp`, `denied.pin` | refused, and no other one was given | check clock, authenticator and MPIN |
 //! | `denied.gateway-token` | the dashboard's token is not the present one | copy it again, without `Bearer` |
-//! | `denied.unanswered` | nobody gave the dashboard's token, the code or the MPIN | give them |
-//! | `denied.rejected` | "Invalid UCC" and other words of the server, or the view token was stale twice. 422 ("Invalid request parameters") and 403 ("Forbidden") judge no code and no MPIN | are client code and number the right ones? A 403 without more may be an address that is not let in |
-//! | `denied.locked` | the server says so; no rule of locking is published | unlock it on the website first |
+//! | `denied.unanswered` | nobody gave the dashboard's token, the code or the MPIN | provide them |
+//! | `denied.rejected` | "Invalid UCC" and other words of the server, or the view token expired twice. 422 ("Invalid request parameters") and 403 ("Forbidden") say nothing about code and MPIN | check client code and number. A 403 without a reason may mean that the address is not allowed |
+//! | `denied.locked` | the server says so; the rule for locking is not published | unlock the account on the website first |
 //! | `denied.not-entitled` (900908 and others of the gateway's) | the account is not enabled for the API | ask Kotak |
-//! | `denied.ip-not-allowed` (100008, 1037) | the address is not listed, or another one than the session's | list it on the dashboard: two at most, one change in 7 days, and a new login after it |
-//! | `expired` (1003, 100022, 900901) | midnight, a new token of the dashboard, or another login of the account | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
-//! | `protocol` | a base URL outside the provider's domain, or an answer that is none of Neo's | the reason names host or shape |
-//! | `retries-exhausted` | an outage, a quota for hours, or nobody gave the next answer after one whose fate is unknown: it may have been refused | later; an answer that may be wrong is given again by a person |
+//! | `denied.ip-not-allowed` (100008, 1037) | the address is not listed, or another one than the session's | add it on the dashboard (at most two addresses, one change in 7 days), then log in again |
+//! | `expired` (1003, 100022, 900901) | midnight, a new dashboard token, or another login of the account | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
+//! | `protocol` | a base URL outside the provider's domain, or a response that is not Neo's | see host or shape in the reason |
+//! | `retries-exhausted` | an outage, a quota for hours, or nobody gave another answer after a lost response, when the answer may have been refused | try later; a person must give an answer that may be wrong |
 //!
 //! # Hosts
 //!
-//! The second step tells where this user's other calls go. It is admitted within the provider's domain only
-//! (see [`host`]); [`Machine::authorize`](crate::Machine::authorize) moves calls there and refuses others. Where it
-//! tells none, calls go to the login host, as with the vendor's SDK (3.0.9), and
+//! The second step names the host of this user's other calls. It is admitted within the provider's domain only
+//! (see [`host`]); [`Machine::authorize`](crate::Machine::authorize) directs calls there and refuses others. Without
+//! one, calls go to the login host, as with the vendor's SDK (3.0.9), and
 //! [`Event::BaseUrlAssumed`](crate::Event::BaseUrlAssumed) says so.
 //!
 //! # Moving a session
 //!
-//! To another process: yes. A session **may not move to another address** if it places orders: since April 2026 they are taken only
-//! from a listed address that the session was made from, while reports go on working from anywhere. So a
-//! snapshot is resumed only under the same [`Options::egress`](crate::Options::egress) label. Two refusals are about
-//! that, and neither means that the session is over: 100008 ("unauthorized", the address is not listed) and 1037
-//! ("session ip doesnt match", the session was made from another address: log in anew from this one).
-//! [`Event::IpNotAllowed`](crate::Event::IpNotAllowed) tells both. A family of up to ten accounts may share an
+//! To another process: yes. A session **may not move to another address** if it places orders: since April 2026 they are accepted only
+//! from a listed address that opened the session, while reports work from anywhere. A
+//! snapshot is therefore resumed only with the same [`Options::egress`](crate::Options::egress) label. Two refusals are about
+//! this, and neither ends the session: 100008 ("unauthorized", the address is not listed) and 1037
+//! ("session ip doesnt match", another address opened the session: log in again from this one).
+//! [`Event::IpNotAllowed`](crate::Event::IpNotAllowed) reports both. A family of up to ten accounts may share an
 //! address.
 //!
 //! # Logout
 //!
-//! It is local. The vendor has no call for it, and its own SDK only forgets the token, which **stays valid**
-//! at the server until its end, or until the dashboard's token is made anew, which ends every session of the
-//! account at once. [`Event::MayLiveOn`](crate::Event::MayLiveOn) says so, and the reason is a confirmed
-//! logout: nothing else can be done.
+//! The logout is local. The API has no call for it, and the vendor's SDK only forgets the token, which **stays valid**
+//! at the server until it expires, or until the dashboard's token is regenerated, which ends all sessions of the
+//! account. [`Event::MayLiveOn`](crate::Event::MayLiveOn) says so, and the close reason is a confirmed
+//! logout, since nothing else can be done.
 //!
 //! # Traps
 //!
-//! - `Authorization` is the dashboard's token as it is, without `Bearer` (vendor's SDK and help pages).
-//! - Errors have six shapes, some with status 200; 429 in a body with status 200 is "Invalid UCC" and no rate
-//!   limit (the vendor's own tests). A true 429 has lasted for hours (an issue of the SDK).
-//! - 5203 and 11000 "No Data" are empty lists and no errors (the SDK's README).
-//! - Limits are counted by the second, for each API by itself (25 calls; 10 orders). A 429 holds back that API for what
-//!   `Retry-After` or `X-RateLimit-Reset` says, else for a second and longer each time, and never a call of another one
-//!   ([`Event::Limited`](crate::Event::Limited)); one to a login step or to `probe` holds back the session's own requests.
-//! - An answer to a call of the user's own never ends the session; `probe` is asked first.
-//! - The field `kId` of the answers is the client's PAN, which identifies a taxpayer. It is a secret in [`wire`](super::wire) and not kept.
-//! - A wrong step fails late in other clients: the vendor's earlier SDK hides a refused first step and trips over the
-//!   second (its issues). Here each step has its own refusal.
+//! - `Authorization` is the dashboard's token without `Bearer` (vendor's SDK and help pages).
+//! - Errors have six shapes, some with status 200; 429 in a body with status 200 is "Invalid UCC", not a rate
+//!   limit (the vendor's own tests). A real 429 has lasted for hours (an issue of the SDK).
+//! - 5203 and 11000 "No Data" are empty lists, not errors (the SDK's README).
+//! - Rate limits are per second and per API (25 calls; 10 orders). A 429 holds back that API for the time in
+//!   `Retry-After` or `X-RateLimit-Reset`, else for a second, longer each time, and never calls of another API
+//!   ([`Event::Limited`](crate::Event::Limited)). A 429 to a login step or to `probe` holds back the session's own requests.
+//! - The response to a user's own call never ends the session; `probe` is sent first.
+//! - The field `kId` is the client's PAN, which identifies a taxpayer. It is a secret in [`wire`](super::wire) and is not stored.
+//! - A refused step fails late in other clients: the vendor's earlier SDK ignores a refused first step and fails at the
+//!   second (its issues). Here each step reports its own refusal.
 //! - Several sessions of one account may be open at once, and orders placed from two of them, one for each listed
-//!   address (the vendor's documents; a third party saw parallel logins end each other).
+//!   address (the vendor's documents; a third party reports that parallel logins end each other).
 //!
 //! # States
 //!
-//! The phases and questions, and what leads from one to another, drawn from a walk through all states:
+//! The phases and questions, and the transitions between them, generated from a walk through all states:
 //!
 #![doc = include_str!("states.md")]
 
+mod answers;
 mod day;
 mod judge;
 #[cfg(test)]
 #[cfg(feature = "sim")]
 mod tests;
 
-use core::time::Duration;
-
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
 use super::host::{self, Told};
-use super::login::{Bearer, Login};
-use super::wire::fault::{At, Class, neo as find_fault};
+use super::login::{Bearer, Factors, Login, admit_state, bearer_works, follow, protocol};
+use super::table::{Next, leads_to};
+use super::wire::fault::{At, Class, Fault, neo as find_fault};
 use super::wire::jwt;
-use super::wire::neo::{App, Granted, authorize};
-use super::{UNSENDABLE, is_code, mobile, pass_on, sendable};
+use super::wire::neo::{App, ClientIp, Data, Granted, Reply, authorize, read};
+use super::{PATIENCE, is_code, mobile, pass_on, sendable, server_text};
 use crate::provider::{
-    Adopts, Answers, Ask, Build, Cx, Ended, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
-    Unauthorized, Unbuildable, Verdict, View,
+    Adopts, Answers, Ask, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Rule,
+    Target, Unauthorized, Unbuildable, Verdict, View, When,
 };
-use crate::{BaseUrl, Because, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
+use crate::providers::table::steps;
+use crate::{BaseUrl, Because, Event, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
 
-/// The digits of an authenticator's code and of an MPIN.
+type Judged = Verdict<NeoStep>;
+
+/// The number of digits of an authenticator's code and of an MPIN.
 const DIGITS: core::ops::RangeInclusive<usize> = 6..=6;
 
 /// The Neo provider, for one account.
@@ -138,14 +165,14 @@ pub struct Neo {
 }
 
 impl Neo {
-    /// Takes the login host (`https://mis.kotaksecurities.com`), the client code and the mobile number
+    /// Creates a provider from the login host (`https://mis.kotaksecurities.com`), the client code and the mobile number
     /// of the account.
     ///
-    /// The number may be written as people do: ten digits, with `0`, `91`, `0091` or `+91` before them, spaces and
-    /// dashes between them. Another country's begins with its code.
+    /// The number may have spaces, dashes, and one of the prefixes `0`, `91`, `0091` or `+91` before its ten digits. A
+    /// foreign number begins with its country code.
     ///
     /// # Errors
-    /// [`Rejection`] where `ucc` or `mobile` is empty or cannot be one, before a code is spent to find out.
+    /// [`Rejection`] where `ucc` or `mobile` is empty or malformed, which the server would find out only after a code is spent.
     pub fn new(base: BaseUrl, ucc: impl Into<String>, mobile: impl Into<Secret>) -> Result<Self, Rejection> {
         let ucc = ucc.into();
         if ucc.is_empty() {
@@ -157,8 +184,8 @@ impl Neo {
         Ok(Self { base, ucc, mobile: mobile::normal(&mobile.into())?, dashboard_token: None })
     }
 
-    /// Gives the dashboard's token (the vendor's SDK calls it consumer key). It is then not asked for,
-    /// and not written into snapshots.
+    /// Sets the dashboard's token (the vendor's SDK calls it consumer key). It is then neither asked for
+    /// nor written into snapshots.
     ///
     /// # Errors
     /// [`Rejection`] where `dashboard token` is empty or cannot be carried by a header.
@@ -172,7 +199,7 @@ impl Neo {
         state.login.bearer.token.as_ref().or(self.dashboard_token.as_ref())
     }
 
-    /// Goes on with whatever is missing.
+    /// Returns the next step: asks for what is missing.
     fn go_on(&self, state: &NeoState) -> Verdict<NeoStep> {
         if self.dashboard(state).is_none() {
             return Ask::new(NeedKind::GatewayToken, state.login.because()).into();
@@ -185,52 +212,34 @@ impl Neo {
     }
 }
 
-/// The requests of a Neo session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum NeoStep {
-    /// `POST /login/1.0/tradeApiLogin`: the authenticator's code.
-    Login,
-    /// `POST /login/1.0/tradeApiValidate`: the MPIN.
-    Validate,
-    /// `GET /login/1.0/get-client-ip`: whether the session lives.
-    Probe,
-}
-
-impl NeoStep {
-    const fn rule(self) -> &'static Rule {
-        // As long as the vendor's SDK waits: what cannot be repeated is not given up early.
-        const PATIENCE: Duration = Duration::from_secs(30);
-        // Both factors are codes, and a session that asks for one stands there.
-        const LOGIN: Rule =
-            Rule::new("login").phase(Phase::SecondFactor).spends(&[NeedKind::Totp]).timeout(PATIENCE).own_limit();
-        const VALIDATE: Rule = Rule::new("validate")
+steps! {
+    /// The requests of a Neo session.
+    pub enum NeoStep {
+        /// `POST /login/1.0/tradeApiLogin`: the authenticator's code.
+        Login = Rule::new("login").phase(Phase::SecondFactor).spends(&[NeedKind::Totp]).timeout(PATIENCE).own_limit(),
+        /// `POST /login/1.0/tradeApiValidate`: the MPIN.
+        Validate = Rule::new("validate")
             .phase(Phase::SecondFactor)
             .spends(&[NeedKind::Pin])
             .opens()
             .timeout(PATIENCE)
-            .own_limit();
-        const PROBE: Rule = Rule::new("probe").own_limit();
-        match self {
-            Self::Login => &LOGIN,
-            Self::Validate => &VALIDATE,
-            Self::Probe => &PROBE,
-        }
+            .own_limit(),
+        /// `GET /login/1.0/get-client-ip`: checks whether the session lives.
+        Probe = Rule::new("probe").own_limit(),
     }
 }
 
-/// What is known of a Neo session.
+/// The state of a Neo session.
 #[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub struct NeoState {
-    /// Its bearer is the dashboard's token, where somebody was asked for it.
+    /// Its bearer is the dashboard's token, where it was asked for.
     login: Login,
     #[serde(skip_serializing_if = "Option::is_none")]
     view: Option<ViewToken>,
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<NeoLive>,
-    /// The end of the day in which the session was last seen alive.
+    /// The end of the day in which the session was last alive.
     #[serde(skip_serializing_if = "Option::is_none")]
     day_ends: Option<Timestamp>,
 }
@@ -241,7 +250,7 @@ impl AsMut<Login> for NeoState {
     }
 }
 
-/// What the first step gave.
+/// The tokens from the first step.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 struct ViewToken {
     #[serde(with = "crate::secret::exposed")]
@@ -250,7 +259,7 @@ struct ViewToken {
     sid: Secret,
 }
 
-/// What an open Neo session has.
+/// The tokens and host of an open Neo session.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 #[non_exhaustive]
 pub struct NeoLive {
@@ -260,10 +269,10 @@ pub struct NeoLive {
     /// The session's id, for the header `Sid`.
     #[serde(with = "crate::secret::exposed")]
     pub sid: Secret,
-    /// The host of this user's other calls; `None` where it is the login's own.
+    /// The host of this user's other calls; `None` for the login host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Told>,
-    /// The end that the token names, as a hint.
+    /// The expiry in the token, as a hint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
     /// The data centre, such as `E43`.
@@ -277,7 +286,7 @@ impl NeoLive {
     }
 }
 
-/// The tokens of a session that another program has opened.
+/// The tokens of a session that another program opened.
 #[derive(Debug)]
 pub struct NeoTokens {
     /// The trade token.
@@ -310,13 +319,8 @@ impl Provider for Neo {
     fn admits(&self, state: &NeoState) -> Result<(), &'static str> {
         let view = state.view.iter().flat_map(|view| [&view.token, &view.sid]);
         let live = state.live.iter().flat_map(|live| [&live.token, &live.sid]);
-        if !view.chain(live).chain(&state.login.bearer.token).all(sendable) {
-            return Err(UNSENDABLE);
-        }
-        match state.live.as_ref().and_then(|live| live.host.as_ref()) {
-            Some(told) => told.admitted_from(&self.base).map_err(|_| "the host is not one that may get tokens"),
-            None => Ok(()),
-        }
+        let host = state.live.as_ref().and_then(|live| live.host.as_ref());
+        admit_state(&self.base, host, &state.login, view.chain(live))
     }
 
     fn live<'a>(&self, state: &'a NeoState) -> Option<&'a NeoLive> {
@@ -332,16 +336,16 @@ impl Provider for Neo {
     }
 
     fn answered(&self, cx: &mut Cx<'_, NeoState>, given: &Given<'_, NeoStep>) -> Result<Verdict<NeoStep>, Rejection> {
-        match (given.kind, given.input) {
-            (NeedKind::GatewayToken, Input::Token(token)) => {
+        match given.input {
+            Input::Token(token) => {
                 cx.state.login.bearer = Bearer::given(token)?;
                 Ok(self.go_on(cx.state))
             }
-            // One of another length would only spend its step, or a try.
-            (NeedKind::Totp, Input::Totp(code)) if !is_code(code.code(), DIGITS) => Err(Rejection::Malformed("totp")),
-            (NeedKind::Totp, Input::Totp(_)) => Ok(Verdict::next(NeoStep::Login)),
-            (NeedKind::Pin, Input::Pin(pin)) if !is_code(pin.expose(), DIGITS) => Err(Rejection::Malformed("pin")),
-            (NeedKind::Pin, Input::Pin(_)) => Ok(Verdict::next(NeoStep::Validate)),
+            // A wrong length would waste the code's 30 s, or an attempt.
+            Input::Totp(code) if !is_code(code.code(), DIGITS) => Err(Rejection::Malformed("totp")),
+            Input::Totp(_) => Ok(Verdict::next(NeoStep::Login)),
+            Input::Pin(pin) if !is_code(pin.expose(), DIGITS) => Err(Rejection::Malformed("pin")),
+            Input::Pin(_) => Ok(Verdict::next(NeoStep::Validate)),
             _ => Err(Rejection::WrongKind),
         }
     }
@@ -353,17 +357,15 @@ impl Provider for Neo {
         answers: &Answers<'_>,
     ) -> Result<Build<NeoStep>, Unbuildable> {
         let state = view.state;
-        let dashboard_token = self.dashboard(state).ok_or(Unbuildable::Part("there is no token of the dashboard"))?;
+        let dashboard_token = self.dashboard(state).ok_or(Unbuildable::Part("dashboard token"))?;
         let app = App { base: &self.base, dashboard_token };
         let request = match step {
             NeoStep::Login => app.login(self.mobile.expose(), &self.ucc, answers.totp()?.code()),
             NeoStep::Validate => {
-                let view = state.view.as_ref().ok_or(Unbuildable::Part("there is no view token"))?;
+                let view = state.view.as_ref().ok_or(Unbuildable::Part("view token"))?;
                 app.validate(Granted { token: &view.token, sid: &view.sid }, answers.text(NeedKind::Pin)?.expose())
             }
-            NeoStep::Probe => {
-                app.client_ip(state.live.as_ref().ok_or(Unbuildable::Part("there is no session"))?.granted())
-            }
+            NeoStep::Probe => app.client_ip(state.live.as_ref().ok_or(Unbuildable::Part("session"))?.granted()),
         };
         request.map(Build::Request)
     }
@@ -388,7 +390,7 @@ impl Provider for Neo {
     fn authorize(&self, cx: &mut Cx<'_, NeoState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
         authorize(parts, live.granted()).map_err(|_| Unauthorized::NotReady(None))?;
-        // Quotes and the scrip master are let in by this one; the vendor's collection sends it with orders too.
+        // Quotes and the scrip master require this one; the vendor's collection sends it with orders too.
         if let Some(dashboard) = self.dashboard(cx.state).and_then(|token| token.header("").ok()) {
             parts.headers.insert(AUTHORIZATION, dashboard);
         }
@@ -411,7 +413,7 @@ impl Provider for Neo {
     }
 
     fn target<'a>(&'a self, state: &'a NeoState, path: &str) -> Target<'a, NeoStep> {
-        // The vendor's paths (SDK 3.0.1); orders are one API with one limit, whatever is done with them.
+        // The vendor's paths (SDK 3.0.1); all operations on orders share one limit.
         const APIS: [(&str, &str); 11] = [
             ("/quick/order/history", "order history"),
             ("/quick/order/", "orders"),

@@ -1,6 +1,18 @@
-//! The Trade API: init, password, access code, and a gateway bearer with a life of its own.
+//! The Trade API: init, password, access code, and a gateway bearer that expires separately.
 //!
-//! This is the API of 2020 to 2023, on a WSO2 gateway. Its users were moved to [`neo`](super::neo) since.
+//! This is the API of 2020 to 2023, on a WSO2 gateway. Its users have been moved to [`neo`](super::neo) since.
+//!
+//! ```
+//! use sansession::providers::kotak::TradeApi;
+//! use sansession::{BaseUrl, Machine, Options, Session, Timestamp};
+//!
+//! let base = BaseUrl::parse("https://tradeapi.kotaksecurities.com/apim")?;
+//! let api = TradeApi::new(base, "USER1", "consumer-key")?.consumer_secret("consumer-secret")?;
+//! # let (seed, now) = ([7; 32], Timestamp::from_secs(1_780_000_000));
+//! let mut session = Session::new(api, Options::default(), seed);
+//! session.start(now);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Steps
 //!
@@ -8,91 +20,105 @@
 //! token ──▶ init ──▶ login ──▶ access-code ──▶ active ──▶ logout
 //!   ▲        │ ▲                 or without-code  │ ▲
 //!   │        └─┘ the user's host, once            └─┘ token, probe: a bearer lives 60 minutes
-//!   └── only with key and secret; a bearer is asked for otherwise
+//!   └── only with key and secret; otherwise a bearer is asked for
 //! ```
 //!
-//! | step | request | what it is for |
+//! | step | request | purpose |
 //! |---|---|---|
 //! | `token` | `POST /token` | the gateway's bearer, with [`TradeApi::consumer_secret`] |
-//! | `init` | `GET /session/1.0/session/init` | the user's host; whether the account is locked or may not log in |
+//! | `init` | `GET /session/1.0/session/init` | returns the user's host, and whether the account is locked or may not log in |
 //! | `login` | `POST …/login/userid` | the password, for a one-time token |
-//! | `request-code` | `GET …/2FA/accesscode` | has a new code sent, with [`TradeApi::requests_code`] |
+//! | `request-code` | `GET …/2FA/accesscode` | requests a new code, with [`TradeApi::requests_code`] |
 //! | `access-code` | `POST …/2FA/accesscode` | the code, for the session token |
 //! | `without-code` | `POST …/2FA/oneTimeToken` | no code, with [`TradeApi::without_code`] |
-//! | `probe` | `GET /reports/1.0/orders` | whether the session lives: no call says only that |
+//! | `probe` | `GET /reports/1.0/orders` | checks whether the session lives: there is no dedicated call |
 //! | `logout` | `DELETE …/session/logout` | ends the session at the server |
 //!
 //! # Needs
 //!
-//! | need | why it may come again |
+//! | need | why it may be asked again |
 //! |---|---|
-//! | [`NeedKind::GatewayToken`], where no secret is given | `Refused`: expired, of the other host, or of an application without this API. `Expired`: its 60 minutes are over |
-//! | [`NeedKind::Credentials`], the login being the user id | `Refused`: wrong. `Stale`: the one-time token grew old, or the host was switched late; the same password is right. `Lost`: nobody knows whether it was judged |
-//! | [`NeedKind::AccessCode`], four digits by SMS and e-mail that hold all day | `Refused`: wrong. `Stale` and `Lost` as above |
+//! | [`NeedKind::GatewayToken`], where no secret is given | `Refused`: expired, for another host, or of an application without this API. `Expired`: its 60 minutes are over |
+//! | [`NeedKind::Credentials`], the login being the user id | `Refused`: wrong. `Stale`: the one-time token expired, or the host was switched late; the same password is valid. `Lost`: the response was lost |
+//! | [`NeedKind::AccessCode`], four digits by SMS and e-mail, valid all day | `Refused`: wrong. `Stale` and `Lost` as above |
 //!
-//! A refused password or code is never tried again by itself: the account locks after three. After a stale
+//! A refused password or code is never retried automatically: the account locks after three. After an expired
 //! one-time token both answers are asked for once more, and a store may give both, since neither was refused.
 //!
 //! # Deadlines
 //!
-//! Each answer has 10 s. The bearer ends after 3600 s unless its application says otherwise, the session lasts all day. These are
-//! two lives: a dead bearer is renewed a minute before its end with key and secret, or asked for, and the
-//! session token stays. One that was fetched and is refused before it has worked puts the session in
-//! [doubt](crate::Event::Suspect): another one is fetched, each minute at last. This is the "logged out after 60 minutes" that users of other clients complain of.
-//! No life of the session is published, so none is assumed; there is no keepalive. `Wait` says `Renewal`
-//! (of the bearer) or `Nothing`. A quota is counted by the minute, so the next request leaves in the next one.
+//! Requests time out after 10 s, those with an answer after 30 s. The bearer expires after 3600 s unless its application is configured
+//! otherwise; the session lasts all day. They are independent: the bearer is renewed a minute before its expiry with key and
+//! secret, or asked for, and the session token stays. A fetched bearer that is refused before it has worked puts the session in
+//! [doubt](crate::Event::Suspect), and another one is fetched, at most once a minute in the end. Users of other clients
+//! describe a missing renewal as "logged out after 60 minutes".
+//! The lifetime of the session is not published, so none is assumed; there is no keepalive. `Wait` says `Renewal`
+//! (of the bearer) or `Nothing`. A quota is counted per minute, so the next request waits for the next minute.
+//!
+//! # Answers
+//!
+//! The code that decides; [`At`](super::wire::fault::At) and [`Class`](super::wire::fault::Class) classify a fault, and
+//! the second table, shared with Neo, gives its consequence:
+//!
+//! ```ignore
+#![doc = include_str!("answers.rs")]
+//! ```
+//!
+//! ```ignore
+#![doc = include_str!("../table.rs")]
+//! ```
 //!
 //! # Why it closed, and what to do
 //!
 //! | [code](crate::CloseReason::code) | what happened | what to do |
 //! |---|---|---|
 //! | `logged-out` | the server confirmed it, or the session had ended before it | nothing |
-//! | `logged-out.unconfirmed` | no answer for [`logout_patience`](crate::Options::logout_patience), or the bearer was dead by then and there is no secret to fetch another one with | nothing: it ends with the day |
-//! | `left` | its tokens were [adopted](crate::Session::adopt), so they are not this session's to end ([`Options::ends`](crate::Options::ends)) | nothing: they are as good as before |
-//! | `denied.credentials`, `denied.access-code` | refused, and no other one came | look at the password or the SMS; not a third time |
-//! | `denied.unanswered` | nobody gave the bearer, the password or the code | give them; a bearer comes from the developer portal |
-//! | `denied.locked` (70009) | three bad tries, maybe by another program | unlock it on the website first |
-//! | `denied.gateway-token` (900901) | the bearer never worked | is the host the right one (production, sandbox)? Is the application subscribed to the session API? Is `/token` elsewhere ([`TradeApi::gateway`])? |
+//! | `logged-out.unconfirmed` | no response for [`logout_patience`](crate::Options::logout_patience), or the bearer had expired and there is no secret to fetch another one | nothing: the session ends with the day |
+//! | `left` | its tokens were [adopted](crate::Session::adopt), so this session does not end them ([`Options::ends`](crate::Options::ends)) | nothing: the tokens are still valid |
+//! | `denied.credentials`, `denied.access-code` | refused, and no other one was given | check the password or the SMS; do not try a third time |
+//! | `denied.unanswered` | nobody gave the bearer, the password or the code | provide them; a bearer comes from the developer portal |
+//! | `denied.locked` (70009) | three failed attempts, maybe by another program | unlock the account on the website first |
+//! | `denied.gateway-token` (900901) | the bearer never worked | check the host (production, sandbox), the application's subscription to the session API, and the base URL of `/token` ([`TradeApi::gateway`]) |
 //! | `denied.not-entitled` (999003) | the account is not enabled for the API | ask Kotak |
-//! | `denied.rejected` | key and secret are wrong (`invalid_client`), the user is not active, or the one-time token was stale twice; the text says | as the text says; the website, for a user who is not active |
+//! | `denied.rejected` | key and secret are wrong (`invalid_client`), the user is not active, or the one-time token expired twice; see the text | follow the text; the website, for a user who is not active |
 //! | `expired` (99999) | logged in elsewhere, or the day is over | log in again, or let [`Options::relogin`](crate::Options::relogin) ask |
-//! | `protocol` | a foreign host was named, or an answer was none of the API's | the reason names host or shape |
-//! | `retries-exhausted` | an outage, or nobody gave the next answer after one whose fate is unknown: it may have been refused | later; an answer that may be wrong is given again by a person |
+//! | `protocol` | a foreign host was named, or a response was not the API's | see host or shape in the reason |
+//! | `retries-exhausted` | an outage, or nobody gave another answer after a lost response, when the answer may have been refused | try later; a person must give an answer that may be wrong |
 //!
 //! # Moving a session
 //!
-//! To another process and another address: **yes**. The header `ip` is not compared with anything (users put
-//! `127.0.0.1`, `1.1.1.1` and nothing into it, and the vendor's own page says that any will do).
+//! To another process and another address: **yes**. The server does not check the header `ip` (users send
+//! `127.0.0.1`, `1.1.1.1` or nothing, and the vendor's own page says that any value works).
 //!
 //! # Hosts
 //!
-//! Two production hosts have users of their own. Init tells the right one in `redirect.host`, a late call in
-//! fault 999024. The session follows once in a login, within the provider's domain only (see
-//! [`host`](super::host)), and before a password leaves; the host is part of a snapshot and checked again at a
-//! resume.
+//! Each of the two production hosts has its own users. Init names the right one in `redirect.host`, a later call in
+//! fault 999024. The session follows once per login, within the provider's domain only (see
+//! [`host`](super::host)), and before a password leaves. A snapshot contains the host, and a resume checks it again.
 //!
 //! # Traps
 //!
-//! - Parameters are headers, on init and logout even the user id, which is a field of a body elsewhere (the
+//! - Parameters are headers. The user id is one on init and logout, and a body field elsewhere (the
 //!   generated code of the vendor's first SDK).
-//! - Success is `{"Success": …}`, `{"success": …}` or flat, by endpoint and year; faults come with status 200
-//!   too. Only a token proves a success (bodies in issues of both SDKs).
-//! - `redirect.port` says 443 beside a full URL, and the documents call it `keySize` (a slip); it is ignored
+//! - Success is `{"Success": …}`, `{"success": …}` or flat, by endpoint and year; faults come with status 200,
+//!   too. Only a token proves success (bodies in issues of both SDKs).
+//! - `redirect.port` says 443 beside a full URL, and the documents call it `keySize` by mistake; it is ignored
 //!   where the host is a URL.
-//! - `loginTime` is a number in the model and a text in the sample. A login does not fail on it.
-//! - The vendor's SDK tries three hosts in turn with the same bearer, and trips over a 200 without a token. Its
-//!   users see 900901 for any of five causes: host, subscription, sandbox, portal, an expired bearer (its issues).
-//! - An application has a quota by the minute; some met it (900807) with their first calls (its issues).
-//! - Streams have a token of their own, from another host; the session's is of no use there (the SDK's source).
-//! - 424 at the second factor is a stale one-time token (a third party's client; no body of it is public).
-//!   No body of a refused password or code is public either: any refusal there counts as one.
+//! - `loginTime` is a number in the model and a text in the sample. It is read leniently.
+//! - The vendor's SDK tries three hosts in turn with the same bearer, and fails at a 200 without a token. Its
+//!   users see 900901 for five different causes: host, subscription, sandbox, portal, an expired bearer (its issues).
+//! - An application has a quota per minute; some users hit it (900807) with their first calls (the SDK's issues).
+//! - Streams need another token, from another host (the SDK's source).
+//! - 424 at the second factor is an expired one-time token (a third party's client; no body of it is public).
+//!   The body of a refused password or code is not public either, so any refusal of those steps counts as one.
 //!
 //! # States
 //!
-//! The phases and questions, and what leads from one to another, drawn from a walk through all states:
+//! The phases and questions, and the transitions between them, generated from a walk through all states:
 //!
 #![doc = include_str!("states.md")]
 
+mod answers;
 mod judge;
 mod state;
 #[cfg(test)]
@@ -103,21 +129,24 @@ use http::header::{ACCEPT, AUTHORIZATION};
 use http::request::Parts;
 
 use super::host::Told;
-use super::login::Bearer;
-use super::wire::fault::{At, Class, trade_api as find_fault};
-use super::wire::gateway::Client;
-use super::wire::header;
-use super::wire::trade_api::App;
-use super::{UNSENDABLE, is_code, sendable};
+use super::login::{Bearer, Factors, admit_state, bearer_works, follow, protocol};
+use super::table::{Next, leads_to};
+use super::wire::fault::{At, Class, Fault, trade_api as find_fault};
+use super::wire::gateway::{Client, Token};
+use super::wire::trade_api::{App, Init, Login, Logout, SecondFactor};
+use super::wire::{envelope, header};
+use super::{is_code, pass_on, sendable, wait_for_the_minute};
 use crate::provider::{
     Adopts, Answers, Ask, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
     Unauthorized, Unbuildable, Verdict, View,
 };
-use crate::{BaseUrl, Because, Input, NeedKind, Rejection, Response, Secret, Ticket};
+use crate::{BaseUrl, Because, CloseReason, Input, NeedKind, Rejection, Response, Secret, Ticket};
 
 pub use self::state::{TradeLive, TradeState, TradeStep, TradeTokens};
 
-/// The digits of an access code: four in every one that was shown, while no rule is published.
+type Judged = Verdict<TradeStep>;
+
+/// The number of digits of an access code: four in all public samples; no rule is published.
 const DIGITS: core::ops::RangeInclusive<usize> = 4..=8;
 
 /// The Trade API provider, for one user of one application.
@@ -131,19 +160,13 @@ pub struct TradeApi {
     gateway: Option<BaseUrl>,
     ip: String,
     app_id: String,
-    factor: Factor,
+    without_code: bool,
     requests_code: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Factor {
-    AccessCode,
-    None,
-}
-
 impl TradeApi {
-    /// Takes a host with its base path, such as `https://tradeapi.kotaksecurities.com/apim`, the user's
-    /// id (init needs it before anybody is asked for a password) and the application's key.
+    /// Creates a provider from a host with its base path, such as `https://tradeapi.kotaksecurities.com/apim`, the user's
+    /// id (init needs it before a password is asked for) and the application's key.
     ///
     /// # Errors
     /// [`Rejection`] where `userid` or `consumer key` is empty or cannot be carried by a header.
@@ -160,12 +183,12 @@ impl TradeApi {
             gateway: None,
             ip: "127.0.0.1".to_owned(),
             app_id: "sansession".to_owned(),
-            factor: Factor::AccessCode,
+            without_code: false,
             requests_code: false,
         })
     }
 
-    /// Gives the application's secret, so that bearers are fetched and renewed without asking anybody.
+    /// Sets the application's secret, so that bearers are fetched and renewed automatically.
     ///
     /// # Errors
     /// [`Rejection`] where `consumer secret` is empty, or has spaces or other characters than printable ASCII.
@@ -175,13 +198,13 @@ impl TradeApi {
         Ok(Self { consumer_secret: Some(secret), ..self })
     }
 
-    /// Sets what `/token` is below of; the API's base URL otherwise. See [`gateway`](super::wire::gateway).
+    /// Sets the base URL of `/token`; by default the API's. See [`gateway`](super::wire::gateway).
     #[must_use]
     pub fn gateway(self, base: BaseUrl) -> Self {
         Self { gateway: Some(base), ..self }
     }
 
-    /// Sets the header `ip`; `127.0.0.1` otherwise, since the server does not look at it.
+    /// Sets the header `ip`, which the server does not check; `127.0.0.1` by default.
     ///
     /// # Errors
     /// [`Rejection`] where `ip` is empty or cannot be carried by a header.
@@ -191,7 +214,7 @@ impl TradeApi {
         Ok(Self { ip, ..self })
     }
 
-    /// Sets the header `appId`; `sansession` otherwise, since the server does not look at it.
+    /// Sets the header `appId`, which the server does not check; `sansession` by default.
     ///
     /// # Errors
     /// [`Rejection`] where `app id` is empty or cannot be carried by a header.
@@ -201,21 +224,21 @@ impl TradeApi {
         Ok(Self { app_id, ..self })
     }
 
-    /// Opens sessions without an access code, for clients that are subscribed to that; where the server
-    /// refuses it, the code is asked for after all.
+    /// Opens sessions without an access code, for clients with that subscription. Where the server
+    /// refuses this, the code is asked for.
     #[must_use]
     pub fn without_code(self) -> Self {
-        Self { factor: Factor::None, ..self }
+        Self { without_code: true, ..self }
     }
 
-    /// Asks the server to send a new access code before a person is asked for it. One code holds all
-    /// day, so this is for accounts that get none by themselves.
+    /// Requests a new access code before a person is asked for it. A code is valid all
+    /// day, so this is for accounts that get none automatically.
     #[must_use]
     pub fn requests_code(self) -> Self {
         Self { requests_code: true, ..self }
     }
 
-    /// Gets a bearer, or asks for one.
+    /// Fetches a bearer, or asks for one.
     fn want_bearer(&self, because: Because) -> Verdict<TradeStep> {
         match self.consumer_secret {
             Some(_) => Verdict::next(TradeStep::Token),
@@ -223,13 +246,13 @@ impl TradeApi {
         }
     }
 
-    /// Goes on where a bearer was missing.
+    /// Continues after a bearer was missing.
     fn go_on(&self, state: &TradeState) -> Verdict<TradeStep> {
         if state.live.is_some() && state.leaving {
             return Verdict::next(TradeStep::Logout);
         }
         if state.live.is_some() {
-            // A bearer proves nothing of the session.
+            // A bearer does not prove that the session lives.
             return Verdict::next(TradeStep::Probe);
         }
         match state.one_time_token {
@@ -238,12 +261,14 @@ impl TradeApi {
         }
     }
 
-    /// Goes on after the password.
+    /// Continues after the password.
     fn second_factor(&self, state: &TradeState) -> Verdict<TradeStep> {
-        match self.factor {
-            Factor::None => Verdict::next(TradeStep::WithoutCode),
-            Factor::AccessCode if self.requests_code && !state.code_requested => Verdict::next(TradeStep::RequestCode),
-            Factor::AccessCode => Ask::new(NeedKind::AccessCode, state.login.because()).into(),
+        if self.without_code {
+            Verdict::next(TradeStep::WithoutCode)
+        } else if self.requests_code && !state.code_requested {
+            Verdict::next(TradeStep::RequestCode)
+        } else {
+            Ask::new(NeedKind::AccessCode, state.login.because()).into()
         }
     }
 
@@ -286,18 +311,8 @@ impl Provider for TradeApi {
     }
 
     fn admits(&self, state: &TradeState) -> Result<(), &'static str> {
-        let session = state.live.as_ref().map(|live| &live.session_token);
-        if ![state.login.bearer.token.as_ref(), state.one_time_token.as_ref(), session]
-            .into_iter()
-            .flatten()
-            .all(sendable)
-        {
-            return Err(UNSENDABLE);
-        }
-        match &state.host {
-            Some(told) => told.admitted_from(&self.base).map_err(|_| "the host is not one that may get tokens"),
-            None => Ok(()),
-        }
+        let session = state.live.iter().map(|live| &live.session_token);
+        admit_state(&self.base, state.host.as_ref(), &state.login, state.one_time_token.iter().chain(session))
     }
 
     fn live<'a>(&self, state: &'a TradeState) -> Option<&'a TradeLive> {
@@ -306,11 +321,10 @@ impl Provider for TradeApi {
 
     fn forget(&self, state: &mut TradeState, ended: Ended) {
         let old = core::mem::take(state);
-        if ended == Ended::Closed {
-            return;
-        }
         // The bearer and the host outlive a login.
-        *state = TradeState { login: old.login.outlived(), host: old.host, ..TradeState::default() };
+        if ended == Ended::Expired {
+            *state = TradeState { login: old.login.outlived(), host: old.host, ..TradeState::default() };
+        }
     }
 
     fn answered(
@@ -318,21 +332,17 @@ impl Provider for TradeApi {
         cx: &mut Cx<'_, TradeState>,
         given: &Given<'_, TradeStep>,
     ) -> Result<Verdict<TradeStep>, Rejection> {
-        match (given.kind, given.input) {
-            (NeedKind::GatewayToken, Input::Token(token)) => {
+        match given.input {
+            Input::Token(token) => {
                 take_bearer(cx, Bearer::given(token)?);
                 Ok(self.go_on(cx.state))
             }
             // A password for another account would count against ours.
-            (NeedKind::Credentials, Input::Credentials(given)) if given.login() != self.userid => {
-                Err(Rejection::Malformed("login"))
-            }
-            (NeedKind::Credentials, Input::Credentials(_)) => Ok(Verdict::next(TradeStep::Login)),
-            // One with a letter in it would only cost a try.
-            (NeedKind::AccessCode, Input::Code(code)) if !is_code(code.expose(), DIGITS) => {
-                Err(Rejection::Malformed("code"))
-            }
-            (NeedKind::AccessCode, Input::Code(_)) => Ok(Verdict::next(TradeStep::AccessCode)),
+            Input::Credentials(given) if given.login() != self.userid => Err(Rejection::Malformed("login")),
+            Input::Credentials(_) => Ok(Verdict::next(TradeStep::Login)),
+            // A malformed code would waste an attempt.
+            Input::Code(code) if !is_code(code.expose(), DIGITS) => Err(Rejection::Malformed("code")),
+            Input::Code(_) => Ok(Verdict::next(TradeStep::AccessCode)),
             _ => Err(Rejection::WrongKind),
         }
     }
@@ -343,36 +353,29 @@ impl Provider for TradeApi {
         step: TradeStep,
         answers: &Answers<'_>,
     ) -> Result<Build<TradeStep>, Unbuildable> {
-        let state = view.state;
-        if step == TradeStep::Token {
-            let consumer_secret =
-                self.consumer_secret.as_ref().ok_or(Unbuildable::Part("there is no consumer secret"))?;
-            let base = self.gateway.as_ref().unwrap_or(&self.base);
-            return Client { base, consumer_key: self.consumer_key.expose(), consumer_secret }
-                .token()
-                .map(Build::Request);
-        }
-        let app = App {
-            base: self.host(state),
-            bearer: state.login.bearer.token.as_ref().ok_or(Unbuildable::Part("there is no bearer"))?,
-            consumer_key: self.consumer_key.expose(),
-            ip: &self.ip,
-            app_id: &self.app_id,
+        let (state, part) = (view.state, Unbuildable::Part);
+        let app = || {
+            let bearer = state.login.bearer.token.as_ref().ok_or(part("bearer"))?;
+            let (base, consumer_key) = (self.host(state), &self.consumer_key);
+            Ok::<_, Unbuildable>(App { base, bearer, consumer_key, ip: &self.ip, app_id: &self.app_id })
         };
-        let one_time = || state.one_time_token.as_ref().ok_or(Unbuildable::Part("there is no one-time token"));
-        let session =
-            || state.live.as_ref().map(|live| &live.session_token).ok_or(Unbuildable::Part("there is no session"));
+        let one_time = || state.one_time_token.as_ref().ok_or(part("one-time token"));
+        let session = || state.live.as_ref().map(|live| &live.session_token).ok_or(part("session token"));
         let request = match step {
-            TradeStep::Token => return Err(Unbuildable::Part("there is no consumer secret")),
-            TradeStep::Init => app.init(&self.userid),
-            TradeStep::Login => app.login(&self.userid, answers.credentials()?.password()),
-            TradeStep::RequestCode => app.request_access_code(&self.userid, one_time()?),
-            TradeStep::AccessCode => {
-                app.access_code(&self.userid, one_time()?, answers.text(NeedKind::AccessCode)?.expose())
+            TradeStep::Token => {
+                let consumer_secret = self.consumer_secret.as_ref().ok_or(part("consumer secret"))?;
+                let base = self.gateway.as_ref().unwrap_or(&self.base);
+                Client { base, consumer_key: &self.consumer_key, consumer_secret }.token()
             }
-            TradeStep::WithoutCode => app.without_code(&self.userid, one_time()?),
-            TradeStep::Probe => app.orders(session()?),
-            TradeStep::Logout => app.logout(&self.userid, session()?),
+            TradeStep::Init => app()?.init(&self.userid),
+            TradeStep::Login => app()?.login(&self.userid, answers.credentials()?.password()),
+            TradeStep::RequestCode => app()?.request_access_code(&self.userid, one_time()?),
+            TradeStep::AccessCode => {
+                app()?.access_code(&self.userid, one_time()?, answers.text(NeedKind::AccessCode)?.expose())
+            }
+            TradeStep::WithoutCode => app()?.without_code(&self.userid, one_time()?),
+            TradeStep::Probe => app()?.orders(session()?),
+            TradeStep::Logout => app()?.logout(&self.userid, session()?),
         };
         request.map(Build::Request)
     }
@@ -391,7 +394,7 @@ impl Provider for TradeApi {
     }
 
     fn probe(&self, state: &TradeState) -> Option<TradeStep> {
-        // A look with a bearer that is known to be dead would tell nothing of the session.
+        // A probe with a refused bearer would say nothing about the session.
         state.live.as_ref().filter(|_| !state.login.bearer.refused).map(|_| TradeStep::Probe)
     }
 
@@ -422,7 +425,7 @@ impl Provider for TradeApi {
                 cx.tell(Fact::Penalty(super::to_the_next_minute(cx.now)));
                 Observed::Nothing
             }
-            // The reports' documents give "invalid session" as the meaning of 403.
+            // In the reports' documents 403 means "invalid session".
             Some(Class::Rejected | Class::Malformed) if matches!(response.status.as_u16(), 401 | 403) => {
                 Observed::Doubt
             }
@@ -445,13 +448,13 @@ impl Adopts for TradeApi {
     }
 }
 
-/// Takes a new bearer; calls that were authorized with the old one say nothing any more.
+/// Stores a new bearer; responses to calls with the old one no longer count.
 fn take_bearer(cx: &mut Cx<'_, TradeState>, bearer: Bearer) {
     cx.state.login.bearer = bearer;
     cx.tell(Fact::NewTokens);
 }
 
-/// Tells keys apart in snapshots without holding them (64-bit FNV-1a; the key itself is random).
+/// Returns a fingerprint that tells keys apart in snapshots without storing them (64-bit FNV-1a; the key itself is random).
 fn fingerprint(key: &str) -> String {
     let hash = key
         .bytes()

@@ -1,80 +1,49 @@
-//! The steps of the Trade API and what is known between them.
-
-use core::time::Duration;
+//! The steps of the Trade API, and the state between them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::provider::{Replay, Rule};
+use crate::providers::kotak::PATIENCE;
 use crate::providers::kotak::host::Told;
 use crate::providers::kotak::login::Login;
+use crate::providers::table::steps;
 use crate::{NeedKind, Phase, Secret};
 
-/// The requests of a Trade API session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum TradeStep {
-    /// `POST /token`: the gateway's bearer.
-    Token,
-    /// `GET …/session/init`: the user's host.
-    Init,
-    /// `POST …/login/userid`: the password.
-    Login,
-    /// `GET …/2FA/accesscode`: a new code is sent to the user.
-    RequestCode,
-    /// `POST …/2FA/accesscode`: the code.
-    AccessCode,
-    /// `POST …/2FA/oneTimeToken`: no code.
-    WithoutCode,
-    /// `GET /reports/1.0/orders`: whether the session lives.
-    Probe,
-    /// `DELETE …/session/logout`.
-    Logout,
-}
-
-/// How long an answer to what cannot be repeated may take: the vendor's present SDK waits 30 s, and
-/// users report stalls.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-impl TradeStep {
-    pub(super) const fn rule(self) -> &'static Rule {
-        const TOKEN: Rule = Rule::new("token").escalates();
-        const INIT: Rule = Rule::new("init").phase(Phase::Opening);
-        const LOGIN: Rule =
-            Rule::new("login").phase(Phase::LoggingIn).spends(&[NeedKind::Credentials]).timeout(PATIENCE);
-        // A second one would send a second SMS.
-        const REQUEST: Rule = Rule::new("request-code").phase(Phase::SecondFactor).replay(Replay::Never);
-        const CODE: Rule = Rule::new("access-code")
+steps! {
+    /// The requests of a Trade API session.
+    pub enum TradeStep {
+        /// `POST /token`: the gateway's bearer.
+        Token = Rule::new("token").escalates(),
+        /// `GET …/session/init`: the user's host.
+        Init = Rule::new("init").phase(Phase::Opening),
+        /// `POST …/login/userid`: the password.
+        Login = Rule::new("login").phase(Phase::LoggingIn).spends(&[NeedKind::Credentials]).timeout(PATIENCE),
+        /// `GET …/2FA/accesscode`: sends a new code to the user. A second request would send a second SMS.
+        RequestCode = Rule::new("request-code").phase(Phase::SecondFactor).replay(Replay::Never),
+        /// `POST …/2FA/accesscode`: the code.
+        AccessCode = Rule::new("access-code")
             .phase(Phase::SecondFactor)
             .spends(&[NeedKind::AccessCode])
             .opens()
-            .timeout(PATIENCE);
-        // A lost one may have opened a session that nobody knows the token of, which is to be told.
-        const WITHOUT: Rule =
-            Rule::new("without-code").phase(Phase::SecondFactor).replay(Replay::Never).opens().timeout(PATIENCE);
-        const PROBE: Rule = Rule::new("probe");
-        const LOGOUT: Rule = Rule::new("logout").phase(Phase::LoggingOut);
-        match self {
-            Self::Token => &TOKEN,
-            Self::Init => &INIT,
-            Self::Login => &LOGIN,
-            Self::RequestCode => &REQUEST,
-            Self::AccessCode => &CODE,
-            Self::WithoutCode => &WITHOUT,
-            Self::Probe => &PROBE,
-            Self::Logout => &LOGOUT,
-        }
+            .timeout(PATIENCE),
+        /// `POST …/2FA/oneTimeToken`: no code. A lost response may leave a session whose token is unknown.
+        WithoutCode =
+            Rule::new("without-code").phase(Phase::SecondFactor).replay(Replay::Never).opens().timeout(PATIENCE),
+        /// `GET /reports/1.0/orders`: checks whether the session lives.
+        Probe = Rule::new("probe"),
+        /// `DELETE …/session/logout`.
+        Logout = Rule::new("logout").phase(Phase::LoggingOut),
     }
 }
 
-/// What is known of a Trade API session.
+/// The state of a Trade API session.
 #[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub struct TradeState {
     pub(super) login: Login,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) host: Option<Told>,
-    /// Whether this login has followed the server to another host.
+    /// Whether this login has moved to another host.
     pub(super) switched: bool,
     #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
     pub(super) one_time_token: Option<Secret>,
@@ -91,19 +60,19 @@ impl AsMut<Login> for TradeState {
     }
 }
 
-/// What an open Trade API session has.
+/// The tokens of an open Trade API session.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 #[non_exhaustive]
 pub struct TradeLive {
     /// The session token, for the header `sessionToken`.
     #[serde(with = "crate::secret::exposed")]
     pub session_token: Secret,
-    /// The client code, where the server told one.
+    /// The client code, where the server named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_code: Option<String>,
 }
 
-/// The tokens of a session that another program has opened.
+/// The tokens of a session that another program opened.
 #[derive(Debug)]
 pub struct TradeTokens {
     /// The gateway's bearer.

@@ -1,15 +1,15 @@
-//! The `Success` around the Trade API's replies.
+//! The `Success` envelope of the Trade API's responses.
 //!
-//! The vendor's models are flat, the wire wraps them in `{"Success": {…}}` or `{"success": {…}}`, and
-//! the case differs by endpoint: init, login and logout were seen with the capital, the second factor
-//! without. All three forms are read everywhere.
+//! The vendor's models are flat; the wire wraps them in `{"Success": {…}}` or `{"success": {…}}`, and
+//! the case differs by endpoint: upper case at init, login and logout, lower case at the second factor.
+//! All three forms are read everywhere.
 
 use serde::de::{IgnoredAny, MapAccess};
 
 use crate::wire::{Any, Key, Lenient, json};
 use core::marker::PhantomData;
 
-/// Reads a reply from inside its envelope, or flat where it has none; `None` where it is no JSON object.
+/// Reads a response from its envelope, or flat where it has none; `None` where it is not a JSON object.
 pub fn read<'a, T: Lenient<'a>>(body: &'a [u8]) -> Option<T> {
     match json::<Envelope<T>>(body)? {
         Envelope::Wrapped(inner) => Some(inner),
@@ -18,14 +18,14 @@ pub fn read<'a, T: Lenient<'a>>(body: &'a [u8]) -> Option<T> {
     }
 }
 
-/// Tells whether a reply is an envelope of success, whatever is in it: reports wrap arrays.
+/// Reports whether a response is an envelope of success, whatever its content: reports wrap arrays.
 pub fn is_success(body: &[u8]) -> bool {
     matches!(json(body), Some(Envelope::Wrapped(Something)))
 }
 
 enum Envelope<T> {
     Wrapped(T),
-    /// The envelope is there and what is in it cannot be read.
+    /// The envelope's content cannot be read.
     Faulty,
     Flat,
 }
@@ -86,7 +86,7 @@ mod tests {
         for body in [r#"{"Success":{"token":"a"}}"#, r#"{"x":1,"success":{"token":"a"}}"#, r#"{"token":"a","x":[]}"#] {
             assert_eq!(token(body).as_deref(), Some("a"), "{body}");
         }
-        assert_eq!(token(r#"{"Success":null,"token":"a"}"#), None, "an empty envelope is no flat reply");
+        assert_eq!(token(r#"{"Success":null,"token":"a"}"#), None, "an empty envelope is not a flat response");
         assert_eq!(token(r#"{"Success":"yes"}"#), None);
         assert_eq!(token("<html>"), None);
     }

@@ -1,89 +1,88 @@
 //! The gateway's own tokens: `POST …/token` and `POST …/revoke`, with the application's key and secret.
 //!
-//! Where they live is told in three ways: below the base path (`…/apim/token`, the vendor's second SDK),
+//! Sources name three places for them: below the base path (`…/apim/token`, the vendor's second SDK),
 //! below `…/apim/oauth/1.0` (its documents), and without any base path (a program in use). So the
-//! [base](Client::base) is given apart from the API's.
+//! [base](Client::base) is separate from the API's.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request};
 use zeroize::Zeroizing;
 
-use super::Build;
 use crate::provider::Unbuildable;
 use crate::secret::Secret;
 use crate::server::BaseUrl;
-use crate::wire::Text;
+use crate::wire::{RequestBuilder, Text};
 
 /// An application at the gateway.
 #[derive(Debug)]
 pub struct Client<'a> {
-    /// What `/token` and `/revoke` are below of.
+    /// The base URL of `/token` and `/revoke`.
     pub base: &'a BaseUrl,
     /// The key of the application.
-    pub consumer_key: &'a str,
+    pub consumer_key: &'a Secret,
     /// The secret of the application.
     pub consumer_secret: &'a Secret,
 }
 
 impl Client<'_> {
-    /// Asks for a bearer token for the application itself (`client_credentials`).
+    /// Builds the request for a bearer token for the application itself (`client_credentials`).
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn token(&self) -> Result<Request<Vec<u8>>, Unbuildable> {
-        self.call("/token").form(&[("grant_type", "client_credentials")]).done()
+        self.call("/token").form(&[("grant_type", "client_credentials")]).finish()
     }
 
-    /// Asks for a bearer token with the password of a user of the developer portal.
+    /// Builds the request for a bearer token with the password of a user of the developer portal.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn token_by_password(&self, username: &str, password: &str) -> Result<Request<Vec<u8>>, Unbuildable> {
-        self.call("/token").form(&[("grant_type", "password"), ("username", username), ("password", password)]).done()
+        self.call("/token").form(&[("grant_type", "password"), ("username", username), ("password", password)]).finish()
     }
 
-    /// Asks for a bearer token with a refresh token.
+    /// Builds the request for a bearer token with a refresh token.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn token_by_refresh(&self, refresh_token: &Secret) -> Result<Request<Vec<u8>>, Unbuildable> {
-        self.call("/token").form(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())]).done()
+        self.call("/token").form(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())]).finish()
     }
 
-    /// Takes a token back; the hint is `access_token` or `refresh_token`.
+    /// Builds the request that revokes a token; the hint is `access_token` or `refresh_token`.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn revoke(&self, token: &Secret, hint: Option<&str>) -> Result<Request<Vec<u8>>, Unbuildable> {
         let mut fields = vec![("token", token.expose())];
         fields.extend(hint.map(|hint| ("token_type_hint", hint)));
-        self.call("/revoke").form(&fields).done()
+        self.call("/revoke").form(&fields).finish()
     }
 
-    fn call(&self, path: &str) -> Build {
-        let pair = Zeroizing::new(format!("{}:{}", self.consumer_key, self.consumer_secret.expose()));
-        let pair = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-        Build::new(Method::POST, self.base, path).authorization("Basic ", &pair)
+    fn call(&self, path: &str) -> RequestBuilder {
+        let pair = Zeroizing::new(format!("{}:{}", self.consumer_key.expose(), self.consumer_secret.expose()));
+        let pair = Secret::new(STANDARD.encode(pair.as_bytes()));
+        RequestBuilder::new(Method::POST, self.base, path).authorization("Basic ", &pair)
     }
 }
 
 crate::wire_object! {
-    /// What `/token` answers, refusals included; the access token proves it.
+    /// The response of `/token`, refusals included; the access token proves success.
     pub struct Token<'a> {
         /// The bearer token.
         access_token: Secret = "access_token",
-        /// A token to get the next one with, not for `client_credentials`.
+        /// The refresh token; there is none for `client_credentials`.
         refresh_token: Secret = "refresh_token",
-        /// How many seconds the bearer lives: 3600 by default, -1 (once reported: -2) for ever.
+        /// The lifetime of the bearer in seconds: 3600 by default, -1 (once reported: -2) for no expiry.
         expires_in: i64 = "expires_in",
         /// `Bearer`.
         token_type: Text<'a> = "token_type",
-        /// What the token is good for.
+        /// The scope of the token.
         scope: Text<'a> = "scope",
-        /// A name such as `invalid_client` where there is no token.
+        /// An error code such as `invalid_client` where there is no token.
         error: Text<'a> = "error",
-        /// Words to that name.
+        /// The text of that error.
         error_description: Text<'a> = "error_description",
     }
 }
@@ -100,7 +99,7 @@ mod tests {
             ("https://tradeapi.kotaksecurities.com/apim", "https://tradeapi.kotaksecurities.com/apim/token"),
         ] {
             let base = BaseUrl::parse(base).unwrap();
-            let client = Client { base: &base, consumer_key: "key", consumer_secret: &"secret".into() };
+            let client = Client { base: &base, consumer_key: &"key".into(), consumer_secret: &"secret".into() };
             let request = client.token().unwrap();
             assert_eq!(request.uri(), url);
             assert_eq!(request.headers()["authorization"], "Basic a2V5OnNlY3JldA==");

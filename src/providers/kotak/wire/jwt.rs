@@ -1,33 +1,35 @@
-//! The end of a JSON Web Token, decoded and not verified.
+//! The expiry of a JSON Web Token, decoded without verification.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use core::marker::PhantomData;
-use serde::de::{IgnoredAny, MapAccess};
 use zeroize::Zeroizing;
 
 use crate::Timestamp;
-use crate::wire::{Any, Key, Lenient, json};
+use crate::wire::{Lenient, json};
 
-/// Reads when a token ends from its `exp` claim (RFC 7519, 4.1.4).
+/// Returns when a token expires, from its `exp` claim (RFC 7519, 4.1.4).
 ///
-/// The signature is **not** verified: the token is the server's own, for the server, and the time is
-/// only a hint when to expect its end. `None` where the text is no token or names no end.
+/// The signature is **not** verified: the server issues the token for itself, and the time is only a hint.
+/// `None` where the text is not a token or has no expiry.
 pub fn ends(token: &str) -> Option<Timestamp> {
     let payload = token.split('.').nth(1)?.trim_end_matches('=');
     let payload = Zeroizing::new(URL_SAFE_NO_PAD.decode(payload).ok()?);
-    let Claims(exp) = json(&payload)?;
-    let Seconds(exp) = exp?;
-    Some(Timestamp::from_secs(exp))
+    let claims: Claims = json(&payload)?;
+    claims.exp.map(|Seconds(exp)| Timestamp::from_secs(exp))
 }
 
-/// The last second of the year 9999: whatever ends later is a mistake.
+/// The last second of the year 9999: a later expiry is a mistake.
 const LATEST: u64 = 253_402_300_799;
 
-/// The one claim that is looked at.
-struct Claims(Option<Seconds>);
+crate::wire_object! {
+    /// The only claim that is read.
+    struct Claims {
+        exp: Seconds = "exp",
+    }
+}
 
 /// Whole seconds since the epoch; the claim may have a fraction.
+#[derive(Debug)]
 struct Seconds(u64);
 
 impl Lenient<'_> for Seconds {
@@ -38,20 +40,6 @@ impl Lenient<'_> for Seconds {
     fn from_f64(value: f64) -> Option<Self> {
         // Written out and read again: there is no checked conversion from a float.
         format!("{:.0}", value.trunc()).parse().ok().and_then(Self::from_u64)
-    }
-}
-
-impl<'de> Lenient<'de> for Claims {
-    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
-        let mut exp = None;
-        while let Some(is_end) = map.next_key_seed(Key(|key: &str| key == "exp"))? {
-            if is_end {
-                exp = map.next_value_seed(Any(PhantomData))?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(Some(Self(exp)))
     }
 }
 

@@ -1,22 +1,21 @@
-//! The two login steps of Neo, the call that tells one's address, and the headers of every other call.
+//! The two login steps of Neo, the call that returns the client's address, and the headers of every other call.
 //!
-//! `Authorization` is the token of the dashboard **as it is**: no `Bearer` before it. Earlier dialects of
+//! `Authorization` is the token of the dashboard **without** `Bearer`. Earlier versions of
 //! this API had a gateway bearer and other paths; the vendor's present SDK has only these.
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Request};
-use serde::Serialize;
 
-use super::{Build, header};
+use super::header;
 use crate::provider::Unbuildable;
 use crate::secret::Secret;
 use crate::server::BaseUrl;
-use crate::wire::{Code, Lenient, Text};
+use crate::wire::{Code, Lenient, RequestBuilder, Text};
 
 /// The value of `neo-fin-key`, the same for everybody.
 pub const FIN_KEY: &str = "neotradeapi";
 
-/// What every request to the login host carries.
+/// The values that every request to the login host carries.
 #[derive(Debug)]
 pub struct App<'a> {
     /// The login host, `https://mis.kotaksecurities.com`.
@@ -25,7 +24,7 @@ pub struct App<'a> {
     pub dashboard_token: &'a Secret,
 }
 
-/// What a step of the login gave: a view token after the first, a trade token after the second.
+/// The tokens from a step of the login: a view token after the first, a trade token after the second.
 #[derive(Debug, Clone, Copy)]
 pub struct Granted<'a> {
     /// The token, a JWT.
@@ -34,66 +33,47 @@ pub struct Granted<'a> {
     pub sid: &'a Secret,
 }
 
-#[derive(Serialize)]
-struct TotpBody<'a> {
-    #[serde(rename = "mobileNumber")]
-    mobile_number: &'a str,
-    ucc: &'a str,
-    totp: &'a str,
-}
-
-#[derive(Serialize)]
-struct MpinBody<'a> {
-    mpin: &'a str,
-}
-
 impl App<'_> {
-    /// Logs in with the authenticator's code: `POST /login/1.0/tradeApiLogin`. The number begins with `+91`.
+    /// Builds the login with the authenticator's code: `POST /login/1.0/tradeApiLogin`. The number begins with `+91`.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn login(&self, mobile_number: &str, ucc: &str, totp: &str) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let body = TotpBody { mobile_number, ucc, totp };
-        self.call(Method::POST, "/login/1.0/tradeApiLogin").json(&body).done()
+        let fields = [("mobileNumber", mobile_number), ("ucc", ucc), ("totp", totp)];
+        self.call(Method::POST, "/login/1.0/tradeApiLogin").json_fields(&fields).finish()
     }
 
-    /// Gives the MPIN with what the login gave: `POST /login/1.0/tradeApiValidate`.
+    /// Builds the second step, with the MPIN and the login's tokens: `POST /login/1.0/tradeApiValidate`.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn validate(&self, view: Granted<'_>, mpin: &str) -> Result<Request<Vec<u8>>, Unbuildable> {
-        self.granted(Method::POST, "/login/1.0/tradeApiValidate", view).json(&MpinBody { mpin }).done()
+        self.granted(Method::POST, "/login/1.0/tradeApiValidate", view).json_fields(&[("mpin", mpin)]).finish()
     }
 
-    /// Asks for one's own address: `GET /login/1.0/get-client-ip`, the cheapest call that needs a session.
+    /// Builds `GET /login/1.0/get-client-ip`, the cheapest call that needs a session; it returns the client's address.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn client_ip(&self, trade: Granted<'_>) -> Result<Request<Vec<u8>>, Unbuildable> {
-        self.granted(Method::GET, "/login/1.0/get-client-ip", trade).done()
+        self.granted(Method::GET, "/login/1.0/get-client-ip", trade).finish()
     }
 
-    fn granted(&self, method: Method, path: &str, granted: Granted<'_>) -> Build {
-        self.call(method, path).secret(header::SID, "sid", granted.sid.expose()).secret(
-            header::AUTH,
-            "token",
-            granted.token.expose(),
-        )
+    fn granted(&self, method: Method, path: &str, granted: Granted<'_>) -> RequestBuilder {
+        let call = self.call(method, path).secret(header::SID, "sid", granted.sid);
+        call.secret(header::AUTH, "token", granted.token)
     }
 
-    fn call(&self, method: Method, path: &str) -> Build {
-        Build::new(method, self.base, path).authorization("", self.dashboard_token.expose()).header(
-            header::NEO_FIN_KEY,
-            "neo-fin-key",
-            FIN_KEY,
-        )
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        let call = RequestBuilder::new(method, self.base, path).authorization("", self.dashboard_token);
+        call.header(header::NEO_FIN_KEY, "neo-fin-key", FIN_KEY)
     }
 }
 
-/// Puts `Auth`, `Sid` and `neo-fin-key` on a call of the user's own, in place of earlier ones.
+/// Sets `Auth`, `Sid` and `neo-fin-key` on a user's own call and replaces earlier values.
 ///
 /// # Errors
-/// [`Unbuildable`] names the part that cannot be written into a request; nothing is changed then.
+/// [`Unbuildable`] names the part that cannot be written; the call is then unchanged.
 pub fn authorize(parts: &mut Parts, trade: Granted<'_>) -> Result<(), Unbuildable> {
     let sid = trade.sid.header("").map_err(|_| Unbuildable::Part("sid"))?;
     let token = trade.token.header("").map_err(|_| Unbuildable::Part("token"))?;
@@ -104,15 +84,15 @@ pub fn authorize(parts: &mut Parts, trade: Granted<'_>) -> Result<(), Unbuildabl
 }
 
 crate::wire_object! {
-    /// The reply of both login steps.
+    /// The response of both login steps.
     pub struct Reply<'a> {
-        /// What was granted; missing in errors, which may come with status 200 too.
+        /// The grant; missing in errors, which may have status 200 too.
         data: Data<'a> = "data",
     }
 }
 
 crate::wire_object! {
-    /// What a login step grants; token and id together prove it.
+    /// The grant of a login step; token and id together prove it.
     pub struct Data<'a> {
         /// The token, a JWT.
         token: Secret = "token",
@@ -122,9 +102,9 @@ crate::wire_object! {
         rid: Secret = "rid",
         /// `View` after the first step, `Trade` after the second.
         kind: Text<'a> = "kType",
-        /// Where this user's other calls go, such as `https://e43.kotaksecurities.com`; second step only.
+        /// The host of this user's other calls, such as `https://e43.kotaksecurities.com`; second step only.
         base_url: Text<'a> = "baseUrl",
-        /// Where order updates are streamed from.
+        /// The host of the order stream.
         feed_url: Text<'a> = "feedUrl",
         /// The client code.
         ucc: Code<'a> = "ucc",
@@ -142,7 +122,7 @@ crate::wire_object! {
 }
 
 impl<'a> Data<'a> {
-    /// Gives token and id where both are there and the reply does not call itself a failure.
+    /// Returns token and id where both are present and the status is not a failure.
     pub fn granted(&self) -> Option<Granted<'_>> {
         let failed = self.status.as_ref().is_some_and(|status| status.to_ascii_lowercase().starts_with("fail"));
         let (token, sid) = (self.token.as_ref()?, self.sid.as_ref()?);
@@ -151,7 +131,7 @@ impl<'a> Data<'a> {
 }
 
 crate::wire_object! {
-    /// The reply of `get-client-ip`; an address in it proves that the session lives.
+    /// The response of `get-client-ip`; an address in it proves that the session lives.
     pub struct ClientIp<'a> {
         /// One element.
         data: Vec<Seen<'a>> = "data",
@@ -171,13 +151,13 @@ crate::wire_object! {
 }
 
 impl ClientIp<'_> {
-    /// Gives the address.
+    /// Returns the address.
     pub fn ip(&self) -> Option<&str> {
         self.data.as_ref()?.iter().find_map(|seen| seen.ip.as_deref()).filter(|ip| !ip.is_empty())
     }
 }
 
-/// Reads a reply; `None` where it is no JSON object.
+/// Reads a response; `None` where it is not a JSON object.
 pub fn read<'a, T: Lenient<'a>>(body: &'a [u8]) -> Option<T> {
     crate::wire::json(body)
 }

@@ -1,19 +1,18 @@
 //! The session service of the Trade API (`/session/1.0`), and one report as a probe.
 //!
-//! Every request has `Authorization: Bearer …` of the gateway, `consumerKey`, and, before the session is
-//! open, `ip` and `appId`. The user id is a **header** of init, of the request for a code and of logout,
+//! Every request has `Authorization: Bearer …` for the gateway and `consumerKey`, and before the session is
+//! open also `ip` and `appId`. The user id is a **header** of init, of the request for a code and of logout,
 //! and a **field** of the login's and second factor's bodies. There are no query parameters.
 
 use http::{Method, Request};
-use serde::Serialize;
 
-use super::{Build, header, segment};
+use super::{header, segment};
 use crate::provider::Unbuildable;
 use crate::secret::Secret;
 use crate::server::BaseUrl;
-use crate::wire::{Code, Text};
+use crate::wire::{Code, RequestBuilder, Text};
 
-/// What every request to the Trade API carries.
+/// The values that every request to the Trade API carries.
 #[derive(Debug)]
 pub struct App<'a> {
     /// The host with its base path, such as `https://tradeapi.kotaksecurities.com/apim`.
@@ -21,163 +20,136 @@ pub struct App<'a> {
     /// The gateway's bearer token.
     pub bearer: &'a Secret,
     /// The key of the application.
-    pub consumer_key: &'a str,
-    /// The client's address; not compared by the server, users report `127.0.0.1` and nothing to work.
+    pub consumer_key: &'a Secret,
+    /// The client's address; the server does not check it: users report that `127.0.0.1` and nothing work.
     pub ip: &'a str,
-    /// The application's name; not compared either.
+    /// The application's name; not checked either.
     pub app_id: &'a str,
 }
 
-#[derive(Serialize)]
-struct UserCredentials<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    userid: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nickname: Option<&'a str>,
-    password: &'a str,
-}
-
-#[derive(Serialize)]
-struct UserDetails<'a> {
-    userid: &'a str,
-    #[serde(rename = "accessCode", skip_serializing_if = "Option::is_none")]
-    access_code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mpin: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    biometric: Option<&'a str>,
-}
-
 impl App<'_> {
-    /// Asks how a user logs in, and at which host: `GET …/session/init`, the user in a header.
+    /// Builds `GET …/session/init`, which returns the user's host and status; the user is in a header.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn init(&self, userid: &str) -> Result<Request<Vec<u8>>, Unbuildable> {
-        self.call(Method::GET, "/session/1.0/session/init").header(header::USERID, "userid", userid).done()
+        self.call(Method::GET, "init").header(header::USERID, "userid", userid).finish()
     }
 
-    /// Asks the same with the user in the path, as the vendor's OpenAPI file has it.
+    /// Builds the same request with the user in the path, as in the vendor's OpenAPI file.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn init_of_userid(&self, userid: &str) -> Result<Request<Vec<u8>>, Unbuildable> {
-        self.call(Method::GET, &format!("/session/1.0/session/init/userid/{}", segment(userid))).done()
+        self.call(Method::GET, &format!("init/userid/{}", segment(userid))).finish()
     }
 
-    /// Asks the same for a nickname.
+    /// Builds the same request for a nickname.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn init_of_nickname(&self, nickname: &str) -> Result<Request<Vec<u8>>, Unbuildable> {
-        self.call(Method::GET, &format!("/session/1.0/session/init/nickname/{}", segment(nickname))).done()
+        self.call(Method::GET, &format!("init/nickname/{}", segment(nickname))).finish()
     }
 
-    /// Logs in with a password: `POST …/session/login/userid`. Three wrong ones lock the account.
+    /// Builds the login with a password: `POST …/session/login/userid`. Three wrong passwords lock the account.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn login(&self, userid: &str, password: &str) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let body = UserCredentials { userid: Some(userid), nickname: None, password };
-        self.call(Method::POST, "/session/1.0/session/login/userid").json(&body).done()
+        self.call(Method::POST, "login/userid").json_fields(&[("userid", userid), ("password", password)]).finish()
     }
 
-    /// Logs in by nickname; the name of the body's field is taken from the path, no sample is public.
+    /// Builds the login by nickname; the field's name is inferred from the path, since no sample is public.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn login_by_nickname(&self, nickname: &str, password: &str) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let body = UserCredentials { userid: None, nickname: Some(nickname), password };
-        self.call(Method::POST, "/session/1.0/session/login/nickname").json(&body).done()
+        let fields = [("nickname", nickname), ("password", password)];
+        self.call(Method::POST, "login/nickname").json_fields(&fields).finish()
     }
 
-    /// Asks for a new access code to be sent by SMS and e-mail: `GET …/session/2FA/accesscode`.
+    /// Builds `GET …/session/2FA/accesscode`, which sends a new access code by SMS and e-mail.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn request_access_code(&self, userid: &str, token: &Secret) -> Result<Request<Vec<u8>>, Unbuildable> {
-        self.second(Method::GET, "accesscode", token).header(header::USERID, "userid", userid).done()
+        self.second(Method::GET, "accesscode", token).header(header::USERID, "userid", userid).finish()
     }
 
-    /// Gives the access code: `POST …/session/2FA/accesscode`. One code holds all day.
+    /// Builds the second factor with an access code: `POST …/session/2FA/accesscode`. A code is valid all day.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn access_code(&self, userid: &str, token: &Secret, code: &str) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let body = UserDetails { userid, access_code: Some(code), mpin: None, biometric: None };
-        self.second(Method::POST, "accesscode", token).json(&body).done()
+        self.factor("accesscode", token, &[("userid", userid), ("accessCode", code)])
     }
 
-    /// Opens the session without a code: `POST …/session/2FA/oneTimeToken`, for subscribed clients only.
+    /// Builds the second factor without a code: `POST …/session/2FA/oneTimeToken`, for subscribed clients only.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn without_code(&self, userid: &str, token: &Secret) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let body = UserDetails { userid, access_code: None, mpin: None, biometric: None };
-        self.second(Method::POST, "oneTimeToken", token).json(&body).done()
+        self.factor("oneTimeToken", token, &[("userid", userid)])
     }
 
-    /// Gives the MPIN; the name of the body's field is taken from the path, no sample is public.
+    /// Builds the second factor with an MPIN; the field's name is inferred from the path, since no sample is public.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn mpin(&self, userid: &str, token: &Secret, mpin: &str) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let body = UserDetails { userid, access_code: None, mpin: Some(mpin), biometric: None };
-        self.second(Method::POST, "mpin", token).json(&body).done()
+        self.factor("mpin", token, &[("userid", userid), ("mpin", mpin)])
     }
 
-    /// Gives a biometric proof; the name of the body's field is taken from the path, no sample is public.
+    /// Builds the second factor with a biometric proof; the field's name is inferred from the path, since no sample is
+    /// public.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn biometric(&self, userid: &str, token: &Secret, proof: &str) -> Result<Request<Vec<u8>>, Unbuildable> {
-        let body = UserDetails { userid, access_code: None, mpin: None, biometric: Some(proof) };
-        self.second(Method::POST, "biometric", token).json(&body).done()
+        self.factor("biometric", token, &[("userid", userid), ("biometric", proof)])
     }
 
-    /// Ends the session at the server: `DELETE …/session/logout`.
+    /// Builds `DELETE …/session/logout`, which ends the session at the server.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn logout(&self, userid: &str, session_token: &Secret) -> Result<Request<Vec<u8>>, Unbuildable> {
-        self.call(Method::DELETE, "/session/1.0/session/logout")
-            .secret(header::SESSION_TOKEN, "session token", session_token.expose())
-            .header(header::USERID, "userid", userid)
-            .done()
+        let call = self.call(Method::DELETE, "logout").secret(header::SESSION_TOKEN, "session token", session_token);
+        call.header(header::USERID, "userid", userid).finish()
     }
 
-    /// Asks for the order report: `GET /reports/1.0/orders`. The service has no call that only says
-    /// whether a session lives; this one changes nothing and needs bearer and session token.
+    /// Builds `GET /reports/1.0/orders`, the order report. No call of the service only checks a session; this one
+    /// changes nothing and needs bearer and session token.
     ///
     /// # Errors
     /// [`Unbuildable`] names the part that cannot be written into a request.
     pub fn orders(&self, session_token: &Secret) -> Result<Request<Vec<u8>>, Unbuildable> {
-        Build::new(Method::GET, self.base, "/reports/1.0/orders")
-            .authorization("Bearer ", self.bearer.expose())
-            .secret(header::CONSUMER_KEY, "consumer key", self.consumer_key)
-            .secret(header::SESSION_TOKEN, "session token", session_token.expose())
-            .done()
+        let call = self.authorized(Method::GET, "/reports/1.0/orders");
+        call.secret(header::SESSION_TOKEN, "session token", session_token).finish()
     }
 
-    fn call(&self, method: Method, path: &str) -> Build {
-        Build::new(method, self.base, path)
-            .authorization("Bearer ", self.bearer.expose())
-            .secret(header::CONSUMER_KEY, "consumer key", self.consumer_key)
-            .header(header::IP, "ip", self.ip)
-            .header(header::APP_ID, "app id", self.app_id)
+    fn authorized(&self, method: Method, path: &str) -> RequestBuilder {
+        let call = RequestBuilder::new(method, self.base, path).authorization("Bearer ", self.bearer);
+        call.secret(header::CONSUMER_KEY, "consumer key", self.consumer_key)
     }
 
-    fn second(&self, method: Method, factor: &str, token: &Secret) -> Build {
-        self.call(method, &format!("/session/1.0/session/2FA/{factor}")).secret(
-            header::ONE_TIME_TOKEN,
-            "one-time token",
-            token.expose(),
-        )
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        let call = self.authorized(method, &format!("/session/1.0/session/{path}"));
+        call.header(header::IP, "ip", self.ip).header(header::APP_ID, "app id", self.app_id)
+    }
+
+    fn second(&self, method: Method, factor: &str, token: &Secret) -> RequestBuilder {
+        self.call(method, &format!("2FA/{factor}")).secret(header::ONE_TIME_TOKEN, "one-time token", token)
+    }
+
+    fn factor(&self, factor: &str, token: &Secret, fields: &[(&str, &str)]) -> Result<Request<Vec<u8>>, Unbuildable> {
+        self.second(Method::POST, factor, token).json_fields(fields).finish()
     }
 }
 
 crate::wire_object! {
-    /// What init tells, read with [`read`](super::envelope::read).
+    /// The response of init, read with [`read`](super::envelope::read).
     pub struct Init<'a> {
         /// `Active` or `Success`; anything else means that the user has to go to `weblink` first.
         status: Text<'a> = "status" | "Status",
@@ -185,13 +157,13 @@ crate::wire_object! {
         userid: Code<'a> = "userid" | "userId",
         /// `G` global, `V` view only, `A` admin, `D` dealer.
         user_type: Text<'a> = "userType",
-        /// Words for the user.
+        /// A message for the user.
         message: Text<'a> = "message",
         /// The host that this user belongs to.
         redirect: Place<'a> = "redirect",
         /// Some other host; the session follows `redirect`.
         service: Place<'a> = "service",
-        /// Where to send a user who is not active.
+        /// The page for a user who is not active.
         weblink: Place<'a> = "weblink",
         /// How password and codes are to be encoded.
         encryption: Encryption<'a> = "encryption",
@@ -201,31 +173,31 @@ crate::wire_object! {
 }
 
 impl Init<'_> {
-    /// Tells whether the user may log in; `None` where the reply does not say.
+    /// Reports whether the user may log in; `None` where the response does not say.
     pub fn is_active(&self) -> Option<bool> {
         self.status
             .as_ref()
             .map(|status| ["Active", "Success"].iter().any(|active| status.eq_ignore_ascii_case(active)))
     }
 
-    /// Tells whether the reply is one of init's at all.
+    /// Reports whether this is a response of init at all.
     pub const fn is_proven(&self) -> bool {
         self.status.is_some() || self.redirect.is_some()
     }
 }
 
 crate::wire_object! {
-    /// A host as the replies name it.
+    /// A host in a response.
     pub struct Place<'a> {
         /// A URL with a base path in every public body.
         host: Text<'a> = "host",
-        /// The port; the documents call it `keySize` by a slip, the wire says `port`.
+        /// The port; the documents call it `keySize` by mistake, the wire says `port`.
         port: u64 = "port" | "keySize",
     }
 }
 
 crate::wire_object! {
-    /// How init wants password and codes encoded.
+    /// How password and codes are to be encoded.
     pub struct Encryption<'a> {
         /// `PLAIN` (the only one seen), `BASE64`, `RSA` or `AES`.
         kind: Text<'a> = "type",
@@ -237,20 +209,20 @@ crate::wire_object! {
 }
 
 impl Encryption<'_> {
-    /// Tells whether texts are sent as they are.
+    /// Reports whether texts are sent unencoded.
     pub fn is_plain(&self) -> bool {
         self.kind.as_ref().is_none_or(|kind| kind.is_empty() || kind.eq_ignore_ascii_case("PLAIN"))
     }
 }
 
 crate::wire_object! {
-    /// What the login tells; the one-time token proves it.
+    /// The response of the login; the one-time token proves success.
     pub struct Login<'a> {
-        /// The token for the second factor, opaque. Its life is not published.
+        /// The opaque token for the second factor. Its lifetime is not published.
         one_time_token: Secret = "oneTimeToken",
         /// `Temporary` in the public sample.
         status: Text<'a> = "Status" | "status",
-        /// Words for the user.
+        /// A message for the user.
         message: Text<'a> = "message",
         /// `Y` where the user may use an MPIN.
         mpin: Text<'a> = "mpin",
@@ -258,19 +230,19 @@ crate::wire_object! {
         biometric: Text<'a> = "biometric",
         /// A time such as `8/30/2021 12:01:00 AM`, without a zone; what it means is not documented.
         access_code_time: Text<'a> = "accessCodeTime",
-        /// A host, as init tells it.
+        /// A host, as in init.
         redirect: Place<'a> = "redirect",
-        /// The address that the code goes to, masked by the server.
+        /// The address that the code is sent to, masked by the server.
         email: Secret = "emailId",
-        /// The number that the code goes to, masked by the server.
+        /// The number that the code is sent to, masked by the server.
         phone: Secret = "phoneNo",
     }
 }
 
 crate::wire_object! {
-    /// What the second factor tells; the session token proves it.
+    /// The response of the second factor; the session token proves success.
     pub struct SecondFactor<'a> {
-        /// The token of the session, opaque. Its life is not published; users get one a day.
+        /// The opaque token of the session. Its lifetime is not published; users get one a day.
         session_token: Secret = "sessionToken",
         /// A token for broadcasts; in the model, not in the public sample.
         public_token: Secret = "publicToken",
@@ -288,13 +260,13 @@ crate::wire_object! {
         enabled_segments: Vec<Text<'a>> = "enabledSegments",
         /// Products such as `NORMAL` and `MTF`.
         enabled_products: Vec<Text<'a>> = "enabledProducts",
-        /// A number of the epoch in the model, a text such as `8/23/2021 11:29:35 AM` in the sample.
+        /// A number since the epoch in the model, a text such as `8/23/2021 11:29:35 AM` in the sample.
         login_time: Code<'a> = "loginTime",
     }
 }
 
 crate::wire_object! {
-    /// What the logout tells.
+    /// The response of the logout.
     pub struct Logout<'a> {
         /// `Logout Successful.`
         message: Text<'a> = "message",
@@ -320,8 +292,8 @@ mod tests {
 
     fn with_app<T>(use_it: impl FnOnce(App<'_>) -> T) -> T {
         let base = BaseUrl::parse("https://sbx.kotaksecurities.com/apim").unwrap();
-        let bearer = Secret::new("bearer-1");
-        use_it(App { base: &base, bearer: &bearer, consumer_key: "key-1", ip: "127.0.0.1", app_id: "app" })
+        let (bearer, key) = (Secret::new("bearer-1"), Secret::new("key-1"));
+        use_it(App { base: &base, bearer: &bearer, consumer_key: &key, ip: "127.0.0.1", app_id: "app" })
     }
 
     #[test]

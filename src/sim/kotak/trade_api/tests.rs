@@ -31,7 +31,7 @@ impl Client0 {
     }
 
     fn send(&mut self, build: impl FnOnce(&App<'_>) -> Request<Vec<u8>>) -> http::Response<Vec<u8>> {
-        let app = App { base: &self.base, bearer: &self.bearer, consumer_key: "key", ip: "", app_id: "" };
+        let app = App { base: &self.base, bearer: &self.bearer, consumer_key: &"key".into(), ip: "", app_id: "" };
         let request = build(&app);
         self.sim.handle(self.now, PEER, &request).response
     }
@@ -131,7 +131,7 @@ fn tokens_end() {
     client.now = NOW + Duration::from_secs(3600);
     assert_eq!(client.fault(At::Session, |app| app.orders(&session).unwrap()), "kotak.bearer-invalid");
     let gateway = client.base.clone();
-    let app = Client { base: &gateway, consumer_key: "key", consumer_secret: &"secret".into() };
+    let app = Client { base: &gateway, consumer_key: &"key".into(), consumer_secret: &"secret".into() };
     let response = client.sim.handle(client.now, PEER, &app.token().unwrap()).response;
     let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
     client.bearer = body["access_token"].as_str().unwrap().into();

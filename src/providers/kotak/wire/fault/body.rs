@@ -1,4 +1,4 @@
-//! Reading code and words out of every shape of error body that was seen.
+//! Reads code and texts from every known shape of error body.
 
 #![expect(unreachable_pub, reason = "the macro that declares bodies makes them public")]
 
@@ -7,83 +7,68 @@ use core::marker::PhantomData;
 use serde::de::SeqAccess;
 
 use super::{Class, Fault};
-use crate::wire::{Any, Code, Lenient, Text};
+use crate::wire::{Any, Code, Lenient, Text, json};
 
-/// Code and words of an error body, from wherever they stand in it.
+/// Code and texts of an error body, wherever they are in it.
 #[derive(Debug, Default)]
 pub(super) struct Body<'a> {
-    /// The code, a number in all but a few names of OAuth.
-    pub(super) code: Option<Text<'a>>,
-    /// The first words.
-    pub(super) text: Option<Text<'a>>,
-    /// Further words.
+    /// The code: a number, or the name of an OAuth error.
+    code: Option<Text<'a>>,
+    text: Option<Text<'a>>,
     pub(super) description: Option<Text<'a>>,
-    /// Whether the body calls itself a failure.
+    /// Whether the body says that it is a failure.
     pub(super) failed: bool,
-    /// Whether the body has the Trade API's `fault`.
-    pub(super) is_fault: bool,
 }
 
 impl<'a> Body<'a> {
-    /// Reads a body; `None` where it is no JSON object.
+    /// Reads a body; `None` where it is not a JSON object.
     pub(super) fn read(body: &'a [u8]) -> Option<Self> {
-        let outer: Members<'a> = crate::wire::json(body)?;
-        let failed = outer.calls_itself_failed();
-        let Members { fault, data, error, code, text, description, .. } = outer;
-        if let Some(fault) = fault {
-            return Some(Self {
-                code: fault.code.map(|code| code.0),
-                text: fault.text,
-                description: fault.description,
-                failed: true,
-                is_fault: true,
-            });
-        }
-        let mut found = Self { code: code.map(|code| code.0), text, description, failed, is_fault: false };
-        match error {
-            Some(Error::Flag(flag)) => found.failed |= flag,
-            Some(Error::Text(error)) => {
+        let (nested, outer) = (json::<Nested<'a>>(body)?, json::<Inner<'a>>(body)?);
+        let mut found = Self::from(outer);
+        match (nested.fault, nested.error) {
+            (Some(fault), _) => return Some(Self { failed: true, ..fault.into() }),
+            (None, Some(Error::Flag(flag))) => found.failed |= flag,
+            (None, Some(Error::Text(error))) => {
                 found.failed = true;
-                match found.text {
-                    None => found.text = Some(error),
-                    // `{"error": "Rate limit exceeded", "message": "too many request received"}`
-                    Some(_) => found.description = found.description.or(Some(error)),
-                }
+                // `{"error": "Rate limit exceeded", "message": "too many request received"}`
+                let place = if found.text.is_some() { &mut found.description } else { &mut found.text };
+                place.get_or_insert(error);
             }
-            Some(Error::Inner(inner)) => {
-                found.failed = true;
-                found.code = inner.code.map(|code| code.0).or(found.code);
-                found.text = inner.text.or(found.text);
-                found.description = inner.description.or(found.description);
-            }
-            None => {}
+            (None, Some(Error::Inner(inner))) => found = Self { failed: true, ..Self::from(inner).or(found) },
+            (None, None) => {}
         }
         // Some servers of Neo put the whole error into `data`.
-        if found.code.is_none()
-            && let Some(data) = data
-        {
-            found.failed |= data.stat.as_ref().or(data.status.as_ref()).is_some_and(|status| is_failure(status))
-                || data.code.is_some();
-            found.code = data.code.map(|code| code.0);
-            found.text = found.text.or(data.text);
-            found.description = found.description.or(data.description);
+        if let (None, Some(data)) = (&found.code, nested.data) {
+            let failed = data.code.is_some() || found.failed;
+            found = found.or(data.into());
+            found.failed |= failed;
         }
         Some(found)
     }
 
-    /// Puts the fault into a class; what says nothing is left out.
+    /// Fills in what is missing.
+    fn or(self, other: Self) -> Self {
+        Self {
+            code: self.code.or(other.code),
+            text: self.text.or(other.text),
+            description: self.description.or(other.description),
+            failed: self.failed || other.failed,
+        }
+    }
+
+    /// Creates a fault of a class; empty texts are omitted.
     pub(super) fn into_fault(self, class: Class<'a>) -> Fault<'a> {
         let said = |text: Option<Text<'a>>| text.filter(|text| !text.trim().is_empty());
         let code = said(self.code).filter(|code| code.trim() != "0");
         Fault { class, code, text: said(self.text), description: said(self.description) }
     }
 
-    /// Gives the code as a number.
+    /// Returns the code as a number.
     pub(super) fn number(&self) -> Option<u64> {
         self.code.as_ref()?.trim().parse().ok()
     }
 
-    /// Tells whether one of these words, in lower case, is in the texts.
+    /// Reports whether a text contains one of these words, which are in lower case.
     pub(super) fn says(&self, words: &[&str]) -> bool {
         [&self.text, &self.description].into_iter().flatten().any(|text| {
             let text = text.to_ascii_lowercase();
@@ -93,19 +78,25 @@ impl<'a> Body<'a> {
 }
 
 crate::wire_object! {
-    /// The members of an error body that are looked at.
-    pub struct Members<'a> {
+    /// The members of an error body that may hold an error.
+    pub struct Nested<'a> {
         /// The Trade API's error.
         fault: Inner<'a> = "fault" | "Fault",
         /// Neo's, sometimes.
         data: Inner<'a> = "data",
         /// A flag, a name, an object or a list of objects.
         error: Error<'a> = "error",
+    }
+}
+
+crate::wire_object! {
+    /// An error, at the top level or inside a member.
+    pub struct Inner<'a> {
         /// A number or its text.
-        code: Code<'a> = "stCode" | "code" | "errorCode" | "statusCode",
-        /// Words.
-        text: Text<'a> = "errMsg" | "emsg" | "message",
-        /// More words.
+        code: Code<'a> = "stCode" | "code" | "errorCode" | "statusCode" | "Code",
+        /// The message.
+        text: Text<'a> = "errMsg" | "emsg" | "message" | "Message",
+        /// A longer message.
         description: Text<'a> = "description" | "desc" | "error_description",
         /// `Not_Ok` and others.
         stat: Text<'a> = "stat",
@@ -114,25 +105,10 @@ crate::wire_object! {
     }
 }
 
-impl Members<'_> {
-    fn calls_itself_failed(&self) -> bool {
-        [&self.stat, &self.status].into_iter().flatten().any(|status| is_failure(status))
-    }
-}
-
-crate::wire_object! {
-    /// An error inside another member.
-    pub struct Inner<'a> {
-        /// A number or its text.
-        code: Code<'a> = "code" | "stCode" | "errorCode" | "Code",
-        /// Words.
-        text: Text<'a> = "message" | "errMsg" | "emsg" | "Message",
-        /// More words.
-        description: Text<'a> = "description" | "desc",
-        /// `Not_Ok` and others.
-        stat: Text<'a> = "stat",
-        /// `failed`.
-        status: Text<'a> = "status",
+impl<'a> From<Inner<'a>> for Body<'a> {
+    fn from(inner: Inner<'a>) -> Self {
+        let failed = [&inner.stat, &inner.status].into_iter().flatten().any(|status| is_failure(status));
+        Self { code: inner.code.map(|code| code.0), text: inner.text, description: inner.description, failed }
     }
 }
 

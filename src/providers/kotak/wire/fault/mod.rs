@@ -1,9 +1,9 @@
-//! What went wrong, from status and body, the body first.
+//! What went wrong, from body and status.
 //!
-//! Neither API has one shape for errors, and numbers mean different things in different places: 401 may
-//! be about the gateway's bearer, the one-time token or the session; Neo says 429 for "Invalid UCC". So
-//! each fault is put into a [`Class`] by its code, else by its words, else by its status and the
-//! [place](At) where it came.
+//! Neither API has one shape for errors, and a number means different things in different places: 401 may
+//! be about the gateway's bearer, the one-time token or the session; Neo sends 429 for "Invalid UCC".
+//! Each fault is therefore put into a [`Class`] by its code, else by its text, else by its status and the
+//! [step](At) that it answers.
 
 mod body;
 mod neo;
@@ -21,7 +21,7 @@ use crate::wire::Text;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Class<'a> {
-    /// The gateway's bearer (Neo: the dashboard's token) is wrong, expired, or of another host's gateway.
+    /// The gateway's bearer (Neo: the dashboard's token) is wrong, expired, or for another host's gateway.
     BearerInvalid,
     /// The password, the authenticator's code, or the application's key and secret were refused.
     CredentialsRejected,
@@ -29,7 +29,7 @@ pub enum Class<'a> {
     Locked,
     /// The access code or the MPIN was refused.
     SecondFactorRejected,
-    /// The token between login and second factor is no longer good: the login has to be repeated.
+    /// The token between login and second factor has expired: the login has to be repeated.
     OneTimeTokenStale,
     /// The session is over.
     SessionExpired,
@@ -37,22 +37,21 @@ pub enum Class<'a> {
     WrongHost(Option<Text<'a>>),
     /// The account or the application is not enabled for this API.
     NotEntitled,
-    /// The client's address is not one that the account allows, or not the one that the session was opened from; the
+    /// The client's address is not one that the account allows, or not the one that opened the session; the
     /// session lives.
     IpNotAllowed,
     /// Too many requests.
     Quota,
     /// The server cannot answer now.
     Unavailable,
-    /// The server understood the request and does not take it, for a reason that is none of the others:
-    /// a missing field, a refused order.
+    /// The server understood the request and refuses it for another reason: a missing field, a refused order.
     Rejected,
-    /// The answer is not one of the API's.
+    /// The response is not one of the API's.
     Malformed,
 }
 
 impl Class<'_> {
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::BearerInvalid => "kotak.bearer-invalid",
@@ -72,46 +71,46 @@ impl Class<'_> {
     }
 }
 
-/// Where in the life of a session a fault came.
+/// The step that a fault answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum At {
-    /// At `/token` or `/revoke`.
+    /// `/token` or `/revoke`.
     Gateway,
-    /// At init, where nothing but the bearer is judged.
+    /// Init, which checks nothing but the bearer.
     Init,
-    /// At the login with password (Neo: with the authenticator's code).
+    /// The login with password (Neo: with the authenticator's code).
     FirstFactor,
-    /// At the second factor.
+    /// The second factor.
     SecondFactor,
-    /// At any call with a session.
+    /// Any call with a session.
     Session,
 }
 
-/// A fault as it is understood.
+/// A classified fault.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault<'a> {
-    /// What it means.
+    /// The meaning.
     pub class: Class<'a>,
     /// The server's code, where it gave one.
     pub code: Option<Text<'a>>,
-    /// The server's words, where it gave some. They are not ours: cut and escape them before showing.
+    /// The server's text, where it gave one. Cut and escape it before showing it.
     pub text: Option<Text<'a>>,
-    /// Its further words: the gateway's "Runtime Error" has its cause only here.
+    /// A longer text: the cause of the gateway's "Runtime Error" is only here.
     pub description: Option<Text<'a>>,
 }
 
 impl Fault<'_> {
-    /// An answer that is not one of the API's and tells nothing.
+    /// A response that is not one of the API's.
     pub const MALFORMED: Self = Fault::silent(Class::Malformed);
 
-    /// Makes a fault of an answer that says nothing.
+    /// Creates a fault without code and texts.
     const fn silent(class: Class<'static>) -> Self {
         Fault { class, code: None, text: None, description: None }
     }
 
-    /// Gives all that the server says, on one line: `Runtime Error (900901): Sandbox key offered to the API …`;
-    /// `None` where it says nothing, as in `{"fault":{"code":0,"message":"","description":""}}`.
+    /// Returns code and texts on one line: `Runtime Error (900901): Sandbox key offered to the API …`;
+    /// `None` where there are none, as in `{"fault":{"code":0,"message":"","description":""}}`.
     pub fn words(&self) -> Option<String> {
         let description = self.description.as_deref().filter(|words| self.text.as_deref() != Some(words));
         let mut words = match (&self.text, description, &self.code) {
@@ -129,9 +128,9 @@ impl Fault<'_> {
     }
 }
 
-/// Puts an answer without a readable fault into a class; `None` where its status is no failure.
+/// Returns the class of a response without a readable fault; `None` where its status is a success.
 ///
-/// Neither vendor documents a body for outages, and gateways answer them with pages for people.
+/// No body is documented for outages, and gateways answer with HTML pages.
 fn by_status(response: Response<'_>) -> Option<Class<'static>> {
     match response.status {
         StatusCode::TOO_MANY_REQUESTS => Some(Class::Quota),
@@ -142,16 +141,16 @@ fn by_status(response: Response<'_>) -> Option<Class<'static>> {
     }
 }
 
-/// Gives the status that counts: the body's code where it is one, since 200 is written on refusals too.
+/// Returns the effective status: the body's code where it is a status, since refusals may have status 200.
 ///
-/// A server in trouble has judged nothing, whatever the body says.
+/// A server error judges nothing, whatever the body says.
 fn counting_status(code: Option<u64>, response: Response<'_>) -> StatusCode {
     let told = code.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code));
     let told = told.and_then(|code| StatusCode::from_u16(code).ok());
     told.filter(|_| !response.status.is_server_error()).unwrap_or(response.status)
 }
 
-/// The codes that both APIs have from the WSO2 gateway in front of them.
+/// Returns the class of a code of the WSO2 gateway, which is in front of both APIs.
 fn by_gateway_code(code: u64) -> Option<Class<'static>> {
     match code {
         // General, invalid, missing, expired, inactive credentials, and a token of the wrong kind.
@@ -160,7 +159,7 @@ fn by_gateway_code(code: u64) -> Option<Class<'static>> {
         900_907..=900_910 | 900_805 => Some(Class::NotEntitled),
         // Quotas of the API, the resource, the application, the subscription; bursts; 900807 is the one seen.
         900_800..=900_807 => Some(Class::Quota),
-        // The gateway cannot reach what is behind it, or has given up on it for now.
+        // The gateway cannot reach the server behind it, or has suspended it.
         101_503..=101_509 | 303_000..=303_001 => Some(Class::Unavailable),
         _ => None,
     }

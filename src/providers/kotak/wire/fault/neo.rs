@@ -6,9 +6,9 @@ use super::body::Body;
 use super::{At, Class, Fault, by_gateway_code, by_status, counting_status};
 use crate::exchange::Response;
 
-/// Finds the fault in an answer of Neo; `None` where there is none.
+/// Returns the fault in a response of Neo; `None` where there is none.
 ///
-/// Look for what proves success first: errors come with status 200, and so does "no data".
+/// Look for the proof of success first: errors come with status 200, and so does "no data".
 pub fn find(at: At, response: Response<'_>) -> Option<Fault<'_>> {
     let Some(body) = Body::read(response.body) else {
         let class = match response.status {
@@ -18,7 +18,7 @@ pub fn find(at: At, response: Response<'_>) -> Option<Fault<'_>> {
         return Some(Fault::silent(class));
     };
     let number = body.number();
-    // 200 and 1000 are successes, 5203 and 11000 are empty lists.
+    // 200 and 1000 mean success, 5203 and 11000 an empty list.
     let fine = matches!(number, None | Some(200 | 1000)) && !body.failed;
     if response.status.is_success() && (fine || matches!(number, Some(5203 | 11_000))) {
         return None;
@@ -32,15 +32,15 @@ pub fn find(at: At, response: Response<'_>) -> Option<Fault<'_>> {
 
 fn by_code(at: At, code: Option<u64>) -> Option<Class<'static>> {
     Some(match code? {
-        // The view token, the trade token or its id is no longer known; a view token where a trade token
-        // has to be; an order without a session. Users log in again on 1003 and 900901 as well.
+        // The view token, the trade token or its id is unknown; a view token in place of a trade token;
+        // an order without a session. Users log in again after 1003 and 900901, too.
         100_022 | 100_021 | 10_020 | 1003 | 900_900..=900_905 => match at {
             At::Gateway | At::Init | At::FirstFactor => Class::BearerInvalid,
             At::SecondFactor => Class::OneTimeTokenStale,
             At::Session => Class::SessionExpired,
         },
-        // Orders are bound to listed addresses, and to the address that the session was opened from; reports go on
-        // working, so the session lives.
+        // Orders are bound to listed addresses, and to the address that opened the session; reports still
+        // work, so the session lives.
         100_008 | 1037 => Class::IpNotAllowed,
         // A header or a field is missing.
         10_512 | 10_300 => Class::Rejected,
@@ -74,7 +74,7 @@ fn by_words(at: At, body: &Body<'_>, status: StatusCode) -> Option<Class<'static
         At::FirstFactor if body.says(&["totp", "ucc", "invalid credentials", "mobile"]) => {
             Some(Class::CredentialsRejected)
         }
-        // `{"stat":"Not_Ok","message":"Invalid credentials"}`: with a session there is nothing else to be invalid.
+        // `{"stat":"Not_Ok","message":"Invalid credentials"}`: only the session can be meant.
         At::Session if status == StatusCode::UNAUTHORIZED && body.says(&["invalid credentials"]) => {
             Some(Class::SessionExpired)
         }
@@ -83,8 +83,8 @@ fn by_words(at: At, body: &Body<'_>, status: StatusCode) -> Option<Class<'static
     }
 }
 
-/// Tells whether a login step with this status has looked at no code and no MPIN, whatever its words name: the
-/// vendor's documents have 422 for a request that cannot be read and 403 for one that is not let in.
+/// Reports whether a login step with this status checked neither a code nor an MPIN, whatever its text says: in the
+/// vendor's documents 422 is an unreadable request and 403 a forbidden one.
 fn judges_nothing(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::FORBIDDEN)
 }
@@ -95,7 +95,7 @@ fn by_place(at: At, status: StatusCode, http: StatusCode) -> Class<'static> {
         (_, status) if status.is_server_error() => Class::Unavailable,
         (_, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) => Class::Rejected,
         (At::Gateway, _) => Class::CredentialsRejected,
-        // 429 in a body is no rate limit here; where the status says it too, it is one.
+        // 429 in a body is a rate limit only if the HTTP status is 429, too.
         (_, StatusCode::TOO_MANY_REQUESTS) if http == StatusCode::TOO_MANY_REQUESTS => Class::Quota,
         (At::FirstFactor | At::SecondFactor, status) if judges_nothing(status) => Class::Rejected,
         (At::FirstFactor, _) => Class::CredentialsRejected,

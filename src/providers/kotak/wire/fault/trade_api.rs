@@ -6,12 +6,12 @@ use super::body::Body;
 use super::{At, Class, Fault, by_gateway_code, by_status, counting_status};
 use crate::exchange::Response;
 
-/// Finds the fault in an answer of the Trade API; `None` where there is none.
+/// Returns the fault in a response of the Trade API; `None` where there is none.
 ///
-/// Look for the token first: an answer that has it is a success, whatever else is in it.
+/// Look for the token first: a response that has it is a success, whatever else is in it.
 pub fn find(at: At, response: Response<'_>) -> Option<Fault<'_>> {
     let Some(body) = Body::read(response.body) else {
-        // 424 was seen at the second factor for a one-time token that is too old; no body of it is public.
+        // 424 is known from the second factor, for an expired one-time token; no body of it is public.
         let class = match response.status {
             StatusCode::FAILED_DEPENDENCY if at == At::SecondFactor => Class::OneTimeTokenStale,
             StatusCode::FAILED_DEPENDENCY => Class::Unavailable,
@@ -19,7 +19,7 @@ pub fn find(at: At, response: Response<'_>) -> Option<Fault<'_>> {
         };
         return Some(Fault::silent(class));
     };
-    if response.status.is_success() && !body.failed && !body.is_fault && body.number().is_none() {
+    if response.status.is_success() && !body.failed && body.number().is_none() {
         return None;
     }
     let class = by_code(&body).or_else(|| by_words(at, &body)).unwrap_or_else(|| by_place(at, &body, response));
@@ -30,11 +30,11 @@ fn by_code<'a>(body: &Body<'a>) -> Option<Class<'a>> {
     Some(match body.number()? {
         // Expired and wrong one-time tokens have the same code.
         50_001 => Class::OneTimeTokenStale,
-        // Raised by init already, so that no further password is needed to find out.
+        // Init reports it too, so no further password is needed to find out.
         70_009 => Class::Locked,
         99_999 => Class::SessionExpired,
         999_003 => Class::NotEntitled,
-        // The description is the host to go to.
+        // The description is the right host.
         999_024 => Class::WrongHost(body.description.clone()),
         code => return by_gateway_code(code),
     })
@@ -47,16 +47,16 @@ fn by_words(at: At, body: &Body<'_>) -> Option<Class<'static>> {
     if body.says(&["onetimetoken", "one time token"]) {
         return Some(Class::OneTimeTokenStale);
     }
-    // The reports' documents give these words to 403.
+    // The reports' documents use these words for 403.
     let over = body.says(&["invalid session", "session token is either", "you have been logged out", "re-login"]);
     (over && at == At::Session).then_some(Class::SessionExpired)
 }
 
-/// The bodies of a wrong password and a wrong access code are not public: whatever is refused where
-/// they are judged is taken for that, since a second try could lock the account.
+/// The bodies of a wrong password and a wrong access code are not public. Any refusal of those steps is
+/// treated as one, since a second try could lock the account.
 fn by_place(at: At, body: &Body<'_>, response: Response<'_>) -> Class<'static> {
     match (at, response.status) {
-        // Trouble is written into answers with status 200, too.
+        // Server failures are also sent with status 200.
         _ if counting_status(body.number(), response).is_server_error() => Class::Unavailable,
         (At::SecondFactor, StatusCode::FAILED_DEPENDENCY) => Class::OneTimeTokenStale,
         (_, StatusCode::TOO_MANY_REQUESTS) => Class::Quota,

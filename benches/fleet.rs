@@ -15,7 +15,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sansession::fleet::{Fleet, FleetOptions, Place, Turn};
+use sansession::drive::fleet::{Fleet, FleetOptions, Place, Turn};
 use sansession::providers::ibkr::Gateway;
 use sansession::{BaseUrl, Machine, Options, Output, Response, Session, Snapshot, Timestamp};
 

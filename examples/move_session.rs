@@ -9,7 +9,11 @@ use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
-use sansession::blocking::{Answer, Driver, Handle, Stop, Transport, drive, now, seed};
+use sansession::drive::{
+    Answer, Handle, Stop,
+    blocking::{Driver, Transport, drive},
+    now, seed,
+};
 use sansession::providers::ibkr::keys::PrivateKey;
 use sansession::providers::ibkr::{OAuth2, WebApi, oauth2::Client};
 use sansession::sim::ibkr::{self as sim, oauth_keys::Keys, oauth2::OAuth2Server};
@@ -19,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let keys = Keys::generate([1; 32], 3_072).ok_or("no keys")?;
     let mut ibkr = OAuth2Server::new([2; 32]);
     ibkr.register("client-1", "main", &keys.signature_public, &["tester"])?;
-    let server = sansession::sim::Server::start(sim::WebApi::oauth2(ibkr, sim::WebApi::settings()), now)?;
+    let server = sansession::sim::Server::start(sim::WebApiSim::oauth2(ibkr, sim::WebApiSim::settings()), now)?;
     let base = BaseUrl::parse(&format!("{}/v1/api", server.url()))?;
     let provider = || -> Result<WebApi, Box<dyn Error>> {
         let key = PrivateKey::from_pem(keys.signature.expose())?;

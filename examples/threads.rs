@@ -6,7 +6,11 @@ use std::error::Error;
 use std::thread;
 use std::time::Duration;
 
-use sansession::blocking::{Answer, CallError, Keeper, Transport, now, seed};
+use sansession::drive::{
+    Answer, CallError,
+    blocking::{Keeper, Transport},
+    now, seed,
+};
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Server};
 use sansession::{BaseUrl, Credentials, Need, Options, Session, http::Request};
@@ -14,7 +18,7 @@ use sansession::{BaseUrl, Credentials, Need, Options, Session, http::Request};
 #[expect(clippy::disallowed_methods, reason = "a bot has pauses of its own")]
 fn main() -> Result<(), Box<dyn Error>> {
     // The server: leave these three lines out where there is a real one.
-    let mut portal = sim::Cbrain::new(1);
+    let mut portal = sim::CbrainSim::new(1);
     portal.add_user("alice", "wonderland");
     let server = Server::start(portal, now)?;
 

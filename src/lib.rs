@@ -7,10 +7,10 @@
 //!
 //! # In ten lines
 //!
-//! A program that blocks; the session has a thread of its own (`blocking`, feature `ureq`):
+//! A program that blocks; the session has a thread of its own (`drive::blocking`, feature `ureq`):
 //!
 //! ```no_run
-//! use sansession::{BaseUrl, Credentials, Need, blocking, http::Request, providers::cbrain::Cbrain};
+//! use sansession::{BaseUrl, Credentials, Need, drive::blocking, http::Request, providers::cbrain::Cbrain};
 //! use std::{env, error::Error};
 //!
 //! fn main() -> Result<(), Box<dyn Error>> {
@@ -21,10 +21,10 @@
 //! }
 //! ```
 //!
-//! The same on tokio (`asynchronous`, feature `tokio`; feature `async` serves any other runtime):
+//! The same on tokio (`drive::asynchronous`, feature `tokio`; feature `async` serves any other runtime):
 //!
 //! ```ignore
-//! use sansession::asynchronous::{self, Answer};
+//! use sansession::drive::{asynchronous, Answer};
 //! use sansession::{BaseUrl, Credentials, http::Request, providers::cbrain::Cbrain};
 //! use std::{env, error::Error};
 //!
@@ -58,7 +58,7 @@
 //! ```
 //! use sansession::providers::cbrain::Cbrain;
 //! use sansession::{
-//!     Answered, BaseUrl, By, Credentials, Input, Machine, Options, Output, Session, Timestamp, WaitingOn,
+//!     InputHandled, BaseUrl, Source, Credentials, Input, Machine, Options, Output, Session, Timestamp, WaitingOn,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -82,8 +82,8 @@
 //!         }
 //!         Output::Wait { on: WaitingOn::Need(need), .. } => {
 //!             let answer = Input::Credentials(Credentials::new("norm", "correct horse")?);
-//!             if session.handle_input(now, need.id, answer, By::Store) != Answered::Used {
-//!                 let _ = session.handle_input(now, need.id, Input::GiveUp, By::Store);
+//!             if session.handle_input(now, need.id, answer, Source::Store) != InputHandled::Used {
+//!                 let _ = session.handle_input(now, need.id, Input::GiveUp, Source::Store);
 //!             }
 //!         }
 //!         Output::Wait { until, .. } => now = until, // your sleep stands here
@@ -133,24 +133,17 @@
 //!
 //! # The map
 //!
-//! | part | what it is |
+//! | module | what it is |
 //! |---|---|
-//! | [`Machine`], [`Output`] | what drivers see; object-safe and `Send` |
-//! | [`Session`] | the one engine: queue, deadlines, retries, questions, snapshots |
-//! | [`provider`] | what a protocol is: steps with a rule each, a state, pure functions; open to others |
-//! | [`providers`] | the protocols that are there, each with its wire layer, usable alone |
-//! | [`exchange`] | requests, ids, responses, failures |
-//! | [`Need`], [`Input`] | what people and secret stores are asked for, and their answers |
-//! | [`event`], [`close`] | what a session tells, and why it ended |
-//! | [`Snapshot`] | a session as text |
-//! | [`fleet`] | many sessions in one loop: buckets, penalty boxes of addresses, leases |
-//! | [`wire`] | reading what servers really send: the field that proves success alone decides |
-//! | [`secret`] | text that is wiped and never shows itself |
-//! | `drive` | the one loop that takes a session through its life, and the handle that threads and tasks share |
-//! | `blocking` | the loop in a thread, with sockets, clock and randomness, on ureq |
-//! | `asynchronous` | the loop as a future for any runtime, with clients on hyper and reqwest |
-//! | `sim` | the servers, simulated, and a loopback server for them |
-//! | `testing` | for those who write a provider: the laws that each must keep (`Laws`), and a walk through all its states that draws them (`Walk`) |
+//! | the root | [`Session`] and what every driver names: [`Machine`], [`Output`], [`Need`], [`Input`], [`Event`], [`CloseReason`], [`Snapshot`] |
+//! | [`machine`] | what belongs to these: causes, denials, prompts, backoff |
+//! | [`provider`] | what a protocol is: steps with a rule each, a state, pure functions; open to other crates |
+//! | [`providers`] | the protocols of this crate, each with its wire layer, usable alone |
+//! | [`drive`] | what drives machines: `drive::blocking` (threads, on ureq), `drive::asynchronous` (any runtime, on hyper or reqwest), [`drive::fleet`] (many sessions in one loop) |
+//! | [`wire`] | reading what servers really send: the field that proves success decides alone |
+//! | [`secret`] | text that is wiped on drop and never printed |
+//! | `sim` | simulators of the servers, and a loopback server for them |
+//! | `testing` | for authors of providers: the laws that each provider must keep (`Laws`), and a walk through all its states that draws them (`Walk`) |
 //! | `guide` | how to write a provider, test a program offline, run unattended, drive from async code; what other programs do |
 //!
 //! # Features
@@ -160,11 +153,11 @@
 //!
 //! | feature | what it adds | crates |
 //! |---|---|---|
-//! | `async` | `asynchronous`: a handle and a driver for any runtime | 19 |
-//! | `tokio` | `asynchronous::open`, `asynchronous::spawn`, and `asynchronous::Transport`, a client on hyper and rustls | 69 |
-//! | `reqwest` | `asynchronous::Reqwest`, for programs that have reqwest already | 102 |
+//! | `async` | `drive::asynchronous`: a handle and a driver for any runtime | 19 |
+//! | `tokio` | `open`, `spawn` and `Transport` of `drive::asynchronous`, a client on hyper and rustls | 69 |
+//! | `reqwest` | `drive::asynchronous::Reqwest`, for programs that have reqwest already | 102 |
 //! | `tracing` | a span for each session, an event for each of its events, requests and answers | 23 |
-//! | `ureq` | `blocking`, the adapter on ureq 3 and rustls | 50 |
+//! | `ureq` | `drive::blocking`, the adapter on ureq 3 and rustls | 50 |
 //! | `sim` | `sim`, the simulators and the loopback server | 51 |
 //! | `ibkr-oauth` | IBKR's OAuth 1.0a and 2.0: `providers::ibkr::oauth1a`, `providers::ibkr::oauth2` and the direct machines | 46 |
 //! | `entropy` | [`Entropy::bytes`](provider::Entropy) and `Entropy::text`: nonces by label, for providers outside this crate | 31 |
@@ -182,14 +175,14 @@
 //! denied by lint outside tests, `unsafe` is forbidden. A panic is a mistake of this crate.
 //!
 //! **Whose fault it is stands in the type.** [`Misuse`] is the caller's: an id that was never issued, a
-//! call to a foreign origin. [`Rejection`] and [`UrlError`] name the field of an answer or a URL that
+//! call to a foreign origin. [`Rejection`](machine::Rejection) and [`UrlError`] name the field of an answer or a URL that
 //! cannot be used, before anything is sent. [`ResumeError`] tells why a snapshot is refused. All else is
 //! the world's: an [`Event`] while the session goes on, a [`CloseReason`] with its
-//! [advice](CloseReason::advice) when it has ended. A late answer is normal: [`Accepted::Stale`].
+//! [advice](CloseReason::advice) when it has ended. A late answer is normal: [`Handled::Stale`].
 //!
-//! **Errors have the shape of an answer and none of its values.** A [`Shape`] gives step, status, length,
+//! **Errors have the shape of an answer and none of its values.** A [`ResponseSummary`](machine::ResponseSummary) gives step, status, length,
 //! and the keys and types of a JSON body; texts of parsers, which quote values, are not passed on. A
-//! server's own words are cut and escaped ([`ServerText`]).
+//! server's own words are cut and escaped ([`ServerText`](machine::ServerText)).
 //!
 //! **Secrets are wiped on drop and print as `Secret(..)`.** They leave by doors that have a name:
 //! [`Outgoing::into_request`], [`Secret::expose`], [`Snapshot::expose_secrets`]. What `http` and an HTTP
@@ -215,59 +208,39 @@
 // Nothing panics on input; tests may.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-pub mod close;
-mod conceal;
-pub mod event;
-pub mod exchange;
-pub mod fleet;
-mod machine;
-mod need;
+pub mod drive;
+mod engine;
+pub mod machine;
 pub mod provider;
 pub mod providers;
-mod retry;
+mod redact;
 pub mod secret;
-mod server;
-mod session;
-mod shape;
-mod snapshot;
-mod time;
-pub mod wire;
-mod zone;
-
-pub use close::{Advice, CloseReason, Denial, Ends};
-pub use event::{Cause, Event, ServerText};
-pub use exchange::{Delivery, Failure, FailureKind, Outgoing, RequestId, Response, SendPolicy};
-pub use fleet::Fleet;
-pub use http;
-pub use machine::{
-    Accepted, AuthorizeError, Errand, Machine, Misuse, Options, Output, Phase, Relogin, Seed, Status, Ticket, Upcoming,
-    WaitingOn,
-};
-pub use need::{Answered, Because, By, Credentials, Input, Message, Need, NeedId, NeedKind, Prompt, Rejection, Totp};
-pub use provider::{Adopts, Provider};
-pub use retry::Backoff;
-pub use secret::{Secret, SecretBytes};
-pub use server::{BaseUrl, UrlError};
-pub use session::{Session, StreamOpening, Streams};
-pub use shape::Shape;
-pub use snapshot::{ResumeError, Snapshot};
-pub use time::Timestamp;
-pub use zone::Zone;
-
-#[cfg(feature = "async")]
-pub mod asynchronous;
-#[cfg(feature = "ureq")]
-pub mod blocking;
-#[cfg(feature = "async")]
-pub mod drive;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod time;
 #[cfg(feature = "totp")]
 pub mod totp;
-#[cfg(feature = "_tls")]
-mod trust;
+mod url;
+pub mod wire;
+
+pub use engine::Session;
+pub use http;
+pub use machine::call::{AuthorizeError, Handled, Misuse, Ticket};
+pub use machine::close::CloseReason;
+pub use machine::contract::Machine;
+pub use machine::event::Event;
+pub use machine::exchange::{Failure, Outgoing, RequestId, Response};
+pub use machine::need::{Credentials, Input, InputHandled, Need, NeedId, NeedKind, Source};
+pub use machine::options::{Options, Relogin, Seed};
+pub use machine::output::{Output, WaitingOn};
+pub use machine::snapshot::{ResumeError, Snapshot};
+pub use machine::status::{Phase, Status};
+pub use provider::Provider;
+pub use secret::{Secret, SecretBytes};
+pub use time::Timestamp;
+pub use url::{BaseUrl, UrlError};
 
 // What the guides show needs all features, and no program needs the guides.
 #[cfg(all(any(doc, doctest), feature = "ureq", feature = "sim", feature = "ibkr-oauth", feature = "testing"))]

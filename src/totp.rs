@@ -6,7 +6,10 @@
 use totp_rs::{Builder, Secret as Key};
 use zeroize::Zeroizing;
 
-use crate::{Rejection, Secret, Timestamp, Totp};
+use crate::{
+    Secret, Timestamp,
+    machine::{Rejection, Totp},
+};
 
 /// The shortest secret in bytes that is taken: providers give 80 bits at least.
 const SHORTEST: usize = 10;
@@ -24,7 +27,7 @@ const SHORTEST: usize = 10;
 ///
 /// let secret = Secret::from("gezd gnbv gy3t qojq gezd gnbv gy3t qojq");
 /// assert_eq!(totp::code(&secret, Timestamp::from_secs(59))?.code(), "287082");
-/// # Ok::<(), sansession::Rejection>(())
+/// # Ok::<(), sansession::machine::Rejection>(())
 /// ```
 ///
 /// # Errors

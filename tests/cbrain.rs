@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use sansession::providers::cbrain::CbrainLive;
 use sansession::{
-    Accepted, BaseUrl, Because, By, Event, Machine, NeedKind, Options, Phase, Rejection, Response, Secret, Session,
-    UrlError,
+    BaseUrl, Event, Handled, Machine, NeedKind, Options, Phase, Response, Secret, Session, Source, UrlError,
+    machine::{NeedReason, Rejection},
 };
 use support::*;
 
@@ -35,7 +35,7 @@ fn a_login_after_an_expiry_brings_nothing_old_either() {
         .sleeps()
         .sends("GET /session")
         .gets(401, "")
-        .needs(NeedKind::Credentials, Because::Expired)
+        .needs(NeedKind::Credentials, NeedReason::Expired)
         .answers(credentials())
         .sends("POST /session");
     assert!(!script.request.as_ref().unwrap().headers().contains_key("authorization"));
@@ -103,12 +103,12 @@ fn a_portal_whose_database_is_down_judges_no_password() {
         "",
     ] {
         let mut script = session()
-            .by(By::Store)
+            .by(Source::Store)
             .answers(credentials())
             .sends("POST /session")
             .gets(500, body)
             .tells("may-live-on")
-            .needs(NeedKind::Credentials, Because::Lost);
+            .needs(NeedKind::Credentials, NeedReason::Lost);
         assert_eq!(script.need().refused, 0, "{body}");
         let told = script.transcript.clone();
         assert_eq!(told.contains("server says"), body.contains("error"), "{told}");
@@ -193,7 +193,7 @@ fn what_a_person_must_do_is_told_and_kills_nothing() {
             response = response.header(*name, *value);
         }
         let response = response.body(body.to_owned()).unwrap();
-        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&response)), Accepted::Used);
+        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&response)), Handled::Used);
         let script = script.is(Phase::Active).waits(Duration::from_secs(12 * 3600));
         script.told.into_iter().find_map(|event| match event {
             Event::ActionRequired { url, text } => Some((url.map(|x| x.to_string()), text.map(|x| x.to_string()))),
@@ -242,7 +242,7 @@ fn sessions_may_share_one_provider() {
     options.relogin = sansession::Relogin::AskAgain { per_day: 1 };
     let script = Script::new(Session::new(shared, options, seed())).starts().answers(credentials());
     let script = script.sends("POST /session").gets(200, &info(TOKEN)).sleeps().sends("GET /session").gets(401, "");
-    let script = script.needs(NeedKind::Credentials, Because::Expired);
+    let script = script.needs(NeedKind::Credentials, NeedReason::Expired);
     assert!(!script.machine.snapshot().expose_secrets().contains(TOKEN));
 }
 
@@ -252,12 +252,12 @@ fn a_web_page_instead_of_a_judgement_says_nothing_of_the_password() {
         .answers(credentials())
         .sends("POST /session")
         .gets_as(500, HTML, "<html>We're sorry, but something went wrong")
-        .needs(NeedKind::Credentials, Because::Lost);
+        .needs(NeedKind::Credentials, NeedReason::Lost);
     session()
         .answers(credentials())
         .sends("POST /session")
         .gets_as(507, HTML, "")
-        .needs(NeedKind::Credentials, Because::Lost);
+        .needs(NeedKind::Credentials, NeedReason::Lost);
 }
 
 #[test]
@@ -267,13 +267,13 @@ fn credentials_go_in_clear_to_this_machine_only() {
 
 #[test]
 fn a_wrong_password_from_a_program_is_sent_once() {
-    let mut script = session().by(By::Store).answers(credentials()).sends("POST /session").gets_as(401, JSON, "");
+    let mut script = session().by(Source::Store).answers(credentials()).sends("POST /session").gets_as(401, JSON, "");
     let need = script.need();
     assert_eq!(need.refused, 1);
     for _ in 0..10 {
         script = script.passes(Duration::from_secs(86_400));
-        let answered = script.machine.handle_input(script.now, need.id, credentials(), By::Store);
-        assert_eq!(answered, sansession::Answered::Rejected(Rejection::Unattended));
+        let answered = script.machine.handle_input(script.now, need.id, credentials(), Source::Store);
+        assert_eq!(answered, sansession::InputHandled::Rejected(Rejection::Unattended));
         assert_eq!(script.need().id, need.id);
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use http::{Method, Response, StatusCode};
 use sansession::providers::cbrain::Cbrain;
-use sansession::sim::cbrain::{Deed, Mishap};
+use sansession::sim::cbrain::{Mishap, Outcome};
 use sansession::sim::{self, Reply, Simulator};
-use sansession::{By, Input, Machine, Need, Options, Phase, Relogin, Seed, Session, Timestamp};
+use sansession::{Input, Machine, Need, Options, Phase, Relogin, Seed, Session, Source, Timestamp};
 use support::world::World;
 use support::{cbrain, credentials, seed};
 
@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 type Life = World<Session<Cbrain>, Portal>;
 
 /// A portal; with a mishap, that happens to every request.
-struct Portal(sim::Cbrain, Option<Mishap>);
+struct Portal(sim::CbrainSim, Option<Mishap>);
 
 impl Simulator for Portal {
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply {
@@ -35,21 +35,21 @@ impl Simulator for Portal {
 }
 
 impl Deref for Portal {
-    type Target = sim::Cbrain;
+    type Target = sim::CbrainSim;
 
-    fn deref(&self) -> &sim::Cbrain {
+    fn deref(&self) -> &sim::CbrainSim {
         &self.0
     }
 }
 
 impl DerefMut for Portal {
-    fn deref_mut(&mut self) -> &mut sim::Cbrain {
+    fn deref_mut(&mut self) -> &mut sim::CbrainSim {
         &mut self.0
     }
 }
 
 fn portal() -> Portal {
-    let mut portal = sim::Cbrain::new(1);
+    let mut portal = sim::CbrainSim::new(1);
     portal.add_user("norm", "correct horse");
     Portal(portal, None)
 }
@@ -65,8 +65,8 @@ fn life_with(set: impl FnOnce(&mut Options)) -> Life {
     World::new(Session::new(cbrain(), options, seed()), portal()).answering(store)
 }
 
-fn store(_: &Need) -> Option<(Input, By)> {
-    Some((credentials(), By::Store))
+fn store(_: &Need) -> Option<(Input, Source)> {
+    Some((credentials(), Source::Store))
 }
 
 fn relogin(options: &mut Options) {
@@ -93,7 +93,7 @@ fn a_week_with_maintenance_and_an_expiry() {
     assert_ne!(token(&world), first, "the portal has forgotten the first session");
     world.runs_for(2 * DAY).logs_out();
     assert_eq!(world.runs_to_end().code(), "logged-out");
-    assert_eq!(world.server.count(Deed::LoggedIn), 2);
+    assert_eq!(world.server.count(Outcome::LoggedIn), 2);
     assert_eq!(world.server.live_sessions(world.now, "norm"), 0);
     // Two days without a network are two thousand attempts, much alike.
     let shown: Vec<_> = world.transcript.lines().collect();
@@ -141,7 +141,7 @@ fn another_address_ends_the_session_for_good() {
     world.notes("another network").address = IpAddr::from([192, 0, 2, 7]);
     assert_eq!(world.calls(Method::GET, "/groups").unwrap().status(), 401);
     world.runs_until_told("expired").is_active();
-    assert_eq!(world.server.count(Deed::AddressChanged), 1);
+    assert_eq!(world.server.count(Outcome::AddressChanged), 1);
     assert_eq!(world.calls(Method::GET, "/groups").unwrap().status(), 200);
     world.logs_out();
     assert_eq!(world.runs_to_end().code(), "logged-out");
@@ -153,7 +153,7 @@ fn a_locked_account_is_not_hammered() {
     let mut world = life_with(relogin);
     world.is_active().notes("an admin locks the account").server.lock_account("norm");
     world.runs_for(7 * DAY);
-    assert_eq!(world.server.count(Deed::LoginRefused), 1);
+    assert_eq!(world.server.count(Outcome::LoginRefused), 1);
     insta::assert_snapshot!(world.transcript);
 }
 
@@ -165,7 +165,7 @@ fn a_portal_that_expires_every_session_is_not_logged_in_to_for_ever() {
         world.checks().runs_for(MINUTE);
     }
     assert_eq!(world.closed.as_ref().unwrap().code(), "expired");
-    assert_eq!(world.server.count(Deed::LoggedIn), 4);
+    assert_eq!(world.server.count(Outcome::LoggedIn), 4);
     insta::assert_snapshot!(world.transcript);
 }
 

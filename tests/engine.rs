@@ -5,8 +5,9 @@ mod support;
 use std::time::Duration;
 
 use sansession::{
-    Accepted, Answered, Because, By, Failure, FailureKind, Input, Machine, Misuse, NeedId, NeedKind, Options, Output,
-    Phase, Rejection, Relogin, RequestId, Response, ResumeError, Session, Snapshot, Timestamp, WaitingOn,
+    Failure, Handled, Input, InputHandled, Machine, Misuse, NeedId, NeedKind, Options, Output, Phase, Relogin,
+    RequestId, Response, ResumeError, Session, Snapshot, Source, Timestamp, WaitingOn,
+    machine::{FailureKind, NeedReason, Rejection},
 };
 use support::*;
 
@@ -25,7 +26,7 @@ mod opening {
 
     #[test]
     fn a_login_leaves_only_with_its_answer() {
-        let mut script = session().needs(NeedKind::Credentials, Because::Opening).is(Phase::LoggingIn);
+        let mut script = session().needs(NeedKind::Credentials, NeedReason::Opening).is(Phase::LoggingIn);
         assert!(matches!(script.poll(), Output::Wait { until: Timestamp::NEVER, .. }));
         script.answers(credentials()).sends("POST /session");
     }
@@ -61,10 +62,10 @@ mod opening {
             .answers(credentials())
             .sends("POST /session")
             .times_out()
-            .needs(NeedKind::Credentials, Because::Lost)
+            .needs(NeedKind::Credentials, NeedReason::Lost)
             .tells("may-live-on")
             .passes(24 * HOUR)
-            .needs(NeedKind::Credentials, Because::Lost);
+            .needs(NeedKind::Credentials, NeedReason::Lost);
     }
 
     #[test]
@@ -83,19 +84,19 @@ mod opening {
             .answers(credentials())
             .sends("POST /session")
             .gets_as(502, &[("content-type", "text/html")], "<html>")
-            .needs(NeedKind::Credentials, Because::Lost);
+            .needs(NeedKind::Credentials, NeedReason::Lost);
     }
 
     #[test]
     fn a_refused_answer_is_not_given_again_by_a_program() {
         session()
-            .by(By::Store)
+            .by(Source::Store)
             .answers(credentials())
             .sends("POST /session")
             .gets(401, "")
-            .needs(NeedKind::Credentials, Because::Refused)
-            .is_answered(credentials(), Answered::Rejected(Rejection::Unattended))
-            .by(By::Person)
+            .needs(NeedKind::Credentials, NeedReason::Refused)
+            .is_answered(credentials(), InputHandled::Rejected(Rejection::Unattended))
+            .by(Source::Person)
             .answers(credentials())
             .sleeps()
             .sends("POST /session");
@@ -115,8 +116,8 @@ mod opening {
     #[test]
     fn an_answer_of_another_kind_leaves_the_question_open() {
         session()
-            .is_answered(Input::Pin("1234".into()), Answered::Rejected(Rejection::WrongKind))
-            .needs(NeedKind::Credentials, Because::Opening);
+            .is_answered(Input::Pin("1234".into()), InputHandled::Rejected(Rejection::WrongKind))
+            .needs(NeedKind::Credentials, NeedReason::Opening);
     }
 
     #[test]
@@ -124,10 +125,13 @@ mod opening {
         let mut script = session();
         let need = script.need();
         let mut script = script.answers(credentials()).sends("POST /session").gets(401, "");
-        assert_eq!(script.machine.handle_input(script.now, need.id, credentials(), By::Person), Answered::Stale);
         assert_eq!(
-            script.machine.handle_input(script.now, NeedId::UNASKED, credentials(), By::Person),
-            Answered::Stale
+            script.machine.handle_input(script.now, need.id, credentials(), Source::Person),
+            InputHandled::Stale
+        );
+        assert_eq!(
+            script.machine.handle_input(script.now, NeedId::UNSOLICITED, credentials(), Source::Person),
+            InputHandled::Stale
         );
     }
 
@@ -290,7 +294,7 @@ mod life {
             .sleeps()
             .sends("GET /session")
             .gets(401, "")
-            .needs(NeedKind::Credentials, Because::Expired)
+            .needs(NeedKind::Credentials, NeedReason::Expired)
             .answers(credentials())
             .sends("POST /session")
             .gets(200, &info(TOKEN))
@@ -354,8 +358,8 @@ mod life {
         let id = outgoing.id();
         let response = http::Response::builder().status(401).body("").unwrap();
         let failure = Failure::maybe_sent(FailureKind::Timeout);
-        assert_eq!(script.machine.handle_failure(script.now, id, failure), Ok(Accepted::Used));
-        assert_eq!(script.machine.handle_response(script.now, id, Response::from(&response)), Ok(Accepted::Stale));
+        assert_eq!(script.machine.handle_failure(script.now, id, failure), Ok(Handled::Used));
+        assert_eq!(script.machine.handle_response(script.now, id, Response::from(&response)), Ok(Handled::Stale));
         let mut told = |change: fn(&mut RequestId)| {
             let mut other = id;
             change(&mut other);
@@ -365,9 +369,9 @@ mod life {
         assert_eq!(told(|id| id.seq = 0), Err(Misuse::UnknownId));
         assert_eq!(told(|id| id.epoch += 1), Err(Misuse::UnknownId));
         // Earlier processes, and others that resumed the same snapshot, had ids of their own.
-        assert_eq!(told(|id| id.epoch -= 1), Ok(Accepted::Stale));
-        assert_eq!(told(|id| id.life ^= 1), Ok(Accepted::Stale));
-        assert_eq!(told(|id| (id.life ^= 1, id.seq += 7).0), Ok(Accepted::Stale));
+        assert_eq!(told(|id| id.epoch -= 1), Ok(Handled::Stale));
+        assert_eq!(told(|id| id.life ^= 1), Ok(Handled::Stale));
+        assert_eq!(told(|id| (id.life ^= 1, id.seq += 7).0), Ok(Handled::Stale));
     }
 
     #[test]
@@ -375,18 +379,18 @@ mod life {
         let mut script = active().sleeps();
         let Output::Send(first) = script.poll() else { panic!() };
         let failure = Failure::maybe_sent(FailureKind::Timeout);
-        assert_eq!(script.machine.handle_failure(script.now, first.id(), failure), Ok(Accepted::Used));
+        assert_eq!(script.machine.handle_failure(script.now, first.id(), failure), Ok(Handled::Used));
         let mut script = script.sleeps();
         let Output::Send(second) = script.poll() else { panic!() };
-        assert_eq!(script.machine.handle_failure(script.now, first.id(), failure), Ok(Accepted::Stale));
+        assert_eq!(script.machine.handle_failure(script.now, first.id(), failure), Ok(Handled::Stale));
         let mut others = second.id();
         others.life ^= 1;
-        assert_eq!(script.machine.handle_failure(script.now, others, failure), Ok(Accepted::Stale));
+        assert_eq!(script.machine.handle_failure(script.now, others, failure), Ok(Handled::Stale));
         assert!(matches!(script.poll(), Output::Wait { on: WaitingOn::Response(id), .. } if id == second.id()));
         let answer = http::Response::builder().status(200).header("content-type", "application/json");
         let answer = answer.body(info(TOKEN)).unwrap();
         let told = script.machine.handle_response(script.now, second.id(), Response::from(&answer));
-        assert_eq!(told, Ok(Accepted::Used));
+        assert_eq!(told, Ok(Handled::Used));
         script.tells("recovered");
     }
 
@@ -636,7 +640,7 @@ mod snapshots {
     #[test]
     fn what_was_in_flight_is_of_unknown_fate() {
         resume(&session().answers(credentials()).sends("POST /session"))
-            .needs(NeedKind::Credentials, Because::Lost)
+            .needs(NeedKind::Credentials, NeedReason::Lost)
             .tells("may-live-on");
         resume(&active().sleeps().sends("GET /session")).sleeps().sends("GET /session");
         resume(&active().logs_out().sends("DELETE /session")).sleeps().sends("DELETE /session");
@@ -657,8 +661,8 @@ mod snapshots {
     #[test]
     fn refusals_are_counted_across_restarts() {
         resume(&session().answers(credentials()).sends("POST /session").gets(401, "").is(Phase::LoggingIn))
-            .by(By::Store)
-            .is_answered(credentials(), Answered::Rejected(Rejection::Unattended));
+            .by(Source::Store)
+            .is_answered(credentials(), InputHandled::Rejected(Rejection::Unattended));
     }
 
     #[test]
@@ -747,7 +751,7 @@ mod snapshots {
     fn what_may_have_spent_an_answer_is_saved_and_a_lost_keepalive_is_not() {
         let durable = || session_with(options(|o| o.durable = true)).answers(credentials()).saves();
         let lost = durable().sends("POST /session").times_out().saves();
-        lost.needs(NeedKind::Credentials, Because::Lost);
+        lost.needs(NeedKind::Credentials, NeedReason::Lost);
         let unsent = durable().sends("POST /session").is_refused_connection();
         unsent.sleeps();
         let active = durable().sends("POST /session").gets(200, &info(TOKEN)).saves().is(Phase::Active);
@@ -758,7 +762,7 @@ mod snapshots {
     fn what_must_not_be_repeated_is_saved_first() {
         let script = session_with(options(|o| o.durable = true)).answers(credentials()).saves();
         // A crash after the save and before the send: nobody knows, so it is not sent again.
-        resume(&script).needs(NeedKind::Credentials, Because::Lost);
+        resume(&script).needs(NeedKind::Credentials, NeedReason::Lost);
         let script = script.sends("POST /session").gets(200, &info(TOKEN)).saves().is(Phase::Active);
         // A keepalive alone asks for no save.
         script
@@ -964,7 +968,7 @@ mod calls {
         let mut script = active();
         let (_, ticket) = script.machine.authorize_request(script.now, call("/groups")).unwrap();
         let refused = http::Response::builder().status(429).header("retry-after", "60").body("").unwrap();
-        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&refused)), Accepted::Used);
+        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&refused)), Handled::Used);
         let until = script.now + MINUTE;
         assert_eq!(
             script.machine.authorize_request(until - Duration::from_millis(1), call("/groups")).unwrap_err(),
@@ -992,10 +996,10 @@ mod calls {
         let mut script = active();
         let (_, ticket) = script.machine.authorize_request(script.now, call("/groups")).unwrap();
         let refused = http::Response::builder().status(401).body("").unwrap();
-        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&refused)), Accepted::Used);
+        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&refused)), Handled::Used);
         script = script.sends("GET /session").gets(200, &info(TOKEN)).is(Phase::Active);
         // News about the tokens of an earlier login is stale.
         let mut script = script.passes(HOUR).logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
-        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&refused)), Accepted::Stale);
+        assert_eq!(script.machine.observe(script.now, &ticket, Response::from(&refused)), Handled::Stale);
     }
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Outcome, Plan, Provider, Rule, Spent, Unauthorized,
+    Answers, Ask, Build, Context, Fact, Given, Identity, Judgment, Leave, Outcome, Plan, Provider, Rule, Unauthorized,
     Unbuildable, Verdict, View,
 };
 use sansession::testing::{Laws, Sample};
 use sansession::{
-    Answered, BaseUrl, Because, By, CloseReason, Credentials, Input, Machine, NeedKind, Options, Output, Phase,
-    Rejection, Secret, Session, Timestamp, Totp,
+    BaseUrl, CloseReason, Credentials, Input, InputHandled, Machine, NeedKind, Options, Output, Phase, Secret, Session,
+    Source, Timestamp,
+    machine::{NeedReason, Rejection, Totp},
 };
 use serde::{Deserialize, Serialize};
 use support::*;
@@ -41,7 +42,7 @@ struct State {
     token: Option<u32>,
 }
 
-fn ask(kind: NeedKind, because: Because) -> Verdict<Go> {
+fn ask(kind: NeedKind, because: NeedReason) -> Verdict<Go> {
     let step = match kind {
         NeedKind::AccessCode => Go::Device,
         NeedKind::Credentials => Go::Password,
@@ -75,14 +76,14 @@ impl Provider for Bank {
         }
     }
 
-    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Go> {
+    fn open(&self, _: &mut Context<'_, State>, because: NeedReason) -> Verdict<Go> {
         Ask::new(NeedKind::Pin, because).into()
     }
 
-    fn answered(&self, _: &mut Cx<'_, State>, given: &Given<'_, Go>) -> Result<Verdict<Go>, Rejection> {
+    fn answered(&self, _: &mut Context<'_, State>, given: &Given<'_, Go>) -> Result<Verdict<Go>, Rejection> {
         match (given.kind, given.step) {
             // The first time there is no code yet.
-            (NeedKind::Pin, None) => Ok(ask(NeedKind::Totp, Because::Opening)),
+            (NeedKind::Pin, None) => Ok(ask(NeedKind::Totp, NeedReason::Opening)),
             (_, step) => step.map(Verdict::next).ok_or(Rejection::WrongKind),
         }
     }
@@ -102,27 +103,27 @@ impl Provider for Bank {
         Ok(request.into())
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
         let Outcome::Response(response) = outcome else {
             return match step {
-                Go::Login => ask(NeedKind::Pin, Because::Lost),
-                Go::Password | Go::Device => ask(NeedKind::Credentials, Because::Lost),
+                Go::Login => ask(NeedKind::Pin, NeedReason::Lost),
+                Go::Password | Go::Device => ask(NeedKind::Credentials, NeedReason::Lost),
                 step => Verdict::next(step),
             };
         };
         match (response.body, step) {
-            (b"wrong pin", Go::Login) => ask(NeedKind::Pin, Because::Refused),
+            (b"wrong pin", Go::Login) => ask(NeedKind::Pin, NeedReason::Refused),
             // It says that it has not looked at the PIN.
             (b"wrong code", Go::Login) => {
                 cx.tell(Fact::Unspent(NeedKind::Pin));
-                ask(NeedKind::Totp, Because::Refused)
+                ask(NeedKind::Totp, NeedReason::Refused)
             }
             (b"password", Go::Login) => {
                 cx.tell(Fact::Accepted(NeedKind::Pin));
-                ask(NeedKind::Credentials, Because::Opening)
+                ask(NeedKind::Credentials, NeedReason::Opening)
             }
-            (b"device", Go::Password) => ask(NeedKind::AccessCode, Because::Opening),
-            (b"wrong password", Go::Password | Go::Device) => ask(NeedKind::Credentials, Because::Refused),
+            (b"device", Go::Password) => ask(NeedKind::AccessCode, NeedReason::Opening),
+            (b"wrong password", Go::Password | Go::Device) => ask(NeedKind::Credentials, NeedReason::Refused),
             (b"elsewhere", Go::Login) => {
                 cx.tell(Fact::Unspent(NeedKind::Pin));
                 cx.tell(Fact::Unspent(NeedKind::Totp));
@@ -137,7 +138,7 @@ impl Provider for Bank {
             (b"out", Go::Check) => Verdict::Dead { proof: "it says so" },
             (b"out", Go::Logout) => Verdict::Close(CloseReason::LoggedOut { confirmed: true }),
             (b"busy", _) => Verdict::unavailable(),
-            (b"broken", _) => Verdict::Retry { after: None, answer: Spent::Judged },
+            (b"broken", _) => Verdict::Retry { after: None, answer: Judgment::Judged },
             _ => Verdict::Unreadable("not the bank's"),
         }
     }
@@ -150,12 +151,12 @@ impl Provider for Bank {
         if state.token.is_some() { Leave::Step(Go::Logout) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, _: &mut Cx<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, _: &mut Context<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         Ok(())
     }
 
     /// It knows nothing of what has left meanwhile.
-    fn left(&self, cx: &mut Cx<'_, State>, _: Go) {
+    fn left(&self, cx: &mut Context<'_, State>, _: Go) {
         cx.tell(Fact::Unspent(NeedKind::Pin));
         cx.tell(Fact::Unspent(NeedKind::Totp));
     }
@@ -195,8 +196,8 @@ fn body(story: &Story) -> String {
 /// Both factors are on their way.
 fn both_leave(options: Options) -> Story {
     let story = Script::new(Session::new(bank(), options, seed())).starts();
-    let story = story.needs(NeedKind::Pin, Because::Opening).answers(pin("2468"));
-    let story = story.needs(NeedKind::Totp, Because::Opening);
+    let story = story.needs(NeedKind::Pin, NeedReason::Opening).answers(pin("2468"));
+    let story = story.needs(NeedKind::Totp, NeedReason::Opening);
     let code = code(&story, "111111");
     let story = story.answers(code).sends("GET /Login");
     assert_eq!(body(&story), "2468 111111");
@@ -214,7 +215,7 @@ fn two_factors_leave_in_one_request() {
 fn a_code_that_is_refused_leaves_the_pin_in_hand() {
     let mut story = both_leave(Options::default()).gets(200, "wrong code");
     let need = story.need();
-    assert_eq!((need.kind, need.because, need.refused), (NeedKind::Totp, Because::Refused, 1));
+    assert_eq!((need.kind, need.because, need.refused), (NeedKind::Totp, NeedReason::Refused, 1));
     let story = story.passes(Totp::STEP);
     let next = code(&story, "222222");
     let story = story.answers(next).sends_next().0;
@@ -225,8 +226,8 @@ fn a_code_that_is_refused_leaves_the_pin_in_hand() {
 /// Nothing is said of the code, so it may have been used up; it is not sent again with another PIN.
 #[test]
 fn a_pin_that_is_refused_takes_the_code_along() {
-    let story = both_leave(Options::default()).gets(200, "wrong pin").needs(NeedKind::Pin, Because::Refused);
-    let story = story.answers(pin("1357")).passes(Totp::STEP).needs(NeedKind::Totp, Because::Stale);
+    let story = both_leave(Options::default()).gets(200, "wrong pin").needs(NeedKind::Pin, NeedReason::Refused);
+    let story = story.answers(pin("1357")).passes(Totp::STEP).needs(NeedKind::Totp, NeedReason::Stale);
     let next = code(&story, "333333");
     let story = story.answers(next).sends_next().0;
     assert_eq!(body(&story), "1357 333333");
@@ -251,9 +252,9 @@ fn none_is_sent_again_where_both_may_have_been_judged() {
             Some(answer) => story.gets(200, answer),
             None => story.times_out(),
         };
-        let mut story = story.needs(NeedKind::Pin, Because::Lost);
+        let mut story = story.needs(NeedKind::Pin, NeedReason::Lost);
         assert_eq!(story.need().lost, 2, "each may have been refused");
-        let story = story.answers(pin("2468")).passes(Totp::STEP).needs(NeedKind::Totp, Because::Stale);
+        let story = story.answers(pin("2468")).passes(Totp::STEP).needs(NeedKind::Totp, NeedReason::Stale);
         let next = code(&story, "222222");
         let story = story.answers(next).sends_next().0;
         assert_eq!(body(&story), "2468 222222");
@@ -264,7 +265,7 @@ fn none_is_sent_again_where_both_may_have_been_judged() {
 #[test]
 fn only_what_grew_old_is_asked_for_again() {
     let story = both_leave(Options::default()).gets_as(503, &[("retry-after", "60")], "busy");
-    let story = story.passes(Duration::from_secs(60)).needs(NeedKind::Totp, Because::Stale);
+    let story = story.passes(Duration::from_secs(60)).needs(NeedKind::Totp, NeedReason::Stale);
     let next = code(&story, "222222");
     let story = story.answers(next).sends_next().0;
     assert_eq!(body(&story), "2468 222222");
@@ -272,9 +273,9 @@ fn only_what_grew_old_is_asked_for_again() {
 
 #[test]
 fn a_password_goes_along_until_it_has_let_in() {
-    let story = both_leave(Options::default()).gets(200, "password").needs(NeedKind::Credentials, Because::Opening);
+    let story = both_leave(Options::default()).gets(200, "password").needs(NeedKind::Credentials, NeedReason::Opening);
     let story = story.answers(password("swordfish")).sends("GET /Password").gets(200, "device");
-    let story = story.needs(NeedKind::AccessCode, Because::Opening).answers(Input::Code(Secret::from("9876")));
+    let story = story.needs(NeedKind::AccessCode, NeedReason::Opening).answers(Input::Code(Secret::from("9876")));
     let story = story.sends("GET /Device");
     assert_eq!(body(&story), "swordfish 9876");
     story.gets(200, "in").is(Phase::Active);
@@ -287,8 +288,8 @@ fn a_password_that_was_refused_is_not_carried_on() {
         let story = both_leave(Options::default()).gets(200, "password");
         let story = story.answers(password("swordfish")).sends("GET /Password");
         let (story, because) = match answer {
-            Some(answer) => (story.gets(200, answer), Because::Refused),
-            None => (story.times_out(), Because::Lost),
+            Some(answer) => (story.gets(200, answer), NeedReason::Refused),
+            None => (story.times_out(), NeedReason::Lost),
         };
         let story = story.needs(NeedKind::Credentials, because).answers(password("sesame")).sends_next().0;
         assert_eq!(body(&story), "sesame");
@@ -304,14 +305,14 @@ fn another_process_asks_for_both() {
     let now = story.now + Totp::STEP * 2;
     story.machine = Session::resume(bank(), &stored, options, None, [9; 32], now).unwrap();
     story.now = now;
-    let story = story.needs(NeedKind::Pin, Because::Lost).answers(pin("2468"));
-    story.needs(NeedKind::Totp, Because::Stale);
+    let story = story.needs(NeedKind::Pin, NeedReason::Lost).answers(pin("2468"));
+    story.needs(NeedKind::Totp, NeedReason::Stale);
 }
 
 fn both_leave_durable(options: Options) -> Story {
     let mut story = Script::new(Session::new(bank(), options, seed())).starts();
     story.auto_save = true;
-    let story = story.answers(pin("2468")).needs(NeedKind::Totp, Because::Opening);
+    let story = story.answers(pin("2468")).needs(NeedKind::Totp, NeedReason::Opening);
     let code = code(&story, "111111");
     story.answers(code).sends("GET /Login")
 }
@@ -319,12 +320,12 @@ fn both_leave_durable(options: Options) -> Story {
 /// A refusal of either counts for its kind, so a program may not try the PIN again when the code was wrong.
 #[test]
 fn each_kind_has_its_own_count() {
-    let mut story = both_leave(Options::default()).by(By::Store).gets(200, "wrong code");
+    let mut story = both_leave(Options::default()).by(Source::Store).gets(200, "wrong code");
     let need = story.need();
     let now = story.now + Totp::STEP;
     let again = Input::Totp(Totp::new("222222", now).unwrap());
-    let refused = story.machine.handle_input(now, need.id, again, By::Store);
-    assert_eq!(refused, Answered::Rejected(Rejection::Unattended));
+    let refused = story.machine.handle_input(now, need.id, again, Source::Store);
+    assert_eq!(refused, InputHandled::Rejected(Rejection::Unattended));
     assert!(matches!(story.machine.poll(now), Output::Event(_) | Output::Wait { .. }));
 }
 

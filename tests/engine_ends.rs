@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use corners::Corners;
 use sansession::{
-    Advice, Because, Cause, CloseReason, Credentials, Ends, Failure, FailureKind, Input, Machine, NeedKind, Options,
-    Output, Phase, Provider, Relogin, Session, Timestamp, Totp,
+    CloseReason, Credentials, Failure, Input, Machine, NeedKind, Options, Output, Phase, Provider, Relogin, Session,
+    Timestamp,
+    machine::{Advice, Cause, Ends, FailureKind, NeedReason, Totp},
 };
 use support::*;
 
@@ -97,7 +98,7 @@ fn corner(set: impl FnOnce(&mut Options)) -> Script<Session<Corners>> {
     let story = Script::new(Session::new(corners::corners(), options(set), seed())).starts();
     let story = story.answers(Input::Credentials(Credentials::new("norm", "correct horse").unwrap()));
     let story = story.sends("GET /Init").gets(200, "n").sends("GET /Login").gets(200, "n");
-    let story = story.needs(NeedKind::Totp, Because::Opening);
+    let story = story.needs(NeedKind::Totp, NeedReason::Opening);
     let code = Input::Totp(Totp::new("123456", story.now).unwrap());
     let story = story.answers(code).sends("GET /Code").gets(200, "n").waits(SECOND).sleeps();
     story.sends("GET /Open").gets(200, "n").is(Phase::Active)
@@ -228,7 +229,7 @@ mod unsure {
     /// A login whose answer was lost: it may have opened a session that nobody knows.
     fn lost() -> Script<Session<sansession::providers::cbrain::Cbrain>> {
         let script = session().answers(credentials()).sends("POST /session").times_out().tells("may-live-on");
-        script.needs(NeedKind::Credentials, Because::Lost)
+        script.needs(NeedKind::Credentials, NeedReason::Lost)
     }
 
     #[test]
@@ -238,7 +239,7 @@ mod unsure {
         let again = || lost().answers(credentials()).sleeps().sends("POST /session");
         again()
             .gets(401, "")
-            .needs(NeedKind::Credentials, Because::Refused)
+            .needs(NeedKind::Credentials, NeedReason::Refused)
             .logs_out()
             .closes("logged-out.unconfirmed");
         again().is_refused_connection().logs_out().closes("logged-out.unconfirmed");

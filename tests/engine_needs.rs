@@ -7,12 +7,13 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Identity, Leave, Outcome, Plan, Provider, Rule, Unauthorized, Unbuildable, Verdict,
-    View,
+    Answers, Ask, Build, Context, Fact, Identity, Leave, Outcome, Plan, Provider, Rule, Unauthorized, Unbuildable,
+    Verdict, View,
 };
 use sansession::testing::{Laws, Sample};
 use sansession::{
-    Answered, BaseUrl, Because, By, Input, Machine, NeedKind, Options, Phase, Rejection, Session, Snapshot, Timestamp,
+    BaseUrl, Input, InputHandled, Machine, NeedKind, Options, Phase, Session, Snapshot, Source, Timestamp,
+    machine::{NeedReason, Rejection},
 };
 use serde::{Deserialize, Serialize};
 use support::*;
@@ -37,11 +38,11 @@ struct State {
 }
 
 impl Guild {
-    fn consent(&self, because: Because) -> Ask<Go> {
+    fn consent(&self, because: NeedReason) -> Ask<Go> {
         Ask::new(NeedKind::Redirect, because).url(format!("{}/consent", self.0).into()).then(Go::Exchange)
     }
 
-    fn word(because: Because) -> Ask<Go> {
+    fn word(because: NeedReason) -> Ask<Go> {
         Ask::new(WORD, because).name("watchword").text("What does the moon say?").then(Go::Say)
     }
 }
@@ -68,7 +69,7 @@ impl Provider for Guild {
         }
     }
 
-    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Go> {
+    fn open(&self, _: &mut Context<'_, State>, because: NeedReason) -> Verdict<Go> {
         self.consent(because).into()
     }
 
@@ -83,9 +84,9 @@ impl Provider for Guild {
         Ok(request.into())
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
         let Outcome::Response(response) = outcome else {
-            let again = if step == Go::Say { Self::word(Because::Lost) } else { self.consent(Because::Lost) };
+            let again = if step == Go::Say { Self::word(NeedReason::Lost) } else { self.consent(NeedReason::Lost) };
             return if cx.state.open { again.lasting() } else { again }.into();
         };
         match (response.body, step) {
@@ -94,17 +95,17 @@ impl Provider for Guild {
                 cx.tell(Fact::NewTokens);
                 Plan::new().keepalive(Go::Look, MINUTE).into()
             }
-            (b"word", Go::Exchange) => Self::word(Because::Opening).into(),
+            (b"word", Go::Exchange) => Self::word(NeedReason::Opening).into(),
             (b"device", Go::Exchange) => {
-                let ask = Ask::new(NeedKind::Browser, Because::Opening).url("https://guild.example.org/tv".into());
+                let ask = Ask::new(NeedKind::Browser, NeedReason::Opening).url("https://guild.example.org/tv".into());
                 ask.user_code("WDJB-MJHT").poll(Go::Device, MINUTE).into()
             }
             (b"pending", Go::Device) => Verdict::Next { step: Go::Device, after: MINUTE },
-            (b"wrong", Go::Say) => Self::word(Because::Refused).into(),
+            (b"wrong", Go::Say) => Self::word(NeedReason::Refused).into(),
             (b"alive", Go::Look) if cx.state.open => Verdict::alive(),
-            (b"consent ends", Go::Look) if cx.state.open => self.consent(Because::Renewing).lasting().into(),
-            (b"word ends", Go::Look) if cx.state.open => Self::word(Because::Renewing).lasting().into(),
-            (b"sign", Go::Look) if cx.state.open => Ask::new(NeedKind::Pin, Because::Renewing).then(Go::Look).into(),
+            (b"consent ends", Go::Look) if cx.state.open => self.consent(NeedReason::Renewing).lasting().into(),
+            (b"word ends", Go::Look) if cx.state.open => Self::word(NeedReason::Renewing).lasting().into(),
+            (b"sign", Go::Look) if cx.state.open => Ask::new(NeedKind::Pin, NeedReason::Renewing).then(Go::Look).into(),
             (b"dead", Go::Look) => Verdict::Dead { proof: "it says so" },
             _ => Verdict::Unreadable("not the guild's"),
         }
@@ -118,7 +119,7 @@ impl Provider for Guild {
         if state.open { Leave::Abandon } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         if cx.state.open { Ok(()) } else { Err(Unauthorized::NotReady(None)) }
     }
 }
@@ -169,8 +170,8 @@ fn an_address_that_a_browser_came_back_to_is_an_answer() {
     let mut story = begun().is(Phase::LoggingIn);
     let need = story.need();
     assert_eq!((need.kind, need.url.as_deref()), (NeedKind::Redirect, Some("https://guild.example.org/consent")));
-    let story = story.is_answered(Input::Code("abc".into()), Answered::Rejected(Rejection::WrongKind));
-    let story = story.is_answered(Input::Redirect("".into()), Answered::Rejected(Rejection::Empty("redirect")));
+    let story = story.is_answered(Input::Code("abc".into()), InputHandled::Rejected(Rejection::WrongKind));
+    let story = story.is_answered(Input::Redirect("".into()), InputHandled::Rejected(Rejection::Empty("redirect")));
     let story = story.answers(address()).sends("GET /Exchange");
     assert_eq!(story.request.as_ref().unwrap().body(), b"https://localhost/back?code=abc&state=xyz");
     let text = story.machine.snapshot().expose_secrets().to_owned();
@@ -186,13 +187,13 @@ fn a_kind_of_a_providers_own_has_a_name_and_a_text_for_people() {
     assert_eq!(need.prompt.as_ref().and_then(|prompt| prompt.text.as_deref()), Some("What does the moon say?"));
     resumed(&mut story, Options::default());
     assert_eq!(story.need(), need, "another process asks the same");
-    let story = story.is_answered(word("a\nb"), Answered::Rejected(Rejection::Malformed("text")));
+    let story = story.is_answered(word("a\nb"), InputHandled::Rejected(Rejection::Malformed("text")));
     let story = story.answers(word("nothing at all, señor")).sends("GET /Say");
     assert_eq!(story.request.as_ref().unwrap().body(), "nothing at all, señor".as_bytes());
     // It is counted as any other that a server judges.
-    let story = story.gets(200, "wrong").needs(WORD, Because::Refused).by(By::Store);
-    let story = story.is_answered(word("b"), Answered::Rejected(Rejection::Unattended));
-    story.by(By::Person).answers(Input::GiveUp).closes("denied.refused");
+    let story = story.gets(200, "wrong").needs(WORD, NeedReason::Refused).by(Source::Store);
+    let story = story.is_answered(word("b"), InputHandled::Rejected(Rejection::Unattended));
+    story.by(Source::Person).answers(Input::GiveUp).closes("denied.refused");
 }
 
 #[test]
@@ -206,9 +207,10 @@ fn a_code_is_shown_here_and_typed_on_another_device() {
 
 #[test]
 fn a_question_about_tomorrow_stops_no_call_and_is_answered_beside_the_session() {
-    let mut story = looked("consent ends").needs(NeedKind::Redirect, Because::Renewing);
+    let mut story = looked("consent ends").needs(NeedKind::Redirect, NeedReason::Renewing);
     assert!(serves(&mut story));
-    let mut story = story.sleeps().sends("GET /Look").gets(200, "alive").needs(NeedKind::Redirect, Because::Renewing);
+    let mut story =
+        story.sleeps().sends("GET /Look").gets(200, "alive").needs(NeedKind::Redirect, NeedReason::Renewing);
     assert!(serves(&mut story));
     story.answers(address()).sends("GET /Exchange").gets(200, "in").is(Phase::Active);
 }
@@ -216,14 +218,14 @@ fn a_question_about_tomorrow_stops_no_call_and_is_answered_beside_the_session() 
 #[test]
 fn who_declines_a_question_about_tomorrow_keeps_the_session_of_today() {
     for restarts in [false, true] {
-        let mut story = looked("consent ends").needs(NeedKind::Redirect, Because::Renewing).answers(Input::GiveUp);
+        let mut story = looked("consent ends").needs(NeedKind::Redirect, NeedReason::Renewing).answers(Input::GiveUp);
         if restarts {
             resumed(&mut story, Options::default());
         }
         assert!(serves(&mut story));
         // It is not asked about again, and other questions are.
         let story = story.sleeps().sends("GET /Look").gets(200, "consent ends").is(Phase::Active).waits(MINUTE);
-        let story = story.sleeps().sends("GET /Look").gets(200, "word ends").needs(WORD, Because::Renewing);
+        let story = story.sleeps().sends("GET /Look").gets(200, "word ends").needs(WORD, NeedReason::Renewing);
         let story = story.answers(word("b")).sends("GET /Say").gets(200, "in").is(Phase::Active).waits(MINUTE);
         // A login that must be is another matter.
         story.sleeps().sends("GET /Look").gets(200, "dead").closes("expired");
@@ -232,10 +234,10 @@ fn who_declines_a_question_about_tomorrow_keeps_the_session_of_today() {
 
 #[test]
 fn a_question_about_tomorrow_waits_while_another_is_open() {
-    let mut story = looked("word ends").needs(WORD, Because::Renewing);
+    let mut story = looked("word ends").needs(WORD, NeedReason::Renewing);
     let first = story.need();
-    let story = story.sleeps().sends("GET /Look").gets(200, "consent ends").needs(WORD, Because::Renewing);
-    let mut story = story.sleeps().sends("GET /Look").gets(200, "sign").needs(NeedKind::Pin, Because::Renewing);
+    let story = story.sleeps().sends("GET /Look").gets(200, "consent ends").needs(WORD, NeedReason::Renewing);
+    let mut story = story.sleeps().sends("GET /Look").gets(200, "sign").needs(NeedKind::Pin, NeedReason::Renewing);
     for restarts in [false, true] {
         if restarts {
             resumed(&mut story, Options::default());
@@ -243,9 +245,10 @@ fn a_question_about_tomorrow_waits_while_another_is_open() {
         assert_eq!(story.need().kind, NeedKind::Pin);
     }
     let story = story.answers(Input::Pin("1".into())).sends("GET /Look").gets(200, "alive");
-    let mut story = story.needs(WORD, Because::Renewing);
+    let mut story = story.needs(WORD, NeedReason::Renewing);
     assert_eq!(story.need().id, first.id, "the same question, to which the answer may be on its way");
-    let story = story.answers(word("b")).sends("GET /Say").gets(200, "in").needs(NeedKind::Redirect, Because::Renewing);
+    let story =
+        story.answers(word("b")).sends("GET /Say").gets(200, "in").needs(NeedKind::Redirect, NeedReason::Renewing);
     story.answers(address()).sends("GET /Exchange").gets(200, "in").is(Phase::Active).waits(MINUTE);
 }
 
@@ -253,9 +256,9 @@ fn a_question_about_tomorrow_waits_while_another_is_open() {
 fn one_that_waits_may_be_answered_before_its_turn() {
     let mut story = looked("word ends");
     let first = story.need();
-    let mut story = story.sleeps().sends("GET /Look").gets(200, "sign").needs(NeedKind::Pin, Because::Renewing);
-    assert_eq!(story.machine.handle_input(story.now, first.id, word("b"), By::Person), Answered::Used);
-    assert_eq!(story.machine.handle_input(story.now, first.id, word("b"), By::Person), Answered::Stale);
+    let mut story = story.sleeps().sends("GET /Look").gets(200, "sign").needs(NeedKind::Pin, NeedReason::Renewing);
+    assert_eq!(story.machine.handle_input(story.now, first.id, word("b"), Source::Person), InputHandled::Used);
+    assert_eq!(story.machine.handle_input(story.now, first.id, word("b"), Source::Person), InputHandled::Stale);
     let story = story.sends("GET /Say");
     assert_eq!(story.request.as_ref().unwrap().body(), b"b");
     story.gets(200, "in").is(Phase::Active);

@@ -7,11 +7,13 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Identity, Leave, Outcome, Plan, Provider, Replay, Rule, Spent, Unauthorized,
+    Answers, Ask, Build, Context, Fact, Identity, Judgment, Leave, Outcome, Plan, Provider, Replay, Rule, Unauthorized,
     Unbuildable, Verdict, View, When,
 };
 use sansession::testing::{Laws, Sample};
-use sansession::{BaseUrl, Because, Input, Machine, NeedKind, Options, Output, Phase, Session, Timestamp, WaitingOn};
+use sansession::{
+    BaseUrl, Input, Machine, NeedKind, Options, Output, Phase, Session, Timestamp, WaitingOn, machine::NeedReason,
+};
 use serde::{Deserialize, Serialize};
 use support::*;
 
@@ -69,7 +71,7 @@ impl Provider for Office {
         }
     }
 
-    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Go> {
+    fn open(&self, _: &mut Context<'_, State>, because: NeedReason) -> Verdict<Go> {
         Ask::new(NeedKind::Pin, because).then(Go::Login).into()
     }
 
@@ -82,9 +84,9 @@ impl Provider for Office {
         Ok(request.into())
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
         let Outcome::Response(response) = outcome else {
-            return Ask::new(NeedKind::Pin, Because::Lost).then(Go::Login).into();
+            return Ask::new(NeedKind::Pin, NeedReason::Lost).then(Go::Login).into();
         };
         match (response.body, step) {
             (b"in", Go::Login) => {
@@ -99,7 +101,7 @@ impl Provider for Office {
             (b"for good", Go::Permit) => Verdict::alive(),
             (b"early", Go::Look) => Verdict::next(Go::Refresh),
             (b"busy", _) => Verdict::unavailable(),
-            (b"broken", _) => Verdict::Retry { after: None, answer: Spent::Judged },
+            (b"broken", _) => Verdict::Retry { after: None, answer: Judgment::Judged },
             (b"dead", Go::Look) => Verdict::Dead { proof: "it says so" },
             _ => Verdict::Unreadable("not the office's"),
         }
@@ -113,7 +115,7 @@ impl Provider for Office {
         if state.open { Leave::Abandon } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         if cx.state.open { Ok(()) } else { Err(Unauthorized::NotReady(None)) }
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Identity, Leave, Outcome, Plan, Provider, Rule, Spent, Unauthorized, Unbuildable,
-    Verdict, View, When,
+    Answers, Ask, Build, Context, Fact, Identity, Judgment, Leave, Outcome, Plan, Provider, Rule, Unauthorized,
+    Unbuildable, Verdict, View, When,
 };
 use sansession::testing::{Laws, Sample};
-use sansession::{BaseUrl, Because, Input, Machine, NeedKind, Options, Phase, Secret, Session, Timestamp};
+use sansession::{BaseUrl, Input, Machine, NeedKind, Options, Phase, Secret, Session, Timestamp, machine::NeedReason};
 use serde::{Deserialize, Serialize};
 use support::*;
 
@@ -52,7 +52,7 @@ impl Provider for Rotor {
         }
     }
 
-    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Go> {
+    fn open(&self, _: &mut Context<'_, State>, because: NeedReason) -> Verdict<Go> {
         Ask::new(NeedKind::Verifier, because).then(Go::Exchange).into()
     }
 
@@ -64,11 +64,11 @@ impl Provider for Rotor {
         Ok(request.into())
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
         let Outcome::Response(response) = outcome else {
             // The old one may have been used up, and nobody knows the next one.
             cx.state.token = None;
-            return Ask::new(NeedKind::Verifier, Because::Lost).then(Go::Exchange).into();
+            return Ask::new(NeedKind::Verifier, NeedReason::Lost).then(Go::Exchange).into();
         };
         match (core::str::from_utf8(response.body), step) {
             (Ok(token), Go::Exchange | Go::Refresh) if token.starts_with("token-") => {
@@ -76,11 +76,11 @@ impl Provider for Rotor {
                 cx.tell(Fact::NewTokens);
                 active()
             }
-            (Ok("wrong"), Go::Exchange) => Ask::new(NeedKind::Verifier, Because::Refused).then(step).into(),
+            (Ok("wrong"), Go::Exchange) => Ask::new(NeedKind::Verifier, NeedReason::Refused).then(step).into(),
             (Ok("alive"), Go::Check) if cx.state.token.is_some() => active(),
             (Ok("dead"), Go::Check | Go::Refresh) => Verdict::Dead { proof: "it says so" },
             (Ok("busy"), _) => Verdict::unavailable(),
-            (Ok("broken"), _) => Verdict::Retry { after: None, answer: Spent::Judged },
+            (Ok("broken"), _) => Verdict::Retry { after: None, answer: Judgment::Judged },
             _ => Verdict::Unreadable("not the rotor's"),
         }
     }
@@ -93,7 +93,7 @@ impl Provider for Rotor {
         if state.token.is_some() { Leave::Abandon } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         cx.state.token.as_ref().map(drop).ok_or(Unauthorized::NotReady(None))
     }
 
@@ -127,7 +127,7 @@ fn sent(story: &Story) -> &[u8] {
 /// It has its first token, which is stored.
 fn open(options: Options) -> Story {
     let story = Script::new(Session::new(rotor(), options, seed())).starts();
-    let story = story.needs(NeedKind::Verifier, Because::Opening).answers(code("code-1")).saves();
+    let story = story.needs(NeedKind::Verifier, NeedReason::Opening).answers(code("code-1")).saves();
     let story = story.sends("GET /Exchange").gets(200, "token-1").saves();
     assert!(stored(&story).contains("token-1"));
     story.is(Phase::Active)
@@ -156,7 +156,7 @@ fn a_busy_server_has_not_taken_it() {
 #[test]
 fn one_of_unknown_fate_is_not_sent_again() {
     let story = open(Options::default()).sleeps().saves().sends("GET /Refresh").times_out();
-    story.needs(NeedKind::Verifier, Because::Lost).answers(code("code-2")).saves().sends("GET /Exchange");
+    story.needs(NeedKind::Verifier, NeedReason::Lost).answers(code("code-2")).saves().sends("GET /Exchange");
 }
 
 /// The text that was stored before it left says that it may have been used up.
@@ -165,7 +165,7 @@ fn another_process_does_not_send_it_again() {
     let mut story = open(Options::default()).sleeps().saves();
     let text = story.machine.snapshot();
     story.machine = Session::resume(rotor(), &text, Options::default(), None, [9; 32], story.now).unwrap();
-    story.needs(NeedKind::Verifier, Because::Lost);
+    story.needs(NeedKind::Verifier, NeedReason::Lost);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use sansession::providers::cbrain::Cbrain;
 use sansession::{
-    Answered, Because, By, Input, Machine, NeedKind, Options, Output, Phase, Relogin, ResumeError, Seed, Session,
-    Snapshot, Timestamp, WaitingOn,
+    Input, InputHandled, Machine, NeedKind, Options, Output, Phase, Relogin, ResumeError, Seed, Session, Snapshot,
+    Source, Timestamp, WaitingOn, machine::NeedReason,
 };
 use support::*;
 
@@ -108,7 +108,7 @@ fn a_question_is_answered_after_a_resume() {
                 break need.id;
             }
         };
-        assert_eq!(session.handle_input(now, need, credentials(), By::Person), Answered::Used, "{name}");
+        assert_eq!(session.handle_input(now, need, credentials(), Source::Person), InputHandled::Used, "{name}");
         loop {
             match session.poll(now) {
                 Output::Send(outgoing) => break assert_eq!(outgoing.method(), "POST", "{name}"),
@@ -213,16 +213,16 @@ fn state(name: &str) -> Session<Cbrain> {
         set(&mut options);
         options
     };
-    let asked = || session().needs(NeedKind::Credentials, Because::Opening);
+    let asked = || session().needs(NeedKind::Credentials, NeedReason::Opening);
     let sent = || asked().answers(credentials()).sends("POST /session");
     let ends = || active().logs_out().sends("DELETE /session");
     let mut script = match name {
         "idle" => Script::new(Session::new(cbrain(), Options::default(), seed())),
         "needs" => asked(),
-        "needs-after-refusal" => sent().gets(401, "").needs(NeedKind::Credentials, Because::Refused),
+        "needs-after-refusal" => sent().gets(401, "").needs(NeedKind::Credentials, NeedReason::Refused),
         "needs-after-expiry" => {
             let script = active_with(with(&relogin)).checks().sends("GET /session").gets(401, "");
-            script.needs(NeedKind::Credentials, Because::Expired)
+            script.needs(NeedKind::Credentials, NeedReason::Expired)
         }
         "logging-in" => sent(),
         "logging-in-retry" => sent().gets(503, r#"{"message":null}"#),

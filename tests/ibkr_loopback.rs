@@ -6,7 +6,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use sansession::blocking::{Answer, CallError, Driver, Ended, Handle, Pin, Stop, Transport, Trust, drive, now, seed};
+use sansession::drive::{
+    Answer, CallError, Ended, Handle, Pin, Stop, Trust,
+    blocking::{Driver, Transport, drive},
+    now, seed,
+};
 use sansession::providers::ibkr::{Gateway, OrElse, Takeover};
 use sansession::sim::ibkr::{self, Call, Flaky, Happening, Lever, Login, Person, RateLimits, Rival, Settings, Trouble};
 use sansession::sim::{Certificate, Server};
@@ -19,7 +23,7 @@ const WAIT: Takeover = Takeover::Never { then: OrElse::Wait };
 const KINDS: [Certificate; 3] = [Certificate::Plain, Certificate::Authority, Certificate::NoNames];
 
 struct Life {
-    server: Server<ibkr::Gateway>,
+    server: Server<ibkr::GatewaySim>,
     handle: Handle<Session<Gateway>>,
     transport: Transport,
     told: Receiver<String>,
@@ -52,15 +56,15 @@ fn settings() -> Settings {
     Settings { login, establish: SECOND / 2, maintenance: None, limits, ..Settings::default() }
 }
 
-fn pin(server: &Server<ibkr::Gateway>) -> Trust {
+fn pin(server: &Server<ibkr::GatewaySim>) -> Trust {
     Trust::pin(Pin::of(server.certificate_der().unwrap()))
 }
 
 fn life(certificate: Certificate, settings: Settings, takeover: Takeover) -> Life {
-    let server = Server::start_tls(certificate, ibkr::Gateway::new(settings), now).unwrap();
+    let server = Server::start_tls(certificate, ibkr::GatewaySim::new(settings), now).unwrap();
     let transport = Transport::builder().trust(pin(&server)).build().unwrap();
     let base = BaseUrl::parse(&format!("{}/v1/api", server.url())).unwrap();
-    let gateway = Gateway::new(&base).unwrap().takeover(takeover).tickle(Duration::from_millis(1_100));
+    let gateway = Gateway::new(&base).unwrap().takeover(takeover).keepalive(Duration::from_millis(1_100));
     let handle = Handle::new(Session::new(gateway, Options::default(), seed().unwrap()));
     let (tell, told) = channel();
     let (driven, sends) = (handle.clone(), transport.clone());
@@ -167,8 +171,8 @@ fn a_laptop_that_wakes_in_maintenance_finds_its_way() {
 
 #[test]
 fn another_certificate_is_not_trusted_and_nothing_is_sent() {
-    let server = Server::start_tls(Certificate::NoNames, ibkr::Gateway::new(settings()), now).unwrap();
-    let other = Server::start_tls(Certificate::NoNames, ibkr::Gateway::new(settings()), now).unwrap();
+    let server = Server::start_tls(Certificate::NoNames, ibkr::GatewaySim::new(settings()), now).unwrap();
+    let other = Server::start_tls(Certificate::NoNames, ibkr::GatewaySim::new(settings()), now).unwrap();
     let transport = Transport::builder().trust(pin(&other)).build().unwrap();
     let base = BaseUrl::parse(&format!("{}/v1/api", server.url())).unwrap();
     let mut options = Options::default();
@@ -184,7 +188,7 @@ fn another_certificate_is_not_trusted_and_nothing_is_sent() {
 
 #[test]
 fn without_a_pin_no_certificate_may_be_taken_but_on_this_machine_and_by_name() {
-    let server = Server::start_tls(Certificate::NoNames, ibkr::Gateway::new(settings()), now).unwrap();
+    let server = Server::start_tls(Certificate::NoNames, ibkr::GatewaySim::new(settings()), now).unwrap();
     let status = || {
         let request =
             http::Request::get(format!("{}/v1/api/iserver/auth/status", server.url())).header("user-agent", "x");

@@ -12,7 +12,7 @@ use sansession::sim::ibkr::{
     Call, End, Flaky, Happening, Holder, Lever, Login, Midnight, Opener, Person, RateLimits, RefusedInit, Rival,
     Settings, Trouble,
 };
-use sansession::{BaseUrl, By, Event, Input, Machine, NeedKind, Options, Phase, Session, Timestamp};
+use sansession::{BaseUrl, Event, Input, Machine, NeedKind, Options, Phase, Session, Source, Timestamp};
 use support::seed;
 use support::world::World;
 
@@ -32,7 +32,7 @@ const BACK: Duration = Duration::from_secs(60 + 30 * 60);
 /// The maintenance of each night, from midnight on.
 const MAINTENANCE: Duration = Duration::from_secs(8 * 60);
 
-type Life = World<Session<Gateway>, sim::ibkr::Gateway>;
+type Life = World<Session<Gateway>, sim::ibkr::GatewaySim>;
 
 struct Week {
     world: Life,
@@ -68,7 +68,7 @@ impl Week {
         let start = Timestamp::from_http_date(&format!("{date} 12:00:07 GMT")).unwrap();
         let region = settings.region;
         let session = Session::new(gateway(region, takeover), options, seed());
-        let mut world = World::new(session, sim::ibkr::Gateway::new(settings)).at(start);
+        let mut world = World::new(session, sim::ibkr::GatewaySim::new(settings)).at(start);
         world.latency = Duration::from_millis(40);
         Self { world, start, region, allowed: None, back: [Duration::ZERO; 2], had_rival: false, naps: 0 }
     }
@@ -315,7 +315,7 @@ fn an_owner_who_is_asked_decides_each_time() {
             return None;
         }
         asked += 1;
-        (asked % 2 == 0).then_some((Input::TakeOver, By::Person))
+        (asked % 2 == 0).then_some((Input::TakeOver, Source::Person))
     });
     week.runs_to(week.at(7, 0));
     week.was_well_behaved();

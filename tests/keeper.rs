@@ -6,25 +6,28 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use sansession::blocking::{
-    Answer, Driver, Ended, Handle, Keeper, NotActive, OpenError, SendError, Stop, Transport, drive, now, open, seed,
+use sansession::drive::{
+    Answer, Ended, Handle, SendError, Stop,
+    blocking::{Driver, Keeper, NotActive, OpenError, Transport, drive, open},
+    now, seed,
 };
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Reply, Server, Simulator};
 use sansession::{
-    BaseUrl, CloseReason, Credentials, Denial, Ends, Event, Need, NeedKind, Options, Outgoing, RequestId, Session,
-    Snapshot, Timestamp,
+    BaseUrl, CloseReason, Credentials, Event, Need, NeedKind, Options, Outgoing, RequestId, Session, Snapshot,
+    Timestamp,
+    machine::{Denial, Ends},
 };
 
 const LOGGED_OUT: Ended = Ended::Closed(CloseReason::LoggedOut { confirmed: true });
 
-fn portal() -> Server<sim::Cbrain> {
-    let mut portal = sim::Cbrain::new(1);
+fn portal() -> Server<sim::CbrainSim> {
+    let mut portal = sim::CbrainSim::new(1);
     portal.add_user("alice", "wonderland");
     Server::start(portal, now).unwrap()
 }
 
-fn provider(server: &Server<sim::Cbrain>) -> Cbrain {
+fn provider(server: &Server<sim::CbrainSim>) -> Cbrain {
     Cbrain::new(BaseUrl::parse(server.url()).unwrap()).unwrap()
 }
 
@@ -32,7 +35,7 @@ fn alice(_: &Need) -> Answer {
     Answer::from(Credentials::new("alice", "wonderland"))
 }
 
-fn asked(server: &Server<sim::Cbrain>) -> Vec<String> {
+fn asked(server: &Server<sim::CbrainSim>) -> Vec<String> {
     server.log().iter().map(|served| format!("{} {}", served.method, served.path)).collect()
 }
 
@@ -202,7 +205,7 @@ impl<F: FnMut()> Driver for At<F> {
     }
 }
 
-fn durable(server: &Server<sim::Cbrain>) -> Session<Cbrain> {
+fn durable(server: &Server<sim::CbrainSim>) -> Session<Cbrain> {
     let mut options = Options::default();
     options.durable = true;
     Session::new(provider(server), options, seed().unwrap())
@@ -245,13 +248,13 @@ fn a_logout_from_any_callback_is_heard() {
 
 #[test]
 fn a_logout_while_a_login_is_in_flight_ends_the_session_that_it_opens() {
-    struct Slow(sim::Cbrain);
+    struct Slow(sim::CbrainSim);
     impl Simulator for Slow {
         fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
             self.0.handle(now, peer, request).after(Duration::from_millis(300))
         }
     }
-    let mut portal = sim::Cbrain::new(1);
+    let mut portal = sim::CbrainSim::new(1);
     portal.add_user("alice", "wonderland");
     let server = Server::start(Slow(portal), now).unwrap();
     let provider = Cbrain::new(BaseUrl::parse(server.url()).unwrap()).unwrap();

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use sansession::providers::cbrain::Cbrain;
 use sansession::{
-    BaseUrl, By, Credentials, Input, Machine, Options, Output, Response, Secret, Session, Snapshot, Timestamp, Totp,
-    WaitingOn,
+    BaseUrl, Credentials, Input, Machine, Options, Output, Response, Secret, Session, Snapshot, Source, Timestamp,
+    WaitingOn, machine::Totp,
 };
 
 /// Nothing else in this process has these bytes.
@@ -114,7 +114,7 @@ fn an_answer_in_hand_is_wiped_with_its_session() {
     let (mut session, need) = asking();
     let count = freed(|| {
         let input = Input::Credentials(Credentials::new("norm", mark()).unwrap());
-        let _ = session.handle_input(NOON, need, input, By::Person);
+        let _ = session.handle_input(NOON, need, input, Source::Person);
         drop(session);
     });
     assert_eq!(count, 0);
@@ -125,7 +125,7 @@ fn a_late_answer_is_wiped() {
     let mut session = session();
     let count = freed(|| {
         let input = Input::Credentials(Credentials::new("norm", mark()).unwrap());
-        let _ = session.handle_input(NOON, sansession::NeedId::UNASKED, input, By::Person);
+        let _ = session.handle_input(NOON, sansession::NeedId::UNSOLICITED, input, Source::Person);
     });
     assert_eq!(count, 0);
 }
@@ -146,7 +146,7 @@ fn logged_in() -> (Session<Cbrain>, usize, usize) {
     let mut sent = None;
     let request = freed(|| {
         let input = Input::Credentials(Credentials::new("norm", mark()).unwrap());
-        let _ = session.handle_input(NOON, need, input, By::Person);
+        let _ = session.handle_input(NOON, need, input, Source::Person);
         let outgoing = outgoing(&mut session);
         sent = Some(outgoing.id());
         drop(outgoing.into_request());

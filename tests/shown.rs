@@ -5,10 +5,12 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sansession::fleet::{CallError, FleetOptions, Place, Refusal, UnknownKey};
+use sansession::drive::fleet::{CallError, FleetOptions, Place, Refusal, UnknownKey};
 use sansession::{
-    AuthorizeError, BaseUrl, Cause, CloseReason, Denial, FailureKind, Fleet, Machine, Misuse, NeedKind, Options,
-    Output, Phase, Rejection, Response, ResumeError, Session, UrlError, WaitingOn,
+    AuthorizeError, BaseUrl, CloseReason, Machine, Misuse, NeedKind, Options, Output, Phase, Response, ResumeError,
+    Session, UrlError, WaitingOn,
+    drive::fleet::Fleet,
+    machine::{Cause, Denial, FailureKind, Rejection},
 };
 use support::*;
 
@@ -152,7 +154,7 @@ fn what_a_driver_waits_for_has_a_name() {
 
 #[test]
 fn a_reason_to_close_says_when_to_come_back() {
-    use sansession::Advice;
+    use sansession::machine::Advice;
     let minute = Duration::from_secs(60);
     for (reason, advice) in [
         (CloseReason::LoggedOut { confirmed: true }, Advice::Nothing),
@@ -173,9 +175,9 @@ fn a_reason_to_close_says_when_to_come_back() {
 fn what_a_provider_refuses_has_a_name_and_a_text() {
     use sansession::providers::ibkr::keys::{KeyError, PrivateKey, PublicKey};
     use sansession::providers::ibkr::oauth1a::GrantError;
-    use sansession::providers::ibkr::{Refusal, Region, Standing, oauth1a};
+    use sansession::providers::ibkr::{BrokerageState, Refusal, Region, oauth1a};
     use sansession::providers::kotak::host;
-    assert_eq!((Standing::Ready.code(), Refusal::PenaltyBox.code()), ("ready", "penalty-box"));
+    assert_eq!((BrokerageState::Ready.code(), Refusal::PenaltyBox.code()), ("ready", "penalty-box"));
     assert_eq!(host::Refusal::Port.code(), "host.port");
     assert_eq!(PrivateKey::from_pem("no key").unwrap_err().to_string(), "key: not a PEM file");
     assert_eq!(PublicKey::from_pem("no key").unwrap_err(), KeyError::NotPem);

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{Request, Response};
-use sansession::asynchronous::{self, Answer, SendError, Timer};
-use sansession::{Machine, Need, Output, SendPolicy, Timestamp};
+use sansession::drive::{Answer, SendError, Timer, asynchronous};
+use sansession::{Machine, Need, Output, Timestamp, machine::SendPolicy};
 
 use super::{Case, START, STATUS, TICKLE, json, life};
 

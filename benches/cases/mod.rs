@@ -10,7 +10,7 @@ mod parse;
 
 use http::Response;
 use http::header::CONTENT_TYPE;
-use sansession::{By, Credentials, Input, Machine, Output, Provider, Session, Timestamp, WaitingOn};
+use sansession::{Credentials, Input, Machine, Output, Provider, Session, Source, Timestamp, WaitingOn};
 
 /// One comparison.
 pub struct Case {
@@ -74,7 +74,7 @@ fn run<P: Provider + Send>(
             }
             Output::Wait { on: WaitingOn::Need(need), .. } => {
                 let credentials = Credentials::new("norm", "correct horse").unwrap();
-                let _ = session.handle_input(now, need.id, Input::Credentials(credentials), By::Person);
+                let _ = session.handle_input(now, need.id, Input::Credentials(credentials), Source::Person);
             }
             Output::Wait { .. } => return,
             _ => {}

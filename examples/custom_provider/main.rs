@@ -15,10 +15,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{Request, Response};
-use sansession::asynchronous::{self, Answer, Ended, Handle, Program, SendError, Stop, Timer};
+use sansession::drive::{
+    Answer, Ended, Program, SendError, Stop, Timer,
+    asynchronous::{self, Handle},
+};
 use sansession::sim::Simulator;
 use sansession::testing::Laws;
-use sansession::{BaseUrl, CloseReason, Input, Need, NeedKind, Options, Session, Snapshot, Timestamp, Totp};
+use sansession::{BaseUrl, CloseReason, Input, Need, NeedKind, Options, Session, Snapshot, Timestamp, machine::Totp};
 
 use crate::provider::Bank;
 use crate::server::{BankServer, PIN, code};

@@ -2,10 +2,14 @@ use std::time::Duration;
 
 use http::{Request, StatusCode, request::Parts};
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Outcome, Plan, Provider, Rule, Spent, Unauthorized,
+    Answers, Ask, Build, Context, Fact, Given, Identity, Judgment, Leave, Outcome, Plan, Provider, Rule, Unauthorized,
     Unbuildable, Verdict, View, When,
 };
-use sansession::{BaseUrl, Because, CloseReason, Denial, NeedKind, Phase, Rejection, Secret, Timestamp, secret, wire};
+use sansession::{
+    BaseUrl, CloseReason, NeedKind, Phase, Secret, Timestamp,
+    machine::{Denial, NeedReason, Rejection},
+    secret, wire,
+};
 use serde::{Deserialize, Serialize};
 
 /// A bank that wants a PIN and a code in one request, and whose refresh token is another one after each use.
@@ -69,14 +73,14 @@ impl Provider for Bank {
         }
     }
 
-    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Step> {
+    fn open(&self, _: &mut Context<'_, State>, because: NeedReason) -> Verdict<Step> {
         ask(NeedKind::Pin, because)
     }
 
-    fn answered(&self, _: &mut Cx<'_, State>, given: &Given<'_, Step>) -> Result<Verdict<Step>, Rejection> {
+    fn answered(&self, _: &mut Context<'_, State>, given: &Given<'_, Step>) -> Result<Verdict<Step>, Rejection> {
         Ok(match given.kind {
             // The code comes last, since it is good for half a minute only.
-            NeedKind::Pin => ask(NeedKind::Totp, Because::Opening),
+            NeedKind::Pin => ask(NeedKind::Totp, NeedReason::Opening),
             _ => Verdict::next(Step::Login),
         })
     }
@@ -117,10 +121,10 @@ impl Provider for Bank {
         Ok(request.body(form.into_bytes())?.into())
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
         let response = match (outcome, step) {
             (Outcome::Response(response), _) => response,
-            (Outcome::Lost, Step::Login) => return ask(NeedKind::Pin, Because::Lost),
+            (Outcome::Lost, Step::Login) => return ask(NeedKind::Pin, NeedReason::Lost),
             (Outcome::Lost, _) => {
                 // The token may be used up. The access token lives on for a while.
                 cx.state.refresh = None;
@@ -135,11 +139,11 @@ impl Provider for Bank {
             (Step::Logout, None) if said.ended == Some(true) => {
                 Verdict::Close(CloseReason::LoggedOut { confirmed: true })
             }
-            (Step::Login, Some("wrong_pin")) => ask(NeedKind::Pin, Because::Refused),
+            (Step::Login, Some("wrong_pin")) => ask(NeedKind::Pin, NeedReason::Refused),
             (Step::Login, Some("wrong_code")) => {
                 // The bank looks at the code first, so the PIN is as good as before.
                 cx.tell(Fact::Unspent(NeedKind::Pin));
-                ask(NeedKind::Totp, Because::Refused)
+                ask(NeedKind::Totp, NeedReason::Refused)
             }
             (Step::Login, Some("locked")) => Verdict::Close(CloseReason::Denied(Denial::Locked)),
             (Step::Refresh, Some("unknown_refresh")) => {
@@ -153,7 +157,7 @@ impl Provider for Bank {
                 Verdict::Unreadable("an error that is not known")
             }
             _ if response.status == StatusCode::SERVICE_UNAVAILABLE => Verdict::unavailable(),
-            _ if response.status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Failed },
+            _ if response.status.is_server_error() => Verdict::Retry { after: None, answer: Judgment::Failed },
             _ => Verdict::Unreadable("not an answer of the bank"),
         }
     }
@@ -166,19 +170,19 @@ impl Provider for Bank {
         if state.access.is_some() { Leave::Step(Step::Logout) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let access = cx.state.access.as_ref().ok_or(Unauthorized::NotReady(None))?;
         parts.headers.insert("authorization", access.header("Bearer ")?);
         Ok(())
     }
 }
 
-fn ask(kind: NeedKind, because: Because) -> Verdict<Step> {
+fn ask(kind: NeedKind, because: NeedReason) -> Verdict<Step> {
     Ask::new(kind, because).then(Step::Login).into()
 }
 
 /// Takes the tokens of an answer, if it has them.
-fn take(cx: &mut Cx<'_, State>, said: &Said<'_>) -> bool {
+fn take(cx: &mut Context<'_, State>, said: &Said<'_>) -> bool {
     let (Some(access), Some(refresh), Some(lasts)) = (&said.access, &said.refresh, said.lasts) else { return false };
     if [access, refresh].iter().any(|token| Rejection::check_token("token", token.expose()).is_err()) {
         return false;

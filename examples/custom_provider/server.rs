@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use sansession::sim::{Reply, Simulator};
 use sansession::testing::Simulated;
-use sansession::{Input, Need, NeedKind, Timestamp, Totp};
+use sansession::{Input, Need, NeedKind, Timestamp, machine::Totp};
 
 /// The account's PIN.
 pub const PIN: &str = "47114711";

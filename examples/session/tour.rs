@@ -6,7 +6,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 use std::time::Duration;
 
-use sansession::blocking::{Answer, Driver, Keeper, Pin, Transport, Trust, now, seed};
+use sansession::drive::{
+    Answer, Pin, Trust,
+    blocking::{Driver, Keeper, Transport},
+    now, seed,
+};
 use sansession::http::Request;
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::keys::PrivateKey;
@@ -49,7 +53,7 @@ pub fn tour() -> Result<()> {
 }
 
 fn cbrain() -> Result<()> {
-    let mut portal = sim::Cbrain::new(now().as_millis());
+    let mut portal = sim::CbrainSim::new(now().as_millis());
     portal.add_user(USER, PASSWORD);
     let server = Server::start(portal, now)?;
     let provider = Cbrain::new(BaseUrl::parse(server.url())?)?.keepalive(KEEPALIVE);
@@ -60,9 +64,9 @@ fn cbrain() -> Result<()> {
 fn ibkr_gateway() -> Result<()> {
     let login = Login::After { delay: Duration::from_secs(2), person: Person::default() };
     let settings = Settings { login, opens_itself: false, ..soon(Settings::default()) };
-    let server = Server::start_tls(Certificate::NoNames, sim::ibkr::Gateway::new(settings), now)?;
+    let server = Server::start_tls(Certificate::NoNames, sim::ibkr::GatewaySim::new(settings), now)?;
     let trust = Trust::pin(Pin::of(server.certificate_der().ok_or("no certificate")?));
-    let provider = Gateway::new(&BaseUrl::parse(&format!("{}/v1/api", server.url()))?)?.tickle(KEEPALIVE);
+    let provider = Gateway::new(&BaseUrl::parse(&format!("{}/v1/api", server.url()))?)?.keepalive(KEEPALIVE);
     live("ibkr-gateway", provider, "/iserver/accounts", trust, nothing)
 }
 
@@ -80,14 +84,14 @@ fn ibkr_oauth1a() -> Result<()> {
         DhParams::from_pem(&keys.dh_params)?,
     )?;
     let server = Server::start(
-        sim::ibkr::WebApi::oauth1a(
+        sim::ibkr::WebApiSim::oauth1a(
             oauth,
-            soon(Settings { tickle: TickleBody::OAuth, ..sim::ibkr::WebApi::settings() }),
+            soon(Settings { tickle: TickleBody::OAuth, ..sim::ibkr::WebApiSim::settings() }),
         ),
         now,
     )?;
     let provider = WebApi::new(&BaseUrl::parse(&format!("{}/v1/api", server.url()))?, signer)?;
-    live("ibkr-oauth1a", provider.tickle(KEEPALIVE), "/iserver/accounts", Trust::mozilla(), nothing)
+    live("ibkr-oauth1a", provider.keepalive(KEEPALIVE), "/iserver/accounts", Trust::mozilla(), nothing)
 }
 
 fn ibkr_oauth2() -> Result<()> {
@@ -97,18 +101,18 @@ fn ibkr_oauth2() -> Result<()> {
     oauth.register("client-1", "main", &keys.signature_public, &[USER])?;
     let key = PrivateKey::from_pem(keys.signature.expose())?;
     let client = OAuth2::new(Client::new("client-1", "main")?, key, USER, IpAddr::V4(Ipv4Addr::LOCALHOST))?;
-    let server = Server::start(sim::ibkr::WebApi::oauth2(oauth, soon(sim::ibkr::WebApi::settings())), now)?;
+    let server = Server::start(sim::ibkr::WebApiSim::oauth2(oauth, soon(sim::ibkr::WebApiSim::settings())), now)?;
     let provider = WebApi::new(&BaseUrl::parse(&format!("{}/v1/api", server.url()))?, client)?;
-    live("ibkr-oauth2", provider.tickle(KEEPALIVE), "/iserver/accounts", Trust::mozilla(), nothing)
+    live("ibkr-oauth2", provider.keepalive(KEEPALIVE), "/iserver/accounts", Trust::mozilla(), nothing)
 }
 
 /// A bearer from the application's key and secret, a password, and the access code of the day.
 fn kotak_trade() -> Result<()> {
-    let server = Server::start(sim::kotak::TradeApi::kotak(), now)?; // which has a port by now
+    let server = Server::start(sim::kotak::TradeApiSim::kotak(), now)?; // which has a port by now
     let url = BaseUrl::parse(&format!("{}/apim", server.url()))?;
     let user = User::new("ALICE", PASSWORD);
     let hosts = [url.clone(), BaseUrl::parse(&format!("http://localhost:{}/apim", server.port()))?];
-    server.with(|api| *api = sim::kotak::TradeApi::new(hosts).app("key", "secret").user(user));
+    server.with(|api| *api = sim::kotak::TradeApiSim::new(hosts).app("key", "secret").user(user));
     let provider = TradeApi::new(url, "ALICE", "key")?.consumer_secret("secret")?;
     let code = |need: &Need| match need.kind {
         NeedKind::AccessCode => Some(Input::Code(User::new("ALICE", PASSWORD).access_code(now()).into())),
@@ -119,12 +123,12 @@ fn kotak_trade() -> Result<()> {
 
 /// An authenticator's code and the MPIN; the server says where calls go.
 fn kotak_neo() -> Result<()> {
-    let server = Server::start(sim::kotak::Neo::new(BaseUrl::parse("http://localhost")?), now)?;
+    let server = Server::start(sim::kotak::NeoSim::new(BaseUrl::parse("http://localhost")?), now)?;
     let own = BaseUrl::parse(&format!("http://localhost:{}", server.port()))?;
     let shows = |at| totp::code(&TOTP_SECRET.into(), at).map_or_else(|_| String::new(), |code| code.code().to_owned());
     let account = Account::new("ALICE", "+910000000000", PIN, "dashboard-token", own).accepts_totp(shows);
     let login = BaseUrl::parse(server.url())?;
-    server.with(|api| *api = sim::kotak::Neo::new(login.clone()).account(account));
+    server.with(|api| *api = sim::kotak::NeoSim::new(login.clone()).account(account));
     let provider = Neo::new(login, "ALICE", "+910000000000")?.dashboard_token("dashboard-token")?;
     let codes = |need: &Need| match need.kind {
         NeedKind::Totp => totp::code(&TOTP_SECRET.into(), now()).ok().map(Input::Totp),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderValue};
 use sansession::{
-    Answered, By, CloseReason, Failure, FailureKind, Input, Machine, NeedId, NeedKind, Outgoing, Output, Response,
-    Ticket, Timestamp, WaitingOn,
+    CloseReason, Failure, Input, InputHandled, Machine, NeedId, NeedKind, Outgoing, Output, Response, Source, Ticket,
+    Timestamp, WaitingOn, machine::FailureKind,
 };
 
 use super::{message, providers};
@@ -101,7 +101,9 @@ impl Driver {
                     self.now = until;
                 }
             }
-            Some(b'X') => drop(self.machine.handle_input(self.now, NeedId::UNASKED, Input::TakeOver, By::Person)),
+            Some(b'X') => {
+                let _ = self.machine.handle_input(self.now, NeedId::UNSOLICITED, Input::TakeOver, Source::Person);
+            }
             _ => return false,
         }
         true
@@ -117,8 +119,8 @@ impl Driver {
                     self.now = fresh;
                 }
                 let input = providers::answer(&need, self.now);
-                if let Answered::Rejected(_) = self.machine.handle_input(self.now, need.id, input, By::Person) {
-                    let _ = self.machine.handle_input(self.now, need.id, Input::GiveUp, By::Person);
+                if let InputHandled::Rejected(_) = self.machine.handle_input(self.now, need.id, input, Source::Person) {
+                    let _ = self.machine.handle_input(self.now, need.id, Input::GiveUp, Source::Person);
                 }
                 // A browser's login is waited for.
                 if need.kind == NeedKind::Browser && until <= LATEST {

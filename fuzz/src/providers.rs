@@ -8,7 +8,8 @@ use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::{Consent, Expect, Gateway, Region, Takeover, WebApi};
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::{
-    BaseUrl, Credentials, Input, Machine, Need, NeedKind, Options, ResumeError, Session, Snapshot, Timestamp, Totp,
+    BaseUrl, Credentials, Input, Machine, Need, NeedKind, Options, ResumeError, Session, Snapshot, Timestamp,
+    machine::Totp,
 };
 
 use super::lawful::direct::{self, Vault};

@@ -36,24 +36,24 @@ type Answers = Box<dyn FnMut(sansession::Timestamp, &Request<Vec<u8>>) -> Option
 fn simulator(which: u8) -> Answers {
     let mut simulator: Box<dyn Simulator> = match which {
         b'0' => {
-            let mut portal = sim::Cbrain::new(1);
+            let mut portal = sim::CbrainSim::new(1);
             portal.add_user("norm", "correct horse");
             Box::new(portal)
         }
-        b'1' => Box::new(ibkr::Gateway::new(ibkr::Settings::default())),
-        b'2' => Box::new(ibkr::Gateway::new(ibkr::Settings {
+        b'1' => Box::new(ibkr::GatewaySim::new(ibkr::Settings::default())),
+        b'2' => Box::new(ibkr::GatewaySim::new(ibkr::Settings {
             login: ibkr::Login::After { delay: Duration::ZERO, person: ibkr::Person::default() },
             limits: ibkr::RateLimits::Off,
             ..ibkr::Settings::default()
         })),
         b'3' => {
             let user = User::new("USER1", "pw");
-            Box::new(kotak::TradeApi::kotak().app("key", "secret").user(user))
+            Box::new(kotak::TradeApiSim::kotak().app("key", "secret").user(user))
         }
         b'4' => {
             let base = providers::url("https://e43.kotaksecurities.com");
             let account = Account::new("ABC12", "+910000000000", "654321", "dash-1", base);
-            Box::new(kotak::Neo::new(providers::url("https://mis.kotaksecurities.com")).account(account))
+            Box::new(kotak::NeoSim::new(providers::url("https://mis.kotaksecurities.com")).account(account))
         }
         b'5' => {
             let mut server = ibkr::oauth::OAuthServer::new([1; 32]);

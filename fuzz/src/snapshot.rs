@@ -23,7 +23,7 @@ pub fn snapshot(data: &[u8]) {
     for _ in 0..10 {
         let Rest::Waits(until, on) = driver.drain() else { break };
         if let Some(outgoing) = driver.sent.take() {
-            let failure = sansession::Failure::maybe_sent(sansession::FailureKind::Timeout);
+            let failure = sansession::Failure::maybe_sent(sansession::machine::FailureKind::Timeout);
             assert!(driver.machine.handle_failure(driver.now, outgoing.id(), failure).is_ok());
         } else if !driver.goes_on(until, on) {
             break;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Provider;
-use crate::Rejection;
+use crate::machine::Rejection;
 
 /// A provider whose sessions can be gone on with by whoever has their tokens, see [`Session::adopt`](crate::Session::adopt).
 pub trait Adopts: Provider {

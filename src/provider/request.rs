@@ -4,7 +4,10 @@ use http::Request;
 use http::header::InvalidHeaderValue;
 
 use super::{Ask, Entropy};
-use crate::{Credentials, Input, Message, NeedKind, Secret, SecretBytes, Timestamp, Totp, UrlError};
+use crate::{
+    Credentials, Input, NeedKind, Secret, SecretBytes, Timestamp, UrlError,
+    machine::{Message, Totp},
+};
 
 /// What a request is made of, beside its answers.
 #[derive(Debug)]

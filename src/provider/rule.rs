@@ -6,7 +6,7 @@ use core::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::retry::Backoff;
+use crate::machine::backoff::Backoff;
 use crate::{NeedKind, Phase};
 
 /// A request of a protocol: any type that can be copied, compared, shown and stored, such as an enum without fields.
@@ -157,7 +157,7 @@ impl Rule {
 ///
 /// Together with where the session stands and what became of the request it decides what the engine does:
 ///
-#[doc = include_str!("../session/after.md")]
+#[doc = include_str!("../engine/after.md")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Replay {
     /// Send it again: it changes nothing that its first arrival has not changed.

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use super::{
-    Answers, Build, Cx, Ended, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
+    Answers, Build, Context, Ended, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
     Unbuildable, Verdict, View,
 };
-use crate::{Because, Rejection, Response, Ticket};
+use crate::{
+    Response, Ticket,
+    machine::{NeedReason, Rejection},
+};
 
 #[deny(clippy::missing_trait_methods, reason = "a default here would hide what the provider says")]
 impl<P: Provider> Provider for Arc<P> {
@@ -24,7 +27,7 @@ impl<P: Provider> Provider for Arc<P> {
         (**self).rule(step)
     }
 
-    fn open(&self, cx: &mut Cx<'_, Self::State>, because: Because) -> Verdict<Self::Step> {
+    fn open(&self, cx: &mut Context<'_, Self::State>, because: NeedReason) -> Verdict<Self::Step> {
         (**self).open(cx, because)
     }
 
@@ -42,13 +45,13 @@ impl<P: Provider> Provider for Arc<P> {
 
     fn answered(
         &self,
-        cx: &mut Cx<'_, Self::State>,
+        cx: &mut Context<'_, Self::State>,
         given: &Given<'_, Self::Step>,
     ) -> Result<Verdict<Self::Step>, Rejection> {
         (**self).answered(cx, given)
     }
 
-    fn left(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step) {
+    fn left(&self, cx: &mut Context<'_, Self::State>, step: Self::Step) {
         (**self).left(cx, step);
     }
 
@@ -61,7 +64,12 @@ impl<P: Provider> Provider for Arc<P> {
         (**self).request(view, step, answers)
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step, outcome: Outcome<'_>) -> Verdict<Self::Step> {
+    fn interpret(
+        &self,
+        cx: &mut Context<'_, Self::State>,
+        step: Self::Step,
+        outcome: Outcome<'_>,
+    ) -> Verdict<Self::Step> {
         (**self).interpret(cx, step, outcome)
     }
 
@@ -73,11 +81,11 @@ impl<P: Provider> Provider for Arc<P> {
         (**self).logout(state)
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, Self::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, Self::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
         (**self).authorize(cx, parts, body)
     }
 
-    fn observe(&self, cx: &mut Cx<'_, Self::State>, call: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Context<'_, Self::State>, call: &Ticket, response: Response<'_>) -> Observed {
         (**self).observe(cx, call, response)
     }
 

@@ -4,7 +4,10 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use super::Plan;
-use crate::{Because, CloseReason, Message, NeedKind, Prompt};
+use crate::{
+    CloseReason, NeedKind,
+    machine::{Message, NeedReason, Prompt},
+};
 
 /// What a provider makes of a response.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ pub enum Verdict<S> {
         after: Option<Duration>,
         /// Whether the server may have acted on the request, and judged the answer that it spent. One
         /// that may have been is repeated only as [`Rule::replay`](super::Rule::replay) allows.
-        answer: Spent,
+        answer: Judgment,
     },
     /// The response is not one of the protocol's; the text says why. Proves nothing.
     Unreadable(&'static str),
@@ -53,13 +56,13 @@ impl<S> Verdict<S> {
 
     /// Tries again after the server refused before it looked at anything: 503, a quota.
     pub const fn unavailable() -> Self {
-        Self::Retry { after: None, answer: Spent::Unjudged }
+        Self::Retry { after: None, answer: Judgment::Unjudged }
     }
 }
 
 /// Whether the answer that a step spent may have been judged by the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Spent {
+pub enum Judgment {
     /// It may have been: it is wiped, asked for again, and counts as one that may have been refused.
     Judged,
     /// The server says itself that it failed at its work. It may have acted on the request, so the answer is wiped
@@ -75,7 +78,7 @@ pub struct Ask<S> {
     /// What is needed.
     pub kind: NeedKind,
     /// Why.
-    pub because: Because,
+    pub because: NeedReason,
     /// Where a person has to go, for [`NeedKind::Browser`], [`NeedKind::Verifier`] and [`NeedKind::Redirect`].
     pub url: Option<Arc<str>>,
     /// What to tell the person beside that.
@@ -94,7 +97,7 @@ pub struct Ask<S> {
 
 impl<S> Ask<S> {
     /// Makes a question.
-    pub const fn new(kind: NeedKind, because: Because) -> Self {
+    pub const fn new(kind: NeedKind, because: NeedReason) -> Self {
         let prompt = Prompt { name: None, text: None, user_code: None };
         Self { kind, because, url: None, prompt, poll: None, lasting: false, message: None, valid: None, then: None }
     }
@@ -135,7 +138,7 @@ impl<S> Ask<S> {
         self
     }
 
-    /// Tells the person something. What a server said is cut and escaped first, see [`ServerText`](crate::ServerText).
+    /// Tells the person something. What a server said is cut and escaped first, see [`ServerText`](crate::machine::ServerText).
     #[must_use]
     pub fn text(mut self, text: impl Into<Arc<str>>) -> Self {
         self.prompt.text = Some(text.into());

@@ -24,11 +24,11 @@ pub mod server;
 mod stream;
 mod web;
 
-pub use cbrain::Cbrain;
+pub use cbrain::CbrainSim;
 pub use mishap::Mishap;
 pub use network::{Network, Weather};
 #[cfg(feature = "oauth2")]
-pub use oauth2::OAuth2;
+pub use oauth2::OAuth2Sim;
 pub use server::{Certificate, Served, Server};
 pub use stream::Stream;
 

@@ -7,7 +7,7 @@ use http::{Request, Response};
 
 use super::{Fault, Reply, Simulator, Stream};
 use crate::Timestamp;
-use crate::retry::split_mix;
+use crate::machine::backoff::split_mix;
 
 /// A bad network before a simulated server, itself a [`Simulator`]: equal seeds fail equally.
 ///
@@ -18,9 +18,9 @@ use crate::retry::split_mix;
 ///
 /// ```
 /// use sansession::Timestamp;
-/// use sansession::sim::{Cbrain, Network, Simulator, Weather};
+/// use sansession::sim::{CbrainSim, Network, Simulator, Weather};
 ///
-/// let mut portal = Cbrain::new(1);
+/// let mut portal = CbrainSim::new(1);
 /// portal.add_user("alice", "wonderland");
 /// let mut network = Network::new(portal, Weather::FOUL, 7);
 /// let request = http::Request::get("http://127.0.0.1:3000/session").body(Vec::new())?;

@@ -1,7 +1,7 @@
 //! Answers to questions: right ones, where a simulator or the user of the harness gives them, and others.
 
 use super::world::World;
-use crate::{Credentials, Input, Need, NeedKind, Provider, Secret, SecretBytes, Totp};
+use crate::{Credentials, Input, Need, NeedKind, Provider, Secret, SecretBytes, machine::Totp};
 
 impl<P: Provider + Send> World<'_, P> {
     /// Makes an answer to a question, as the provider wants it.

@@ -8,8 +8,9 @@ use super::outputs::SLACK;
 use super::watch::{self, What};
 use super::world::{Broken, Fate, Flying, Given, Lawful, World, broken};
 use crate::{
-    Accepted, Answered, AuthorizeError, Because, By, CloseReason, Delivery, Failure, FailureKind, Input, Machine,
-    Misuse, Need, NeedId, NeedKind, Output, Provider, RequestId, Response, Timestamp,
+    AuthorizeError, CloseReason, Failure, Handled, Input, InputHandled, Machine, Misuse, Need, NeedId, NeedKind,
+    Output, Provider, RequestId, Response, Source, Timestamp,
+    machine::{Delivery, FailureKind, NeedReason},
 };
 
 /// How many outputs one instant may have.
@@ -38,19 +39,21 @@ impl<P: Provider + Send> World<'_, P> {
             Call::Fail(kind, delivery) => return self.fail(Failure { kind: *kind, delivery: *delivery }),
             Call::ReportLate(which, reply) => return self.report_late(*which, reply),
             Call::ReportUnknown(ahead) => return self.report_unknown(*ahead),
-            Call::Answer { by_store } => return self.give(if *by_store { By::Store } else { By::Person }),
+            Call::Answer { by_store } => return self.give(if *by_store { Source::Store } else { Source::Person }),
             Call::AnswerWrongly => return self.give_wrong(),
             Call::AnswerStale => return self.give_stale(),
             Call::GiveUp => {
                 if let Some(need) = self.need.take() {
                     let now = self.tick();
                     self.known.excused = true;
-                    let _ = self.session.handle_input(now, need.id, Input::GiveUp, By::Person);
+                    let _ = self.session.handle_input(now, need.id, Input::GiveUp, Source::Person);
                 }
             }
             Call::TakeOver => {
                 let now = self.tick();
-                if self.session.handle_input(now, NeedId::UNASKED, Input::TakeOver, By::Person) == Answered::Used {
+                if self.session.handle_input(now, NeedId::UNSOLICITED, Input::TakeOver, Source::Person)
+                    == InputHandled::Used
+                {
                     // A person says how to go on.
                     self.unknown.clear();
                 }
@@ -118,7 +121,7 @@ impl<P: Provider + Send> World<'_, P> {
         let (id, status) = (flying.id, response.status().as_u16());
         self.say(format!("{now:?} {id:?} gets {status}, {} bytes", response.body().len()));
         let accepted = self.session.handle_response(now, id, Response::from(&response));
-        if accepted != Ok(Accepted::Used) {
+        if accepted != Ok(Handled::Used) {
             return self.dropped(flying, accepted);
         }
         let verdict = self.log.peek();
@@ -133,7 +136,7 @@ impl<P: Provider + Send> World<'_, P> {
         let unjudged = verdict == Some(What::Unjudged);
         let may_be_refused = match &verdict {
             None | Some(What::Judged | What::Unreadable(_)) => true,
-            Some(What::Ask(kind, Because::Refused)) => {
+            Some(What::Ask(kind, NeedReason::Refused)) => {
                 self.count_unattended(&flying, |refused| refused == *kind && unclear.contains(&refused));
                 false
             }
@@ -151,7 +154,7 @@ impl<P: Provider + Send> World<'_, P> {
         }
         // What a step carries is in hand again where nothing of it was refused.
         let told = matches!(verdict, Some(What::Next | What::Active | What::Dead(_) | What::Close(_) | What::Ask(..)));
-        let spoilt = matches!(verdict, Some(What::Ask(_, Because::Refused | Because::Lost)));
+        let spoilt = matches!(verdict, Some(What::Ask(_, NeedReason::Refused | NeedReason::Lost)));
         let carries = |kind| told && !spoilt && rule.carries.contains(&kind);
         self.land(
             flying,
@@ -206,7 +209,7 @@ impl<P: Provider + Send> World<'_, P> {
         let accepted = self.session.handle_failure(now, flying.id, failure);
         let takes = self.session.provider().rule(flying.step).takes();
         let unspent: Vec<_> = takes.filter(|kind| self.log.leaves_unspent(*kind)).collect();
-        if accepted != Ok(Accepted::Used) {
+        if accepted != Ok(Handled::Used) {
             (self.unknown, self.unattended) = before;
             return self.dropped(flying, accepted);
         }
@@ -216,10 +219,10 @@ impl<P: Provider + Send> World<'_, P> {
     }
 
     /// A report is stale although nobody was told: the session must tell so next.
-    fn dropped(&mut self, flying: Flying<P::Step>, accepted: Result<Accepted, Misuse>) -> Lawful {
+    fn dropped(&mut self, flying: Flying<P::Step>, accepted: Result<Handled, Misuse>) -> Lawful {
         let id = flying.id;
         self.flying = Some(flying);
-        if accepted != Ok(Accepted::Stale) {
+        if accepted != Ok(Handled::Stale) {
             broken!("17. late news", "the awaited answer to {id:?} is {accepted:?}");
         }
         let _ = self.poll()?;
@@ -266,7 +269,7 @@ impl<P: Provider + Send> World<'_, P> {
         self.unmoved("17. late news", |world| {
             let now = world.tick();
             match world.session.handle_response(now, id, Response::from(&response)) {
-                Ok(Accepted::Stale) => Ok(()),
+                Ok(Handled::Stale) => Ok(()),
                 other => broken!("17. late news", "{id:?} is over and its answer is {other:?}"),
             }
         })
@@ -296,33 +299,33 @@ impl<P: Provider + Send> World<'_, P> {
         })
     }
 
-    pub(super) fn give(&mut self, by: By) -> Lawful {
+    pub(super) fn give(&mut self, by: Source) -> Lawful {
         let Some(need) = self.need.clone() else { return Ok(()) };
         let Some(input) = self.answer_to(&need) else { return Ok(()) };
         self.gives(&need, input, by)
     }
 
-    pub(super) fn gives(&mut self, need: &Need, input: Input, by: By) -> Lawful {
+    pub(super) fn gives(&mut self, need: &Need, input: Input, by: Source) -> Lawful {
         let secret = watch::secret(&input).unwrap_or_default().to_owned();
         let now = self.tick();
         let answered = self.session.handle_input(now, need.id, input, by);
         self.say(format!("{now:?} {:?} by {by:?}: {answered:?}", need.kind));
-        let fate = if answered == Answered::Used { Fate::InHand } else { Fate::Over };
-        if answered == Answered::Used && by == By::Person {
+        let fate = if answered == InputHandled::Used { Fate::InHand } else { Fate::Over };
+        if answered == InputHandled::Used && by == Source::Person {
             // A person says how to go on.
             self.unknown.clear();
             self.unattended.is_attended(need.kind);
             self.known.refused.is_attended(need.kind);
         }
         self.note(None)?;
-        if answered == Answered::Used && need.kind != NeedKind::Browser {
+        if answered == InputHandled::Used && need.kind != NeedKind::Browser {
             self.need = None;
         }
         if !secret.is_empty() {
             let reusable = need.kind == NeedKind::GatewayToken;
             // A simulator's person has one PIN and gives it whenever asked for it.
             self.answers.retain(|given| given.secret != secret);
-            self.answers.push(Given { secret, kind: need.kind, by_store: by == By::Store, reusable, fate });
+            self.answers.push(Given { secret, kind: need.kind, by_store: by == Source::Store, reusable, fate });
         }
         Ok(())
     }
@@ -333,8 +336,8 @@ impl<P: Provider + Send> World<'_, P> {
         let Some(input) = self.answer(wrong) else { return Ok(()) };
         self.unmoved("17. late news", |world| {
             let now = world.tick();
-            match world.session.handle_input(now, need.id, input, By::Person) {
-                Answered::Used => broken!("17. late news", "{wrong:?} is taken for {:?}", need.kind),
+            match world.session.handle_input(now, need.id, input, Source::Person) {
+                InputHandled::Used => broken!("17. late news", "{wrong:?} is taken for {:?}", need.kind),
                 _ => Ok(()),
             }
         })
@@ -344,8 +347,8 @@ impl<P: Provider + Send> World<'_, P> {
         let Some(input) = self.answer(NeedKind::Pin) else { return Ok(()) };
         self.unmoved("17. late news", |world| {
             let now = world.tick();
-            match world.session.handle_input(now, NeedId(u32::MAX), input, By::Person) {
-                Answered::Stale => Ok(()),
+            match world.session.handle_input(now, NeedId(u32::MAX), input, Source::Person) {
+                InputHandled::Stale => Ok(()),
                 other => broken!("17. late news", "an answer to nothing is {other:?}"),
             }
         })
@@ -401,8 +404,8 @@ impl<P: Provider + Send> World<'_, P> {
             return self.note(None).map(drop);
         }
         self.unmoved("17. late news", |world| match observe(world) {
-            Accepted::Stale => Ok(()),
-            Accepted::Used => broken!("17. late news", "an observation with old tokens is used"),
+            Handled::Stale => Ok(()),
+            Handled::Used => broken!("17. late news", "an observation with old tokens is used"),
         })
     }
 

@@ -4,8 +4,8 @@ use super::diff::difference;
 use super::watch::Log;
 use super::watch::Watched;
 use super::world::{Broken, Fate, Known, Lawful, World, broken, seed};
-use crate::session::likeness;
-use crate::{Failure, FailureKind, Machine, Output, Phase, Provider, RequestId, Session, Snapshot, Timestamp};
+use crate::engine::likeness;
+use crate::{Failure, Machine, Output, Phase, Provider, RequestId, Session, Snapshot, Timestamp, machine::FailureKind};
 
 impl<P: Provider + Send> World<'_, P> {
     /// The same, where the text may be an older one.

@@ -5,9 +5,10 @@ use core::time::Duration;
 use super::watch::{self, From, Note, What};
 use super::wire::{Wire, bare};
 use super::world::{Broken, Fate, Flying, Given, Lawful, World, broken};
-use crate::session::left_in;
+use crate::engine::left_in;
 use crate::{
-    Because, CloseReason, Ends, Event, Machine, Outgoing, Output, Phase, Provider, Snapshot, Timestamp, WaitingOn,
+    CloseReason, Event, Machine, Outgoing, Output, Phase, Provider, Snapshot, Timestamp, WaitingOn,
+    machine::{Ends, NeedReason},
 };
 
 /// What a clock may be set back without anything moving.
@@ -250,7 +251,7 @@ impl<P: Provider + Send> World<'_, P> {
             What::Close(CloseReason::Protocol(_) | CloseReason::RetriesExhausted(_)) => {}
             What::Close(_) => self.known.excused = true,
             What::Ask(kind, because) => {
-                if *because == Because::Refused {
+                if *because == NeedReason::Refused {
                     self.known.refused.add(*kind);
                 }
                 let spent = responded.is_some_and(|flying| {
@@ -258,7 +259,7 @@ impl<P: Provider + Send> World<'_, P> {
                 });
                 let of_kind = |given: &&mut Given| given.fate == Fate::InHand && given.kind == *kind;
                 for given in self.answers.iter_mut().filter(of_kind) {
-                    if !given.reusable && *because != Because::Stale && responded.is_some() && !spent {
+                    if !given.reusable && *because != NeedReason::Stale && responded.is_some() && !spent {
                         broken!("8. taken answers", "{kind:?} was taken, and is asked for again unsent: {because:?}");
                     }
                     given.fate = Fate::Over;

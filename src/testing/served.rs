@@ -9,7 +9,7 @@ use super::watch::What;
 use super::wire::Wire;
 use super::world::{Broken, Lawful, Named, World, broken};
 use crate::provider::When;
-use crate::{Because, CloseReason, Machine, Provider, Ticket};
+use crate::{CloseReason, Machine, Provider, Ticket, machine::NeedReason};
 
 /// The most characters of an answer that a message shows.
 const SHOWN: usize = 160;
@@ -37,7 +37,7 @@ impl<P: Provider + Send> World<'_, P> {
         let heard = format!("`{name}` got {} and made {verdict:?} of it", told(response));
         let accepted = match verdict {
             What::Next | What::Active => true,
-            What::Ask(_, because) => *because == Because::Opening,
+            What::Ask(_, because) => *because == NeedReason::Opening,
             _ => false,
         };
         if !accepted {
@@ -52,7 +52,7 @@ impl<P: Provider + Send> World<'_, P> {
         let proof = match verdict {
             Some(What::Active) => "a proof of life".to_owned(),
             Some(What::Dead(proof)) => format!("a proof of death ({proof})"),
-            Some(What::Ask(kind, Because::Refused)) => format!("a refusal of the {}", kind.code()),
+            Some(What::Ask(kind, NeedReason::Refused)) => format!("a refusal of the {}", kind.code()),
             Some(What::Close(CloseReason::LoggedOut { confirmed: true })) => "a logout".to_owned(),
             Some(What::Close(CloseReason::Protocol(_) | CloseReason::RetriesExhausted(_))) => return Ok(()),
             Some(What::Close(reason)) if self.known.alive => format!("the end of an open session ({})", reason.code()),

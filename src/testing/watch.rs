@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::request::Parts;
 
 use crate::provider::{
-    Answers, Build, Cx, Ended, Entropy, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Replay, Rule,
-    Spent, Target, Unauthorized, Unbuildable, Verdict, View, When,
+    Answers, Build, Context, Ended, Entropy, Fact, Given, Identity, Judgment, Leave, Observed, Outcome, Plan, Provider,
+    Replay, Rule, Target, Unauthorized, Unbuildable, Verdict, View, When,
 };
-use crate::{Because, CloseReason, Input, NeedKind, Rejection, Response, Ticket, Timestamp};
+use crate::{
+    CloseReason, Input, NeedKind, Response, Ticket, Timestamp,
+    machine::{NeedReason, Rejection},
+};
 
 /// How many requests one call of the session may have built before it counts as spinning.
 const SPIN: usize = 1_000;
@@ -57,7 +60,7 @@ pub(super) enum From<S> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
     Next,
-    Ask(NeedKind, Because),
+    Ask(NeedKind, NeedReason),
     Active,
     Unjudged,
     Judged,
@@ -177,9 +180,9 @@ impl<P: Provider> Watched<P> {
             Verdict::Retry { after, answer } => {
                 waits = after.unwrap_or_default();
                 match answer {
-                    Spent::Unjudged => What::Unjudged,
-                    Spent::Judged => What::Judged,
-                    Spent::Failed => What::Failed,
+                    Judgment::Unjudged => What::Unjudged,
+                    Judgment::Judged => What::Judged,
+                    Judgment::Failed => What::Failed,
                 }
             }
             Verdict::Unreadable(why) => What::Unreadable(why),
@@ -191,7 +194,7 @@ impl<P: Provider> Watched<P> {
     }
 
     /// Runs a call of the provider and notes the facts that it told.
-    fn facts<'a, R>(&self, cx: &mut Cx<'a, P::State>, call: impl FnOnce(&mut Cx<'a, P::State>) -> R) -> R {
+    fn facts<'a, R>(&self, cx: &mut Context<'a, P::State>, call: impl FnOnce(&mut Context<'a, P::State>) -> R) -> R {
         cx.entropy = self.log.draws().unwrap_or(cx.entropy);
         let told = cx.facts.len();
         let result = call(cx);
@@ -210,11 +213,11 @@ impl<P: Provider> Watched<P> {
     /// The same for what an answer led to, whose own word decides how long its penalty box lasts.
     fn facts_of<'a, R>(
         &self,
-        cx: &mut Cx<'a, P::State>,
+        cx: &mut Context<'a, P::State>,
         response: Response<'_>,
-        call: impl FnOnce(&mut Cx<'a, P::State>) -> R,
+        call: impl FnOnce(&mut Context<'a, P::State>) -> R,
     ) -> R {
-        let (named, before) = (crate::session::penalty_named(cx.now, response).is_some(), self.log.lock().len());
+        let (named, before) = (crate::engine::penalty_named(cx.now, response).is_some(), self.log.lock().len());
         let result = self.facts(cx, call);
         if named {
             let mut log = self.log.lock();
@@ -244,7 +247,7 @@ impl<P: Provider> Provider for Watched<P> {
         self.inner.rule(step)
     }
 
-    fn open(&self, cx: &mut Cx<'_, P::State>, because: Because) -> Verdict<P::Step> {
+    fn open(&self, cx: &mut Context<'_, P::State>, because: NeedReason) -> Verdict<P::Step> {
         let verdict = self.facts(cx, |cx| self.inner.open(cx, because));
         self.said(From::Other, &verdict);
         verdict
@@ -262,13 +265,17 @@ impl<P: Provider> Provider for Watched<P> {
         self.inner.forget(state, ended);
     }
 
-    fn answered(&self, cx: &mut Cx<'_, P::State>, given: &Given<'_, P::Step>) -> Result<Verdict<P::Step>, Rejection> {
+    fn answered(
+        &self,
+        cx: &mut Context<'_, P::State>,
+        given: &Given<'_, P::Step>,
+    ) -> Result<Verdict<P::Step>, Rejection> {
         let verdict = self.facts(cx, |cx| self.inner.answered(cx, given))?;
         self.said(From::Other, &verdict);
         Ok(verdict)
     }
 
-    fn left(&self, cx: &mut Cx<'_, P::State>, step: P::Step) {
+    fn left(&self, cx: &mut Context<'_, P::State>, step: P::Step) {
         self.facts(cx, |cx| self.inner.left(cx, step));
     }
 
@@ -302,8 +309,8 @@ impl<P: Provider> Provider for Watched<P> {
         Ok(built)
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, P::State>, step: P::Step, outcome: Outcome<'_>) -> Verdict<P::Step> {
-        let call = |cx: &mut Cx<'_, P::State>| self.inner.interpret(cx, step, outcome);
+    fn interpret(&self, cx: &mut Context<'_, P::State>, step: P::Step, outcome: Outcome<'_>) -> Verdict<P::Step> {
+        let call = |cx: &mut Context<'_, P::State>| self.inner.interpret(cx, step, outcome);
         let (verdict, from) = match outcome {
             Outcome::Response(response) => (self.facts_of(cx, response, call), From::Response(step)),
             Outcome::Lost => {
@@ -323,11 +330,11 @@ impl<P: Provider> Provider for Watched<P> {
         self.inner.logout(state)
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, P::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, P::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
         self.facts(cx, |cx| self.inner.authorize(cx, parts, body))
     }
 
-    fn observe(&self, cx: &mut Cx<'_, P::State>, call: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Context<'_, P::State>, call: &Ticket, response: Response<'_>) -> Observed {
         self.facts_of(cx, response, |cx| self.inner.observe(cx, call, response))
     }
 

@@ -9,7 +9,7 @@ use super::calls::{Call, Reply};
 use super::watch::{Log, Watched};
 use super::{Laws, Sample, Simulated};
 use crate::{
-    By, CloseReason, Machine, Need, NeedKind, Options, Phase, Provider, RequestId, Seed, Session, Snapshot, Ticket,
+    CloseReason, Machine, Need, NeedKind, Options, Phase, Provider, RequestId, Seed, Session, Snapshot, Source, Ticket,
     Timestamp,
 };
 
@@ -250,7 +250,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
             if let Some(need) = &self.need {
                 // An authenticator shows a code that can be used only then.
                 self.now = self.now.max(need.fresh_after.unwrap_or(self.now));
-                self.give(By::Person)?;
+                self.give(Source::Person)?;
                 // What a person does in a browser is found by a look.
                 if self.need.is_none() || self.drain()?.is_none_or(|sooner| sooner < until) || self.flying.is_some() {
                     continue;
@@ -359,7 +359,8 @@ pub(super) fn build(sample: Sample) -> http::Response<Vec<u8>> {
 pub(super) fn seed(run: u64, life: u64) -> Seed {
     let mut bytes = [0_u8; 32];
     for (chunk, salt) in bytes.chunks_exact_mut(8).zip(1_u64..) {
-        let mixed = crate::retry::split_mix(crate::retry::split_mix(run ^ salt << 32).wrapping_add(life));
+        let mixed =
+            crate::machine::backoff::split_mix(crate::machine::backoff::split_mix(run ^ salt << 32).wrapping_add(life));
         for (byte, given) in chunk.iter_mut().zip(mixed.to_le_bytes()) {
             *byte = given;
         }

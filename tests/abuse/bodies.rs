@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Response};
-use sansession::{By, Options, Phase};
+use sansession::{Options, Phase, Source};
 
 use crate::memory::Cost;
 use crate::world::{HOUR, SUBJECTS, Subject, honest, json};
@@ -79,10 +79,10 @@ fn a_body_over_the_limit_closes_no_open_session() {
     for subject in &SUBJECTS {
         let mut run = subject.active(Options::default());
         run.machine.check(run.now);
-        run.runs_for(HOUR / 4, By::Person, &mut |_| json(200, vec![b'['; 10 * MEGABYTE]));
+        run.runs_for(HOUR / 4, Source::Person, &mut |_| json(200, vec![b'['; 10 * MEGABYTE]));
         assert_eq!(run.machine.phase(), Phase::Active, "{}", subject.name);
         run.is_bounded(subject.name);
-        run.runs_for(HOUR, By::Person, &mut honest);
+        run.runs_for(HOUR, Source::Person, &mut honest);
         assert!(!run.machine.status().suspect, "{}", subject.name);
     }
 }
@@ -209,7 +209,7 @@ fn waits_and_comes_back(subject: &Subject, status: u16, text: &str) {
         response.headers_mut().insert("retry-after", text.parse().unwrap());
         response
     };
-    run.runs_for(4 * HOUR, By::Person, &mut limited);
+    run.runs_for(4 * HOUR, Source::Person, &mut limited);
     let what = format!("{} {status} {text:?}", subject.name);
     assert_eq!(run.machine.phase(), Phase::Active, "{what}");
     run.is_bounded(&what);

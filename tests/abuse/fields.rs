@@ -12,8 +12,8 @@ use sansession::providers::kotak::neo::NeoTokens;
 use sansession::providers::kotak::trade_api::TradeTokens;
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::{
-    Answered, BaseUrl, By, Credentials, Input, Machine, NeedKind, Options, Output, Provider, Secret, Session, Totp,
-    WaitingOn,
+    BaseUrl, Credentials, Input, InputHandled, Machine, NeedKind, Options, Output, Provider, Secret, Session, Source,
+    WaitingOn, machine::Totp,
 };
 
 use crate::direct;
@@ -52,10 +52,10 @@ fn leaves_clean(machine: impl Machine + 'static, what: &str) {
         clean(request);
         honest(request)
     };
-    run.runs_for(Duration::from_secs(3_600), By::Person, &mut server);
+    run.runs_for(Duration::from_secs(3_600), Source::Person, &mut server);
     authorizes_clean(&mut *run.machine, what);
     run.machine.logout(run.now);
-    run.runs_for(Duration::from_secs(3_600), By::Person, &mut server);
+    run.runs_for(Duration::from_secs(3_600), Source::Person, &mut server);
     assert!(run.closed.is_some(), "{what}");
     assert!(run.sent.len() < 200, "{what}: {} requests", run.sent.len());
 }
@@ -201,12 +201,15 @@ fn gives_evil(mut machine: Box<dyn Machine>, kind: NeedKind, evil: &str, in_logi
                     NeedKind::GatewayToken => Input::Token(evil.into()),
                     _ => Input::Code(evil.into()),
                 };
-                let answered = machine.handle_input(START, need.id, input, By::Person);
+                let answered = machine.handle_input(START, need.id, input, Source::Person);
                 let in_a_body = kind == NeedKind::Credentials;
-                assert!(in_a_body || matches!(answered, Answered::Rejected(_)) || evil.is_ascii(), "{kind:?} {evil:?}");
+                assert!(
+                    in_a_body || matches!(answered, InputHandled::Rejected(_)) || evil.is_ascii(),
+                    "{kind:?} {evil:?}"
+                );
             }
             Output::Wait { on: WaitingOn::Need(need), .. } => {
-                let _ = machine.handle_input(START, need.id, answer(need.kind, START), By::Person);
+                let _ = machine.handle_input(START, need.id, answer(need.kind, START), Source::Person);
             }
             Output::Wait { .. } | Output::Closed(_) => break,
             _ => {}
@@ -260,7 +263,7 @@ fn no_token_of_a_server_becomes_a_line() {
                 }
                 json(200, body)
             };
-            run.runs_for(Duration::from_secs(3_600), By::Person, &mut server);
+            run.runs_for(Duration::from_secs(3_600), Source::Person, &mut server);
             authorizes_clean(&mut *run.machine, subject.name);
             run.is_bounded(subject.name);
         }

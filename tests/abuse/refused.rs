@@ -9,7 +9,7 @@ use sansession::providers::ibkr::{OAuth2, WebApi};
 use sansession::providers::kotak::neo::NeoTokens;
 use sansession::providers::kotak::trade_api::TradeTokens;
 use sansession::providers::kotak::{Neo, TradeApi};
-use sansession::{Options, Rejection, ResumeError, Secret, Session, Snapshot};
+use sansession::{Options, ResumeError, Secret, Session, Snapshot, machine::Rejection};
 
 use crate::direct;
 use crate::world::{START, url};

@@ -1,7 +1,7 @@
 //! Servers that refuse for ever, or want to send a session elsewhere.
 
 use http::{Request, Response};
-use sansession::{AuthorizeError, By, Misuse, Options, Relogin};
+use sansession::{AuthorizeError, Misuse, Options, Relogin, Source};
 
 use crate::world::{HOUR, SUBJECTS, honest, json};
 
@@ -32,7 +32,7 @@ fn a_server_that_refuses_for_ever_is_not_stormed() {
             for active in [false, true] {
                 let mut run = if active { subject.active(options()) } else { subject.starts(options()) };
                 let already = run.sent.len();
-                run.runs_for(12 * HOUR, By::Store, &mut |_| copy(refusal));
+                run.runs_for(12 * HOUR, Source::Store, &mut |_| copy(refusal));
                 let sent = run.sent.len() - already;
                 let what = format!("{} {nth} {active}", subject.name);
                 run.is_bounded(&what);
@@ -73,7 +73,7 @@ fn a_redirect_is_never_followed() {
             subject.at_each_request(&options(), &mut elsewhere);
             let mut run = subject.active(options());
             run.machine.check(run.now);
-            run.runs_for(6 * HOUR, By::Store, &mut elsewhere);
+            run.runs_for(6 * HOUR, Source::Store, &mut elsewhere);
             run.is_bounded(subject.name);
         }
     }
@@ -96,7 +96,7 @@ fn a_told_host_gets_nothing_unless_it_is_the_providers() {
     ] {
         for subject in &SUBJECTS {
             let mut run = subject.starts(options());
-            run.runs_for(24 * HOUR, By::Store, &mut |request| {
+            run.runs_for(24 * HOUR, Source::Store, &mut |request| {
                 assert!(subject.hosts.contains(&request.uri().host().unwrap()), "{}", request.uri());
                 assert_eq!(request.uri().scheme_str(), Some("https"));
                 let body = String::from_utf8(honest(request).into_body()).unwrap();

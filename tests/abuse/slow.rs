@@ -6,12 +6,13 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use sansession::blocking::Transport;
+use sansession::drive::blocking::Transport;
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::Gateway;
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::{
-    By, Delivery, FailureKind, Input, Machine, Options, Output, Provider, SendPolicy, Session, WaitingOn,
+    Input, Machine, Options, Output, Provider, Session, Source, WaitingOn,
+    machine::{Delivery, FailureKind, SendPolicy},
 };
 
 use crate::direct;
@@ -51,7 +52,7 @@ fn gives_up<P: Provider + Send>(name: &str, provider: P) {
         match session.poll(START) {
             Output::Send(outgoing) => break outgoing,
             Output::Wait { on: WaitingOn::Need(need), .. } => {
-                let _ = session.handle_input(START, need.id, answer(need.kind, START), By::Person);
+                let _ = session.handle_input(START, need.id, answer(need.kind, START), Source::Person);
             }
             Output::Event(_) => {}
             other => panic!("{name}: {other:?}"),
@@ -70,7 +71,7 @@ fn gives_up<P: Provider + Send>(name: &str, provider: P) {
     let until = loop {
         match session.poll(START) {
             Output::Wait { on: WaitingOn::Need(need), .. } => {
-                let _ = session.handle_input(START, need.id, Input::GiveUp, By::Person);
+                let _ = session.handle_input(START, need.id, Input::GiveUp, Source::Person);
             }
             Output::Wait { until, .. } => break until,
             Output::Closed(_) => return,

@@ -8,8 +8,9 @@ use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::Gateway;
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::{
-    Answered, BaseUrl, By, CloseReason, Credentials, Ends, Input, Machine, Need, NeedKind, Options, Outgoing, Output,
-    Phase, Provider, RequestId, Session, Timestamp, Totp, WaitingOn,
+    BaseUrl, CloseReason, Credentials, Input, InputHandled, Machine, Need, NeedKind, Options, Outgoing, Output, Phase,
+    Provider, RequestId, Session, Source, Timestamp, WaitingOn,
+    machine::{Ends, Totp},
 };
 
 use crate::direct;
@@ -76,7 +77,7 @@ impl Subject {
     /// A session that an honest server has let in.
     pub fn active(&self, options: Options) -> Run {
         let mut run = self.starts(options);
-        run.runs_for(Duration::from_secs(60), By::Person, &mut honest);
+        run.runs_for(Duration::from_secs(60), Source::Person, &mut honest);
         assert_eq!(run.machine.phase(), Phase::Active, "{}: {:?}", self.name, run.sent);
         run
     }
@@ -99,16 +100,16 @@ impl Subject {
                 if due == Some(0) { abuse(request) } else { honest(request) }
             };
             let mut run = self.starts(options.clone());
-            run.runs_for(HOUR, By::Person, &mut server);
+            run.runs_for(HOUR, Source::Person, &mut server);
             at(look);
             run.machine.check(run.now);
-            run.runs_for(HOUR / 6, By::Person, &mut server);
+            run.runs_for(HOUR / 6, Source::Person, &mut server);
             at(call);
             run.calls(&mut server);
-            run.runs_for(HOUR / 6, By::Person, &mut server);
+            run.runs_for(HOUR / 6, Source::Person, &mut server);
             at(logout);
             run.machine.logout(run.now);
-            run.runs_for(HOUR / 6, By::Person, &mut server);
+            run.runs_for(HOUR / 6, Source::Person, &mut server);
             assert!(run.closed.is_some(), "{}: {moment}", self.name);
             run.is_bounded(self.name);
             // Neo forgets its tokens by itself.
@@ -146,7 +147,7 @@ impl Run {
     }
 
     /// Runs in virtual time, with somebody who answers every need.
-    pub fn runs_for(&mut self, time: Duration, by: By, server: &mut Server<'_>) {
+    pub fn runs_for(&mut self, time: Duration, by: Source, server: &mut Server<'_>) {
         let end = self.now + time;
         while let Some((until, on)) = self.next(server) {
             if let WaitingOn::Need(need) = on
@@ -205,12 +206,12 @@ impl Run {
         (id, request)
     }
 
-    fn answers(&mut self, need: &Need, by: By) -> bool {
+    fn answers(&mut self, need: &Need, by: Source) -> bool {
         if need.kind == NeedKind::Browser {
             return false;
         }
         self.now = self.now.max(need.fresh_after.unwrap_or(self.now));
-        self.machine.handle_input(self.now, need.id, answer(need.kind, self.now), by) == Answered::Used
+        self.machine.handle_input(self.now, need.id, answer(need.kind, self.now), by) == InputHandled::Used
     }
 
     /// Checks that no hour has more requests than a person would call reasonable.

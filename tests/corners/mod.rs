@@ -6,11 +6,14 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Adopts, Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Replay, Rule,
-    Spent, Unauthorized, Unbuildable, Verdict, View, When,
+    Adopts, Answers, Ask, Build, Context, Fact, Given, Identity, Judgment, Leave, Observed, Outcome, Plan, Provider,
+    Replay, Rule, Unauthorized, Unbuildable, Verdict, View, When,
 };
 use sansession::testing::{Laws, Sample};
-use sansession::{Backoff, BaseUrl, Because, Cause, CloseReason, NeedKind, Phase, Rejection, Response, Shape, Ticket};
+use sansession::{
+    BaseUrl, CloseReason, NeedKind, Phase, Response, Ticket,
+    machine::{Backoff, Cause, NeedReason, Rejection, ResponseSummary},
+};
 use serde::{Deserialize, Serialize};
 
 pub(crate) struct Corners {
@@ -54,19 +57,19 @@ fn slips(token: &Option<u32>) -> bool {
 
 fn lost(state: &State, step: Go) -> Verdict<Go> {
     match step {
-        Go::Login => Ask::new(NeedKind::Credentials, Because::Lost).into(),
-        Go::Code => Ask::new(NeedKind::Totp, Because::Lost).into(),
-        Go::Pin => Ask::new(NeedKind::Pin, Because::Lost).into(),
+        Go::Login => Ask::new(NeedKind::Credentials, NeedReason::Lost).into(),
+        Go::Code => Ask::new(NeedKind::Totp, NeedReason::Lost).into(),
+        Go::Pin => Ask::new(NeedKind::Pin, NeedReason::Lost).into(),
         Go::Init => Verdict::next(Go::Init),
         Go::Renew if state.token == Some(PUZZLES) => {
-            Verdict::Close(CloseReason::Protocol(Box::new(Shape::unread("renew", "it is lost"))))
+            Verdict::Close(CloseReason::Protocol(Box::new(ResponseSummary::unread("renew", "it is lost"))))
         }
         step if state.token.is_some() => Verdict::next(step),
-        _ => Ask::new(NeedKind::Credentials, Because::Lost).into(),
+        _ => Ask::new(NeedKind::Credentials, NeedReason::Lost).into(),
     }
 }
 
-fn active(cx: &Cx<'_, State>) -> Verdict<Go> {
+fn active(cx: &Context<'_, State>) -> Verdict<Go> {
     Plan::new()
         .keepalive(Go::Tickle, Duration::from_secs(60))
         .renew(Go::Renew, When::In(Duration::from_secs(600)))
@@ -109,7 +112,7 @@ impl Provider for Corners {
         }
     }
 
-    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Go> {
+    fn open(&self, _: &mut Context<'_, State>, because: NeedReason) -> Verdict<Go> {
         Ask::new(NeedKind::Credentials, because).into()
     }
 
@@ -117,7 +120,7 @@ impl Provider for Corners {
         state.token.as_ref()
     }
 
-    fn answered(&self, cx: &mut Cx<'_, State>, given: &Given<'_, Go>) -> Result<Verdict<Go>, Rejection> {
+    fn answered(&self, cx: &mut Context<'_, State>, given: &Given<'_, Go>) -> Result<Verdict<Go>, Rejection> {
         match given.kind {
             NeedKind::Credentials => Ok(Verdict::next(Go::Init)),
             NeedKind::Totp => Ok(Verdict::next(Go::Code)),
@@ -144,13 +147,13 @@ impl Provider for Corners {
         Ok(request.into())
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
         let Outcome::Response(response) = outcome else { return lost(cx.state, step) };
         match (response.body.first(), step) {
             (Some(b'n'), Go::Init) => Verdict::next(Go::Login),
             (Some(b'n'), Go::Login) => {
                 cx.state.token = Some(self.token);
-                Ask::new(NeedKind::Totp, Because::Opening).into()
+                Ask::new(NeedKind::Totp, NeedReason::Opening).into()
             }
             (Some(b'n'), Go::Code) => Verdict::Next { step: Go::Open, after: Duration::from_secs(1) },
             (Some(b'n'), Go::Renew) => {
@@ -160,22 +163,22 @@ impl Provider for Corners {
             (Some(b'n'), Go::Logout) => Verdict::Close(CloseReason::LoggedOut { confirmed: true }),
             (Some(b'n'), _) if cx.state.token.is_some() => active(cx),
             (Some(b'r'), _) => Verdict::unavailable(),
-            (Some(b'j'), _) => Verdict::Retry { after: Some(Duration::from_secs(3)), answer: Spent::Judged },
+            (Some(b'j'), _) => Verdict::Retry { after: Some(Duration::from_secs(3)), answer: Judgment::Judged },
             (Some(b'd'), _) => Verdict::Dead { proof: "the server says so" },
-            (Some(b'x'), Go::Login) => Ask::new(NeedKind::Credentials, Because::Refused).into(),
-            (Some(b'x'), Go::Code) => Ask::new(NeedKind::Totp, Because::Refused).into(),
-            (Some(b'x'), Go::Pin) => Ask::new(NeedKind::Pin, Because::Refused).into(),
+            (Some(b'x'), Go::Login) => Ask::new(NeedKind::Credentials, NeedReason::Refused).into(),
+            (Some(b'x'), Go::Code) => Ask::new(NeedKind::Totp, NeedReason::Refused).into(),
+            (Some(b'x'), Go::Pin) => Ask::new(NeedKind::Pin, NeedReason::Refused).into(),
             (Some(b't'), _) => {
-                Ask::new(NeedKind::Takeover, Because::Rival).poll(Go::Look, Duration::from_secs(3)).into()
+                Ask::new(NeedKind::Takeover, NeedReason::Rival).poll(Go::Look, Duration::from_secs(3)).into()
             }
             (Some(b'b'), _) => {
-                Ask::new(NeedKind::Browser, Because::Expired).poll(Go::Look, Duration::from_secs(3)).into()
+                Ask::new(NeedKind::Browser, NeedReason::Expired).poll(Go::Look, Duration::from_secs(3)).into()
             }
             (Some(b'p'), step) if !matches!(step, Go::Tickle | Go::Status) => {
-                Ask::new(NeedKind::Pin, Because::Opening).poll(Go::Look, Duration::from_secs(5)).into()
+                Ask::new(NeedKind::Pin, NeedReason::Opening).poll(Go::Look, Duration::from_secs(5)).into()
             }
             (Some(b'g'), _) if cx.state.token.is_some() => {
-                Ask::new(NeedKind::GatewayToken, Because::Expired).lasting().into()
+                Ask::new(NeedKind::GatewayToken, NeedReason::Expired).lasting().into()
             }
             (Some(b'o'), _) if cx.state.token.is_some() => Verdict::next(Go::Open),
             (Some(b's'), _) => {
@@ -199,11 +202,11 @@ impl Provider for Corners {
         if state.token.is_some() { Leave::Step(Go::Logout) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, _: &mut Cx<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, _: &mut Context<'_, State>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         Ok(())
     }
 
-    fn observe(&self, cx: &mut Cx<'_, State>, _: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Context<'_, State>, _: &Ticket, response: Response<'_>) -> Observed {
         if response.body.first() == Some(&b'w') {
             cx.tell(Fact::Penalty(Duration::from_secs(60)));
         }

@@ -2,7 +2,7 @@
 
 use http::{Request, StatusCode};
 use sansession::providers::cbrain::Cbrain;
-use sansession::sim::cbrain::{Deed, Mishap};
+use sansession::sim::cbrain::{Mishap, Outcome};
 use sansession::sim::{self, Reply};
 use sansession::{Credentials, Input, Need, NeedKind, Session, Timestamp};
 use std::time::Duration;
@@ -20,13 +20,13 @@ pub struct Portal {
 
 impl Case for Portal {
     type Provider = Cbrain;
-    type Server = sim::Cbrain;
+    type Server = sim::CbrainSim;
     const POLL: Duration = Duration::from_secs(15 * 60);
     const BACK: Duration = Duration::from_secs(60);
     const PER_HOUR: usize = 200;
 
-    fn new(dice: &mut Dice) -> (Self, sim::Cbrain) {
-        let mut server = sim::Cbrain::new(dice.below(u64::MAX));
+    fn new(dice: &mut Dice) -> (Self, sim::CbrainSim) {
+        let mut server = sim::CbrainSim::new(dice.below(u64::MAX));
         server.add_user(USER, PASSWORD);
         let never = Timestamp::from_millis(0);
         (Self { locked_until: never, account_locked_until: never }, server)
@@ -36,7 +36,7 @@ impl Case for Portal {
         crate::support::cbrain()
     }
 
-    fn happens(&mut self, server: &mut sim::Cbrain, now: Timestamp, dice: &mut Dice) {
+    fn happens(&mut self, server: &mut sim::CbrainSim, now: Timestamp, dice: &mut Dice) {
         server.purge_sessions(now, 10 * DAY);
         match dice.below(10) {
             0 => {
@@ -66,7 +66,7 @@ impl Case for Portal {
         }
     }
 
-    fn passes(&mut self, server: &mut sim::Cbrain, now: Timestamp) {
+    fn passes(&mut self, server: &mut sim::CbrainSim, now: Timestamp) {
         if now >= self.locked_until {
             server.unlock_portal();
         }
@@ -75,11 +75,11 @@ impl Case for Portal {
         }
     }
 
-    fn allows(&self, _: &sim::Cbrain, now: Timestamp) -> bool {
+    fn allows(&self, _: &sim::CbrainSim, now: Timestamp) -> bool {
         now >= self.locked_until.max(self.account_locked_until)
     }
 
-    fn serves(&mut self, server: &mut sim::Cbrain, session: &mut Session<Cbrain>, now: Timestamp) -> bool {
+    fn serves(&mut self, server: &mut sim::CbrainSim, session: &mut Session<Cbrain>, now: Timestamp) -> bool {
         // What is not there is told to those alone who are logged in, and counts as no use of the token.
         let before = server.take_log();
         let answer = asks(server, session, now, "/groups/999");
@@ -88,22 +88,24 @@ impl Case for Portal {
         answer.is_some_and(|answer| answer.status() == StatusCode::NOT_FOUND)
     }
 
-    fn sessions(&self, server: &sim::Cbrain, now: Timestamp) -> usize {
+    fn sessions(&self, server: &sim::CbrainSim, now: Timestamp) -> usize {
         server.live_sessions(now, USER)
     }
 
-    fn words(&mut self, server: &mut sim::Cbrain, _: Timestamp, request: &Request<Vec<u8>>, _: &Reply) -> Vec<Word> {
+    fn words(&mut self, server: &mut sim::CbrainSim, _: Timestamp, request: &Request<Vec<u8>>, _: &Reply) -> Vec<Word> {
         let deeds = server.take_log().into_iter().map(|entry| entry.deed);
         deeds
             .filter_map(|deed| match deed {
-                Deed::LoggedIn | Deed::LoginRefused | Deed::LoginReused => Some(Word::Judged(NeedKind::Credentials)),
-                Deed::TokenRefused => Some(Word::Dead(print(request, "authorization"))),
+                Outcome::LoggedIn | Outcome::LoginRefused | Outcome::LoginReused => {
+                    Some(Word::Judged(NeedKind::Credentials))
+                }
+                Outcome::TokenRefused => Some(Word::Dead(print(request, "authorization"))),
                 _ => None,
             })
             .collect()
     }
 
-    fn answers(&mut self, _: &mut sim::Cbrain, _: &Need, _: Timestamp, wrongly: bool) -> Option<Input> {
+    fn answers(&mut self, _: &mut sim::CbrainSim, _: &Need, _: Timestamp, wrongly: bool) -> Option<Input> {
         let password = if wrongly { "wrong horse" } else { PASSWORD };
         Some(Input::Credentials(Credentials::new(USER, password).unwrap()))
     }

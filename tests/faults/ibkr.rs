@@ -97,7 +97,7 @@ impl Brokerage {
         }
     }
 
-    fn happens(&mut self, server: &mut sim::Gateway, now: Timestamp, dice: &mut Dice) {
+    fn happens(&mut self, server: &mut sim::GatewaySim, now: Timestamp, dice: &mut Dice) {
         match dice.below(12) {
             0 => {
                 let lasts = dice.between(SECOND, 3 * HOUR);
@@ -127,14 +127,14 @@ impl Brokerage {
         }
     }
 
-    fn passes(&mut self, server: &mut sim::Gateway, now: Timestamp) {
+    fn passes(&mut self, server: &mut sim::GatewaySim, now: Timestamp) {
         server.advance(now);
         self.reads(server);
         self.had_rival |= server.holder() == Holder::Rival;
     }
 
     /// Reads what the server wrote down.
-    fn reads(&mut self, server: &mut sim::Gateway) {
+    fn reads(&mut self, server: &mut sim::GatewaySim) {
         for logged in server.take_log() {
             match logged.what {
                 Happening::RivalTook => self.had_rival = true,
@@ -161,7 +161,7 @@ impl Brokerage {
         served
     }
 
-    fn allows(&self, server: &sim::Gateway, now: Timestamp) -> bool {
+    fn allows(&self, server: &sim::GatewaySim, now: Timestamp) -> bool {
         now >= self.out_until
             && now >= self.boxed_until
             && now.since(self.region.last_midnight(now)) >= MAINTENANCE
@@ -170,7 +170,7 @@ impl Brokerage {
 
     fn words(
         &mut self,
-        server: &mut sim::Gateway,
+        server: &mut sim::GatewaySim,
         now: Timestamp,
         request: &Request<Vec<u8>>,
         token: u64,
@@ -201,7 +201,7 @@ impl Brokerage {
         words
     }
 
-    fn answers(&self, server: &sim::Gateway) -> Option<Input> {
+    fn answers(&self, server: &sim::GatewaySim) -> Option<Input> {
         (self.says_yes && server.holder() == Holder::Rival).then_some(Input::TakeOver)
     }
 }
@@ -235,13 +235,13 @@ pub struct AtGateway {
 
 impl Case for AtGateway {
     type Provider = Gateway;
-    type Server = sim::Gateway;
+    type Server = sim::GatewaySim;
     const POLL: Duration = POLL;
     const BACK: Duration = BACK;
     const PER_HOUR: usize = 600;
     const ITS_OWN: bool = false;
 
-    fn new(dice: &mut Dice) -> (Self, sim::Gateway) {
+    fn new(dice: &mut Dice) -> (Self, sim::GatewaySim) {
         let brokerage = Brokerage::new(dice);
         let logged_out =
             dice.one_of(&[LoggedOut::Unauthorized, LoggedOut::AccessDenied, LoggedOut::Empty, LoggedOut::Redirect]);
@@ -253,7 +253,7 @@ impl Case for AtGateway {
             ..Settings::default()
         };
         let settings = brokerage.settings(settings, dice);
-        (Self { brokerage, seen: false }, sim::Gateway::new(settings))
+        (Self { brokerage, seen: false }, sim::GatewaySim::new(settings))
     }
 
     fn provider(&self) -> Gateway {
@@ -261,16 +261,16 @@ impl Case for AtGateway {
         Gateway::new(&base).unwrap().region(self.brokerage.region).takeover(self.brokerage.takeover)
     }
 
-    fn happens(&mut self, server: &mut sim::Gateway, now: Timestamp, dice: &mut Dice) {
+    fn happens(&mut self, server: &mut sim::GatewaySim, now: Timestamp, dice: &mut Dice) {
         self.brokerage.happens(server, now, dice);
     }
 
-    fn passes(&mut self, server: &mut sim::Gateway, now: Timestamp) {
+    fn passes(&mut self, server: &mut sim::GatewaySim, now: Timestamp) {
         self.brokerage.passes(server, now);
         self.seen &= server.person().is_some();
     }
 
-    fn allows(&self, server: &sim::Gateway, now: Timestamp) -> bool {
+    fn allows(&self, server: &sim::GatewaySim, now: Timestamp) -> bool {
         self.brokerage.allows(server, now) && server.person().is_some()
     }
 
@@ -278,27 +278,27 @@ impl Case for AtGateway {
         self.brokerage.back().max(HINT)
     }
 
-    fn stands(&self, server: &sim::Gateway, need: &Need) -> bool {
+    fn stands(&self, server: &sim::GatewaySim, need: &Need) -> bool {
         match need.kind {
             NeedKind::Browser => server.person().is_none(),
             _ => server.holder() == Holder::Rival,
         }
     }
 
-    fn serves(&mut self, server: &mut sim::Gateway, session: &mut Session<Gateway>, now: Timestamp) -> bool {
+    fn serves(&mut self, server: &mut sim::GatewaySim, session: &mut Session<Gateway>, now: Timestamp) -> bool {
         self.brokerage.reads(server);
         let answer = asks(server, session, now, "/iserver/accounts");
         server.take_log();
         self.brokerage.serves(has_accounts(answer))
     }
 
-    fn sessions(&self, server: &sim::Gateway, _: Timestamp) -> usize {
+    fn sessions(&self, server: &sim::GatewaySim, _: Timestamp) -> usize {
         usize::from(self.seen && server.person().is_some())
     }
 
     fn words(
         &mut self,
-        server: &mut sim::Gateway,
+        server: &mut sim::GatewaySim,
         now: Timestamp,
         request: &Request<Vec<u8>>,
         reply: &Reply,
@@ -308,7 +308,7 @@ impl Case for AtGateway {
         self.brokerage.words(server, now, request, 0)
     }
 
-    fn answers(&mut self, server: &mut sim::Gateway, need: &Need, now: Timestamp, wrongly: bool) -> Option<Input> {
+    fn answers(&mut self, server: &mut sim::GatewaySim, need: &Need, now: Timestamp, wrongly: bool) -> Option<Input> {
         if need.kind == NeedKind::Takeover {
             return self.brokerage.answers(server);
         }
@@ -354,15 +354,15 @@ pub struct Direct<const V: u8> {
 
 impl<const V: u8> Case for Direct<V> {
     type Provider = Arc<WebApi>;
-    type Server = sim::WebApi;
+    type Server = sim::WebApiSim;
     const POLL: Duration = POLL;
     const BACK: Duration = BACK;
     const PER_HOUR: usize = 600;
     const ITS_OWN: bool = false;
 
-    fn new(dice: &mut Dice) -> (Self, sim::WebApi) {
+    fn new(dice: &mut Dice) -> (Self, sim::WebApiSim) {
         let brokerage = Brokerage::new(dice);
-        let settings = brokerage.settings(sim::WebApi::settings(), dice);
+        let settings = brokerage.settings(sim::WebApiSim::settings(), dice);
         let (provider, server) = if V == 1 {
             let upload = short_keys().upload();
             let mut server = OAuthServer::new([6; 32]);
@@ -374,14 +374,14 @@ impl<const V: u8> Case for Direct<V> {
             let (signature, encryption) = (key(&short_keys().signature), key(&short_keys().encryption));
             let oauth =
                 OAuth1a::new(Consumer::new("ABCDEFGHI").unwrap(), &grant, signature, &encryption, params).unwrap();
-            (WebApi::new(&base(), oauth).unwrap(), sim::WebApi::oauth1a(server, settings))
+            (WebApi::new(&base(), oauth).unwrap(), sim::WebApiSim::oauth1a(server, settings))
         } else {
             let mut server = OAuth2Server::new([6; 32]);
             server.register("client-1", "main", &keys().signature_public, &["tester"]).unwrap();
             let client = Client::new("client-1", "main").unwrap();
             let oauth = OAuth2::new(client, key(&keys().signature), "tester", IpAddr::from([127, 0, 0, 1])).unwrap();
             let settings = Settings { tickle: TickleBody::Full, ..settings };
-            (WebApi::new(&base(), oauth).unwrap(), sim::WebApi::oauth2(server, settings))
+            (WebApi::new(&base(), oauth).unwrap(), sim::WebApiSim::oauth2(server, settings))
         };
         let provider = Arc::new(provider.region(brokerage.region).takeover(brokerage.takeover));
         (Self { brokerage, provider, tokens: 1, open: false }, server)
@@ -391,7 +391,7 @@ impl<const V: u8> Case for Direct<V> {
         self.provider.clone()
     }
 
-    fn happens(&mut self, server: &mut sim::WebApi, now: Timestamp, dice: &mut Dice) {
+    fn happens(&mut self, server: &mut sim::WebApiSim, now: Timestamp, dice: &mut Dice) {
         if dice.once_in(8) {
             server.end_sessions();
             self.open = false;
@@ -399,7 +399,7 @@ impl<const V: u8> Case for Direct<V> {
         self.brokerage.happens(&mut server.gateway, now, dice);
     }
 
-    fn passes(&mut self, server: &mut sim::WebApi, now: Timestamp) {
+    fn passes(&mut self, server: &mut sim::WebApiSim, now: Timestamp) {
         let knew = server.gateway.person().is_some();
         self.brokerage.passes(&mut server.gateway, now);
         // As at a request: what ends the outer tier ends the tokens.
@@ -409,7 +409,7 @@ impl<const V: u8> Case for Direct<V> {
         }
     }
 
-    fn allows(&self, server: &sim::WebApi, now: Timestamp) -> bool {
+    fn allows(&self, server: &sim::WebApiSim, now: Timestamp) -> bool {
         self.brokerage.allows(&server.gateway, now)
     }
 
@@ -417,24 +417,24 @@ impl<const V: u8> Case for Direct<V> {
         self.brokerage.back().max(RENEWAL)
     }
 
-    fn stands(&self, server: &sim::WebApi, _: &Need) -> bool {
+    fn stands(&self, server: &sim::WebApiSim, _: &Need) -> bool {
         server.gateway.holder() == Holder::Rival
     }
 
-    fn serves(&mut self, server: &mut sim::WebApi, session: &mut Session<Arc<WebApi>>, now: Timestamp) -> bool {
+    fn serves(&mut self, server: &mut sim::WebApiSim, session: &mut Session<Arc<WebApi>>, now: Timestamp) -> bool {
         self.brokerage.reads(&mut server.gateway);
         let answer = asks(server, session, now, "/iserver/accounts");
         server.gateway.take_log();
         self.brokerage.serves(has_accounts(answer))
     }
 
-    fn sessions(&self, server: &sim::WebApi, _: Timestamp) -> usize {
+    fn sessions(&self, server: &sim::WebApiSim, _: Timestamp) -> usize {
         usize::from(self.open && server.gateway.person().is_some())
     }
 
     fn words(
         &mut self,
-        server: &mut sim::WebApi,
+        server: &mut sim::WebApiSim,
         now: Timestamp,
         request: &Request<Vec<u8>>,
         reply: &Reply,
@@ -451,7 +451,7 @@ impl<const V: u8> Case for Direct<V> {
         self.brokerage.words(&mut server.gateway, now, request, self.tokens)
     }
 
-    fn answers(&mut self, server: &mut sim::WebApi, _: &Need, _: Timestamp, _: bool) -> Option<Input> {
+    fn answers(&mut self, server: &mut sim::WebApiSim, _: &Need, _: Timestamp, _: bool) -> Option<Input> {
         self.brokerage.answers(&server.gateway)
     }
 

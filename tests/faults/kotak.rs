@@ -6,7 +6,7 @@ use sansession::sim::Reply;
 use sansession::sim::kotak::neo::{Account, Death, Errors, LimitTold};
 use sansession::sim::kotak::trade_api::{Shard, User};
 use sansession::sim::kotak::{self as sim, Lever, Outcome, Seen};
-use sansession::{BaseUrl, Credentials, Input, Need, NeedKind, Secret, Session, Timestamp, Totp, totp};
+use sansession::{BaseUrl, Credentials, Input, Need, NeedKind, Secret, Session, Timestamp, machine::Totp, totp};
 use std::time::Duration;
 
 use crate::judge::{Word, print};
@@ -51,16 +51,16 @@ pub struct Trade {
 
 impl Case for Trade {
     type Provider = TradeApi;
-    type Server = sim::TradeApi;
+    type Server = sim::TradeApiSim;
     const POLL: Duration = Duration::from_secs(15 * 60);
     const BACK: Duration = Duration::from_secs(60);
     const PER_HOUR: usize = 200;
 
-    fn new(dice: &mut Dice) -> (Self, sim::TradeApi) {
+    fn new(dice: &mut Dice) -> (Self, sim::TradeApiSim) {
         let without_code = dice.once_in(4);
         let user = User::new("USER1", PASSWORD).on(dice.one_of(&[Shard::First, Shard::Second]));
         let user = if without_code && dice.once_in(2) { user.subscribed() } else { user };
-        let mut server = sim::TradeApi::kotak().app("key", "secret").user(user);
+        let mut server = sim::TradeApiSim::kotak().app("key", "secret").user(user);
         server.set_texts(dice.once_in(2));
         server.set_faults_inside_200(dice.once_in(4));
         let case = Self {
@@ -79,7 +79,7 @@ impl Case for Trade {
         if self.without_code { provider.without_code() } else { provider }
     }
 
-    fn happens(&mut self, server: &mut sim::TradeApi, now: Timestamp, dice: &mut Dice) {
+    fn happens(&mut self, server: &mut sim::TradeApiSim, now: Timestamp, dice: &mut Dice) {
         server.unlock("USER1");
         match dice.below(10) {
             0 => {
@@ -102,7 +102,7 @@ impl Case for Trade {
         }
     }
 
-    fn passes(&mut self, server: &mut sim::TradeApi, now: Timestamp) {
+    fn passes(&mut self, server: &mut sim::TradeApiSim, now: Timestamp) {
         if self.outage.until.take_if(|until| now >= *until).is_some() {
             server.set_outage(None);
         }
@@ -111,17 +111,17 @@ impl Case for Trade {
         }
     }
 
-    fn allows(&self, _: &sim::TradeApi, _: Timestamp) -> bool {
+    fn allows(&self, _: &sim::TradeApiSim, _: Timestamp) -> bool {
         self.outage.until.is_none() && self.quota.until.is_none()
     }
 
-    fn before(&mut self, server: &mut sim::TradeApi) {
+    fn before(&mut self, server: &mut sim::TradeApiSim) {
         if let Some(lever) = self.mishaps.pop() {
             server.next(1, &lever);
         }
     }
 
-    fn serves(&mut self, server: &mut sim::TradeApi, session: &mut Session<TradeApi>, now: Timestamp) -> bool {
+    fn serves(&mut self, server: &mut sim::TradeApiSim, session: &mut Session<TradeApi>, now: Timestamp) -> bool {
         loop {
             asks(server, session, now, "/reports/1.0/orders");
             match server.take_log().last().map(|seen| seen.outcome) {
@@ -132,13 +132,13 @@ impl Case for Trade {
         }
     }
 
-    fn sessions(&self, server: &sim::TradeApi, _: Timestamp) -> usize {
+    fn sessions(&self, server: &sim::TradeApiSim, _: Timestamp) -> usize {
         server.open_sessions()
     }
 
     fn words(
         &mut self,
-        server: &mut sim::TradeApi,
+        server: &mut sim::TradeApiSim,
         now: Timestamp,
         request: &Request<Vec<u8>>,
         _: &Reply,
@@ -156,7 +156,7 @@ impl Case for Trade {
         server.take_log().into_iter().filter_map(word).collect()
     }
 
-    fn answers(&mut self, server: &mut sim::TradeApi, need: &Need, now: Timestamp, wrongly: bool) -> Option<Input> {
+    fn answers(&mut self, server: &mut sim::TradeApiSim, need: &Need, now: Timestamp, wrongly: bool) -> Option<Input> {
         Some(match need.kind {
             NeedKind::GatewayToken if wrongly => Input::Token(format!("mistyped-{}", now.as_millis()).into()),
             NeedKind::GatewayToken => Input::Token(server.issue_bearer(now).into()),
@@ -206,17 +206,17 @@ fn shown(secret: &str, at: Timestamp) -> Totp {
 
 impl Case for NeoCase {
     type Provider = Neo;
-    type Server = sim::Neo;
+    type Server = sim::NeoSim;
     const POLL: Duration = Duration::from_secs(15 * 60);
     const BACK: Duration = Duration::from_secs(60);
     const PER_HOUR: usize = 200;
 
-    fn new(dice: &mut Dice) -> (Self, sim::Neo) {
+    fn new(dice: &mut Dice) -> (Self, sim::NeoSim) {
         let case = Self { outage: Outage::default(), mishaps: Vec::new(), made: 0 };
         let own = url("https://e43.kotaksecurities.com");
         let account = Account::new("ABC12", "+910000000000", MPIN, case.dashboard(), own);
         let account = account.accepts_totp(|at| shown(TOTP_SECRET, at).code().to_owned());
-        let mut server = sim::Neo::new(url("https://mis.kotaksecurities.com")).account(account);
+        let mut server = sim::NeoSim::new(url("https://mis.kotaksecurities.com")).account(account);
         server.set_errors(dice.one_of(&[Errors::Documented, Errors::Inside200, Errors::NotOk]));
         server.set_death(dice.one_of(&[Death::Code100022, Death::Code1003, Death::Code900901]));
         server.set_tokens_name_their_end(!dice.once_in(4));
@@ -227,7 +227,7 @@ impl Case for NeoCase {
         Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap()
     }
 
-    fn happens(&mut self, server: &mut sim::Neo, now: Timestamp, dice: &mut Dice) {
+    fn happens(&mut self, server: &mut sim::NeoSim, now: Timestamp, dice: &mut Dice) {
         match dice.below(10) {
             0 => {
                 let status = dice.one_of(&[500, 502, 503]);
@@ -253,25 +253,25 @@ impl Case for NeoCase {
         }
     }
 
-    fn passes(&mut self, server: &mut sim::Neo, now: Timestamp) {
+    fn passes(&mut self, server: &mut sim::NeoSim, now: Timestamp) {
         if self.outage.until.take_if(|until| now >= *until).is_some() {
             server.set_outage(None);
         }
     }
 
-    fn allows(&self, server: &sim::Neo, now: Timestamp) -> bool {
+    fn allows(&self, server: &sim::NeoSim, now: Timestamp) -> bool {
         // One that is not to be looked at lives on.
         let limited = |path| server.limited_until(now, path).is_some();
         self.outage.until.is_none() && ![LOGIN, VALIDATE, BOOK].into_iter().any(limited)
     }
 
-    fn before(&mut self, server: &mut sim::Neo) {
+    fn before(&mut self, server: &mut sim::NeoSim) {
         if let Some(lever) = self.mishaps.pop() {
             server.next(1, &lever);
         }
     }
 
-    fn serves(&mut self, server: &mut sim::Neo, session: &mut Session<Neo>, now: Timestamp) -> bool {
+    fn serves(&mut self, server: &mut sim::NeoSim, session: &mut Session<Neo>, now: Timestamp) -> bool {
         loop {
             asks(server, session, now, BOOK);
             match server.take_log().last().map(|seen| seen.outcome) {
@@ -282,11 +282,17 @@ impl Case for NeoCase {
         }
     }
 
-    fn sessions(&self, server: &sim::Neo, now: Timestamp) -> usize {
+    fn sessions(&self, server: &sim::NeoSim, now: Timestamp) -> usize {
         server.open_sessions(now)
     }
 
-    fn words(&mut self, server: &mut sim::Neo, now: Timestamp, request: &Request<Vec<u8>>, reply: &Reply) -> Vec<Word> {
+    fn words(
+        &mut self,
+        server: &mut sim::NeoSim,
+        now: Timestamp,
+        request: &Request<Vec<u8>>,
+        reply: &Reply,
+    ) -> Vec<Word> {
         let names_its_end = reply.response.headers().contains_key("x-ratelimit-reset");
         let limited = server.limited_until(now, request.uri().path()).filter(|_| names_its_end);
         let word = |seen: Seen| match seen.outcome {
@@ -304,7 +310,7 @@ impl Case for NeoCase {
         server.take_log().into_iter().filter_map(word).collect()
     }
 
-    fn answers(&mut self, _: &mut sim::Neo, need: &Need, now: Timestamp, wrongly: bool) -> Option<Input> {
+    fn answers(&mut self, _: &mut sim::NeoSim, need: &Need, now: Timestamp, wrongly: bool) -> Option<Input> {
         Some(match need.kind {
             NeedKind::GatewayToken if wrongly => Input::Token(format!("mistyped-{}", now.as_millis()).into()),
             NeedKind::GatewayToken => Input::Token(self.dashboard().into()),

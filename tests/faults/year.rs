@@ -10,8 +10,8 @@ use http::Request;
 use sansession::provider::Provider;
 use sansession::sim::{Network, Reply, Simulator, Weather};
 use sansession::{
-    Answered, By, CloseReason, Event, Input, Machine, Need, NeedKind, Options, Seed, Session, Snapshot, Timestamp,
-    WaitingOn,
+    CloseReason, Event, Input, InputHandled, Machine, Need, NeedKind, Options, Seed, Session, Snapshot, Source,
+    Timestamp, WaitingOn,
 };
 
 use crate::judge::{Judge, LATENCY, Memory, Word};
@@ -399,9 +399,9 @@ impl<C: Case> Year<C> {
         let wrongly = need.refused == 0 && self.dice.once_in(15);
         let (kind, Judge { case, network, .. }) = (need.kind, &mut self.world.server);
         if let Some(input) = case.answers(&mut network.server, &need, now, wrongly) {
-            let answered = self.world.machine.handle_input(now, need.id, input, By::Person);
+            let answered = self.world.machine.handle_input(now, need.id, input, Source::Person);
             self.world.notes(&format!("answer to {}: {answered:?}", kind.code()));
-            if answered == Answered::Used {
+            if answered == InputHandled::Used {
                 self.world.server.given(kind);
             }
         } else {

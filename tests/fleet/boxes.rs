@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Request;
-use sansession::fleet::{FleetOptions, Place, Rate, Refusal};
+use sansession::drive::fleet::{FleetOptions, Place, Rate, Refusal};
 use sansession::{AuthorizeError, Phase, Response};
 
 use crate::story::{HOUR, MINUTE, SECOND, Story, TIMED_OUT, at_once, fine, tickle};

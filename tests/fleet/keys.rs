@@ -1,8 +1,8 @@
 //! Sessions come and go under their keys.
 
 use http::Request;
-use sansession::fleet::{CallError, Place, Refusal, UnknownKey};
-use sansession::{Failure, FailureKind, Input, Misuse, Need, NeedId, Phase};
+use sansession::drive::fleet::{CallError, Place, Refusal, UnknownKey};
+use sansession::{Failure, Input, Misuse, Need, NeedId, Phase, machine::FailureKind};
 
 use crate::story::{MINUTE, Story, at_once, cbrain, fine, gateway};
 
@@ -40,13 +40,13 @@ fn a_need_is_put_once() {
         story.fleet.check(story.now, &1).unwrap();
         assert_eq!(first_need(&mut story), None);
     }
-    let wrong = story.fleet.handle_input(story.now, &1, need.id, Input::Done, sansession::By::Person).unwrap();
-    assert!(matches!(wrong, sansession::Answered::Rejected(_)));
+    let wrong = story.fleet.handle_input(story.now, &1, need.id, Input::Done, sansession::Source::Person).unwrap();
+    assert!(matches!(wrong, sansession::InputHandled::Rejected(_)));
 }
 
 /// Takes outputs until there is a need, or nothing.
 fn first_need(story: &mut Story) -> Option<Need> {
-    use sansession::fleet::Turn;
+    use sansession::drive::fleet::Turn;
     use sansession::{Output, WaitingOn};
     loop {
         match story.fleet.poll(story.now) {
@@ -75,7 +75,10 @@ fn an_unknown_key_is_an_error_and_nothing_else() {
     let id = story.in_flight[&1];
     let failure = Failure::maybe_sent(FailureKind::Other);
     assert_eq!(story.fleet.handle_failure(now, &2, id, failure), Err(CallError::UnknownKey));
-    assert_eq!(story.fleet.handle_input(now, &2, NeedId::UNASKED, Input::Done, sansession::By::Store), Err(UnknownKey));
+    assert_eq!(
+        story.fleet.handle_input(now, &2, NeedId::UNSOLICITED, Input::Done, sansession::Source::Store),
+        Err(UnknownKey)
+    );
     assert_eq!(story.fleet.check(now, &2), Err(UnknownKey));
     assert_eq!(story.fleet.logout(now, &2), Err(UnknownKey));
     assert_eq!(story.fleet.lease(&2, now), Err(UnknownKey));

@@ -1,7 +1,7 @@
 //! Nothing is sent for a session past its lease.
 
 use http::Request;
-use sansession::fleet::{Place, Rate, Refusal};
+use sansession::drive::fleet::{Place, Rate, Refusal};
 
 use crate::story::{HOUR, MINUTE, SECOND, Story, at_once, fine};
 use crate::support::START;

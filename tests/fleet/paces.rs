@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sansession::fleet::{FleetOptions, Place, Rate};
+use sansession::drive::fleet::{FleetOptions, Place, Rate};
 use sansession::{Machine, Phase};
 
 use crate::story::{HOUR, MINUTE, SECOND, Story, at_once, fine};

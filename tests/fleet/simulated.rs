@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use sansession::fleet::{Fleet, FleetOptions, Place, Rate, Turn};
+use sansession::drive::fleet::{Fleet, FleetOptions, Place, Rate, Turn};
 use sansession::providers::ibkr::Gateway;
 use sansession::sim::Simulator;
-use sansession::sim::ibkr::{Gateway as Server, Lever, Logged, Outage, RateLimits, Rival, Settings, Trouble};
-use sansession::{BaseUrl, Failure, FailureKind, Options, Output, RequestId, Response, Session, Timestamp};
+use sansession::sim::ibkr::{GatewaySim as Server, Lever, Logged, Outage, RateLimits, Rival, Settings, Trouble};
+use sansession::{BaseUrl, Failure, Options, Output, RequestId, Response, Session, Timestamp, machine::FailureKind};
 
 use crate::story::{HOUR, MINUTE, READY, SECOND, at_once, fine, gateway, tickle};
 use crate::support::START;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use sansession::fleet::{Fleet, FleetOptions, Place, Rate, Turn};
+use sansession::drive::fleet::{Fleet, FleetOptions, Place, Rate, Turn};
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::Gateway;
 use sansession::{
-    BaseUrl, By, Credentials, Ends, Input, Machine, Options, Output, RequestId, Response, Session, Timestamp, WaitingOn,
+    BaseUrl, Credentials, Input, Machine, Options, Output, RequestId, Response, Session, Source, Timestamp, WaitingOn,
+    machine::Ends,
 };
 
 use crate::support::START;
@@ -96,7 +97,7 @@ impl Story {
                     self.told.push((since, format!("{key} needs {}", need.kind.code())));
                     if need.kind == sansession::NeedKind::Credentials {
                         let input = Input::Credentials(Credentials::new("norm", "correct horse").unwrap());
-                        let _ = self.fleet.handle_input(self.now, &key, need.id, input, By::Person).unwrap();
+                        let _ = self.fleet.handle_input(self.now, &key, need.id, input, Source::Person).unwrap();
                     }
                 }
                 Turn::Session(key, Output::Event(sansession::Event::PhaseChanged { from, to })) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sansession::Timestamp;
-use sansession::fleet::Place;
+use sansession::drive::fleet::Place;
 
 use crate::story::{HOUR, MINUTE, SECOND, Story, at_once, fine};
 use crate::support::START;
@@ -69,7 +69,7 @@ fn a_clock_from_another_world_ends_in_a_wait() {
         story.now = Timestamp::from_millis(now);
         let now = Timestamp::from_millis(now);
         for _ in 0..1_000 {
-            if let sansession::fleet::Turn::Wait { until } = story.fleet.poll(now) {
+            if let sansession::drive::fleet::Turn::Wait { until } = story.fleet.poll(now) {
                 assert!(until > now || now > Timestamp::from_millis(253_402_300_799_000));
                 break;
             }

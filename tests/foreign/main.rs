@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sansession::providers::oauth2::wire::{Client, Endpoint};
 use sansession::testing::Laws;
-use sansession::{BaseUrl, Timestamp, Zone};
+use sansession::{BaseUrl, Timestamp, provider::Zone};
 
 #[test]
 fn a_pin_and_a_code_in_one_request_keep_the_laws() {

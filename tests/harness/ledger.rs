@@ -8,10 +8,14 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode};
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Identity, Leave, Outcome, Plan, Provider, Replay, Rule, Spent, Unauthorized,
+    Answers, Ask, Build, Context, Fact, Identity, Judgment, Leave, Outcome, Plan, Provider, Replay, Rule, Unauthorized,
     Unbuildable, Verdict, View, When,
 };
-use sansession::{BaseUrl, Because, CloseReason, Denial, NeedKind, Phase, Rejection, Secret, Timestamp, secret, wire};
+use sansession::{
+    BaseUrl, CloseReason, NeedKind, Phase, Secret, Timestamp,
+    machine::{Denial, NeedReason, Rejection},
+    secret, wire,
+};
 use serde::{Deserialize, Serialize};
 
 /// What a provider does wrong.
@@ -121,7 +125,7 @@ impl Ledger {
     }
 
     /// Takes the tokens of an answer.
-    fn tokens(&self, cx: &mut Cx<'_, State>, said: &Said<'_>, rotates: bool) -> bool {
+    fn tokens(&self, cx: &mut Context<'_, State>, said: &Said<'_>, rotates: bool) -> bool {
         let (Some(access), Some(refresh), Some(lasts), Some(until)) =
             (&said.access, &said.refresh, said.lasts, said.consent_until)
         else {
@@ -144,11 +148,11 @@ impl Ledger {
     }
 
     /// Asks for what is to be consented to again, or says that all is well.
-    fn lives(&self, cx: &mut Cx<'_, State>) -> Verdict<Go> {
+    fn lives(&self, cx: &mut Context<'_, State>) -> Verdict<Go> {
         let renews = !self.is(Wrong::ConsentNeverRenewed);
         if renews && !cx.state.asked && cx.now + BEFORE >= cx.state.consent_until {
             cx.state.asked = true;
-            return Ask::new(NeedKind::Verifier, Because::Renewing).then(Go::Consent).lasting().into();
+            return Ask::new(NeedKind::Verifier, NeedReason::Renewing).then(Go::Consent).lasting().into();
         }
         match self.active(cx.state) {
             Verdict::Active(plan) if self.is(Wrong::RenewalForgotten) => plan.without(|_| true).into(),
@@ -166,7 +170,7 @@ impl Ledger {
     }
 
     /// Nobody knows whether a step arrived.
-    fn lost(&self, cx: &mut Cx<'_, State>, step: Go) -> Verdict<Go> {
+    fn lost(&self, cx: &mut Context<'_, State>, step: Go) -> Verdict<Go> {
         match step {
             Go::Redeem if self.is(Wrong::TicketUsedTwice) || !cx.state.has_left(Go::Redeem) => {
                 Verdict::next(Go::Redeem)
@@ -174,10 +178,10 @@ impl Ledger {
             Go::Refresh if self.is(Wrong::LostRefreshSentAgain) => Verdict::next(Go::Refresh),
             // The access token may live on; without it there is nothing to look at.
             Go::Refresh => Verdict::next(Go::Look),
-            Go::Consent => Ask::new(NeedKind::Verifier, Because::Lost).then(Go::Consent).lasting().into(),
+            Go::Consent => Ask::new(NeedKind::Verifier, NeedReason::Lost).then(Go::Consent).lasting().into(),
             _ => {
                 cx.state.ticket = None;
-                Ask::new(NeedKind::Pin, Because::Lost).then(Go::Login).into()
+                Ask::new(NeedKind::Pin, NeedReason::Lost).then(Go::Login).into()
             }
         }
     }
@@ -213,7 +217,7 @@ impl Provider for Ledger {
         }
     }
 
-    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Go> {
+    fn open(&self, _: &mut Context<'_, State>, because: NeedReason) -> Verdict<Go> {
         Ask::new(NeedKind::Pin, because).then(Go::Login).into()
     }
 
@@ -221,7 +225,7 @@ impl Provider for Ledger {
         state.shown.as_ref().or(state.user.as_ref())
     }
 
-    fn left(&self, cx: &mut Cx<'_, State>, step: Go) {
+    fn left(&self, cx: &mut Context<'_, State>, step: Go) {
         let forgets = match step {
             Go::Refresh => self.is(Wrong::SpentRefreshKeptOverACrash),
             Go::Redeem => self.is(Wrong::TicketKeptOverACrash),
@@ -263,7 +267,7 @@ impl Provider for Ledger {
         Ok(request.into())
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Go, outcome: Outcome<'_>) -> Verdict<Go> {
         let Outcome::Response(response) = outcome else { return self.lost(cx, step) };
         let said = wire::json::<Said<'_>>(response.body).unwrap_or_default();
         let (ok, error) = (response.status == StatusCode::OK, said.error.as_deref());
@@ -279,7 +283,7 @@ impl Provider for Ledger {
             }
             Go::Login if error == Some("wrong_pin") => {
                 let stale = self.is(Wrong::RefusalAskedForAsStale);
-                Ask::new(NeedKind::Pin, if stale { Because::Stale } else { Because::Refused }).then(step).into()
+                Ask::new(NeedKind::Pin, if stale { NeedReason::Stale } else { NeedReason::Refused }).then(step).into()
             }
             Go::Login if error == Some("locked") => Verdict::Close(CloseReason::Denied(Denial::Locked)),
             Go::Redeem if ok && self.tokens(cx, &said, false) => {
@@ -288,7 +292,7 @@ impl Provider for Ledger {
             }
             Go::Redeem if error == Some("ticket_used") => {
                 cx.state.ticket = None;
-                Ask::new(NeedKind::Pin, Because::Lost).then(Go::Login).into()
+                Ask::new(NeedKind::Pin, NeedReason::Lost).then(Go::Login).into()
             }
             Go::Profile if ok && (said.user.is_some() || self.is(Wrong::AnyOkIsAProfile)) => {
                 let user = Some(said.user.map_or_else(String::new, |user| user.into_owned()));
@@ -317,7 +321,7 @@ impl Provider for Ledger {
                 self.active(cx.state)
             }
             Go::Consent if error == Some("wrong_code") => {
-                Ask::new(NeedKind::Verifier, Because::Refused).then(Go::Consent).lasting().into()
+                Ask::new(NeedKind::Verifier, NeedReason::Refused).then(Go::Consent).lasting().into()
             }
             Go::Logout
                 if ok && (said.ended == Some(true) || self.is(Wrong::PageIsALogout)) || step == Go::Logout && over =>
@@ -325,7 +329,7 @@ impl Provider for Ledger {
                 Verdict::Close(CloseReason::LoggedOut { confirmed: true })
             }
             _ if response.status == StatusCode::SERVICE_UNAVAILABLE => Verdict::unavailable(),
-            _ if response.status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Failed },
+            _ if response.status.is_server_error() => Verdict::Retry { after: None, answer: Judgment::Failed },
             _ => Verdict::Unreadable("not an answer of the ledger"),
         }
     }
@@ -339,7 +343,7 @@ impl Provider for Ledger {
         if ends { Leave::Step(Go::Logout) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let bearer =
             cx.state.access.as_ref().and_then(|access| self.bearer(access)).ok_or(Unauthorized::NotReady(None))?;
         parts.headers.insert("authorization", bearer);

@@ -20,7 +20,7 @@ fn url(text: &str) -> BaseUrl {
     BaseUrl::parse(text).unwrap()
 }
 
-struct Portal(sim::Cbrain);
+struct Portal(sim::CbrainSim);
 
 impl Simulated for Portal {
     fn handle(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
@@ -40,7 +40,7 @@ impl Simulated for Portal {
 fn cbrain_lives_before_its_simulator() {
     Laws::new(|| Cbrain::new(url("http://localhost:3000")).unwrap())
         .simulator(|| {
-            let mut server = sim::Cbrain::new(7);
+            let mut server = sim::CbrainSim::new(7);
             server.add_user("norm", "correct horse");
             Portal(server)
         })
@@ -50,7 +50,7 @@ fn cbrain_lives_before_its_simulator() {
         .check_runs();
 }
 
-struct Trade(sim::kotak::TradeApi);
+struct Trade(sim::kotak::TradeApiSim);
 
 impl Simulated for Trade {
     fn handle(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
@@ -75,7 +75,7 @@ fn the_trade_api_lives_before_its_simulator() {
     let provider = || TradeApi::new(url("https://tradeapi.kotaksecurities.com/apim"), "USER1", "key").unwrap();
     Laws::new(move || provider().consumer_secret("secret").unwrap())
         .simulator(|| {
-            Trade(sim::kotak::TradeApi::kotak().app("key", "secret").user(User::new("USER1", "correct horse")))
+            Trade(sim::kotak::TradeApiSim::kotak().app("key", "secret").user(User::new("USER1", "correct horse")))
         })
         .answers(|need, number, _| match need.kind {
             NeedKind::Credentials => {

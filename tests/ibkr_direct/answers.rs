@@ -3,7 +3,10 @@
 use sansession::providers::ibkr::direct::WebApiToken;
 use sansession::providers::ibkr::oauth1a::LiveSessionToken;
 use sansession::providers::ibkr::oauth2::Bearer;
-use sansession::{Ends, Machine, Rejection, Session};
+use sansession::{
+    Machine, Session,
+    machine::{Ends, Rejection},
+};
 
 use crate::oauth2::provider;
 use crate::support::Script;

@@ -143,7 +143,7 @@ fn an_empty_answer_comes_with_a_restart() {
 #[test]
 fn the_pace_of_tickles_has_bounds() {
     for (every, expected) in [(Duration::ZERO, Duration::from_millis(1_100)), (DAY, 4 * MINUTE)] {
-        let story = first_with(|api| api.tickle(every)).gets(200, READY).sleeps().sends(TICKLE);
+        let story = first_with(|api| api.keepalive(every)).gets(200, READY).sleeps().sends(TICKLE);
         let story = story.gets(200, &tickle()).is(Phase::Active);
         let (start, story) = (story.now, story.sleeps().sends(TICKLE));
         assert_eq!(story.now.since(start), expected);

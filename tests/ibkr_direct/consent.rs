@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::{Consent, OAuth1a};
-use sansession::{By, Input, Machine, Need, NeedKind, Phase, Seed, Session};
+use sansession::{Input, Machine, Need, NeedKind, Phase, Seed, Session, Source};
 
 use crate::support::world::World;
 use crate::*;
@@ -42,7 +42,7 @@ fn consent_gives_a_grant_that_outlives_the_session() {
     let owner = portal.clone();
     let mut world = asking(&portal).answering(move |need| {
         assert_eq!(need.kind, NeedKind::Verifier);
-        Some((Input::Code(owner.consents(need).into()), By::Person))
+        Some((Input::Code(owner.consents(need).into()), Source::Person))
     });
     world.is_active();
     let grant = world.machine.live().unwrap().clone();
@@ -61,7 +61,7 @@ fn consent_gives_a_grant_that_outlives_the_session() {
     let oauth = OAuth1a::new(consumer, &grant, key(&keys.signature), &key(&keys.encryption), params).unwrap();
     drop(world);
     let Ok(server) = Arc::try_unwrap(portal.0) else { panic!("somebody still has the portal") };
-    let sim = sim::WebApi::oauth1a(server.into_inner().unwrap(), sim::WebApi::settings());
+    let sim = sim::WebApiSim::oauth1a(server.into_inner().unwrap(), sim::WebApiSim::settings());
     let session = Session::new(WebApi::new(&base(), oauth).unwrap(), Options::default(), seed());
     let mut life = World::new(session, Ibkr { sim, ahead: 0 });
     life.is_active();
@@ -76,7 +76,7 @@ fn a_wrong_verifier_is_asked_for_again() {
         let right = owner.consents(need);
         tries += 1;
         assert_eq!(need.refused, tries - 1);
-        Some((Input::Code(if tries == 1 { "wrong".into() } else { right.into() }), By::Person))
+        Some((Input::Code(if tries == 1 { "wrong".into() } else { right.into() }), Source::Person))
     });
     world.is_active();
     assert_eq!(world.sent.len(), 3);
@@ -86,7 +86,8 @@ fn a_wrong_verifier_is_asked_for_again() {
 fn a_verifier_of_unknown_fate_is_not_sent_again() {
     let portal = Portal(Arc::new(Mutex::new(server(START).0)));
     let owner = portal.clone();
-    let mut world = asking(&portal).answering(move |need| Some((Input::Code(owner.consents(need).into()), By::Person)));
+    let mut world =
+        asking(&portal).answering(move |need| Some((Input::Code(owner.consents(need).into()), Source::Person)));
     world.latency = Duration::from_secs(1);
     world.runs_until(|world| world.sent.len() == 2);
     world.resumes(|snapshot, now| {
@@ -117,7 +118,7 @@ fn a_verifier_that_a_server_in_trouble_may_have_used_is_not_sent_again() {
     let owner = portal.clone();
     let session = Session::new(provider(), Options::default(), seed());
     let mut world = World::new(session, FallsIll(portal, false))
-        .answering(move |need| Some((Input::Code(owner.consents(need).into()), By::Person)));
+        .answering(move |need| Some((Input::Code(owner.consents(need).into()), Source::Person)));
     world.is_active();
     let [request, access] =
         ["request_token", "access_token"].map(|end| world.sent.iter().filter(|sent| sent.ends_with(end)).count());

@@ -24,7 +24,7 @@ const REFUSES: Instead = Instead::Answers(403, "text/plain", NOT_AUTHORIZED);
 
 /// IBKR with hosts that differ.
 struct Hosts {
-    sim: sim::WebApi,
+    sim: sim::WebApiSim,
     instead: Vec<(String, Instead)>,
     /// The host of each request, the user's own included.
     asked: Vec<String>,
@@ -81,7 +81,7 @@ fn provider(host: &str, issued: &Issued) -> WebApi {
 /// A session that is about to begin at this host.
 fn at(host: &str) -> Story {
     let (server, issued) = server(START);
-    let mut sim = sim::WebApi::oauth1a(server, sim::WebApi::settings());
+    let mut sim = sim::WebApiSim::oauth1a(server, sim::WebApiSim::settings());
     sim.gateway.settings().maintenance = None;
     let session = Session::new(provider(host, &issued), Options::default(), seed());
     World::new(session, Hosts { sim, instead: Vec::new(), asked: Vec::new() })

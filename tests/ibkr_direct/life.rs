@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use sansession::providers::ibkr::Takeover;
 use sansession::sim::ibkr::{Call, End, Happening, Lever, Outage, Rival, Trouble};
-use sansession::{By, Input, Machine, NeedKind, Options, Phase, ResumeError, Seed, Session};
+use sansession::{Input, Machine, NeedKind, Options, Phase, ResumeError, Seed, Session, Source};
 
 use crate::support::world::World;
 use crate::*;
@@ -41,7 +41,8 @@ fn the_outer_tier_is_usable_before_the_inner_one() {
 
 #[test]
 fn a_rival_is_thrown_out_with_consent_only() {
-    let mut life = life().answering(|need| (need.kind == NeedKind::Takeover).then_some((Input::TakeOver, By::Person)));
+    let mut life =
+        life().answering(|need| (need.kind == NeedKind::Takeover).then_some((Input::TakeOver, Source::Person)));
     life.server.sim.gateway.pull(START, Lever::RivalTakes(Rival::default()));
     life.is_active();
     assert_eq!(life.server.sim.gateway.count(|what| *what == Happening::TookOver), 1);
@@ -108,7 +109,7 @@ fn a_crash_at_any_time_goes_on_elsewhere() {
     for millis in (0..4_000).step_by(250) {
         let (server, issued) = server(START);
         let provider = || WebApi::new(&base(), oauth1a(&issued)).unwrap();
-        let sim = sim::WebApi::oauth1a(server, sim::WebApi::settings());
+        let sim = sim::WebApiSim::oauth1a(server, sim::WebApiSim::settings());
         let mut life = World::new(Session::new(provider(), Options::default(), seed()), Ibkr { sim, ahead: 0 });
         life.latency = Duration::from_millis(300);
         life.runs_for(Duration::from_millis(millis));
@@ -171,7 +172,7 @@ fn a_token_of_somebody_else_is_looked_at_first() {
 fn a_session_that_was_stored_under_another_expectation_is_not_used() {
     let (server, issued) = server(START);
     let provider = || WebApi::new(&base(), oauth1a(&issued)).unwrap();
-    let sim = sim::WebApi::oauth1a(server, sim::WebApi::settings());
+    let sim = sim::WebApiSim::oauth1a(server, sim::WebApiSim::settings());
     let session = Session::new(provider().expect_paper(true), Options::default(), seed());
     let mut life = World::new(session, Ibkr { sim, ahead: 0 });
     life.is_active();

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use sansession::blocking::{Answer, Driver, Handle, Stop, Transport, drive, now, seed};
+use sansession::drive::{
+    Answer, Handle, Stop,
+    blocking::{Driver, Transport, drive},
+    now, seed,
+};
 use sansession::providers::ibkr::WebApi;
 use sansession::sim::Server;
 use sansession::sim::ibkr as sim;
@@ -11,9 +15,9 @@ use sansession::{BaseUrl, Event, Need, Options, Phase, Session, Timestamp};
 use crate::{oauth1a, server};
 
 /// Makes one call of its own and logs out.
-struct Errand(Handle, Transport, Option<u16>);
+struct Purpose(Handle, Transport, Option<u16>);
 
-impl Driver for Errand {
+impl Driver for Purpose {
     fn answer(&mut self, _: &Need) -> Answer {
         Answer::GiveUp
     }
@@ -31,13 +35,13 @@ impl Driver for Errand {
 fn a_life_over_http() {
     let (door, issued) = server(Timestamp::from_secs(0));
     let settings =
-        sim::Settings { establish: Duration::from_millis(100), maintenance: None, ..sim::WebApi::settings() };
-    let server = Server::start(sim::WebApi::oauth1a(door, settings), now).unwrap();
+        sim::Settings { establish: Duration::from_millis(100), maintenance: None, ..sim::WebApiSim::settings() };
+    let server = Server::start(sim::WebApiSim::oauth1a(door, settings), now).unwrap();
     let base = BaseUrl::parse(&format!("{}/v1/api", server.url())).unwrap();
     let provider = WebApi::new(&base, oauth1a(&issued)).unwrap();
     let handle = Handle::new(Session::new(provider, Options::default(), seed().unwrap())).erased();
     let transport = Transport::builder().build().unwrap();
-    let mut errand = Errand(handle.clone(), transport.clone(), None);
+    let mut errand = Purpose(handle.clone(), transport.clone(), None);
     let ended = drive(&handle, &transport, &mut errand).unwrap();
     assert_eq!(errand.2, Some(200));
     assert_eq!(format!("{ended:?}"), "Closed(LoggedOut { confirmed: true })");

@@ -47,7 +47,7 @@ pub const CONSUMER: &str = "ABCDEFGHI";
 
 /// IBKR, with a clock that may differ from the client's.
 pub struct Ibkr {
-    pub sim: sim::WebApi,
+    pub sim: sim::WebApiSim,
     /// The server's time less the client's, in seconds.
     pub ahead: i64,
 }
@@ -109,7 +109,7 @@ pub fn life() -> Life {
 
 pub fn life_with(live_from: Timestamp, options: Options, configure: impl FnOnce(WebApi) -> WebApi) -> Life {
     let (server, issued) = server(live_from);
-    let sim = sim::WebApi::oauth1a(server, sim::WebApi::settings());
+    let sim = sim::WebApiSim::oauth1a(server, sim::WebApiSim::settings());
     let provider = configure(WebApi::new(&base(), oauth1a(&issued)).unwrap());
     World::new(Session::new(provider, options, seed()), Ibkr { sim, ahead: 0 })
 }

@@ -23,8 +23,8 @@ pub fn provider(user: &str, address: [u8; 4]) -> WebApi {
 fn ibkr() -> Ibkr {
     let mut server = OAuth2Server::new([6; 32]);
     server.register("client-1", "main", &institution_keys().signature_public, &["tester"]).unwrap();
-    let settings = sim::Settings { tickle: sim::TickleBody::Full, ..sim::WebApi::settings() };
-    Ibkr { sim: sim::WebApi::oauth2(server, settings), ahead: 0 }
+    let settings = sim::Settings { tickle: sim::TickleBody::Full, ..sim::WebApiSim::settings() };
+    Ibkr { sim: sim::WebApiSim::oauth2(server, settings), ahead: 0 }
 }
 
 fn life_of(user: &str, address: [u8; 4]) -> Life {

@@ -3,7 +3,7 @@
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::{OAuth1a, Region};
 use sansession::sim::ibkr::{Lever, Trouble};
-use sansession::{Advice, Machine, Phase, Session};
+use sansession::{Machine, Phase, Session, machine::Advice};
 
 use crate::keys::institution_keys;
 use crate::support::world::World;
@@ -45,7 +45,7 @@ fn a_key_that_is_not_the_registered_one_is_told() {
     let params = DhParams::from_pem(&keys.dh_params).unwrap();
     let other = key(&institution_keys().signature);
     let oauth = OAuth1a::new(Consumer::new(CONSUMER).unwrap(), &grant, other, &key(&keys.encryption), params).unwrap();
-    let sim = sim::WebApi::oauth1a(server, sim::WebApi::settings());
+    let sim = sim::WebApiSim::oauth1a(server, sim::WebApiSim::settings());
     let session = Session::new(WebApi::new(&base(), oauth).unwrap(), Options::default(), seed());
     let mut life = World::new(session, Ibkr { sim, ahead: 0 });
     assert_eq!(life.runs_to_end().code(), "denied.signature-refused");
@@ -58,7 +58,7 @@ fn a_wrong_clock_is_told_by_how_much() {
         let mut life = life_with(START - DAY, Options::default(), |api| api);
         life.server.ahead = ahead;
         let reason = life.runs_to_end();
-        let expected = sansession::Denial::ClockWrong { by_millis: ahead * 1_000 };
+        let expected = sansession::machine::Denial::ClockWrong { by_millis: ahead * 1_000 };
         assert_eq!(reason, sansession::CloseReason::Denied(expected), "{}", life.transcript);
         assert!(life.told.iter().any(|event| event.code() == "clock-skew"));
         assert_eq!(life.sent, [TOKEN]);

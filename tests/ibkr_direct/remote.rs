@@ -10,7 +10,10 @@ use sansession::providers::ibkr::oauth2::Client;
 use sansession::providers::ibkr::{Consent, OAuth2};
 use sansession::sim::ibkr::oauth2::OAuth2Server;
 use sansession::sim::ibkr::{Lever, Trouble};
-use sansession::{Answered, Because, By, Input, Machine, Need, NeedKind, Phase, Rejection, SecretBytes, Seed, Session};
+use sansession::{
+    Input, InputHandled, Machine, Need, NeedKind, Phase, SecretBytes, Seed, Session, Source,
+    machine::{NeedReason, Rejection},
+};
 
 use crate::keys::institution_keys;
 use crate::support::world::World;
@@ -60,7 +63,7 @@ fn provider(issued: &Issued) -> WebApi {
 /// A session whose keys are elsewhere, and nobody who asks there.
 pub fn unanswered() -> Life {
     let (server, issued) = server(START);
-    let mut sim = sim::WebApi::oauth1a(server, sim::WebApi::settings());
+    let mut sim = sim::WebApiSim::oauth1a(server, sim::WebApiSim::settings());
     sim.gateway.settings().maintenance = None;
     World::new(Session::new(provider(&issued), Options::default(), seed()), Ibkr { sim, ahead: 0 })
 }
@@ -70,7 +73,7 @@ fn answered() -> (Life, Arc<Mutex<Vec<Need>>>) {
     let (vault, log) = (Vault::new(), asked.clone());
     let life = unanswered().answering(move |need| {
         log.lock().unwrap().push(need.clone());
-        Some((vault.answers(need), By::Store))
+        Some((vault.answers(need), Source::Store))
     });
     (life, asked)
 }
@@ -97,9 +100,9 @@ fn a_week_asks_for_the_secret_once_and_for_a_signature_daily() {
     assert_eq!(life.machine.phase(), Phase::Active);
     let asked = asked.lock().unwrap();
     let kinds: Vec<_> = asked.iter().map(|need| (need.kind, need.because)).collect();
-    assert_eq!(kinds[0], (NeedKind::Decryption, Because::Opening));
-    assert_eq!(kinds[1], (NeedKind::Signature, Because::Opening));
-    assert!(kinds[2..].iter().all(|kind| *kind == (NeedKind::Signature, Because::Renewing)), "{kinds:?}");
+    assert_eq!(kinds[0], (NeedKind::Decryption, NeedReason::Opening));
+    assert_eq!(kinds[1], (NeedKind::Signature, NeedReason::Opening));
+    assert!(kinds[2..].iter().all(|kind| *kind == (NeedKind::Signature, NeedReason::Renewing)), "{kinds:?}");
     assert_eq!(tokens(&life), kinds.len() - 1);
     assert!((8..=9).contains(&tokens(&life)));
     // Renewals did not disturb what worked.
@@ -121,7 +124,10 @@ fn a_question_that_grew_old_is_put_anew() {
     assert_eq!((secret.kind, secret.until), (NeedKind::Decryption, None));
     life.runs_for(HOUR);
     assert_eq!(open(&mut life), secret);
-    assert_eq!(life.machine.handle_input(life.now, secret.id, vault.answers(&secret), By::Store), Answered::Used);
+    assert_eq!(
+        life.machine.handle_input(life.now, secret.id, vault.answers(&secret), Source::Store),
+        InputHandled::Used
+    );
     let first = open(&mut life);
     assert_eq!((first.kind, first.until), (NeedKind::Signature, Some(life.now + Duration::from_secs(15))));
     // The vault takes its time.
@@ -129,14 +135,14 @@ fn a_question_that_grew_old_is_put_anew() {
     life.runs_for(Duration::from_secs(15));
     let second = open(&mut life);
     assert!(second.id != first.id && second.message != first.message);
-    assert_eq!(life.machine.handle_input(life.now, first.id, late, By::Store), Answered::Stale);
+    assert_eq!(life.machine.handle_input(life.now, first.id, late, Source::Store), InputHandled::Stale);
     // Nor is an answer used that comes before anybody has polled.
     life.now = life.now + Duration::from_secs(16);
-    let refused = life.machine.handle_input(life.now, second.id, vault.answers(&second), By::Store);
-    assert_eq!(refused, Answered::Rejected(Rejection::NotFresh));
+    let refused = life.machine.handle_input(life.now, second.id, vault.answers(&second), Source::Store);
+    assert_eq!(refused, InputHandled::Rejected(Rejection::NotFresh));
     assert!(life.sent.is_empty());
     let third = open(&mut life);
-    assert_eq!(life.machine.handle_input(life.now, third.id, vault.answers(&third), By::Store), Answered::Used);
+    assert_eq!(life.machine.handle_input(life.now, third.id, vault.answers(&third), Source::Store), InputHandled::Used);
     life.is_active();
     assert_eq!(tokens(&life), 1);
 }
@@ -146,16 +152,19 @@ fn the_wrong_key_is_found_out_before_anything_leaves() {
     let mut life = unanswered();
     let (vault, swapped) = (Vault::new(), Vault { signature: key(&client_keys().encryption), ..Vault::new() });
     let secret = open(&mut life);
-    assert_eq!(life.machine.handle_input(life.now, secret.id, vault.answers(&secret), By::Store), Answered::Used);
+    assert_eq!(
+        life.machine.handle_input(life.now, secret.id, vault.answers(&secret), Source::Store),
+        InputHandled::Used
+    );
     let need = open(&mut life);
     for wrong in [swapped.answers(&need), Input::Signature(SecretBytes::new([1; 256]))] {
-        let answered = life.machine.handle_input(life.now, need.id, wrong, By::Store);
-        assert_eq!(answered, Answered::Rejected(Rejection::Malformed("signature")));
+        let answered = life.machine.handle_input(life.now, need.id, wrong, Source::Store);
+        assert_eq!(answered, InputHandled::Rejected(Rejection::Malformed("signature")));
     }
-    let nothing = life.machine.handle_input(life.now, need.id, Input::Signature(SecretBytes::default()), By::Store);
-    assert_eq!(nothing, Answered::Rejected(Rejection::Empty("signature")));
+    let nothing = life.machine.handle_input(life.now, need.id, Input::Signature(SecretBytes::default()), Source::Store);
+    assert_eq!(nothing, InputHandled::Rejected(Rejection::Empty("signature")));
     assert!(life.sent.is_empty());
-    assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), By::Store), Answered::Used);
+    assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), Source::Store), InputHandled::Used);
     life.is_active();
 }
 
@@ -184,7 +193,10 @@ fn a_clock_that_is_put_right_asks_anew() {
     let mut life = unanswered();
     let vault = Vault::new();
     let secret = open(&mut life);
-    assert_eq!(life.machine.handle_input(life.now, secret.id, vault.answers(&secret), By::Store), Answered::Used);
+    assert_eq!(
+        life.machine.handle_input(life.now, secret.id, vault.answers(&secret), Source::Store),
+        InputHandled::Used
+    );
     let before = open(&mut life);
     life.now = life.now - HOUR;
     let after = open(&mut life);
@@ -196,20 +208,26 @@ fn another_process_asks_anew() {
     let mut life = unanswered();
     let vault = Vault::new();
     let secret = open(&mut life);
-    assert_eq!(life.machine.handle_input(life.now, secret.id, vault.answers(&secret), By::Store), Answered::Used);
+    assert_eq!(
+        life.machine.handle_input(life.now, secret.id, vault.answers(&secret), Source::Store),
+        InputHandled::Used
+    );
     let before = open(&mut life);
     let (_, issued) = server(START);
     life.resumes(|snapshot, now| {
         Session::resume(provider(&issued), snapshot, Options::default(), None, Seed::new([9; 32]), now).unwrap()
     });
-    let early = life.machine.handle_input(life.now, before.id, vault.answers(&before), By::Store);
-    assert_eq!(early, Answered::Rejected(Rejection::NotFresh));
+    let early = life.machine.handle_input(life.now, before.id, vault.answers(&before), Source::Store);
+    assert_eq!(early, InputHandled::Rejected(Rejection::NotFresh));
     // The secret was in the memory of the first process.
     let secret = open(&mut life);
     assert_eq!(secret.kind, NeedKind::Decryption);
-    assert_eq!(life.machine.handle_input(life.now, secret.id, vault.answers(&secret), By::Store), Answered::Used);
+    assert_eq!(
+        life.machine.handle_input(life.now, secret.id, vault.answers(&secret), Source::Store),
+        InputHandled::Used
+    );
     let need = open(&mut life);
-    assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), By::Store), Answered::Used);
+    assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), Source::Store), InputHandled::Used);
     life.is_active();
 }
 
@@ -224,7 +242,7 @@ fn an_open_session_is_kept_alive_while_the_vault_is_away() {
     assert_eq!(life.machine.phase(), Phase::Active);
     assert!(life.server.statuses(Call::Tickle).len() >= before + 29);
     let (vault, mut life) = (Vault::new(), life);
-    life = life.answering(move |need| Some((vault.answers(need), By::Store)));
+    life = life.answering(move |need| Some((vault.answers(need), Source::Store)));
     life.runs_until(|life| tokens(life) == 2);
     life.runs_for(MINUTE);
     assert_eq!(life.machine.phase(), Phase::Active);
@@ -236,14 +254,14 @@ fn oauth2_asks_for_both_assertions() {
     let keys = institution_keys();
     let mut server = OAuth2Server::new([6; 32]);
     server.register("client-1", "main", &keys.signature_public, &["tester"]).unwrap();
-    let settings = sim::Settings { tickle: sim::TickleBody::Full, maintenance: None, ..sim::WebApi::settings() };
+    let settings = sim::Settings { tickle: sim::TickleBody::Full, maintenance: None, ..sim::WebApiSim::settings() };
     let client = Client::new("client-1", "main").unwrap();
     let address = IpAddr::from([127, 0, 0, 1]);
     let oauth = OAuth2::new(client, public(&keys.signature_public), "tester", address).unwrap();
     let session = Session::new(WebApi::new(&base(), oauth).unwrap(), Options::default(), seed());
     let vault = Vault { signature: key(&keys.signature), ..Vault::new() };
-    let mut life = World::new(session, Ibkr { sim: sim::WebApi::oauth2(server, settings), ahead: 0 })
-        .answering(move |need| Some((vault.answers(need), By::Store)));
+    let mut life = World::new(session, Ibkr { sim: sim::WebApiSim::oauth2(server, settings), ahead: 0 })
+        .answering(move |need| Some((vault.answers(need), Source::Store)));
     life.is_active();
     life.runs_for(3 * DAY);
     assert_eq!(life.machine.phase(), Phase::Active);
@@ -270,9 +288,9 @@ fn consent_asks_for_both_signatures() {
         Some(match need.kind {
             NeedKind::Verifier => {
                 let (_, token) = need.url.as_deref().unwrap().split_once("?oauth_token=").unwrap();
-                (Input::Code(owner.lock().unwrap().consent(token).unwrap().into()), By::Person)
+                (Input::Code(owner.lock().unwrap().consent(token).unwrap().into()), Source::Person)
             }
-            _ => (vault.answers(need), By::Store),
+            _ => (vault.answers(need), Source::Store),
         })
     });
     world.is_active();
@@ -300,10 +318,10 @@ fn what_a_vault_gives_shows_itself_nowhere() {
             NeedKind::Signature => Input::Signature(wrong),
             _ => Input::Decrypted(SecretBytes::new(Vec::new())),
         };
-        let refused = life.machine.handle_input(life.now, need.id, answer, By::Store);
-        assert!(matches!(refused, Answered::Rejected(_)), "{refused:?}");
+        let refused = life.machine.handle_input(life.now, need.id, answer, Source::Store);
+        assert!(matches!(refused, InputHandled::Rejected(_)), "{refused:?}");
         shown += &format!("{refused:?}");
-        assert_eq!(life.machine.handle_input(life.now, need.id, input, By::Store), Answered::Used);
+        assert_eq!(life.machine.handle_input(life.now, need.id, input, Source::Store), InputHandled::Used);
     }
     life.is_active();
     life.runs_for(HOUR);
@@ -333,7 +351,10 @@ fn another_host_wants_another_signature() {
     let mut life = unanswered();
     for _ in 0..2 {
         let need = open(&mut life);
-        assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), By::Store), Answered::Used);
+        assert_eq!(
+            life.machine.handle_input(life.now, need.id, vault.answers(&need), Source::Store),
+            InputHandled::Used
+        );
     }
     life.is_active();
     life.runs_until(|life| matches!(life.machine.status().on, sansession::WaitingOn::Need(_)));
@@ -341,15 +362,15 @@ fn another_host_wants_another_signature() {
     life.checks();
     life.runs_until(|life| life.sent.last().is_some_and(|sent| sent == STATUS) && !life.awaits_answer());
     let need = open(&mut life);
-    assert_eq!((need.kind, need.because), (NeedKind::Signature, Because::Renewing), "{}", life.transcript);
+    assert_eq!((need.kind, need.because), (NeedKind::Signature, NeedReason::Renewing), "{}", life.transcript);
     let before = tokens(&life);
-    assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), By::Store), Answered::Used);
+    assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), Source::Store), InputHandled::Used);
     life.runs_for(Duration::from_secs(10));
     assert_eq!(life.machine.phase(), Phase::Active, "{}", life.transcript);
     assert_eq!(tokens(&life), before + 1);
     let refused = life.server.statuses(Call::Token).iter().filter(|status| **status == 401).count();
     assert_eq!(refused, 0, "{}", life.transcript);
-    let mut life = life.answering(move |need| Some((vault.answers(need), By::Store)));
+    let mut life = life.answering(move |need| Some((vault.answers(need), Source::Store)));
     life.runs_for(12 * HOUR);
     assert_eq!(life.machine.phase(), Phase::Active, "{}", life.transcript);
 }

@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 use sansession::sim::ibkr::{Call, Lever, Trouble};
-use sansession::{Accepted, Machine, Phase, Response, Seed, Session};
+use sansession::{Handled, Machine, Phase, Response, Seed, Session};
 
 use crate::support::world::World;
 use crate::*;
@@ -47,7 +47,7 @@ fn sessions_of_one_house_renew_at_different_times() {
     for number in 0..4 {
         let (server, issued) = server(START);
         let provider = WebApi::new(&base(), oauth1a(&issued)).unwrap();
-        let sim = sim::WebApi::oauth1a(server, sim::WebApi::settings());
+        let sim = sim::WebApiSim::oauth1a(server, sim::WebApiSim::settings());
         let session = Session::new(provider, Options::default(), Seed::new([number; 32]));
         let mut life = World::new(session, Ibkr { sim, ahead: 0 });
         life.runs_until(|life| life.sent.iter().filter(|sent| *sent == TOKEN).count() == 2);
@@ -83,9 +83,9 @@ fn news_of_the_old_token_is_stale() {
     life.runs_until(|life| life.sent.iter().filter(|sent| *sent == TOKEN).count() == 2);
     life.runs_for(MINUTE);
     let refused = http::Response::builder().status(401).body("Unauthorized").unwrap();
-    assert_eq!(life.machine.observe(life.now, &before, Response::from(&refused)), Accepted::Stale);
+    assert_eq!(life.machine.observe(life.now, &before, Response::from(&refused)), Handled::Stale);
     let (_, after) = life.machine.authorize_request(life.now, own()).unwrap();
-    assert_eq!(life.machine.observe(life.now, &after, Response::from(&refused)), Accepted::Used);
+    assert_eq!(life.machine.observe(life.now, &after, Response::from(&refused)), Handled::Used);
 }
 
 #[test]

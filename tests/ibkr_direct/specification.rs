@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use sansession::blocking::Transport;
+use sansession::drive::blocking::Transport;
 use sansession::providers::ibkr::wire::{Endpoints, Init};
 use sansession::providers::ibkr::{Consent, Expect, Gateway, Takeover};
 use sansession::sim::Server;
 use sansession::sim::ibkr::{Lever, Login, Person, Rival, Trouble};
-use sansession::{By, Input, Need, NeedKind, Session};
+use sansession::{Input, Need, NeedKind, Session, Source};
 
 use self::mock::Validating;
 use crate::support::world::World;
@@ -33,7 +33,7 @@ fn of_a_gateway_on_both_bases() {
         let expect = Expect { user: Some("tester".into()), paper: Some(true) };
         let provider = Gateway::new(&BaseUrl::parse(base).unwrap()).unwrap().expect(expect).takeover(Takeover::ALWAYS);
         let login = Login::After { delay: 5 * MINUTE / 60, person: Person::default() };
-        let mut server = sim::Gateway::new(sim::Settings { login, ..sim::Settings::default() });
+        let mut server = sim::GatewaySim::new(sim::Settings { login, ..sim::Settings::default() });
         server.pull(START, Lever::Trouble { next: 1, path: "/sso/validate", trouble: kindless() });
         let mut life = World::new(Session::new(provider, Options::default(), seed()), Validating::new(server));
         life.is_active().runs_for(3 * MINUTE);
@@ -82,7 +82,7 @@ fn of_oauth1a_with_keys_here_and_in_a_vault() {
     let here = life_with(START, Options::default(), |api| api.expect_paper(true));
     assert_eq!(lives(validated(here)), operations(SIGNED));
     let vault = remote::Vault::new();
-    let elsewhere = validated(remote::unanswered()).answering(move |need| Some((vault.answers(need), By::Store)));
+    let elsewhere = validated(remote::unanswered()).answering(move |need| Some((vault.answers(need), Source::Store)));
     let mut signed = operations(SIGNED);
     signed.remove("GET /iserver/accounts");
     assert_eq!(lives(elsewhere), signed);
@@ -112,7 +112,7 @@ fn of_a_consent() {
     let session = Session::new(provider, Options::default(), seed());
     let mut life = World::new(session, Validating::new(portal)).answering(move |need: &Need| {
         assert_eq!(need.kind, NeedKind::Verifier);
-        Some((Input::Code(owner.consents(need).into()), By::Person))
+        Some((Input::Code(owner.consents(need).into()), Source::Person))
     });
     life.is_active();
     assert_eq!(life.server.operations(), operations(["POST /oauth/access_token", "POST /oauth/request_token"]));
@@ -120,7 +120,7 @@ fn of_a_consent() {
 
 #[test]
 fn as_the_blocking_transport_sends_it() {
-    let server = Server::start(Validating::new(sim::Gateway::new(sim::Settings::default())), || START).unwrap();
+    let server = Server::start(Validating::new(sim::GatewaySim::new(sim::Settings::default())), || START).unwrap();
     let transport = Transport::builder().build().unwrap();
     for base in ["v1/api", "v1/portal"] {
         let api = Endpoints::new(&BaseUrl::parse(&format!("{}/{base}", server.url())).unwrap()).unwrap();

@@ -2,7 +2,7 @@
 
 use sansession::providers::ibkr::wire::USER_AGENT;
 use sansession::sim::ibkr::{Lever, Rival};
-use sansession::{Accepted, AuthorizeError, Machine, Phase, Session, StreamOpening};
+use sansession::{AuthorizeError, Handled, Machine, Phase, Session, machine::StreamOpening};
 
 use crate::support::world::World;
 use crate::*;
@@ -39,7 +39,7 @@ fn check(opening: &StreamOpening, name: &str, token: &str) {
 #[test]
 fn a_stream_of_oauth_1_has_the_access_token() {
     let (server, issued) = server(START);
-    let sim = sim::WebApi::oauth1a(server, sim::WebApi::settings());
+    let sim = sim::WebApiSim::oauth1a(server, sim::WebApiSim::settings());
     let session = Session::new(WebApi::new(&base(), oauth1a(&issued)).unwrap(), Options::default(), seed());
     let mut life = World::new(session, Ibkr { sim, ahead: 0 });
     // Not before there is a token, nor before the first tickle has brought the id.
@@ -86,7 +86,7 @@ fn a_frame_that_casts_doubt_leads_to_a_look() {
     life.server.sim.gateway.pull(life.now, Lever::RivalTakes(Rival::default()));
     let frame = life.server.sim.gateway.stream_flags(life.now);
     let now = life.now;
-    assert_eq!(life.machine.observe_stream(now, &ticket, frame.as_bytes()), Accepted::Used);
+    assert_eq!(life.machine.observe_stream(now, &ticket, frame.as_bytes()), Handled::Used);
     life.runs_until_told("rival");
     assert_eq!(life.now, now, "the stream's word is quicker than the next tickle");
 }
@@ -102,7 +102,7 @@ fn a_stream_goes_with_its_token() {
     let tokens = |life: &Life| life.sent.iter().filter(|sent| *sent == TOKEN).count();
     life.runs_until(|life| tokens(life) == 2 && !life.awaits_answer() && life.machine.phase() == Phase::Active);
     is_not_ready(&mut life);
-    assert_eq!(life.machine.observe_stream(life.now, &ticket, b"{}"), Accepted::Stale);
+    assert_eq!(life.machine.observe_stream(life.now, &ticket, b"{}"), Handled::Stale);
     life.runs_for(2 * MINUTE);
     assert_eq!(life.machine.phase(), Phase::Active);
     drop(open(&mut life));

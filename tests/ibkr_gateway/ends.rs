@@ -10,7 +10,7 @@ fn logged_in_because_asked(story: Story) -> Story {
 }
 
 fn asks() -> Story {
-    opening().sends(STATUS).finds_nobody_twice().needs_browser(Because::Opening)
+    opening().sends(STATUS).finds_nobody_twice().needs_browser(NeedReason::Opening)
 }
 
 fn ends(story: Story) {
@@ -78,7 +78,7 @@ fn what_follows_a_login_that_was_found_is_the_sessions_own() {
         .finds_nobody()
         .sends(STATUS)
         .finds_nobody();
-    ends(logged_in_because_asked(story.needs_browser(Because::Expired)));
+    ends(logged_in_because_asked(story.needs_browser(NeedReason::Expired)));
 }
 
 #[test]
@@ -89,9 +89,9 @@ fn a_logout_ends_or_leaves_what_it_is_told_to_by_name() {
         options.ends = Ends::Never;
         opens_with(gateway(), options)
     };
-    let asked = never().sends(STATUS).finds_nobody_twice().needs_browser(Because::Opening);
+    let asked = never().sends(STATUS).finds_nobody_twice().needs_browser(NeedReason::Opening);
     asked.logs_out().closes("logged-out");
-    let asked = never().sends(STATUS).finds_nobody_twice().needs_browser(Because::Opening);
+    let asked = never().sends(STATUS).finds_nobody_twice().needs_browser(NeedReason::Opening);
     logged_in_because_asked(asked).logs_out().closes("left");
 }
 

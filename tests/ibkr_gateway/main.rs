@@ -18,7 +18,10 @@ mod trouble;
 use std::time::Duration;
 
 use sansession::providers::ibkr::{Expect, Gateway, Takeover};
-use sansession::{BaseUrl, Because, Ends, Machine, NeedKind, Options, Output, Phase, Response, Session, Timestamp};
+use sansession::{
+    BaseUrl, Machine, NeedKind, Options, Output, Phase, Response, Session, Timestamp,
+    machine::{Ends, NeedReason},
+};
 use support::{START, Script, durable, seed};
 
 pub const STATUS: &str = "POST /v1/api/iserver/auth/status";
@@ -169,7 +172,7 @@ pub trait Often: Sized {
     fn finds_nobody(self) -> Self;
     /// The same at an opening, which asks once more with the gateway's own `Origin`.
     fn finds_nobody_twice(self) -> Self;
-    fn needs_browser(self, because: Because) -> Self;
+    fn needs_browser(self, because: NeedReason) -> Self;
     /// The next request leaves after so long, and it is this one.
     fn sends_after(self, time: Duration, request: &str) -> Self;
 }
@@ -215,7 +218,7 @@ impl Often for Story {
     }
 
     #[track_caller]
-    fn needs_browser(self, because: Because) -> Self {
+    fn needs_browser(self, because: NeedReason) -> Self {
         let mut story = self.needs(NeedKind::Browser, because).is(Phase::LoggingIn);
         assert_eq!(story.need().url.as_deref(), Some(LOGIN_PAGE));
         story

@@ -212,8 +212,8 @@ fn a_status_by_get_alone_hides_no_wish_of_the_other_posts() {
 
 /// A whole life on the simulated gateway: nobody is logged in, somebody logs in, hours pass, the brokerage session ends and
 /// is opened again, a stream is opened, and the owner ends it.
-fn lives_on_the_simulator(settings: Settings) -> World<Session<Gateway>, ibkr::Gateway> {
-    let server = ibkr::Gateway::new(Settings { login: Login::Never, maintenance: None, ..settings });
+fn lives_on_the_simulator(settings: Settings) -> World<Session<Gateway>, ibkr::GatewaySim> {
+    let server = ibkr::GatewaySim::new(Settings { login: Login::Never, maintenance: None, ..settings });
     let mut world = World::new(Session::new(gateway(), ends_always(), seed()), server);
     world.runs_for(5 * MINUTE);
     assert_eq!(world.machine.phase(), Phase::LoggingIn, "{}", world.transcript);

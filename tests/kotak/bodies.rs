@@ -60,7 +60,7 @@ fn at_init_of_the_trade_api() {
     check("init", &cases, |lever| {
         // The second host is the user's, which the first answer says or not.
         let mut world = trade_with(trade_provider(), user().on(Shard::Second), Options::default());
-        needs(&mut world, NeedKind::GatewayToken, Because::Opening);
+        needs(&mut world, NeedKind::GatewayToken, NeedReason::Opening);
         let bearer = world.server.issue_bearer(world.now);
         world.server.next(1, lever);
         gives(&mut world, Input::Token(bearer.into()));
@@ -159,7 +159,7 @@ fn a_late_switch_asks_for_both_answers_again() {
     let silent = || {
         let mut world = trade_with(renewing(), user().on(Shard::Second), Options::default());
         world.server.set_redirect(Some(TRADE.to_owned()));
-        needs(&mut world, NeedKind::Credentials, Because::Opening);
+        needs(&mut world, NeedKind::Credentials, NeedReason::Opening);
         world.server.set_redirect(None);
         world
     };
@@ -170,12 +170,12 @@ fn a_late_switch_asks_for_both_answers_again() {
 
     let mut world = silent();
     gives(&mut world, password(PASSWORD));
-    needs(&mut world, NeedKind::AccessCode, Because::Opening);
+    needs(&mut world, NeedKind::AccessCode, NeedReason::Opening);
     let code = access_code(&world);
     gives(&mut world, code);
     assert_eq!(settles(&mut world), "needs credentials (stale)");
     gives(&mut world, password(PASSWORD));
-    needs(&mut world, NeedKind::AccessCode, Because::Stale);
+    needs(&mut world, NeedKind::AccessCode, NeedReason::Stale);
     let code = access_code(&world);
     gives(&mut world, code);
     assert_eq!(settles(&mut world), "active");

@@ -176,13 +176,13 @@ fn trade_state(name: &str) -> Snapshot {
         if open_need(&world.machine).is_some_and(|need| need.kind == NeedKind::GatewayToken) {
             give_bearer(&mut world);
         }
-        needs(&mut world, NeedKind::Credentials, Because::Opening);
+        needs(&mut world, NeedKind::Credentials, NeedReason::Opening);
         world
     };
     let half = |provider| {
         let mut world = opens(provider);
         gives(&mut world, password(PASSWORD));
-        needs(&mut world, NeedKind::AccessCode, Because::Opening);
+        needs(&mut world, NeedKind::AccessCode, NeedReason::Opening);
         world
     };
     let active = |provider| {
@@ -200,16 +200,16 @@ fn trade_state(name: &str) -> Snapshot {
         _ => active(renewing()),
     };
     match name {
-        "needs-bearer" => drop(needs(&mut world, NeedKind::GatewayToken, Because::Opening)),
+        "needs-bearer" => drop(needs(&mut world, NeedKind::GatewayToken, NeedReason::Opening)),
         "needs-credentials-after-refusal" => {
             gives(&mut world, password("wrong"));
-            needs(&mut world, NeedKind::Credentials, Because::Refused);
+            needs(&mut world, NeedKind::Credentials, NeedReason::Refused);
         }
         "needs-both-again" => {
             world.server.expire_one_time_tokens();
             let code = access_code(&world);
             gives(&mut world, code);
-            needs(&mut world, NeedKind::Credentials, Because::Stale);
+            needs(&mut world, NeedKind::Credentials, NeedReason::Stale);
         }
         "logging-in" => {
             gives(&mut world, password(PASSWORD));
@@ -218,7 +218,7 @@ fn trade_state(name: &str) -> Snapshot {
         "active-needs-bearer" => {
             world.server.expire_bearers();
             world.calls(Method::GET, TRADE_CALL).unwrap();
-            needs(&mut world, NeedKind::GatewayToken, Because::Expired);
+            needs(&mut world, NeedKind::GatewayToken, NeedReason::Expired);
         }
         "suspect" => {
             world.server.next(1, &outage());
@@ -249,7 +249,7 @@ fn neo_state(name: &str) -> Snapshot {
         "needs-code-after-refusal" => {
             let code = Totp::new("999999", world.now).unwrap();
             gives(&mut world, Input::Totp(code));
-            needs(&mut world, NeedKind::Totp, Because::Refused);
+            needs(&mut world, NeedKind::Totp, NeedReason::Refused);
         }
         "suspect" => {
             world.server.next(1, &outage());
@@ -262,7 +262,7 @@ fn neo_state(name: &str) -> Snapshot {
         }
         "closed-denied" => {
             gives(&mut world, Input::Pin("111111".into()));
-            needs(&mut world, NeedKind::Pin, Because::Refused);
+            needs(&mut world, NeedKind::Pin, NeedReason::Refused);
             gives(&mut world, Input::GiveUp);
             world.runs_to_end();
         }

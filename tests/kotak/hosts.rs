@@ -42,9 +42,9 @@ fn the_second_factor_sends_nobody_to_a_foreign_host() {
         // Init is silent about the right host, as another server of the provider's may be.
         world.server.set_redirect(Some(TRADE.to_owned()));
         world.server.set_right_host(Some(host.to_owned()));
-        needs(&mut world, NeedKind::Credentials, Because::Opening);
+        needs(&mut world, NeedKind::Credentials, NeedReason::Opening);
         gives(&mut world, password(PASSWORD));
-        needs(&mut world, NeedKind::AccessCode, Because::Opening);
+        needs(&mut world, NeedKind::AccessCode, NeedReason::Opening);
         let code = access_code(&world);
         gives(&mut world, code);
         let text = world.runs_to_end().to_string();

@@ -19,8 +19,10 @@ use sansession::sim::kotak::neo::Account;
 use sansession::sim::kotak::trade_api::User;
 use sansession::sim::kotak::{self as sim, Lever, Log};
 use sansession::{
-    Answered, BaseUrl, Because, By, Credentials, Event, Input, Machine, Need, NeedKind, Options, Phase, Provider,
-    Secret, Session, Snapshot, Timestamp, Totp, WaitingOn, totp,
+    BaseUrl, Credentials, Event, Input, InputHandled, Machine, Need, NeedKind, Options, Phase, Provider, Secret,
+    Session, Snapshot, Source, Timestamp, WaitingOn,
+    machine::{NeedReason, Totp},
+    totp,
 };
 use support::world::{Dies, World};
 use support::{START, durable, seed};
@@ -43,8 +45,8 @@ const NEO_CALL: &str = "/quick/user/orders";
 
 const PAGE: &str = "<html><body>Something went wrong</body></html>";
 
-type Trade = World<Session<TradeApi>, sim::TradeApi>;
-type Sessions = World<Session<Neo>, sim::Neo>;
+type Trade = World<Session<TradeApi>, sim::TradeApiSim>;
+type Sessions = World<Session<Neo>, sim::NeoSim>;
 
 fn url(text: &str) -> BaseUrl {
     BaseUrl::parse(text).unwrap()
@@ -64,7 +66,7 @@ fn renewing() -> TradeApi {
 }
 
 fn trade_with(provider: TradeApi, user: User, options: Options) -> Trade {
-    let server = sim::TradeApi::kotak().app("key", "secret").user(user);
+    let server = sim::TradeApiSim::kotak().app("key", "secret").user(user);
     World::new(Session::new(provider, options, seed()), server)
 }
 
@@ -76,12 +78,12 @@ fn trade(provider: TradeApi) -> Trade {
 fn trade_asks() -> Trade {
     let mut world = trade(trade_provider());
     give_bearer(&mut world);
-    needs(&mut world, NeedKind::Credentials, Because::Opening);
+    needs(&mut world, NeedKind::Credentials, NeedReason::Opening);
     world
 }
 
 fn give_bearer(world: &mut Trade) {
-    needs(world, NeedKind::GatewayToken, Because::Opening);
+    needs(world, NeedKind::GatewayToken, NeedReason::Opening);
     let bearer = world.server.issue_bearer(world.now);
     gives(world, Input::Token(bearer.into()));
 }
@@ -90,7 +92,7 @@ fn give_bearer(world: &mut Trade) {
 fn trade_half() -> Trade {
     let mut world = trade_asks();
     gives(&mut world, password(PASSWORD));
-    needs(&mut world, NeedKind::AccessCode, Because::Opening);
+    needs(&mut world, NeedKind::AccessCode, NeedReason::Opening);
     world
 }
 
@@ -104,9 +106,9 @@ fn trade_active() -> Trade {
 
 /// Opens a session that renews its bearers by itself.
 fn log_in(world: &mut Trade) {
-    needs(world, NeedKind::Credentials, Because::Opening);
+    needs(world, NeedKind::Credentials, NeedReason::Opening);
     gives(world, password(PASSWORD));
-    needs(world, NeedKind::AccessCode, Because::Opening);
+    needs(world, NeedKind::AccessCode, NeedReason::Opening);
     let code = access_code(world);
     gives(world, code);
     world.is_active();
@@ -124,9 +126,9 @@ fn neo_provider() -> Neo {
     Neo::new(url(NEO), "ABC12", "0000000000").unwrap().dashboard_token(DASHBOARD).unwrap()
 }
 
-fn neo_server() -> sim::Neo {
+fn neo_server() -> sim::NeoSim {
     let account = Account::new("ABC12", "+910000000000", MPIN, DASHBOARD, url(OWN));
-    sim::Neo::new(url(NEO)).account(account.accepts_totp(|at| shown(at).code().to_owned()))
+    sim::NeoSim::new(url(NEO)).account(account.accepts_totp(|at| shown(at).code().to_owned()))
 }
 
 fn neo_with(options: Options) -> Sessions {
@@ -136,7 +138,7 @@ fn neo_with(options: Options) -> Sessions {
 /// A session of Neo that waits for its authenticator's code.
 fn neo_asks() -> Sessions {
     let mut world = neo_with(Options::default());
-    needs(&mut world, NeedKind::Totp, Because::Opening);
+    needs(&mut world, NeedKind::Totp, NeedReason::Opening);
     world
 }
 
@@ -144,7 +146,7 @@ fn neo_asks() -> Sessions {
 fn neo_half() -> Sessions {
     let mut world = neo_asks();
     give_code(&mut world);
-    needs(&mut world, NeedKind::Pin, Because::Opening);
+    needs(&mut world, NeedKind::Pin, NeedReason::Opening);
     world
 }
 
@@ -167,7 +169,7 @@ fn give_code(world: &mut Sessions) {
 
 /// Lets the session live until it asks for something.
 #[track_caller]
-fn needs<M: Machine, S: Simulator>(world: &mut World<M, S>, kind: NeedKind, because: Because) -> Need {
+fn needs<M: Machine, S: Simulator>(world: &mut World<M, S>, kind: NeedKind, because: NeedReason) -> Need {
     world.runs_until(|world| open_need(&world.machine).is_some() || world.closed.is_some());
     let need = open_need(&world.machine).unwrap_or_else(|| panic!("no need\n{}", world.transcript));
     assert_eq!((need.kind, need.because), (kind, because), "\n{}", world.transcript);
@@ -183,10 +185,10 @@ fn open_need(machine: &impl Machine) -> Option<Need> {
 
 #[track_caller]
 fn gives<M: Machine, S: Simulator>(world: &mut World<M, S>, input: Input) {
-    assert_eq!(is_given(world, input, By::Person), Answered::Used, "\n{}", world.transcript);
+    assert_eq!(is_given(world, input, Source::Person), InputHandled::Used, "\n{}", world.transcript);
 }
 
-fn is_given<M: Machine, S: Simulator>(world: &mut World<M, S>, input: Input, by: By) -> Answered {
+fn is_given<M: Machine, S: Simulator>(world: &mut World<M, S>, input: Input, by: Source) -> InputHandled {
     let need = open_need(&world.machine).unwrap_or_else(|| panic!("no need\n{}", world.transcript));
     world.machine.handle_input(world.now, need.id, input, by)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sansession::sim::kotak::Outcome;
-use sansession::{Rejection, Relogin, ResumeError};
+use sansession::{Relogin, ResumeError, machine::Rejection};
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn the_wait_says_expiry_or_renewal() {
     let mut world = neo_asks();
     world.server.set_tokens_name_their_end(false);
     give_code(&mut world);
-    needs(&mut world, NeedKind::Pin, Because::Opening);
+    needs(&mut world, NeedKind::Pin, NeedReason::Opening);
     gives(&mut world, Input::Pin(MPIN.into()));
     world.is_active();
     assert_eq!(world.machine.status().on, WaitingOn::Renewal);
@@ -59,7 +59,7 @@ fn a_saved_session_belongs_to_its_way_out() {
         options
     };
     let mut world = neo_with(with(Some("office")));
-    needs(&mut world, NeedKind::Totp, Because::Opening);
+    needs(&mut world, NeedKind::Totp, NeedReason::Opening);
     let snapshot = world.machine.snapshot();
     for (egress, expected) in
         [(Some("office"), None), (Some("home"), Some(ResumeError::WrongEgress)), (None, Some(ResumeError::WrongEgress))]
@@ -109,15 +109,15 @@ fn a_logout_is_local_and_says_so() {
 fn no_code_is_sent_twice_and_none_that_is_old() {
     let mut world = neo_asks();
     let at = world.now;
-    assert_eq!(is_given(&mut world, Input::Totp(Totp::new("999999", at).unwrap()), By::Person), Answered::Used);
-    let need = needs(&mut world, NeedKind::Totp, Because::Refused);
+    assert_eq!(is_given(&mut world, Input::Totp(Totp::new("999999", at).unwrap()), Source::Person), InputHandled::Used);
+    let need = needs(&mut world, NeedKind::Totp, NeedReason::Refused);
     let fresh_after = need.fresh_after.unwrap();
     assert_eq!(fresh_after, Timestamp::from_secs(at.as_secs() / 30 * 30 + 30));
-    let answered = is_given(&mut world, Input::Totp(shown(at)), By::Person);
-    assert_eq!(answered, Answered::Rejected(Rejection::NotFresh), "the server takes one a step");
+    let answered = is_given(&mut world, Input::Totp(shown(at)), Source::Person);
+    assert_eq!(answered, InputHandled::Rejected(Rejection::NotFresh), "the server takes one a step");
     world.runs_for(fresh_after.since(at));
     give_code(&mut world);
-    needs(&mut world, NeedKind::Pin, Because::Opening);
+    needs(&mut world, NeedKind::Pin, NeedReason::Opening);
     assert_eq!(sent(&world, "tradeApiLogin"), 2);
 }
 
@@ -126,14 +126,14 @@ fn what_can_be_no_code_and_no_number_costs_nothing() {
     let mut world = neo_asks();
     for code in ["1234567", "12345678"] {
         let code = Totp::new(code, world.now).unwrap();
-        let answered = is_given(&mut world, Input::Totp(code), By::Store);
-        assert_eq!(answered, Answered::Rejected(Rejection::Malformed("totp")));
+        let answered = is_given(&mut world, Input::Totp(code), Source::Store);
+        assert_eq!(answered, InputHandled::Rejected(Rejection::Malformed("totp")));
     }
     give_code(&mut world);
-    needs(&mut world, NeedKind::Pin, Because::Opening);
+    needs(&mut world, NeedKind::Pin, NeedReason::Opening);
     for pin in ["65432", "6543210", "65432l", "six654"] {
-        let answered = is_given(&mut world, Input::Pin(pin.into()), By::Store);
-        assert_eq!(answered, Answered::Rejected(Rejection::Malformed("pin")), "{pin}");
+        let answered = is_given(&mut world, Input::Pin(pin.into()), Source::Store);
+        assert_eq!(answered, InputHandled::Rejected(Rejection::Malformed("pin")), "{pin}");
     }
     gives(&mut world, Input::Pin(MPIN.into()));
     world.is_active();
@@ -153,21 +153,21 @@ fn a_number_is_sent_in_one_form_however_it_was_written() {
     for written in ["0000000000", "00000 00000", "00000000000", "910000000000", "+91-00000-00000"] {
         let provider = Neo::new(url(NEO), "ABC12", written).unwrap().dashboard_token(DASHBOARD).unwrap();
         let mut world = World::new(Session::new(provider, Options::default(), seed()), neo_server());
-        needs(&mut world, NeedKind::Totp, Because::Opening);
+        needs(&mut world, NeedKind::Totp, NeedReason::Opening);
         give_code(&mut world);
         // The server compares it as text.
-        needs(&mut world, NeedKind::Pin, Because::Opening);
+        needs(&mut world, NeedKind::Pin, NeedReason::Opening);
     }
 }
 
 #[test]
 fn a_refused_answer_leaves_no_second_time() {
     let mut world = neo_half();
-    assert_eq!(is_given(&mut world, Input::Pin("111111".into()), By::Store), Answered::Used);
-    needs(&mut world, NeedKind::Pin, Because::Refused);
+    assert_eq!(is_given(&mut world, Input::Pin("111111".into()), Source::Store), InputHandled::Used);
+    needs(&mut world, NeedKind::Pin, NeedReason::Refused);
     for _ in 0..5 {
-        let answered = is_given(&mut world, Input::Pin("111111".into()), By::Store);
-        assert_eq!(answered, Answered::Rejected(Rejection::Unattended));
+        let answered = is_given(&mut world, Input::Pin("111111".into()), Source::Store);
+        assert_eq!(answered, InputHandled::Rejected(Rejection::Unattended));
         world.resumes(|snapshot, now| resumed(neo_provider(), snapshot, now));
         world.runs_for(MINUTE);
     }
@@ -184,9 +184,9 @@ fn an_unattended_program_logs_in_every_day() {
     for day in 1..=5 {
         world.runs_until(|world| open_need(&world.machine).is_some());
         let code = shown(world.now);
-        assert_eq!(is_given(&mut world, Input::Totp(code), By::Store), Answered::Used);
-        needs(&mut world, NeedKind::Pin, if day == 1 { Because::Opening } else { Because::Expired });
-        assert_eq!(is_given(&mut world, Input::Pin(MPIN.into()), By::Store), Answered::Used);
+        assert_eq!(is_given(&mut world, Input::Totp(code), Source::Store), InputHandled::Used);
+        needs(&mut world, NeedKind::Pin, if day == 1 { NeedReason::Opening } else { NeedReason::Expired });
+        assert_eq!(is_given(&mut world, Input::Pin(MPIN.into()), Source::Store), InputHandled::Used);
         world.is_active();
         assert_eq!(status(&mut world, NEO_CALL), 200);
     }
@@ -198,10 +198,10 @@ fn an_unattended_program_logs_in_every_day() {
 fn a_shared_provider_tells_what_lives_on_and_refuses_foreign_hosts() {
     let shared = Arc::new(neo_provider());
     let mut world = World::new(Session::new(shared.clone(), Options::default(), seed()), neo_server());
-    needs(&mut world, NeedKind::Totp, Because::Opening);
+    needs(&mut world, NeedKind::Totp, NeedReason::Opening);
     let code = shown(world.now);
     gives(&mut world, Input::Totp(code));
-    needs(&mut world, NeedKind::Pin, Because::Opening);
+    needs(&mut world, NeedKind::Pin, NeedReason::Opening);
     gives(&mut world, Input::Pin(MPIN.into()));
     world.is_active();
     let text = world.machine.snapshot().expose_secrets().replace(OWN, "https://localhost");
@@ -211,7 +211,7 @@ fn a_shared_provider_tells_what_lives_on_and_refuses_foreign_hosts() {
     assert_eq!(world.runs_to_end().code(), "logged-out");
     assert!(was_told(&world, "may-live-on"));
     let mut world = World::new(Session::new(Arc::new(neo_provider()), Options::default(), seed()), neo_server());
-    needs(&mut world, NeedKind::Totp, Because::Opening);
+    needs(&mut world, NeedKind::Totp, NeedReason::Opening);
     world.logs_out();
     assert_eq!(world.runs_to_end().code(), "logged-out");
     assert!(!was_told(&world, "may-live-on"));
@@ -223,16 +223,16 @@ fn a_dashboard_token_that_a_person_gave_outlives_the_session() {
     options.relogin = Relogin::AskAgain { per_day: 1 };
     let provider = Neo::new(url(NEO), "ABC12", "0000000000").unwrap();
     let mut world = World::new(Session::new(provider, options, seed()), neo_server());
-    needs(&mut world, NeedKind::GatewayToken, Because::Opening);
+    needs(&mut world, NeedKind::GatewayToken, NeedReason::Opening);
     gives(&mut world, Input::Token(DASHBOARD.into()));
-    needs(&mut world, NeedKind::Totp, Because::Opening);
+    needs(&mut world, NeedKind::Totp, NeedReason::Opening);
     give_code(&mut world);
-    needs(&mut world, NeedKind::Pin, Because::Opening);
-    let answered = is_given(&mut world, Input::Pin("12ab56".into()), By::Person);
-    assert_eq!(answered, Answered::Rejected(Rejection::Malformed("pin")));
+    needs(&mut world, NeedKind::Pin, NeedReason::Opening);
+    let answered = is_given(&mut world, Input::Pin("12ab56".into()), Source::Person);
+    assert_eq!(answered, InputHandled::Rejected(Rejection::Malformed("pin")));
     gives(&mut world, Input::Pin(MPIN.into()));
     world.is_active();
-    needs(&mut world, NeedKind::Totp, Because::Expired);
+    needs(&mut world, NeedKind::Totp, NeedReason::Expired);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_logout_after_a_lost_mpin_is_not_confirmed_until_another_one_opened_a_sessio
         let mut world = neo_half();
         world.server.next(1, &Lever::Drop);
         gives(&mut world, Input::Pin(MPIN.into()));
-        needs(&mut world, NeedKind::Pin, Because::Lost);
+        needs(&mut world, NeedKind::Pin, NeedReason::Lost);
         assert!(was_told(&world, "may-live-on"));
         assert_eq!(world.server.open_sessions(world.now), 1, "of which nobody has the token");
         world

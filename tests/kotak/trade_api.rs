@@ -2,7 +2,7 @@
 
 use sansession::sim::kotak::Outcome;
 use sansession::sim::kotak::trade_api::Shard;
-use sansession::{Rejection, Relogin};
+use sansession::{Relogin, machine::Rejection};
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn without_a_secret_somebody_is_asked_for_a_bearer_after_60_minutes() {
     assert_eq!(status(&mut world, TRADE_CALL), 200);
     world.runs_for(2 * MINUTE);
     assert_eq!(status(&mut world, TRADE_CALL), 401);
-    needs(&mut world, NeedKind::GatewayToken, Because::Expired);
+    needs(&mut world, NeedKind::GatewayToken, NeedReason::Expired);
     assert_eq!(world.machine.phase(), Phase::Active, "the session lives");
     let mut parts = http::Request::get(TRADE_CALL).body(()).unwrap().into_parts().0;
     world.machine.authorize(world.now, &mut parts, b"").unwrap();
@@ -67,7 +67,7 @@ fn a_bearer_that_is_known_to_be_dead_is_not_tried_by_looks() {
     let mut world = trade_active();
     world.server.expire_bearers();
     assert_eq!(status(&mut world, TRADE_CALL), 401);
-    needs(&mut world, NeedKind::GatewayToken, Because::Expired);
+    needs(&mut world, NeedKind::GatewayToken, NeedReason::Expired);
     let before = world.sent.len();
     for _ in 0..10 {
         world.runs_for(MINUTE);
@@ -163,8 +163,8 @@ fn what_can_be_no_access_code_costs_no_try() {
     let mut world = trade_half();
     let before = world.sent.len();
     for code in ["603", "6o32", "123456789", "none"] {
-        let answered = is_given(&mut world, Input::Code(code.into()), By::Store);
-        assert_eq!(answered, Answered::Rejected(Rejection::Malformed("code")), "{code}");
+        let answered = is_given(&mut world, Input::Code(code.into()), Source::Store);
+        assert_eq!(answered, InputHandled::Rejected(Rejection::Malformed("code")), "{code}");
     }
     assert_eq!(world.sent.len(), before);
     let code = access_code(&world);
@@ -175,11 +175,11 @@ fn what_can_be_no_access_code_costs_no_try() {
 #[test]
 fn a_refused_answer_leaves_no_second_time() {
     let mut world = trade_asks();
-    assert_eq!(is_given(&mut world, password("wrong"), By::Store), Answered::Used);
-    needs(&mut world, NeedKind::Credentials, Because::Refused);
+    assert_eq!(is_given(&mut world, password("wrong"), Source::Store), InputHandled::Used);
+    needs(&mut world, NeedKind::Credentials, NeedReason::Refused);
     for _ in 0..5 {
-        let answered = is_given(&mut world, password("wrong"), By::Store);
-        assert_eq!(answered, Answered::Rejected(Rejection::Unattended));
+        let answered = is_given(&mut world, password("wrong"), Source::Store);
+        assert_eq!(answered, InputHandled::Rejected(Rejection::Unattended));
         world.resumes(|snapshot, now| resumed(trade_provider(), snapshot, now));
         world.runs_for(HOUR);
     }
@@ -188,10 +188,10 @@ fn a_refused_answer_leaves_no_second_time() {
     assert_eq!(world.runs_to_end().code(), "denied.credentials");
 
     let mut world = trade_half();
-    assert_eq!(is_given(&mut world, Input::Code("00000".into()), By::Store), Answered::Used);
-    needs(&mut world, NeedKind::AccessCode, Because::Refused);
-    let answered = is_given(&mut world, Input::Code("00000".into()), By::Store);
-    assert_eq!(answered, Answered::Rejected(Rejection::Unattended));
+    assert_eq!(is_given(&mut world, Input::Code("00000".into()), Source::Store), InputHandled::Used);
+    needs(&mut world, NeedKind::AccessCode, NeedReason::Refused);
+    let answered = is_given(&mut world, Input::Code("00000".into()), Source::Store);
+    assert_eq!(answered, InputHandled::Rejected(Rejection::Unattended));
     assert_eq!(sent(&world, "/2FA/accesscode"), 1);
     gives(&mut world, Input::GiveUp);
     assert_eq!(world.runs_to_end().code(), "denied.access-code");
@@ -202,12 +202,12 @@ fn a_stale_one_time_token_lets_a_store_answer_both_again() {
     let mut world = trade_half();
     world.server.expire_one_time_tokens();
     let code = access_code(&world);
-    assert_eq!(is_given(&mut world, code, By::Store), Answered::Used);
-    needs(&mut world, NeedKind::Credentials, Because::Stale);
-    assert_eq!(is_given(&mut world, password(PASSWORD), By::Store), Answered::Used, "it was not refused");
-    needs(&mut world, NeedKind::AccessCode, Because::Stale);
+    assert_eq!(is_given(&mut world, code, Source::Store), InputHandled::Used);
+    needs(&mut world, NeedKind::Credentials, NeedReason::Stale);
+    assert_eq!(is_given(&mut world, password(PASSWORD), Source::Store), InputHandled::Used, "it was not refused");
+    needs(&mut world, NeedKind::AccessCode, NeedReason::Stale);
     let code = access_code(&world);
-    assert_eq!(is_given(&mut world, code, By::Store), Answered::Used);
+    assert_eq!(is_given(&mut world, code, Source::Store), InputHandled::Used);
     world.is_active();
     assert!(!was_told(&world, "refused"));
 }
@@ -221,7 +221,7 @@ fn a_login_after_an_expiry_keeps_bearer_and_host() {
     let before = world.sent.len();
     world.server.expire_sessions();
     world.checks();
-    needs(&mut world, NeedKind::Credentials, Because::Expired);
+    needs(&mut world, NeedKind::Credentials, NeedReason::Expired);
     assert_eq!(world.sent[before..], ["GET /apim/reports/1.0/orders", "GET /apim/session/1.0/session/init"]);
 }
 
@@ -270,9 +270,9 @@ fn a_bearer_outlives_the_session() {
     let renewal = world.machine.deadline();
     world.server.expire_sessions();
     assert_eq!(status(&mut world, TRADE_CALL), 401);
-    needs(&mut world, NeedKind::Credentials, Because::Expired);
+    needs(&mut world, NeedKind::Credentials, NeedReason::Expired);
     gives(&mut world, password(PASSWORD));
-    needs(&mut world, NeedKind::AccessCode, Because::Expired);
+    needs(&mut world, NeedKind::AccessCode, NeedReason::Expired);
     let code = access_code(&world);
     gives(&mut world, code);
     world.is_active();
@@ -287,7 +287,7 @@ fn a_logout_after_a_lost_code_is_not_confirmed_until_another_one_opened_a_sessio
         world.server.next(1, &Lever::Drop);
         let code = access_code(&world);
         gives(&mut world, code);
-        needs(&mut world, NeedKind::AccessCode, Because::Lost);
+        needs(&mut world, NeedKind::AccessCode, NeedReason::Lost);
         assert!(was_told(&world, "may-live-on"));
         assert_eq!(world.server.open_sessions(), 1, "of which nobody has the token");
         world

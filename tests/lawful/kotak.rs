@@ -4,7 +4,7 @@ use sansession::providers::kotak::neo::NeoTokens;
 use sansession::providers::kotak::trade_api::TradeTokens;
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::testing::{Laws, Sample};
-use sansession::{Credentials, Input, NeedKind, Totp};
+use sansession::{Credentials, Input, NeedKind, machine::Totp};
 
 use super::{json, url};
 

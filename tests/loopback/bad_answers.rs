@@ -2,8 +2,8 @@
 
 use http::{Response, StatusCode};
 use sansession::Options;
-use sansession::blocking::Stop;
-use sansession::sim::cbrain::{Deed, Mishap};
+use sansession::drive::Stop;
+use sansession::sim::cbrain::{Mishap, Outcome};
 
 use crate::life::{LOGGED_OUT, active, life, life_with, options};
 
@@ -42,7 +42,7 @@ fn a_login_of_unknown_fate_counts_as_a_refusal() {
         let mut life = life_with(|portal| portal.disturb(1, &mishap), "correct horse", twice());
         life.waits_for("need lost");
         life.waits_for("active");
-        assert_eq!(life.portal.with(|portal| portal.count(Deed::LoggedIn)), 2, "{mishap:?}");
+        assert_eq!(life.portal.with(|portal| portal.count(Outcome::LoggedIn)), 2, "{mishap:?}");
         life.handle.stop(Stop::Logout);
         assert_eq!(life.ends(), LOGGED_OUT);
         assert_eq!(life.live_sessions(), 1, "the lost one idles out, as was told");

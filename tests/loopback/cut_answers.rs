@@ -1,8 +1,8 @@
 //! Answers that are cut off: none of them is taken for a whole one.
 
 use http::{Request, Response};
-use sansession::SendPolicy;
-use sansession::blocking::{SendError, Transport, Trust};
+use sansession::drive::{SendError, Trust, blocking::Transport};
+use sansession::machine::SendPolicy;
 
 #[path = "../support/cut.rs"]
 mod cut;

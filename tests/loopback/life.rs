@@ -6,10 +6,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use http::{Request, Response};
-use sansession::blocking::{Answer, CallError, Driver, Ended, Handle, Stop, Transport, drive, now, seed};
+use sansession::drive::{
+    Answer, CallError, Ended, Handle, Stop,
+    blocking::{Driver, Transport, drive},
+    now, seed,
+};
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Server};
-use sansession::{BaseUrl, By, CloseReason, Credentials, Event, Input, Need, Options, Session, Snapshot};
+use sansession::{BaseUrl, CloseReason, Credentials, Event, Input, Need, Options, Session, Snapshot, Source};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 /// The longest that anything here may take on a busy machine.
@@ -18,7 +22,7 @@ pub const LOGGED_OUT: Ended = Ended::Closed(CloseReason::LoggedOut { confirmed: 
 
 /// A session that is driven in a thread of its own, and its portal.
 pub struct Life {
-    pub portal: Server<sim::Cbrain>,
+    pub portal: Server<sim::CbrainSim>,
     pub handle: Handle<Session<Cbrain>>,
     pub transport: Transport,
     pub told: Receiver<String>,
@@ -35,7 +39,7 @@ pub struct Store {
 impl Driver for Store {
     fn answer(&mut self, need: &Need) -> Answer {
         let _ = self.tell.send(format!("need {}", need.because.code()));
-        Answer::Now(Input::Credentials(Credentials::new("norm", self.password).unwrap()), By::Store)
+        Answer::Now(Input::Credentials(Credentials::new("norm", self.password).unwrap()), Source::Store)
     }
 
     fn event(&mut self, event: &Event) {
@@ -53,13 +57,13 @@ impl Driver for Store {
     }
 }
 
-pub fn portal() -> Server<sim::Cbrain> {
-    let mut portal = sim::Cbrain::new(1);
+pub fn portal() -> Server<sim::CbrainSim> {
+    let mut portal = sim::CbrainSim::new(1);
     portal.add_user("norm", "correct horse");
     Server::start(portal, now).unwrap()
 }
 
-pub fn provider(portal: &Server<sim::Cbrain>) -> Cbrain {
+pub fn provider(portal: &Server<sim::CbrainSim>) -> Cbrain {
     Cbrain::new(BaseUrl::parse(portal.url()).unwrap()).unwrap()
 }
 
@@ -70,14 +74,14 @@ pub fn options(set: impl FnOnce(&mut Options)) -> Options {
 }
 
 /// A portal that was prepared, and a session that begins to live on it.
-pub fn life_with(prepare: impl FnOnce(&mut sim::Cbrain), password: &'static str, options: Options) -> Life {
+pub fn life_with(prepare: impl FnOnce(&mut sim::CbrainSim), password: &'static str, options: Options) -> Life {
     let portal = portal();
     portal.with(prepare);
     let session = Session::new(provider(&portal), options, seed().unwrap());
     Life::begin(portal, session, password)
 }
 
-pub fn life(prepare: impl FnOnce(&mut sim::Cbrain)) -> Life {
+pub fn life(prepare: impl FnOnce(&mut sim::CbrainSim)) -> Life {
     life_with(prepare, "correct horse", Options::default())
 }
 
@@ -88,7 +92,7 @@ pub fn active() -> Life {
 }
 
 impl Life {
-    pub fn begin(portal: Server<sim::Cbrain>, session: Session<Cbrain>, password: &'static str) -> Self {
+    pub fn begin(portal: Server<sim::CbrainSim>, session: Session<Cbrain>, password: &'static str) -> Self {
         let (handle, transport) = (Handle::new(session), Transport::new().unwrap());
         let (tell, told) = channel();
         let (driven, sends) = (handle.clone(), transport.clone());

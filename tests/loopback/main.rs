@@ -12,7 +12,7 @@ mod sharing;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use sansession::blocking::{Stop, now, seed};
+use sansession::drive::{Stop, now, seed};
 use sansession::sim;
 use sansession::sim::cbrain::Mishap;
 use sansession::{Options, Phase, Relogin, Session};
@@ -59,13 +59,13 @@ fn a_locked_account_is_denied_at_once() {
 fn a_locked_portal_is_waited_for_at_login_and_at_logout() {
     let mut life = life(|portal| portal.lock_portal(Some("Back at noon.")));
     life.waits_for("says Back at noon.");
-    life.portal.with(sim::Cbrain::unlock_portal);
+    life.portal.with(sim::CbrainSim::unlock_portal);
     life.waits_for("active");
     life.portal.with(|portal| portal.lock_portal(None));
     life.handle.stop(Stop::Logout);
     life.waits_for("retrying");
     assert_eq!(life.live_sessions(), 1);
-    life.portal.with(sim::Cbrain::unlock_portal);
+    life.portal.with(sim::CbrainSim::unlock_portal);
     assert_eq!(life.ends(), LOGGED_OUT);
     assert_eq!(life.live_sessions(), 0);
 }
@@ -85,8 +85,8 @@ fn a_logout_that_cannot_be_confirmed_says_so() {
 /// Each way in which the portal forgets a session, found out by a call of the user's own.
 #[test]
 fn a_session_that_the_portal_has_forgotten_is_expired() {
-    let ways: [fn(&mut sim::Cbrain); 4] = [
-        sim::Cbrain::expire_sessions,
+    let ways: [fn(&mut sim::CbrainSim); 4] = [
+        sim::CbrainSim::expire_sessions,
         |portal| portal.purge_sessions(now(), Duration::ZERO),
         |portal| portal.clients_come_from(Some([192, 0, 2, 7].into())),
         |portal| portal.lock_account("norm"),
@@ -106,7 +106,7 @@ fn a_forgotten_session_is_opened_again_if_that_is_wanted() {
     let mut life = life_with(|_| {}, "correct horse", again);
     life.waits_for("active");
     let first = life.token();
-    life.portal.with(sim::Cbrain::expire_sessions);
+    life.portal.with(sim::CbrainSim::expire_sessions);
     life.handle.check();
     let heard = life.waits_for("active");
     assert!(heard.contains(&"need expired".to_owned()), "{heard:?}");

@@ -4,12 +4,16 @@
 use std::thread;
 
 use http::{Request, StatusCode};
-use sansession::blocking::{Answer, CallError, Driver, Ended, Handle, Stop, Transport, drive, now, seed};
+use sansession::drive::{
+    Answer, CallError, Ended, Handle, Stop,
+    blocking::{Driver, Transport, drive},
+    now, seed,
+};
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim;
-use sansession::sim::cbrain::Deed;
+use sansession::sim::cbrain::Outcome;
 use sansession::{
-    AuthorizeError, By, CloseReason, Credentials, Event, Input, Machine, Misuse, Need, Options, Phase, Session,
+    AuthorizeError, CloseReason, Credentials, Event, Input, Machine, Misuse, Need, Options, Phase, Session, Source,
 };
 
 use crate::life::{LOGGED_OUT, SECOND, active, life_with, options, portal, provider};
@@ -70,9 +74,9 @@ fn two_threads_call_while_a_third_drives() {
     for caller in callers {
         caller.join().unwrap();
     }
-    assert_eq!(life.portal.with(|portal| portal.count(Deed::Called)), 40);
+    assert_eq!(life.portal.with(|portal| portal.count(Outcome::Called)), 40);
     // Both see the end; the session is looked at once and has expired.
-    life.portal.with(sim::Cbrain::expire_sessions);
+    life.portal.with(sim::CbrainSim::expire_sessions);
     let callers: Vec<_> = (0..2)
         .map(|_| {
             let (handle, transport) = (life.handle.clone(), life.transport.clone());
@@ -118,7 +122,7 @@ fn a_driver_of_ones_own_is_short() {
             }
             sansession::Output::Wait { on: sansession::WaitingOn::Need(need), .. } => {
                 let given = Input::Credentials(Credentials::new("norm", "correct horse").unwrap());
-                let _ = session.handle_input(now(), need.id, given, By::Person);
+                let _ = session.handle_input(now(), need.id, given, Source::Person);
             }
             sansession::Output::Wait { until, .. } => thread::sleep(until.since(now()).min(SECOND)),
             sansession::Output::Event(Event::PhaseChanged { to: Phase::Active, .. }) => session.logout(now()),

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use http::{Method, Request};
 use sansession::providers::oauth2::{ClientOf, Given, Grant, OAuth2, Rotation, Server};
-use sansession::sim::oauth2::{Browsed, Client, Deed, Person};
+use sansession::sim::oauth2::{Browsed, Client, Outcome, Person};
 use sansession::sim::{self, Mishap, Network, Reply, Simulator, Weather};
 use sansession::{
-    By, Input, Machine, Need, NeedKind, Options, Phase, Relogin, Secret, Seed, Session, Timestamp, WaitingOn,
+    Input, Machine, Need, NeedKind, Options, Phase, Relogin, Secret, Seed, Session, Source, Timestamp, WaitingOn,
 };
 use support::seed;
 use support::world::{Dies, World};
@@ -26,10 +26,10 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 
 /// The server, which the person's browser reaches as well.
 #[derive(Clone)]
-pub struct Shared(Arc<Mutex<sim::OAuth2>>);
+pub struct Shared(Arc<Mutex<sim::OAuth2Sim>>);
 
 impl Shared {
-    pub fn get(&self) -> MutexGuard<'_, sim::OAuth2> {
+    pub fn get(&self) -> MutexGuard<'_, sim::OAuth2Sim> {
         self.0.lock().unwrap()
     }
 
@@ -60,7 +60,7 @@ impl Simulator for Shared {
 pub type Life = World<Session<OAuth2>, Shared>;
 
 pub fn server() -> Shared {
-    let mut server = sim::OAuth2::new(ISSUER, 1);
+    let mut server = sim::OAuth2Sim::new(ISSUER, 1);
     server.add_client(Client::public("app").redirect(BACK));
     server.add_client(Client::basic("daemon", "s:c%r +t"));
     Shared(Arc::new(Mutex::new(server)))
@@ -93,7 +93,7 @@ pub fn lives(life: &mut Life, time: Duration) -> usize {
             Some(need) => {
                 (asked, last) = (asked + 1, Some(need.id));
                 if let Some(input) = life.server.person(&need, life.now) {
-                    let _ = life.machine.handle_input(life.now, need.id, input, By::Person);
+                    let _ = life.machine.handle_input(life.now, need.id, input, Source::Person);
                 }
             }
             None => break,
@@ -126,13 +126,13 @@ fn a_day_of_a_code_grant_has_no_gap_and_ends_with_both_tokens_revoked() {
         assert_eq!(lives(&mut life, 5 * MINUTE), 0, "{}", life.transcript);
         assert!(works(&mut life), "{}", life.transcript);
     }
-    let refreshed = server.get().count(Deed::Refreshed);
+    let refreshed = server.get().count(Outcome::Refreshed);
     assert!((145..200).contains(&refreshed), "one renewal per life of 10 minutes: {refreshed}");
     assert!(life.saved.is_some(), "a rotated token is stored without being asked to");
     life.logs_out();
     assert_eq!(life.runs_to_end().code(), "logged-out", "{}", life.transcript);
     assert_eq!(server.get().live_consents(life.now), 0);
-    assert_eq!(server.get().count(Deed::Reused), 0);
+    assert_eq!(server.get().count(Outcome::Reused), 0);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_machine_is_granted_its_tokens_alone() {
     let mut life = life(&server, provider(Grant::ClientCredentials, ClientOf::basic("daemon", "s:c%r +t")));
     assert_eq!(lives(&mut life, DAY), 0);
     assert!(works(&mut life), "{}", life.transcript);
-    assert!(server.get().count(Deed::Granted) > 140);
+    assert!(server.get().count(Outcome::Granted) > 140);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_wrong_secret_is_the_configurations_fault() {
     let server = server();
     let mut life = life(&server, provider(Grant::ClientCredentials, ClientOf::basic("daemon", "wrong")));
     assert_eq!(life.runs_to_end().code(), "denied.rejected", "{}", life.transcript);
-    assert_eq!(server.get().count(Deed::ClientRefused), 1);
+    assert_eq!(server.get().count(Outcome::ClientRefused), 1);
 }
 
 #[test]
@@ -158,8 +158,8 @@ fn a_device_is_approved_while_the_session_polls() {
     server.get().settings.interval = Some(5);
     let mut life = life(&server, provider(Grant::Device, ClientOf::public("app")));
     life.runs_for(MINUTE);
-    assert!(server.get().count(Deed::Pending) >= 8, "{}", life.transcript);
-    assert_eq!(server.get().count(Deed::SlowedDown), 0);
+    assert!(server.get().count(Outcome::Pending) >= 8, "{}", life.transcript);
+    assert_eq!(server.get().count(Outcome::SlowedDown), 0);
     assert!(life.told.iter().any(|event| event.code() == "action-required"));
     let need = open_need(&life.machine).unwrap();
     assert_eq!(need.kind, NeedKind::Browser);
@@ -176,10 +176,10 @@ fn a_declined_device_denies_and_one_that_is_over_is_begun_anew_on_a_word() {
     let mut life = life(&server, provider(Grant::Device, ClientOf::public("app")));
     life.runs_for(11 * MINUTE);
     let need = open_need(&life.machine).unwrap();
-    assert_eq!((need.because.code(), server.get().count(Deed::DeviceBegun)), ("stale", 1), "{}", life.transcript);
-    let _ = life.machine.handle_input(life.now, need.id, Input::Done, By::Person);
+    assert_eq!((need.because.code(), server.get().count(Outcome::DeviceBegun)), ("stale", 1), "{}", life.transcript);
+    let _ = life.machine.handle_input(life.now, need.id, Input::Done, Source::Person);
     life.runs_for(MINUTE);
-    assert_eq!(server.get().count(Deed::DeviceBegun), 2, "{}", life.transcript);
+    assert_eq!(server.get().count(Outcome::DeviceBegun), 2, "{}", life.transcript);
     let url = open_need(&life.machine).unwrap().url.unwrap();
     let code = url.split_once("user_code=").unwrap().1.to_owned();
     assert!(server.get().decline_device(life.now, &code));
@@ -222,8 +222,8 @@ fn another_redirect_leaves_the_question_open() {
         "http://evil.example.org/callback?code=x&state=z",
         "x",
     ] {
-        let answered = life.machine.handle_input(life.now, need.id, Input::Code(text.into()), By::Person);
-        assert!(matches!(answered, sansession::Answered::Rejected(_)), "{text}: {answered:?}");
+        let answered = life.machine.handle_input(life.now, need.id, Input::Code(text.into()), Source::Person);
+        assert!(matches!(answered, sansession::InputHandled::Rejected(_)), "{text}: {answered:?}");
     }
     assert_eq!(open_need(&life.machine).unwrap().id, need.id);
     assert_eq!(lives(&mut life, MINUTE), 1);
@@ -274,7 +274,7 @@ fn a_consent_that_ends_is_asked_for_before_and_calls_go_on() {
         assert!(works(&mut life), "{}", life.transcript);
     }
     let consents =
-        server.get().log().filter(|entry| entry.deed == Deed::Consented).map(|entry| entry.at).collect::<Vec<_>>();
+        server.get().log().filter(|entry| entry.deed == Outcome::Consented).map(|entry| entry.at).collect::<Vec<_>>();
     assert!((5..7).contains(&consents.len()), "about one a week: {consents:?}");
 }
 
@@ -299,8 +299,8 @@ fn a_grace_is_used_while_it_lasts() {
     lives(&mut life, MINUTE);
     server.get().disturb_calls(Method::POST, "/token", 1, &Mishap::Dropped);
     assert_eq!(lives(&mut life, HOUR), 0, "{}", life.transcript);
-    assert_eq!(server.get().count(Deed::Forgiven), 1);
-    assert_eq!(server.get().count(Deed::Reused), 0);
+    assert_eq!(server.get().count(Outcome::Forgiven), 1);
+    assert_eq!(server.get().count(Outcome::Reused), 0);
 }
 
 /// Months on a bad network in processes that die: a rotated token never leaves twice.
@@ -342,15 +342,15 @@ fn no_rotated_token_leaves_twice_whatever_is_lost_and_whoever_dies() {
                 let Some(need) = open_need(&life.machine).filter(|need| Some(need.id) != last) else { break };
                 (asked, last) = (asked + 1, Some(need.id));
                 if let Some(input) = server.person(&need, life.now) {
-                    let _ = life.machine.handle_input(life.now, need.id, input, By::Person);
+                    let _ = life.machine.handle_input(life.now, need.id, input, Source::Person);
                 }
             }
             if life.closed.is_some() {
                 panic!("{:?}\n{}", life.closed, life.transcript);
             }
             life.now = life.now.max(end);
-            assert_eq!(server.get().count(Deed::Reused), 0, "seed {seed}\n{}", life.transcript);
-            assert_eq!(server.get().count(Deed::CodeReused), 0, "seed {seed}\n{}", life.transcript);
+            assert_eq!(server.get().count(Outcome::Reused), 0, "seed {seed}\n{}", life.transcript);
+            assert_eq!(server.get().count(Outcome::CodeReused), 0, "seed {seed}\n{}", life.transcript);
             server.get().take_log();
         }
         assert!(deaths > 20, "{deaths}");

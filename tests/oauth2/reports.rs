@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use sansession::providers::oauth2::{ClientOf, Grant};
 use sansession::sim::Mishap;
-use sansession::sim::oauth2::{Deed, Life as ExpiresIn};
+use sansession::sim::oauth2::{Life as ExpiresIn, Outcome};
 use sansession::{Machine, Phase, Session};
 
 use super::support::seed;
@@ -32,7 +32,7 @@ fn a_life_may_be_text_and_a_type_missing() {
     server.get().settings.token_type = None;
     let mut life = life(&server, by_code());
     assert_eq!(lives(&mut life, HOUR), 1, "{}", life.transcript);
-    assert!(server.get().count(Deed::Refreshed) >= 5, "the life was read");
+    assert!(server.get().count(Outcome::Refreshed) >= 5, "the life was read");
 }
 
 /// ramosbugs/oauth2-rs#310: pending comes with 200.
@@ -42,7 +42,7 @@ fn a_poll_goes_on_where_errors_have_the_status_200() {
     server.get().settings.errors_with_200 = true;
     let mut life = life(&server, provider(Grant::Device, ClientOf::public("app")));
     life.runs_for(MINUTE);
-    assert!(server.get().count(Deed::Pending) > 5, "{}", life.transcript);
+    assert!(server.get().count(Outcome::Pending) > 5, "{}", life.transcript);
     server.person(&open_need(&life.machine).unwrap(), life.now);
     life.runs_for(MINUTE);
     assert_eq!(life.machine.phase(), Phase::Active);
@@ -56,13 +56,13 @@ fn a_process_that_takes_over_does_not_repeat_a_renewal_under_way() {
     let mut life = life(&server, by_code());
     lives(&mut life, MINUTE);
     life.latency = Duration::from_secs(1);
-    let before = server.get().count(Deed::Refreshed);
+    let before = server.get().count(Outcome::Refreshed);
     life.runs_to(life.now + HOUR, |life| life.awaits_answer());
-    assert_eq!(server.get().count(Deed::Refreshed), before + 1);
+    assert_eq!(server.get().count(Outcome::Refreshed), before + 1);
     life.resumes(|snapshot, now| Session::resume(by_code(), snapshot, options(), None, seed(), now).unwrap());
     assert!(works(&mut life), "the access token is good");
     assert_eq!(lives(&mut life, HOUR), 1, "{}", life.transcript);
-    assert_eq!(server.get().count(Deed::Reused), 0);
+    assert_eq!(server.get().count(Outcome::Reused), 0);
 }
 
 /// anthropics/claude-code#93014: the renewal before had died of a network change, and was sent again.
@@ -87,8 +87,8 @@ fn a_renewal_whose_answer_was_lost_is_not_sent_again() {
         assert_eq!(open_need(&life.machine).unwrap().because.code(), "lost");
         assert_eq!(lives(&mut life, HOUR), 1, "{}", life.transcript);
         assert!(works(&mut life), "{mishap:?}\n{}", life.transcript);
-        assert_eq!(server.get().count(Deed::Reused), 0, "{mishap:?}");
-        assert_eq!(server.get().count(Deed::RefreshRefused), 0, "{mishap:?}");
+        assert_eq!(server.get().count(Outcome::Reused), 0, "{mishap:?}");
+        assert_eq!(server.get().count(Outcome::RefreshRefused), 0, "{mishap:?}");
     }
 }
 
@@ -112,12 +112,12 @@ fn a_restart_knows_the_life_and_the_endpoints() {
     let server = server();
     let mut life = life(&server, by_code());
     lives(&mut life, MINUTE);
-    let described = server.get().count(Deed::Described);
+    let described = server.get().count(Outcome::Described);
     life.sleeps(3 * DAY);
     life.resumes(|snapshot, now| Session::resume(by_code(), snapshot, options(), None, seed(), now).unwrap());
     assert_eq!(lives(&mut life, MINUTE), 0, "{}", life.transcript);
     assert!(works(&mut life), "{}", life.transcript);
-    assert_eq!(server.get().count(Deed::Described), described);
+    assert_eq!(server.get().count(Outcome::Described), described);
 }
 
 /// tylerebowers/Schwabdev#40: a dead refresh token in the server's own word was not recognised.
@@ -140,7 +140,7 @@ fn a_page_of_the_edge_judges_no_code() {
     server.get().disturb_calls(Method::POST, "/token", 2, &Mishap::ProxyPage(StatusCode::FORBIDDEN));
     assert_eq!(lives(&mut life, MINUTE), 1, "{}", life.transcript);
     assert_eq!(life.machine.phase(), Phase::Active, "{}", life.transcript);
-    assert_eq!(server.get().count(Deed::Redeemed), 1);
+    assert_eq!(server.get().count(Outcome::Redeemed), 1);
 }
 
 /// cli/oauth#76: `slow_down` ended the login.
@@ -175,7 +175,7 @@ fn a_registration_that_was_forgotten_is_made_anew_once() {
     let id = server.get().clients().find(|id| id.starts_with("client-")).unwrap().to_owned();
     server.get().prune(&id);
     assert_eq!(lives(&mut life, HOUR), 1, "{}", life.transcript);
-    assert_eq!(server.get().count(Deed::Registered), 2);
+    assert_eq!(server.get().count(Outcome::Registered), 2);
     assert!(works(&mut life), "{}", life.transcript);
 }
 
@@ -189,5 +189,5 @@ fn every_request_has_a_name() {
     assert!(works(&mut life));
     life.logs_out();
     assert_eq!(life.runs_to_end().code(), "logged-out");
-    assert_eq!(server.get().count(Deed::EdgeRefused), 0);
+    assert_eq!(server.get().count(Outcome::EdgeRefused), 0);
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::{
-    Answered, BaseUrl, Because, By, Credentials, Ends, Input, Machine, NeedKind, Options, Phase, Rejection,
-    ResumeError, Session, Snapshot, Totp,
+    BaseUrl, Credentials, Input, InputHandled, Machine, NeedKind, Options, Phase, ResumeError, Session, Snapshot,
+    Source,
+    machine::{Ends, NeedReason, Rejection, Totp},
 };
 
 use crate::support::*;
@@ -23,22 +24,22 @@ fn url(text: &str) -> BaseUrl {
 fn next<P: sansession::Provider + Send>(provider: P, before: &Script<Session<P>>) -> Script<Session<P>> {
     let mut session = Session::new(provider, durable(), [9; 32]);
     session.remember(&before.machine.snapshot()).unwrap();
-    let mut script = Script::new(session).at(before.now + SECOND).by(By::Store).starts();
+    let mut script = Script::new(session).at(before.now + SECOND).by(Source::Store).starts();
     script.auto_save = true;
     script
 }
 
 fn sent() -> Script<Session<Cbrain>> {
-    session().by(By::Store).answers(credentials()).sends("POST /session")
+    session().by(Source::Store).answers(credentials()).sends("POST /session")
 }
 
 #[test]
 fn a_lost_answer_is_a_possible_refusal() {
     let mut script = sent().times_out();
     let need = script.need();
-    assert_eq!((need.because, need.refused, need.lost), (Because::Lost, 0, 1));
+    assert_eq!((need.because, need.refused, need.lost), (NeedReason::Lost, 0, 1));
     script
-        .is_answered(credentials(), Answered::Rejected(Rejection::MaybeRefused))
+        .is_answered(credentials(), InputHandled::Rejected(Rejection::MaybeRefused))
         .answers(Input::GiveUp)
         .closes("retries-exhausted");
 }
@@ -63,13 +64,13 @@ fn a_closed_snapshot_keeps_what_it_has_cost() {
     assert!(text.expose_secrets().contains(r#""lost":1"#), "{}", text.expose_secrets());
     let mut after = next(cbrain(), &lost);
     let need = after.need();
-    assert_eq!((need.because, need.refused, need.lost), (Because::Opening, 0, 1));
-    let after = after.is_answered(credentials(), Answered::Rejected(Rejection::MaybeRefused));
+    assert_eq!((need.because, need.refused, need.lost), (NeedReason::Opening, 0, 1));
+    let after = after.is_answered(credentials(), InputHandled::Rejected(Rejection::MaybeRefused));
     let refused = sent().gets_as(401, JSON, "").answers(Input::GiveUp).closes("denied.credentials");
-    let again = next(cbrain(), &refused).is_answered(credentials(), Answered::Rejected(Rejection::Unattended));
+    let again = next(cbrain(), &refused).is_answered(credentials(), InputHandled::Rejected(Rejection::Unattended));
     assert_eq!(again.answers(Input::GiveUp).closes("denied.credentials").machine.phase(), Phase::Closed);
     // A person may try, and what the server accepts is forgotten.
-    let opened = after.by(By::Person).answers(credentials()).sends("POST /session").gets(200, &info(TOKEN));
+    let opened = after.by(Source::Person).answers(credentials()).sends("POST /session").gets(200, &info(TOKEN));
     let opened = opened.is(Phase::Active).logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
     next(cbrain(), &opened).answers(credentials()).sends("POST /session");
 }
@@ -83,7 +84,7 @@ fn an_answer_that_cannot_be_read_may_have_been_a_refusal() {
         sent().gets(200, &" ".repeat(2 << 20)),
     ] {
         let closed = unread.closes("protocol");
-        next(cbrain(), &closed).is_answered(credentials(), Answered::Rejected(Rejection::MaybeRefused));
+        next(cbrain(), &closed).is_answered(credentials(), InputHandled::Rejected(Rejection::MaybeRefused));
     }
     // A server that says why it lets nobody in has refused nothing.
     let rejected = sent().gets_as(400, JSON, r#"{"status":400,"error":"Bad Request"}"#).closes("denied.rejected");
@@ -99,7 +100,7 @@ fn a_refusal_that_comes_while_the_session_is_being_ended_is_counted() {
     let mut after = next(cbrain(), &told);
     assert_eq!(after.need().refused, 1);
     after
-        .is_answered(credentials(), Answered::Rejected(Rejection::Unattended))
+        .is_answered(credentials(), InputHandled::Rejected(Rejection::Unattended))
         .answers(Input::GiveUp)
         .closes("denied.credentials");
     for lost in [
@@ -110,7 +111,7 @@ fn a_refusal_that_comes_while_the_session_is_being_ended_is_counted() {
         sent().logs_out().passes(60 * SECOND).forgets(),
     ] {
         let lost = lost.closes("logged-out.unconfirmed");
-        next(cbrain(), &lost).is_answered(credentials(), Answered::Rejected(Rejection::MaybeRefused));
+        next(cbrain(), &lost).is_answered(credentials(), InputHandled::Rejected(Rejection::MaybeRefused));
     }
     let unsent = sent().logs_out().is_refused_connection().closes("logged-out");
     next(cbrain(), &unsent).answers(credentials()).sends("POST /session");
@@ -122,10 +123,10 @@ fn a_request_in_flight_counts_as_lost() {
     let flying = sent();
     next(cbrain(), &flying)
         .tells("may-live-on")
-        .is_answered(credentials(), Answered::Rejected(Rejection::MaybeRefused));
-    let saved = Script::new(Session::new(cbrain(), durable(), seed())).starts().by(By::Store);
+        .is_answered(credentials(), InputHandled::Rejected(Rejection::MaybeRefused));
+    let saved = Script::new(Session::new(cbrain(), durable(), seed())).starts().by(Source::Store);
     let saved = saved.answers(credentials()).saves();
-    next(cbrain(), &saved).is_answered(credentials(), Answered::Rejected(Rejection::MaybeRefused));
+    next(cbrain(), &saved).is_answered(credentials(), InputHandled::Rejected(Rejection::MaybeRefused));
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn another_login_name_is_not_counted_against() {
     let second = second.is(Phase::Active).logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
     // Her success proves nothing of his password.
     next(cbrain(), &second)
-        .is_answered(credentials(), Answered::Rejected(Rejection::Unattended))
+        .is_answered(credentials(), InputHandled::Rejected(Rejection::Unattended))
         .answers(other())
         .sends("POST /session");
     let text = second.machine.snapshot();
@@ -152,7 +153,7 @@ fn a_token_of_somebodys_says_nothing_of_a_password() {
     adopted.remember(&refused.machine.snapshot()).unwrap();
     let adopted = Script::new(adopted).at(refused.now).starts().sends("GET /session").gets(200, &info(TOKEN));
     let ended = adopted.is(Phase::Active).logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
-    next(cbrain(), &ended).is_answered(credentials(), Answered::Rejected(Rejection::Unattended));
+    next(cbrain(), &ended).is_answered(credentials(), InputHandled::Rejected(Rejection::Unattended));
 }
 
 #[test]
@@ -163,7 +164,7 @@ fn what_is_of_another_login_is_not_taken_over() {
     let mut session = Session::new(elsewhere, durable(), seed());
     let wrong_server = ResumeError::WrongServer { found: "http://localhost:3000".into() };
     assert_eq!(session.remember(&text), Err(wrong_server));
-    Script::new(session).starts().by(By::Store).answers(credentials());
+    Script::new(session).starts().by(Source::Store).answers(credentials());
     let neo = |ucc: &str| {
         Session::new(Neo::new(url("https://mis.kotaksecurities.com"), ucc, "0000000000").unwrap(), durable(), seed())
     };
@@ -205,19 +206,19 @@ fn stored_files_count() {
     ] {
         let mut session = Session::new(cbrain(), durable(), seed());
         session.remember(&golden(name)).unwrap();
-        Script::new(session).starts().by(By::Store).is_answered(credentials(), Answered::Rejected(rejection));
+        Script::new(session).starts().by(Source::Store).is_answered(credentials(), InputHandled::Rejected(rejection));
     }
     let provider =
         Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap().dashboard_token("t").unwrap();
     let mut session = Session::new(provider, durable(), seed());
     session.remember(&golden("kotak-neo-closed-denied")).unwrap();
-    let mut script = Script::new(session).starts().by(By::Store);
+    let mut script = Script::new(session).starts().by(Source::Store);
     let need = script.need();
     assert_eq!((need.kind, need.refused, need.fresh_after), (NeedKind::Totp, 1, Some(START + 10 * SECOND)));
     let code = Input::Totp(Totp::new("123456", need.fresh_after.unwrap()).unwrap());
     script
         .passes(10 * SECOND)
-        .is_answered(code, Answered::Rejected(Rejection::Unattended))
+        .is_answered(code, InputHandled::Rejected(Rejection::Unattended))
         .answers(Input::GiveUp)
         .closes("denied.pin");
 }
@@ -250,7 +251,7 @@ fn a_second_file_counts_as_well() {
     let mut script = Script::new(session);
     script.auto_save = true;
     let ended = script.logs_out().sends("DELETE /session").gets(200, "").closes("logged-out");
-    next(cbrain(), &ended).is_answered(credentials(), Answered::Rejected(Rejection::Unattended));
+    next(cbrain(), &ended).is_answered(credentials(), InputHandled::Rejected(Rejection::Unattended));
 }
 
 /// The box of a 429 lasts whoever sends.

@@ -1,7 +1,10 @@
 //! Where a login has several questions: which kind is to blame, and which is right.
 
 use sansession::providers::kotak::{Neo, TradeApi};
-use sansession::{Answered, BaseUrl, Because, By, Credentials, Input, NeedKind, Rejection, Session, Timestamp, Totp};
+use sansession::{
+    BaseUrl, Credentials, Input, InputHandled, NeedKind, Session, Source, Timestamp,
+    machine::{NeedReason, Rejection, Totp},
+};
 
 use crate::support::*;
 
@@ -13,7 +16,7 @@ const LOGIN: &str = "POST /login/1.0/tradeApiLogin";
 fn neo() -> Script<Session<Neo>> {
     let base = BaseUrl::parse("https://mis.kotaksecurities.com").unwrap();
     let provider = Neo::new(base, "ABC12", "0000000000").unwrap().dashboard_token("old").unwrap();
-    Script::new(Session::new(provider, sansession::Options::default(), seed())).starts().by(By::Store)
+    Script::new(Session::new(provider, sansession::Options::default(), seed())).starts().by(Source::Store)
 }
 
 fn code(at: Timestamp) -> Input {
@@ -22,22 +25,22 @@ fn code(at: Timestamp) -> Input {
 
 /// The session after its dashboard's token was refused.
 fn without_token() -> Script<Session<Neo>> {
-    neo().answers(code(START)).sends(LOGIN).gets(401, BEARER).needs(NeedKind::GatewayToken, Because::Refused)
+    neo().answers(code(START)).sends(LOGIN).gets(401, BEARER).needs(NeedKind::GatewayToken, NeedReason::Refused)
 }
 
 #[test]
 fn the_kind_that_was_refused_is_blamed_whichever_is_asked_for() {
     without_token().answers(Input::GiveUp).closes("denied.gateway-token");
-    let asks = without_token().by(By::Person).answers(Input::Token("new".into()));
-    asks.needs(NeedKind::Totp, Because::Stale).answers(Input::GiveUp).closes("denied.gateway-token");
+    let asks = without_token().by(Source::Person).answers(Input::Token("new".into()));
+    asks.needs(NeedKind::Totp, NeedReason::Stale).answers(Input::GiveUp).closes("denied.gateway-token");
 }
 
 #[test]
 fn a_person_who_gives_another_token_lets_a_program_go_on() {
     let mut asks = without_token();
     assert_eq!(asks.need().refused, 1);
-    let asks = asks.is_answered(Input::Token("new".into()), Answered::Rejected(Rejection::Unattended));
-    let mut asks = asks.by(By::Person).answers(Input::Token("new".into())).by(By::Store);
+    let asks = asks.is_answered(Input::Token("new".into()), InputHandled::Rejected(Rejection::Unattended));
+    let mut asks = asks.by(Source::Person).answers(Input::Token("new".into())).by(Source::Store);
     asks.now = asks.need().fresh_after.unwrap();
     let now = asks.now;
     let mut half = asks.answers(code(now)).sends_next().0.gets(200, VIEW);
@@ -49,7 +52,7 @@ fn a_person_who_gives_another_token_lets_a_program_go_on() {
 /// A wrong code shows that the token is right.
 #[test]
 fn what_a_refusal_proves_is_set_back_too() {
-    let asks = without_token().by(By::Person).answers(Input::Token("new".into()));
+    let asks = without_token().by(Source::Person).answers(Input::Token("new".into()));
     let mut asks = asks.passes(Totp::STEP);
     let now = asks.now;
     assert_eq!(asks.need().refused, 1);
@@ -68,12 +71,12 @@ fn a_password_that_is_right_after_all_lets_a_program_give_the_code() {
     script = script.answers(Input::Token("bearer".into())).sends("GET /apim/session/1.0/session/init");
     script = script.gets(200, r#"{"Success":{"status":"Success","userType":"G","encryption":{"type":"PLAIN"}}}"#);
     script = script.answers(password("wrong")).sends(login).gets(401, r#"{"fault":{"code":401,"message":"wrong"}}"#);
-    script = script.needs(NeedKind::Credentials, Because::Refused).answers(password("right")).sends_next().0;
+    script = script.needs(NeedKind::Credentials, NeedReason::Refused).answers(password("right")).sends_next().0;
     script = script.gets(200, r#"{"Success":{"oneTimeToken":"BE45003A04F44B57926EF852978BC53A"}}"#);
     assert_eq!(script.need().refused, 0);
     script
-        .needs(NeedKind::AccessCode, Because::Opening)
-        .by(By::Store)
+        .needs(NeedKind::AccessCode, NeedReason::Opening)
+        .by(Source::Store)
         .answers(Input::Code("1234".into()))
         .sends("POST /apim/session/1.0/session/2FA/accesscode");
 }

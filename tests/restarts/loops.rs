@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use sansession::providers::kotak::{Neo, TradeApi};
-use sansession::sim::cbrain::Deed;
+use sansession::sim::cbrain;
 use sansession::sim::kotak::neo::Account;
 use sansession::sim::kotak::trade_api::User;
 use sansession::sim::kotak::{self as sim, Outcome};
 use sansession::sim::{self as portals, Simulator};
 use sansession::{
-    BaseUrl, By, CloseReason, Credentials, Input, Need, NeedKind, Provider, Rejection, Secret, Timestamp, Totp, totp,
+    BaseUrl, CloseReason, Credentials, Input, Need, NeedKind, Provider, Secret, Source, Timestamp,
+    machine::{Rejection, Totp},
+    totp,
 };
 
 use crate::service::{Service, Way};
@@ -36,8 +38,8 @@ fn password(login: &str, password: &str) -> Option<Input> {
     Credentials::new(login, password).ok().map(Input::Credentials)
 }
 
-pub fn portal(wrong: bool) -> Service<sansession::providers::cbrain::Cbrain, portals::Cbrain> {
-    let mut portal = portals::Cbrain::new(1);
+pub fn portal(wrong: bool) -> Service<sansession::providers::cbrain::Cbrain, portals::CbrainSim> {
+    let mut portal = portals::CbrainSim::new(1);
     portal.add_user("norm", "correct horse");
     let typed = if wrong { "hunter2" } else { "correct horse" };
     Service::new(cbrain, portal, move |_, _| password("norm", typed))
@@ -48,9 +50,9 @@ fn shown(at: Timestamp) -> Totp {
 }
 
 /// Neo with this MPIN, and codes of the authenticator or of nobody.
-fn neo(pin: &'static str, guesses: bool) -> Service<Neo, sim::Neo> {
+fn neo(pin: &'static str, guesses: bool) -> Service<Neo, sim::NeoSim> {
     let account = Account::new("ABC12", "+910000000000", "654321", "dashboard", url(OWN));
-    let server = sim::Neo::new(url(NEO)).account(account.accepts_totp(|at| shown(at).code().to_owned()));
+    let server = sim::NeoSim::new(url(NEO)).account(account.accepts_totp(|at| shown(at).code().to_owned()));
     let answer = move |need: &Need, now| match need.kind {
         NeedKind::Totp if guesses => Totp::new("000000", now).ok().map(Input::Totp),
         NeedKind::Totp => Some(Input::Totp(shown(now))),
@@ -65,9 +67,9 @@ fn neo(pin: &'static str, guesses: bool) -> Service<Neo, sim::Neo> {
 }
 
 /// The Trade API with this password and this access code.
-fn trade(secret: &'static str, code: Option<&'static str>) -> Service<TradeApi, sim::TradeApi> {
+fn trade(secret: &'static str, code: Option<&'static str>) -> Service<TradeApi, sim::TradeApiSim> {
     let user = || User::new("USER1", "correct horse");
-    let server = sim::TradeApi::kotak().app("key", "secret").user(user());
+    let server = sim::TradeApiSim::kotak().app("key", "secret").user(user());
     let answer = move |need: &Need, now| match need.kind {
         NeedKind::Credentials => password("USER1", secret),
         NeedKind::AccessCode => Some(Input::Code(code.map_or_else(|| user().access_code(now), str::to_owned).into())),
@@ -125,7 +127,7 @@ fn cbrains_password_leaves_once() {
     one_leaves(|| portal(true), "/session", "/session");
     let mut service = portal(true);
     starts(&mut service, "/session", Way::Cut, PAUSES[0]);
-    assert_eq!(service.server.count(Deed::LoginRefused), 1);
+    assert_eq!(service.server.count(cbrain::Outcome::LoginRefused), 1);
 }
 
 #[test]
@@ -158,12 +160,12 @@ fn the_trade_apis_password_and_access_code_leave_once() {
 #[test]
 fn a_person_begins_anew_and_success_sets_back_what_it_proves() {
     let mut service = neo("654321", false);
-    let lost = |service: &mut Service<Neo, sim::Neo>| service.starts("/tradeApiValidate", Way::Cut).unwrap();
+    let lost = |service: &mut Service<Neo, sim::NeoSim>| service.starts("/tradeApiValidate", Way::Cut).unwrap();
     let unclear = |reason: &CloseReason| reason.to_string().contains("the pin got no clear reply");
     assert!(unclear(&lost(&mut service)));
     assert!(unclear(&service.starts("", Way::Whole).unwrap()), "nothing left");
     assert_eq!(service.count("/tradeApiValidate"), 1);
-    assert_eq!(service.starts_by(By::Person, "", Way::Whole).unwrap().code(), "logged-out");
+    assert_eq!(service.starts_by(Source::Person, "", Way::Whole).unwrap().code(), "logged-out");
     assert!(!service.text().contains("\"lost\""), "{}", service.text());
     assert_eq!(service.starts("", Way::Whole).unwrap().code(), "logged-out");
     assert!(unclear(&lost(&mut service)), "counted anew");

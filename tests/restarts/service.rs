@@ -5,8 +5,9 @@ use std::time::Duration;
 use http::Request;
 use sansession::sim::{Fault, Simulator};
 use sansession::{
-    Answered, By, CloseReason, Failure, FailureKind, Input, Machine, Need, Options, Output, Provider, Rejection,
-    Response, Session, Snapshot, Timestamp, WaitingOn,
+    CloseReason, Failure, Input, InputHandled, Machine, Need, Options, Output, Provider, Response, Session, Snapshot,
+    Source, Timestamp, WaitingOn,
+    machine::{FailureKind, Rejection},
 };
 
 use crate::support::world::as_sent;
@@ -92,10 +93,10 @@ impl<P: Provider + Send, S: Simulator> Service<P, S> {
     /// Starts the service; where the path of a request ends so, its answer goes this way. Gives why it closed, if the
     /// process came to know.
     pub fn starts(&mut self, path: &str, way: Way) -> Option<CloseReason> {
-        self.starts_by(By::Store, path, way)
+        self.starts_by(Source::Store, path, way)
     }
 
-    pub fn starts_by(&mut self, by: By, path: &str, way: Way) -> Option<CloseReason> {
+    pub fn starts_by(&mut self, by: Source, path: &str, way: Way) -> Option<CloseReason> {
         let mut session = self.begins();
         session.start(self.now);
         for _ in 0..1_000 {
@@ -159,15 +160,15 @@ impl<P: Provider + Send, S: Simulator> Service<P, S> {
         }
     }
 
-    fn answers(&mut self, session: &mut Session<P>, need: &Need, by: By) {
+    fn answers(&mut self, session: &mut Session<P>, need: &Need, by: Source) {
         self.asked.push(format!("{} {}", need.kind.code(), need.because.code()));
         if let Some(fresh) = need.fresh_after {
             self.now = self.now.max(fresh);
         }
         let input = (self.answer)(need, self.now).unwrap_or(Input::GiveUp);
-        if let Answered::Rejected(rejection) = session.handle_input(self.now, need.id, input, by) {
+        if let InputHandled::Rejected(rejection) = session.handle_input(self.now, need.id, input, by) {
             self.rejected.push(rejection);
-            assert_eq!(session.handle_input(self.now, need.id, Input::GiveUp, By::Person), Answered::Used);
+            assert_eq!(session.handle_input(self.now, need.id, Input::GiveUp, Source::Person), InputHandled::Used);
         }
     }
 

@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 
 use http::Request;
 use log::{LevelFilter, Log, Metadata, Record};
-use sansession::blocking::{Answer, Handle, Stop, Transport, drive, now, seed};
+use sansession::drive::{
+    Answer, Handle, Stop,
+    blocking::{Transport, drive},
+    now, seed,
+};
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Server};
-use sansession::{BaseUrl, By, Credentials, Input, Need, Options, Phase, Session};
+use sansession::{BaseUrl, Credentials, Input, Need, Options, Phase, Session, Source};
 
 /// Keeps all that is logged.
 struct Kept(Mutex<String>);
@@ -35,7 +39,7 @@ impl Log for Kept {
 fn a_whole_life_leaves_no_secret_in_the_log() {
     log::set_logger(&KEPT).unwrap();
     log::set_max_level(LevelFilter::Trace);
-    let mut portal = sim::Cbrain::new(1);
+    let mut portal = sim::CbrainSim::new(1);
     portal.add_user("norm", "c0rrect-horse");
     let portal = Server::start(portal, now).unwrap();
     let provider = Cbrain::new(BaseUrl::parse(portal.url()).unwrap()).unwrap();
@@ -45,7 +49,7 @@ fn a_whole_life_leaves_no_secret_in_the_log() {
     let driver = thread::spawn(move || {
         let answer = |_: &Need| {
             let given = Credentials::new("norm", "c0rrect-horse").unwrap();
-            Answer::Now(Input::Credentials(given), By::Store)
+            Answer::Now(Input::Credentials(given), Source::Store)
         };
         let _ended = drive(&driven, &sends, &mut { answer }).unwrap();
     });

@@ -4,7 +4,7 @@ use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr::Gateway;
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::testing::{Sample, Walk};
-use sansession::{BaseUrl, Credentials, Input, NeedKind, Options, Timestamp, Totp};
+use sansession::{BaseUrl, Credentials, Input, NeedKind, Options, Timestamp, machine::Totp};
 
 use super::ignored::{self, BROKERAGE};
 use super::keeps_to_itself;

@@ -10,7 +10,7 @@ use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant, LiveSessio
 use sansession::providers::ibkr::oauth2::Bearer;
 use sansession::providers::kotak::neo::NeoTokens;
 use sansession::providers::kotak::{Neo, TradeApi, trade_api::TradeTokens};
-use sansession::{BaseUrl, Credentials, Options, Secret, Session, Snapshot, Timestamp, Totp};
+use sansession::{BaseUrl, Credentials, Options, Secret, Session, Snapshot, Timestamp, machine::Totp};
 
 const MARK: &str = "planted-4711";
 

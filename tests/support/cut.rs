@@ -12,7 +12,7 @@ use http::{Request, Response};
 use rustix::net::sockopt::set_socket_linger;
 use rustls::crypto::ring;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use sansession::{Delivery, FailureKind, SendPolicy};
+use sansession::machine::{Delivery, FailureKind, SendPolicy};
 
 /// How a connection ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use http::Response;
 use sansession::Timestamp;
-use sansession::blocking::now;
+use sansession::drive::now;
 use sansession::sim::cbrain::Mishap;
-use sansession::sim::{Cbrain, Reply, Server, Simulator};
+use sansession::sim::{CbrainSim, Reply, Server, Simulator};
 
 use crate::process::{asked, portal, tool};
 
@@ -55,7 +55,7 @@ fn an_expired_session_ends_the_run() {
     let portal = portal();
     let mut run = tool("cbrain --json --for 60 --keepalive 1").at(&portal).norm().starts();
     run.is_active();
-    portal.with(Cbrain::expire_sessions);
+    portal.with(CbrainSim::expire_sessions);
     run.ends().exits(6).tells("closed: expired");
     assert_eq!(asked(&portal), ["POST /session", "GET /session"]);
 }
@@ -76,7 +76,7 @@ fn a_portal_that_is_locked_for_a_moment_is_waited_for_with_the_same_password() {
     portal.with(|portal| portal.lock_portal(None));
     let mut run = tool("cbrain --json").at(&portal).norm().starts();
     run.says(&[r#""event":"retrying""#]);
-    portal.with(Cbrain::unlock_portal);
+    portal.with(CbrainSim::unlock_portal);
     run.ends().exits(0).tells("closed: logged-out");
 }
 

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use sansession::blocking::now;
-use sansession::sim::Cbrain;
+use sansession::drive::now;
+use sansession::sim::CbrainSim;
 use sansession::sim::cbrain::Mishap;
 
 use crate::process::{Running, asked, portal, runs, tool};
@@ -96,7 +96,7 @@ fn a_session_that_dies_ends_the_command_and_gives_its_own_code() {
     let tool = tool("cbrain --keepalive 1").at(&portal).norm().env("MARK", &mark);
     let mut run = tool.exec(script).starts();
     run.says(&["ready"]);
-    portal.with(Cbrain::expire_sessions);
+    portal.with(CbrainSim::expire_sessions);
     let run = run.ends().exits(6);
     assert!(run.err.contains("the session is over"), "{run:#?}");
     assert_eq!(fs::read_to_string(mark).unwrap(), "told\n");
@@ -132,7 +132,7 @@ fn a_session_that_dies_ends_the_whole_family() {
     let script = format!("(trap '' TERM; exec sleep 300) & echo child $!; {FAMILY}");
     let mut run = tool("cbrain --keepalive 1").at(&portal).norm().exec(&script).starts();
     let ids = family(&mut run);
-    portal.with(Cbrain::expire_sessions);
+    portal.with(CbrainSim::expire_sessions);
     run.ends().exits(6);
     assert!(!ids.iter().any(|id| runs(id)));
 }

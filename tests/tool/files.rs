@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sansession::blocking::now;
-use sansession::sim::cbrain::{Deed, Mishap};
+use sansession::drive::now;
+use sansession::sim::cbrain::{Mishap, Outcome};
 
 use crate::process::{asked, portal, tool};
 
@@ -31,7 +31,7 @@ fn a_login_of_unknown_fate_is_known_to_the_next_process() {
     let file = directory.path().join("session.json");
     let mut run = tool("cbrain --json").at(&portal).arg("--save", &file).norm().starts();
     run.says(&[r#""event":"send""#]);
-    while portal.with(|portal| portal.count(Deed::LoggedIn)) == 0 {
+    while portal.with(|portal| portal.count(Outcome::LoggedIn)) == 0 {
         std::thread::yield_now();
     }
     run.gets("KILL");
@@ -42,7 +42,7 @@ fn a_login_of_unknown_fate_is_known_to_the_next_process() {
     assert_eq!(asked(&portal), ["POST /session"], "it may have been refused");
     run("cbrain --json --again").exits(0).tells("closed: logged-out");
     assert_eq!(asked(&portal), ["POST /session", "POST /session", "DELETE /session"]);
-    assert_eq!(portal.with(|portal| portal.count(Deed::LoggedIn)), 2);
+    assert_eq!(portal.with(|portal| portal.count(Outcome::LoggedIn)), 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sansession::blocking::now;
+use sansession::drive::now;
 
 use crate::front::{Front, Hand, field, head};
 use crate::process::{Proxy, Running, tool};

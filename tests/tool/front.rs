@@ -6,14 +6,14 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use sansession::sim::{Cbrain, Server, Simulator};
+use sansession::sim::{CbrainSim, Server, Simulator};
 
 use crate::process::portal;
 
 /// What answers by hand: it gets the head, and the connection behind it.
 pub type Hand = fn(&str, &mut BufReader<TcpStream>);
 
-pub struct Front<S = Cbrain> {
+pub struct Front<S = CbrainSim> {
     /// What logs in and out; it ends with this.
     _server: Server<S>,
     pub url: String,

@@ -6,19 +6,19 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use sansession::blocking::{Pin, now};
+use sansession::drive::{Pin, now};
 use sansession::sim::Server;
-use sansession::sim::ibkr::{Gateway, Happening, Lever, Login, Person, RateLimits, Settings};
+use sansession::sim::ibkr::{GatewaySim, Happening, Lever, Login, Person, RateLimits, Settings};
 
 use crate::flow::{asks, connect, says};
 use crate::front::{Front, head};
 use crate::process::{Proxy, Running, tool};
 
 /// A gateway that keeps to every limit of the documentation, and at which somebody is logged in or nobody ever is.
-fn gateway(logged_in: bool) -> Gateway {
+fn gateway(logged_in: bool) -> GatewaySim {
     let settings =
         Settings { login: Login::Never, maintenance: None, limits: RateLimits::Documented, ..Settings::default() };
-    let mut gateway = Gateway::new(settings);
+    let mut gateway = GatewaySim::new(settings);
     if logged_in {
         gateway.pull(now(), Lever::LogIn(Person::default()));
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use sansession::blocking::{Pin, now};
+use sansession::drive::{Pin, now};
 use sansession::providers::ibkr::Region;
-use sansession::sim::ibkr::{Gateway, Happening, Lever, Login, Person, RateLimits, Rival, Settings};
+use sansession::sim::ibkr::{GatewaySim, Happening, Lever, Login, Person, RateLimits, Rival, Settings};
 use sansession::sim::{Certificate, Server};
 
 use crate::process::{Tool, asked, tool};
@@ -15,9 +15,13 @@ const TICKLE: &str = "-> POST /v1/api/tickle";
 const LOGOUT: &str = "-> POST /v1/api/logout";
 
 /// A gateway at which the person is logged in already, and nothing is opened by itself.
-fn gateway(settings: Settings) -> Server<Gateway> {
-    let mut gateway =
-        Gateway::new(Settings { login: Login::Never, maintenance: None, limits: RateLimits::Documented, ..settings });
+fn gateway(settings: Settings) -> Server<GatewaySim> {
+    let mut gateway = GatewaySim::new(Settings {
+        login: Login::Never,
+        maintenance: None,
+        limits: RateLimits::Documented,
+        ..settings
+    });
     gateway.pull(now(), Lever::LogIn(Person::default()));
     Server::start_tls(Certificate::NoNames, gateway, now).unwrap()
 }
@@ -26,11 +30,11 @@ fn closed() -> Settings {
     Settings { opens_itself: false, establish: Duration::from_millis(500), ..Settings::default() }
 }
 
-fn pin(server: &Server<Gateway>) -> String {
+fn pin(server: &Server<GatewaySim>) -> String {
     Pin::of(server.certificate_der().unwrap()).to_string()
 }
 
-fn run(args: &str, server: &Server<Gateway>) -> Tool {
+fn run(args: &str, server: &Server<GatewaySim>) -> Tool {
     tool(args).arg("--pin", pin(server)).arg("--url", format!("{}/v1/api", server.url()))
 }
 

@@ -14,7 +14,7 @@ use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use sansession::blocking::now;
+use sansession::drive::now;
 
 use crate::process::{asked, portal, tool};
 

@@ -3,11 +3,11 @@
 use std::fs;
 
 use http::StatusCode;
-use sansession::blocking::now;
+use sansession::drive::now;
 use sansession::sim::Server;
 use sansession::sim::kotak::neo::Account;
 use sansession::sim::kotak::trade_api::{Shard, User};
-use sansession::sim::kotak::{Lever, Neo, Outcome, TradeApi};
+use sansession::sim::kotak::{Lever, NeoSim, Outcome, TradeApiSim};
 use sansession::{BaseUrl, Secret, totp};
 
 use crate::process::{PASSWORD, Run, Tool, asked, tool};
@@ -27,20 +27,20 @@ fn user() -> User {
 }
 
 /// The Trade API; its two hosts are two names of this machine.
-fn trade() -> Server<TradeApi> {
-    let server = Server::start(TradeApi::kotak(), now).unwrap();
+fn trade() -> Server<TradeApiSim> {
+    let server = Server::start(TradeApiSim::kotak(), now).unwrap();
     let hosts = [format!("{}/apim", server.url()), format!("http://localhost:{}/apim", server.port())];
-    server.with(|sim| *sim = TradeApi::new(hosts.map(|host| url(&host))).app("key", "secret").user(user()));
+    server.with(|sim| *sim = TradeApiSim::new(hosts.map(|host| url(&host))).app("key", "secret").user(user()));
     server
 }
 
-pub fn neo() -> Server<Neo> {
-    let server = Server::start(Neo::new(url("http://localhost")), now).unwrap();
+pub fn neo() -> Server<NeoSim> {
+    let server = Server::start(NeoSim::new(url("http://localhost")), now).unwrap();
     let own = url(&format!("http://localhost:{}", server.port()));
     let shows = |at| totp::code(&Secret::from(TOTP_SECRET), at).unwrap().code().to_owned();
     let account = Account::new("ABC12", "+910000000000", "654321", "dashboard", own).accepts_totp(shows);
     let login = url(server.url());
-    server.with(|sim| *sim = Neo::new(login).account(account));
+    server.with(|sim| *sim = NeoSim::new(login).account(account));
     server
 }
 
@@ -51,7 +51,7 @@ fn bare(args: &str) -> Tool {
     })
 }
 
-fn at_trade(args: &str, server: &Server<TradeApi>) -> Tool {
+fn at_trade(args: &str, server: &Server<TradeApiSim>) -> Tool {
     bare(args)
         .arg("--url", format!("{}/apim", server.url()))
         .env("SANSESSION_USER", "NORM1")
@@ -61,7 +61,7 @@ fn at_trade(args: &str, server: &Server<TradeApi>) -> Tool {
         .env("SANSESSION_CONSUMER_SECRET", "secret")
 }
 
-fn at_neo(args: &str, server: &Server<Neo>) -> Tool {
+fn at_neo(args: &str, server: &Server<NeoSim>) -> Tool {
     bare(args)
         .at(server)
         .env("SANSESSION_ACCESS_TOKEN", "dashboard")

@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use sansession::blocking::now;
-use sansession::sim::Cbrain;
+use sansession::drive::now;
+use sansession::sim::CbrainSim;
 
 use crate::process::{PASSWORD, asked, path, portal};
 use crate::terminal::terminal;
@@ -128,7 +128,7 @@ fn a_password_that_is_typed_while_a_command_runs_is_the_tools() {
     sitting.types(&format!("{PASSWORD}\n"));
     sitting.shows("ready");
     sitting.written.clear();
-    portal.with(Cbrain::expire_sessions);
+    portal.with(CbrainSim::expire_sessions);
     sitting.shows("password: ");
     sitting.types(&format!("{PASSWORD}\n"));
     sitting.shows("logging-in -> active");

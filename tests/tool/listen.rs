@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use sansession::Timestamp;
-use sansession::blocking::now;
+use sansession::drive::now;
 use sansession::sim::cbrain::Mishap;
-use sansession::sim::{Cbrain, Reply, Server, Simulator};
+use sansession::sim::{CbrainSim, Reply, Server, Simulator};
 
 use crate::process::{PASSWORD, Proxy, Running, asked, portal, tool};
 
@@ -18,7 +18,7 @@ type Calls = Arc<Mutex<Vec<Request<Vec<u8>>>>>;
 
 /// A portal that remembers calls below `/echo` and answers as the call's query tells.
 struct Echo {
-    portal: Cbrain,
+    portal: CbrainSim,
     calls: Calls,
 }
 
@@ -49,7 +49,7 @@ impl Simulator for Echo {
 }
 
 fn echo() -> (Server<Echo>, Calls) {
-    let mut portal = Cbrain::new(1);
+    let mut portal = CbrainSim::new(1);
     portal.add_user("norm", PASSWORD);
     let calls = Calls::default();
     (Server::start(Echo { portal, calls: calls.clone() }, now).unwrap(), calls)
@@ -216,7 +216,7 @@ fn before_the_login_it_says_when_to_come_again_and_after_an_outage_that_it_is_on
     portal.with(|portal| portal.disturb(1, &Mishap::Dropped));
     assert!(proxy.asks("GET /groups", "", "").starts_with("http/1.1 502"));
     // The answer is observed: a 401 makes the session look whether it lives.
-    portal.with(Cbrain::expire_sessions);
+    portal.with(CbrainSim::expire_sessions);
     let answer = proxy.asks("GET /groups", "", "");
     assert!(answer.starts_with("http/1.1 401"), "{answer}");
     run.ends().exits(6).tells("closed: expired");

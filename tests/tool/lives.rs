@@ -1,9 +1,9 @@
 //! Whole lives that end well.
 
 use sansession::Timestamp;
-use sansession::blocking::now;
-use sansession::sim::cbrain::{Deed, Mishap};
-use sansession::sim::{Cbrain, Certificate, Server, Simulator};
+use sansession::drive::now;
+use sansession::sim::cbrain::{Mishap, Outcome};
+use sansession::sim::{CbrainSim, Certificate, Server, Simulator};
 use std::time::Duration;
 
 use crate::process::{PASSWORD, Run, asked, example, portal, started, tool};
@@ -113,7 +113,7 @@ fn a_token_that_somebody_has_needs_no_login() {
 
 #[test]
 fn a_certificate_of_ones_own_is_trusted_by_its_file() {
-    let mut portal = Cbrain::new(1);
+    let mut portal = CbrainSim::new(1);
     portal.add_user("norm", PASSWORD);
     let portal = Server::start_tls(Certificate::Plain, portal, now).unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -147,7 +147,7 @@ fn an_interrupt_while_a_login_is_under_way_ends_what_the_login_opened() {
     run.gets("INT");
     run.ends().exits(0).tells("closed: logged-out");
     assert_eq!(portal.with(|portal| portal.live_sessions(now(), "norm")), 0);
-    assert_eq!(portal.with(|portal| portal.count(Deed::LoggedOut)), 1);
+    assert_eq!(portal.with(|portal| portal.count(Outcome::LoggedOut)), 1);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_proven_expiry_is_followed_by_a_login_if_that_is_wanted() {
     let portal = portal();
     let mut run = tool("cbrain --json --for 60 --keepalive 1 --relogin").at(&portal).norm().starts();
     run.is_active();
-    portal.with(Cbrain::expire_sessions);
+    portal.with(CbrainSim::expire_sessions);
     run.says(&["need", "expired"]);
     run.is_active();
     run.gets("INT");

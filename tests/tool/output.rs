@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
-use sansession::blocking::now;
+use sansession::drive::now;
 
 use crate::process::{Mute, Tool, asked, path, portal, runs, tool};
 
@@ -126,7 +126,7 @@ fn a_command_is_not_left_running_unheard() {
     }
     let id = std::fs::read_to_string(&file).unwrap();
     assert!(runs(&id));
-    portal.with(sansession::sim::Cbrain::expire_sessions);
+    portal.with(sansession::sim::CbrainSim::expire_sessions);
     run.exits(6);
     assert!(!runs(&id));
 }

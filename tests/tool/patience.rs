@@ -18,7 +18,7 @@ fn a_session_that_was_given_up_is_taken_up_again_from_its_file_without_a_login()
     assert!(closed["text"].as_str().unwrap().contains("was open and may live on"), "{run:#?}");
     assert!(run.err.contains("--resume") && !run.err.contains("--url"), "{run:#?}");
 
-    portal.with(sansession::sim::Cbrain::unlock_portal);
+    portal.with(sansession::sim::CbrainSim::unlock_portal);
     let before = asked(&portal).len();
     save().arg("--resume", &file).runs().exits(0).tells("closed: logged-out");
     assert_eq!(asked(&portal).split_off(before), ["GET /session", "DELETE /session"]);
@@ -32,7 +32,7 @@ fn an_outage_that_outlasts_the_patience_of_openings_ends_neither_session_nor_com
     run.is_active();
     portal.with(|portal| portal.lock_portal(None));
     run.says(&[r#""event":"retrying""#, r#""attempt":3"#]);
-    portal.with(sansession::sim::Cbrain::unlock_portal);
+    portal.with(sansession::sim::CbrainSim::unlock_portal);
     run.says(&["recovered"]);
     run.gets("INT");
     run.ends().exits(0).tells("closed: logged-out");

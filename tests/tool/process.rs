@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use sansession::blocking::now;
-use sansession::sim::{Cbrain, Server, Simulator};
+use sansession::drive::now;
+use sansession::sim::{CbrainSim, Server, Simulator};
 use serde_json::Value;
 
 /// The longest that anything here may take on a busy machine.
@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub const PASSWORD: &str = "correct horse";
 
 /// A portal of its own for each test, with one user.
-pub fn portal() -> Server<Cbrain> {
-    let mut portal = Cbrain::new(1);
+pub fn portal() -> Server<CbrainSim> {
+    let mut portal = CbrainSim::new(1);
     portal.add_user("norm", PASSWORD);
     Server::start(portal, now).unwrap()
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sansession::sim::cbrain::{Deed, Mishap};
+use sansession::sim::cbrain::{Mishap, Outcome};
 
 use crate::process::{PASSWORD, asked, portal, tool};
 
@@ -23,7 +23,7 @@ fn one_password_leaves_in_five_starts() {
             assert!(run.err.contains("may have been refused") && run.err.contains("--again"), "{start}: {run:#?}");
         }
         assert_eq!(asked(&portal), ["POST /session"]);
-        assert_eq!(portal.with(|portal| portal.count(Deed::LoginRefused)), 1);
+        assert_eq!(portal.with(|portal| portal.count(Outcome::LoginRefused)), 1);
     }
 }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use sansession::blocking::now;
+use sansession::drive::now;
 use sansession::sim::Server;
-use sansession::sim::kotak::{Lever, Neo};
-use sansession::{Secret, Totp, totp};
+use sansession::sim::kotak::{Lever, NeoSim};
+use sansession::{Secret, machine::Totp, totp};
 
 use crate::kotak::{TOTP_SECRET, neo};
 use crate::process::{asked, path};
@@ -83,7 +83,7 @@ struct Person {
 }
 
 impl Person {
-    fn at(server: &Server<Neo>) -> Self {
+    fn at(server: &Server<NeoSim>) -> Self {
         let (owner, terminal) = terminal();
         let side = || Stdio::from(terminal.try_clone().unwrap());
         // Passwords are read from the controlling terminal, which only the first program of a session has.

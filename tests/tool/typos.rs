@@ -1,7 +1,7 @@
 //! A login as a new user tries it, with a typo in each field: what is told, and what to do next.
 
-use sansession::blocking::now;
-use sansession::sim::{Cbrain, Certificate, Server};
+use sansession::drive::now;
+use sansession::sim::{CbrainSim, Certificate, Server};
 
 use crate::process::{PASSWORD, Tool, portal, tool};
 
@@ -13,8 +13,8 @@ fn says(tool: Tool, code: i32, words: &[&str]) {
     }
 }
 
-fn secure() -> Server<Cbrain> {
-    let mut portal = Cbrain::new(1);
+fn secure() -> Server<CbrainSim> {
+    let mut portal = CbrainSim::new(1);
     portal.add_user("norm", PASSWORD);
     Server::start_tls(Certificate::Plain, portal, now).unwrap()
 }
@@ -95,11 +95,11 @@ fn a_wrong_key_tells_its_option() {
 fn a_refused_request_tells_what_the_server_had_been_told() {
     use sansession::BaseUrl;
     use sansession::sim::kotak::trade_api::User;
-    use sansession::sim::kotak::{Neo, TradeApi};
+    use sansession::sim::kotak::{NeoSim, TradeApiSim};
     let url = |text: &str| BaseUrl::parse(text).unwrap();
-    let server = Server::start(TradeApi::kotak(), now).unwrap(); // which has a port by now
+    let server = Server::start(TradeApiSim::kotak(), now).unwrap(); // which has a port by now
     let hosts = [format!("{}/apim", server.url()), format!("http://localhost:{}/apim", server.port())];
-    let api = TradeApi::new(hosts.map(|host| url(&host))).app("key", "secret").user(User::new("NORM1", PASSWORD));
+    let api = TradeApiSim::new(hosts.map(|host| url(&host))).app("key", "secret").user(User::new("NORM1", PASSWORD));
     server.with(|sim| *sim = api);
     let trade = |path: &str| {
         let tool = tool("kotak-trade --patience 2").arg("--url", format!("{}{path}", server.url())).norm();
@@ -120,9 +120,9 @@ fn a_refused_request_tells_what_the_server_had_been_told() {
     ] {
         says(keyed("/apim").env(&format!("SANSESSION_{name}"), value), 64, &[word, name]);
     }
-    let server = Server::start(Neo::new(url("http://localhost")), now).unwrap();
+    let server = Server::start(NeoSim::new(url("http://localhost")), now).unwrap();
     let login = url(server.url());
-    server.with(|sim| *sim = Neo::new(login));
+    server.with(|sim| *sim = NeoSim::new(login));
     let neo = || {
         let tool = tool("kotak-neo --patience 2").at(&server).env("SANSESSION_UCC", "ABC12");
         let tool = tool.env("SANSESSION_MOBILE", "0000000000").env("SANSESSION_PIN", "654321");

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sansession::blocking::now;
-use sansession::sim::cbrain::{Deed, Mishap};
+use sansession::drive::now;
+use sansession::sim::cbrain::{Mishap, Outcome};
 
 use crate::process::{asked, obeys_rights, portal, tool};
 
@@ -65,7 +65,7 @@ fn no_command_runs_in_a_session_that_cannot_be_saved() {
     let (file, started) = (directory.path().join("session.json"), directory.path().join("started"));
     let tool = tool("cbrain --json").at(&portal).arg("--save", &file).env("STARTED", &started).norm();
     let run = tool.exec(r#"> "$STARTED"; sleep 60"#).starts();
-    while portal.with(|portal| portal.count(Deed::LoggedIn)) == 0 {
+    while portal.with(|portal| portal.count(Outcome::LoggedIn)) == 0 {
         std::thread::yield_now();
     }
     run.writes_nothing();

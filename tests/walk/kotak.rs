@@ -2,7 +2,7 @@
 
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::testing::{Sample, Walk};
-use sansession::{BaseUrl, Credentials, Input, NeedKind, Options, Relogin, Timestamp, Totp};
+use sansession::{BaseUrl, Credentials, Input, NeedKind, Options, Relogin, Timestamp, machine::Totp};
 
 use super::{anywhere, is_drawn_in, leads_on, name};
 

@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::Response;
-use sansession::asynchronous::{self, Answer, Client, Ended, Handle, Program, SendError, Stop, Timer, seed};
+use sansession::drive::{asynchronous::{self, Handle}, Answer, Client, Ended, Program, SendError, Stop, Timer, seed};
 use sansession::providers::ibkr::Gateway;
 use sansession::{BaseUrl, Need, Options, Outgoing, RequestId, Session, Timestamp};
 

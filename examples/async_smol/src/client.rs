@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::header::{CONNECTION, HOST};
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use sansession::{Failure, FailureKind, SendPolicy};
+use sansession::{
+    Failure,
+    machine::{FailureKind, SendPolicy},
+};
 use smol::future::FutureExt;
 use smol::net::TcpStream;
 use smol_hyper::rt::FuturesIo;

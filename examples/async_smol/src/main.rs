@@ -7,7 +7,7 @@ mod client;
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sansession::asynchronous::{self, Answer, Program, now};
+use sansession::drive::{Answer, Program, asynchronous, now};
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Server};
 use sansession::{BaseUrl, Credentials, Event, Need, Options, Session};
@@ -31,7 +31,7 @@ impl Program for Bot {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut portal = sim::Cbrain::new(1);
+    let mut portal = sim::CbrainSim::new(1);
     portal.add_user("alice", "wonderland");
     let server = Server::start(portal, now)?;
     let provider = Cbrain::new(BaseUrl::parse(server.url())?)?.keepalive(std::time::Duration::from_secs(1));

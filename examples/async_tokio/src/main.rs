@@ -7,7 +7,11 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use sansession::asynchronous::{Answer, Program, Transport, now, seed, spawn};
+use sansession::drive::{
+    Answer, Program,
+    asynchronous::{Transport, spawn},
+    now, seed,
+};
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Server};
 use sansession::{BaseUrl, Credentials, Event, Need, Options, Session, Snapshot};
@@ -73,8 +77,8 @@ fn replace(file: &Path, snapshot: &Snapshot) -> io::Result<()> {
 }
 
 /// The simulated portal, with its one user.
-fn portal() -> sim::Cbrain {
-    let mut portal = sim::Cbrain::new(1);
+fn portal() -> sim::CbrainSim {
+    let mut portal = sim::CbrainSim::new(1);
     portal.add_user("alice", "wonderland");
     portal
 }

@@ -5,13 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use sansession::asynchronous::now;
+use sansession::drive::now;
 use sansession::http::Method;
 use sansession::sim::{self, Server};
 
 #[test]
 fn a_session_outlives_a_sigterm_and_ends_with_ctrl_c() {
-    let mut portal = sim::Cbrain::new(1);
+    let mut portal = sim::CbrainSim::new(1);
     portal.add_user("alice", "wonderland");
     let server = Server::start(portal, now).unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -38,7 +38,7 @@ fn a_session_outlives_a_sigterm_and_ends_with_ctrl_c() {
     assert_eq!(asked, [Method::POST, Method::DELETE]);
 }
 
-fn starts(server: &Server<sim::Cbrain>, file: &Path) -> Child {
+fn starts(server: &Server<sim::CbrainSim>, file: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_async_tokio"));
     command.env("PORTAL", server.url()).env("SESSION_FILE", file);
     command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap()

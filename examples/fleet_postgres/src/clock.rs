@@ -17,7 +17,7 @@ pub struct Clock {
 impl Clock {
     /// Reads the wall time, this once.
     pub fn start() -> Self {
-        Self { wall: sansession::blocking::now().as_millis(), boot: boot() }
+        Self { wall: sansession::drive::now().as_millis(), boot: boot() }
     }
 
     /// Gives the time.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use sansession::Timestamp;
-use sansession::sim::cbrain::Deed;
-use sansession::sim::{Cbrain, Reply, Simulator};
+use sansession::sim::cbrain::Outcome;
+use sansession::sim::{CbrainSim, Reply, Simulator};
 
 /// All portals, behind one address: account 7 is at `/a7/session`.
 #[derive(Default)]
 pub struct Portals {
-    portals: BTreeMap<i64, Cbrain>,
+    portals: BTreeMap<i64, CbrainSim>,
     log: Log,
 }
 
@@ -89,7 +89,7 @@ impl Portals {
     /// Makes a portal for each of the first accounts, with its user.
     pub fn new(accounts: i64) -> Self {
         let portal = |account: i64| {
-            let mut portal = Cbrain::new(account.unsigned_abs());
+            let mut portal = CbrainSim::new(account.unsigned_abs());
             let (login, password) = credentials(account);
             portal.add_user(login, password);
             (account, portal)
@@ -103,7 +103,7 @@ impl Portals {
     }
 
     /// Counts what all portals did.
-    pub fn count(&self, deed: Deed) -> usize {
+    pub fn count(&self, deed: Outcome) -> usize {
         self.portals.values().map(|portal| portal.count(deed)).sum()
     }
 }

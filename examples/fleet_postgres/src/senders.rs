@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use http::{HeaderValue, Request, Response};
-use sansession::blocking::Transport;
-use sansession::{Failure, FailureKind, RequestId, SendPolicy, Timestamp};
+use sansession::drive::blocking::Transport;
+use sansession::{
+    Failure, RequestId, Timestamp,
+    machine::{FailureKind, SendPolicy},
+};
 
 use crate::clock::Clock;
 

@@ -69,12 +69,12 @@ impl Settings {
     /// Makes the first snapshot of a session.
     pub fn first_snapshot(&self, account: i64) -> Result<Snapshot> {
         use sansession::Machine;
-        Ok(Session::new(self.provider(account)?, Self::options(), sansession::blocking::seed()?).snapshot())
+        Ok(Session::new(self.provider(account)?, Self::options(), sansession::drive::seed()?).snapshot())
     }
 
     /// Takes a session up from its snapshot; the fence of the claim is its epoch.
     pub fn resume(&self, account: i64, snapshot: &Snapshot, fence: i64, clock: Clock) -> Result<Session<Cbrain>> {
-        let (provider, seed) = (self.provider(account)?, sansession::blocking::seed()?);
+        let (provider, seed) = (self.provider(account)?, sansession::drive::seed()?);
         Ok(Session::resume(provider, snapshot, Self::options(), Some(fence.try_into()?), seed, clock.now())?)
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use sansession::sim::Server;
-use sansession::sim::cbrain::Deed;
+use sansession::sim::cbrain::Outcome;
 use sansession::{Machine, Phase, Snapshot};
 use zeroize::Zeroizing;
 
@@ -199,7 +199,7 @@ impl Stage {
             let late = keepalive + Duration::from_secs(20);
             let lives = |account: &i64| portals.log().of(*account).iter().any(|e| e.fine && ended.since(e.to) < late);
             let silent = (1..=self.sessions).filter(|account| !lives(account)).count();
-            (portals.log().crimes(), portals.count(Deed::LoggedIn), portals.log().len(), silent)
+            (portals.log().crimes(), portals.count(Outcome::LoggedIn), portals.log().len(), silent)
         });
         let mut lost = Vec::new();
         let sql =

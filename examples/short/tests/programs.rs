@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use sansession::blocking::now;
-use sansession::sim::{Cbrain, Server};
+use sansession::drive::now;
+use sansession::sim::{CbrainSim, Server};
 
 /// Checks that these pages show the program, counts the lines that say something, and runs it.
 fn plays(name: &str, pages: &[&str], binary: &str, lines: usize, says: &str, asks: &[&str]) {
@@ -18,7 +18,7 @@ fn plays(name: &str, pages: &[&str], binary: &str, lines: usize, says: &str, ask
     }
     assert!(program.lines().filter(|line| !line.trim().is_empty()).count() <= lines);
 
-    let mut portal = Cbrain::new(1);
+    let mut portal = CbrainSim::new(1);
     portal.add_user("alice", "wonderland");
     let server = Server::start(portal, now).unwrap();
     let run = |password| -> Output {

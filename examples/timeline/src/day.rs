@@ -9,8 +9,8 @@ use sansession::providers::ibkr::{Gateway, OrElse, Region, Takeover};
 use sansession::sim::ibkr::{self, Lever, Login, Person, Rival, Settings};
 use sansession::sim::{Fault, Network, Simulator, Weather};
 use sansession::{
-    BaseUrl, Failure, FailureKind, Machine, NeedId, Options, Outgoing, Output, Relogin, RequestId, Session, Timestamp,
-    WaitingOn,
+    BaseUrl, Failure, Machine, NeedId, Options, Outgoing, Output, Relogin, RequestId, Session, Timestamp, WaitingOn,
+    machine::FailureKind,
 };
 use serde_json::{Value, json};
 
@@ -78,9 +78,9 @@ pub fn lines(seed: u64, hours: u32) -> anyhow::Result<Vec<Value>> {
 }
 
 /// A gateway with a day before it.
-fn gateway(seed: u64) -> ibkr::Gateway {
+fn gateway(seed: u64) -> ibkr::GatewaySim {
     let login = Login::After { delay: 4 * MINUTE, person: Person::default() };
-    let mut gateway = ibkr::Gateway::new(Settings { region: Region::NewYork, login, seed, ..Settings::default() });
+    let mut gateway = ibkr::GatewaySim::new(Settings { region: Region::NewYork, login, seed, ..Settings::default() });
     for (after, lever) in [
         (25 * MINUTE, Lever::RivalTakes(Rival::default())),
         (31 * MINUTE, Lever::RivalLeaves),
@@ -97,7 +97,7 @@ fn gateway(seed: u64) -> ibkr::Gateway {
 
 struct Day {
     session: Session<Gateway>,
-    network: Network<ibkr::Gateway>,
+    network: Network<ibkr::GatewaySim>,
     now: Timestamp,
     flight: Option<Flight>,
     asked: Option<NeedId>,

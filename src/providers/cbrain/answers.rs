@@ -3,7 +3,7 @@
 use super::*;
 
 impl Cbrain {
-    pub(super) fn judge(&self, cx: &mut Cx<'_, CbrainState>, step: CbrainStep, response: Response<'_>) -> Judged {
+    pub(super) fn judge(&self, cx: &mut Context<'_, CbrainState>, step: CbrainStep, response: Response<'_>) -> Judged {
         use CbrainStep::{Check, Login, Logout};
         let text = explain(cx, response);
         match (response.status.as_u16(), response.is_json(), step) {
@@ -12,7 +12,7 @@ impl Cbrain {
             // The body of a logout is empty. A second logout gets 401: the first arrived, or the session had ended.
             (200 | 401, true, Logout) => Verdict::Close(CloseReason::LoggedOut { confirmed: true }),
             // Wrong password, unknown login, locked account, or an address outside the user's list.
-            (401, true, Login) => Ask::new(NeedKind::Credentials, Because::Refused).then(Login).into(),
+            (401, true, Login) => Ask::new(NeedKind::Credentials, NeedReason::Refused).then(Login).into(),
             // A banned address gets 401 as HTML, which says nothing about the session.
             (401, true, Check) => Verdict::Dead { proof: "check answered 401" },
             // Rails cannot parse the login; the same login would fail again.
@@ -20,8 +20,8 @@ impl Cbrain {
             // 503 is maintenance: the portal answers it before it processes anything.
             (503 | 429, ..) => Verdict::unavailable(),
             // Rails failed. Behind a proxy's error page, the password may have been refused.
-            (500, true, _) => Verdict::Retry { after: None, answer: Spent::Failed },
-            (500..=599, ..) => Verdict::Retry { after: None, answer: Spent::Judged },
+            (500, true, _) => Verdict::Retry { after: None, answer: Judgment::Failed },
+            (500..=599, ..) => Verdict::Retry { after: None, answer: Judgment::Judged },
             (300..=399, ..) => Verdict::Unreadable("a redirect: from a proxy, or the portal took this for a browser"),
             _ => Verdict::Unreadable("not an answer of /session"),
         }

@@ -121,14 +121,14 @@ use serde::{Deserialize, Serialize};
 
 use self::wire::{Endpoints, Refusal, SessionInfo};
 use crate::provider::{
-    Adopts, Answers, Ask, Build, Cx, Fact, Identity, Leave, Observed, Outcome, Plan, Provider, Rule, Spent,
+    Adopts, Answers, Ask, Build, Context, Fact, Identity, Judgment, Leave, Observed, Outcome, Plan, Provider, Rule,
     Unauthorized, Unbuildable, Verdict, View,
 };
 use crate::providers::table::steps;
 use crate::wire::AGENT;
 use crate::{
-    BaseUrl, Because, CloseReason, Denial, Event, NeedKind, Phase, Rejection, Response, Secret, ServerText, Ticket,
-    UrlError,
+    BaseUrl, CloseReason, Event, NeedKind, Phase, Response, Secret, Ticket, UrlError,
+    machine::{Denial, NeedReason, Rejection, ServerText},
 };
 
 /// The interval of the keepalive: half the 24 hours after which the portal ends an unused session.
@@ -170,7 +170,7 @@ impl Cbrain {
         Plan::new().keepalive(CbrainStep::Check, self.keepalive).into()
     }
 
-    fn logged_in(&self, cx: &mut Cx<'_, CbrainState>, response: Response<'_>) -> Judged {
+    fn logged_in(&self, cx: &mut Context<'_, CbrainState>, response: Response<'_>) -> Judged {
         let Some((user_id, token)) = session_info(response) else {
             return Verdict::Unreadable("a login answers with JSON, user_id and cbrain_api_token");
         };
@@ -182,7 +182,7 @@ impl Cbrain {
         self.active()
     }
 
-    fn checked(&self, cx: &mut Cx<'_, CbrainState>, response: Response<'_>) -> Judged {
+    fn checked(&self, cx: &mut Context<'_, CbrainState>, response: Response<'_>) -> Judged {
         let (Some((user_id, token)), Some(live)) = (session_info(response), cx.state.live.as_mut()) else {
             return Verdict::Unreadable("a check answers with JSON, user_id and cbrain_api_token");
         };
@@ -243,7 +243,7 @@ impl Provider for Cbrain {
         step.rule()
     }
 
-    fn open(&self, _: &mut Cx<'_, CbrainState>, because: Because) -> Verdict<CbrainStep> {
+    fn open(&self, _: &mut Context<'_, CbrainState>, because: NeedReason) -> Verdict<CbrainStep> {
         Ask::new(NeedKind::Credentials, because).then(CbrainStep::Login).into()
     }
 
@@ -274,10 +274,10 @@ impl Provider for Cbrain {
         request.map(Build::Request)
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, CbrainState>, step: CbrainStep, outcome: Outcome<'_>) -> Judged {
+    fn interpret(&self, cx: &mut Context<'_, CbrainState>, step: CbrainStep, outcome: Outcome<'_>) -> Judged {
         match (outcome, step) {
             (Outcome::Response(response), _) => self.judge(cx, step, response),
-            (Outcome::Lost, CbrainStep::Login) => Ask::new(NeedKind::Credentials, Because::Lost).then(step).into(),
+            (Outcome::Lost, CbrainStep::Login) => Ask::new(NeedKind::Credentials, NeedReason::Lost).then(step).into(),
             (Outcome::Lost, _) => Verdict::next(step),
         }
     }
@@ -290,7 +290,7 @@ impl Provider for Cbrain {
         if state.live.is_some() { Leave::Step(CbrainStep::Logout) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, CbrainState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, CbrainState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
         parts.headers.insert(AUTHORIZATION, live.token.header("Bearer ")?);
         // A cookie beside the token could answer for another session once the token is dead.
@@ -307,7 +307,7 @@ impl Provider for Cbrain {
         Ok(())
     }
 
-    fn observe(&self, cx: &mut Cx<'_, CbrainState>, _: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Context<'_, CbrainState>, _: &Ticket, response: Response<'_>) -> Observed {
         let required = match response.status {
             StatusCode::UNAUTHORIZED => return Observed::Doubt,
             StatusCode::FOUND => {
@@ -349,7 +349,7 @@ fn refusal(response: Response<'_>) -> Refusal<'_> {
 }
 
 /// Returns why the portal refuses a request; tells the user where it is the portal's failure.
-fn explain(cx: &mut Cx<'_, CbrainState>, response: Response<'_>) -> Option<ServerText> {
+fn explain(cx: &mut Context<'_, CbrainState>, response: Response<'_>) -> Option<ServerText> {
     let text = match response.status {
         status if status.is_success() => None,
         StatusCode::SERVICE_UNAVAILABLE => refusal(response).message,

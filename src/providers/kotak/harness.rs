@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::exchange::{Failure, FailureKind};
+use crate::machine::exchange::{Failure, FailureKind};
 use crate::provider::Provider;
 use crate::sim::{Fault, Simulator};
 use crate::{
-    Answered, AuthorizeError, Because, By, CloseReason, Event, Input, Machine, NeedKind, Options, Output, Response,
-    Session, Timestamp, WaitingOn,
+    AuthorizeError, CloseReason, Event, Input, InputHandled, Machine, NeedKind, Options, Output, Response, Session,
+    Source, Timestamp, WaitingOn, machine::NeedReason,
 };
 
 /// Any morning in India.
@@ -26,7 +26,7 @@ pub(super) struct Run<P: Provider, S> {
 /// Where a session came to rest.
 #[derive(Debug)]
 pub(super) enum Rest {
-    Needs(NeedKind, Because),
+    Needs(NeedKind, NeedReason),
     /// Nothing is due, or nothing before an expiry or a renewal.
     Idle,
     Closed(CloseReason),
@@ -71,7 +71,7 @@ impl<P: Provider + Send, S: Simulator> Run<P, S> {
     }
 
     #[track_caller]
-    pub(super) fn needs(&mut self, kind: NeedKind, because: Because) -> &mut Self {
+    pub(super) fn needs(&mut self, kind: NeedKind, because: NeedReason) -> &mut Self {
         match self.rest() {
             Rest::Needs(found, why) => assert_eq!((found, why), (kind, because), "{:?}", self.sent),
             other => panic!("{other:?} {:?} {:?}", self.sent, self.told),
@@ -81,13 +81,13 @@ impl<P: Provider + Send, S: Simulator> Run<P, S> {
 
     #[track_caller]
     pub(super) fn gives(&mut self, input: Input) -> &mut Self {
-        self.gives_by(input, By::Person)
+        self.gives_by(input, Source::Person)
     }
 
     #[track_caller]
-    pub(super) fn gives_by(&mut self, input: Input, by: By) -> &mut Self {
+    pub(super) fn gives_by(&mut self, input: Input, by: Source) -> &mut Self {
         let Output::Wait { on: WaitingOn::Need(need), .. } = self.session.poll(self.now) else { panic!("no need") };
-        assert_eq!(self.session.handle_input(self.now, need.id, input, by), Answered::Used);
+        assert_eq!(self.session.handle_input(self.now, need.id, input, by), InputHandled::Used);
         self
     }
 

@@ -10,9 +10,9 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::event::ServerText;
+use crate::machine::event::ServerText;
 use crate::providers::table::named;
-use crate::server::{BaseUrl, UrlError};
+use crate::url::{BaseUrl, UrlError};
 
 /// The domain whose hosts may get credentials.
 pub const DOMAIN: &str = "kotaksecurities.com";

@@ -11,8 +11,11 @@ use super::host::Told;
 use super::table::Next;
 use super::wire::fault::{Class, Fault};
 use super::{sendable, server_text};
-use crate::provider::{Ask, Cx, Fact, Spent, Verdict};
-use crate::{BaseUrl, Because, CloseReason, Denial, NeedKind, Rejection, Response, Secret, Shape, Timestamp};
+use crate::provider::{Ask, Context, Fact, Judgment, Verdict};
+use crate::{
+    BaseUrl, CloseReason, NeedKind, Response, Secret, Timestamp,
+    machine::{Denial, NeedReason, Rejection, ResponseSummary},
+};
 
 /// The bearer of the gateway in front of the API; for Neo, the dashboard's token.
 #[derive(Clone, Default, Serialize, Deserialize, Debug)]
@@ -71,16 +74,16 @@ pub(super) struct Login {
     pub(super) repeated: bool,
     /// Why answers are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) because: Option<Because>,
+    pub(super) because: Option<NeedReason>,
 }
 
 impl Login {
-    pub(super) fn because(&self) -> Because {
-        self.because.unwrap_or(Because::Opening)
+    pub(super) fn because(&self) -> NeedReason {
+        self.because.unwrap_or(NeedReason::Opening)
     }
 
     /// Starts a login with the same bearer.
-    pub(super) fn begin(&mut self, because: Because) {
+    pub(super) fn begin(&mut self, because: NeedReason) {
         self.because = Some(because);
         self.repeated = false;
     }
@@ -111,7 +114,7 @@ pub(super) fn admit_state<'a>(
 }
 
 /// Notes that the gateway let a request through, so the bearer is valid.
-pub(super) fn bearer_works<T: AsMut<Login>>(cx: &mut Cx<'_, T>) {
+pub(super) fn bearer_works<T: AsMut<Login>>(cx: &mut Context<'_, T>) {
     if !core::mem::replace(&mut cx.state.as_mut().bearer.worked, true) {
         cx.tell(Fact::Accepted(NeedKind::GatewayToken));
     }
@@ -128,7 +131,7 @@ pub(super) struct Factors {
 
 /// Returns the verdict for a consequence, where it does not depend on the API.
 pub(super) fn follow<S, T: AsMut<Login>>(
-    cx: &mut Cx<'_, T>,
+    cx: &mut Context<'_, T>,
     factors: &Factors,
     next: Next,
     fault: &Fault<'_>,
@@ -141,14 +144,14 @@ pub(super) fn follow<S, T: AsMut<Login>>(
         Next::Later if fault.class == Class::Unavailable && response.status == StatusCode::SERVICE_UNAVAILABLE => {
             Verdict::unavailable()
         }
-        Next::Later => Verdict::Retry { after: None, answer: Spent::Judged },
-        Next::First => Ask::new(factors.first, Because::Refused).into(),
-        Next::Second => Ask::new(factors.second, Because::Refused).into(),
+        Next::Later => Verdict::Retry { after: None, answer: Judgment::Judged },
+        Next::First => Ask::new(factors.first, NeedReason::Refused).into(),
+        Next::Second => Ask::new(factors.second, NeedReason::Refused).into(),
         Next::Repeat => {
             let login = cx.state.as_mut();
             login.repeated = true;
-            login.because = Some(Because::Stale);
-            Ask::new(factors.first, Because::Stale).into()
+            login.because = Some(NeedReason::Stale);
+            Ask::new(factors.first, NeedReason::Stale).into()
         }
         Next::Dead => Verdict::Dead { proof: factors.proof },
         Next::Locked => deny(Denial::Locked),
@@ -161,5 +164,5 @@ pub(super) fn follow<S, T: AsMut<Login>>(
 
 /// Closes an opening whose answer is not the API's.
 pub(super) fn protocol<S>(step: &'static str, why: &str, response: Response<'_>) -> Verdict<S> {
-    Verdict::Close(CloseReason::Protocol(Box::new(Shape::new(step, why, response))))
+    Verdict::Close(CloseReason::Protocol(Box::new(ResponseSummary::new(step, why, response))))
 }

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::{Rejection, Secret};
+use crate::{Secret, machine::Rejection};
 
 /// India's country code, and the number of digits after it.
 const INDIA: (&str, usize) = ("91", 10);

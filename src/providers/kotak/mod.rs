@@ -26,17 +26,17 @@ pub use self::trade_api::TradeApi;
 use core::time::Duration;
 
 use self::wire::fault::{Class, Fault};
-use crate::provider::{Cx, Fact, Spent, Verdict};
-use crate::{Response, ServerText, Timestamp};
+use crate::provider::{Context, Fact, Judgment, Verdict};
+use crate::{Response, Timestamp, machine::ServerText};
 
 /// How long to wait for what must not be repeated: the vendor's present SDK waits 30 s, and users report stalls.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for the end of a quota, which the server counts per minute of its clock, and holds back all requests.
-fn wait_for_the_minute<S, T>(cx: &mut Cx<'_, T>) -> Verdict<S> {
+fn wait_for_the_minute<S, T>(cx: &mut Context<'_, T>) -> Verdict<S> {
     let wait = to_the_next_minute(cx.now);
     cx.tell(Fact::Penalty(wait));
-    Verdict::Retry { after: Some(wait), answer: Spent::Unjudged }
+    Verdict::Retry { after: Some(wait), answer: Judgment::Unjudged }
 }
 
 /// Returns the time to the next minute plus a second, since the two clocks differ.
@@ -46,7 +46,7 @@ fn to_the_next_minute(now: Timestamp) -> Duration {
 
 /// Tells the user a fault's text, or its status where a refusal has no text. Outages are told by
 /// [`Event::Retrying`](crate::Event::Retrying).
-fn pass_on<T>(cx: &mut Cx<'_, T>, fault: &Fault<'_>, response: Response<'_>) {
+fn pass_on<T>(cx: &mut Context<'_, T>, fault: &Fault<'_>, response: Response<'_>) {
     let passing = matches!(fault.class, Class::Unavailable | Class::Quota);
     let silence = || (!passing).then(|| format!("no reason given (status {})", response.status.as_u16()));
     if let Some(words) = fault.words().or_else(silence) {
@@ -65,7 +65,7 @@ fn is_code(code: &str, length: core::ops::RangeInclusive<usize>) -> bool {
 
 /// Reports whether a token can be written into a header.
 fn sendable(token: &crate::Secret) -> bool {
-    crate::Rejection::check_token("token", token.expose()).is_ok()
+    crate::machine::Rejection::check_token("token", token.expose()).is_ok()
 }
 
 #[cfg(test)]

@@ -7,12 +7,15 @@ use http::StatusCode;
 use super::config::{ClientOf, Grant, OAuth2, Place, Rotation};
 use super::state::{Device, Found, OAuth2Live, OAuth2State, OAuth2Step, Registration};
 use super::wire::{
-    DeviceAnswer, DiscoveryError, Errand, ErrorBody, Meaning, Metadata, Registered, RegistrationAnswer, Revocation,
+    DeviceAnswer, DiscoveryError, ErrorBody, Meaning, Metadata, Purpose, Registered, RegistrationAnswer, Revocation,
     Scopes, TokenAnswer, Tokens, well_known,
 };
-use crate::provider::{Ask, Cx, Fact, Plan, Spent, Verdict, When};
-use crate::retry::spread;
-use crate::{Because, CloseReason, Denial, Event, NeedKind, Response, ServerText};
+use crate::machine::backoff::spread;
+use crate::provider::{Ask, Context, Fact, Judgment, Plan, Verdict, When};
+use crate::{
+    CloseReason, Event, NeedKind, Response,
+    machine::{Denial, NeedReason, ServerText},
+};
 
 type State = OAuth2State;
 type Step = OAuth2Step;
@@ -27,7 +30,7 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 const SLOWER: Duration = Duration::from_secs(5);
 
 impl OAuth2 {
-    pub(super) fn judge(&self, cx: &mut Cx<'_, State>, step: Step, response: Response<'_>) -> Verdict<Step> {
+    pub(super) fn judge(&self, cx: &mut Context<'_, State>, step: Step, response: Response<'_>) -> Verdict<Step> {
         match step {
             Step::Discover => self.discovered(cx, response),
             Step::Register => self.registered(cx, response),
@@ -39,8 +42,8 @@ impl OAuth2 {
     }
 
     /// Nobody knows what became of a step that must not be sent again by itself.
-    pub(super) fn lost(&self, cx: &mut Cx<'_, State>, step: Step) -> Verdict<Step> {
-        cx.state.because = Some(Because::Lost);
+    pub(super) fn lost(&self, cx: &mut Context<'_, State>, step: Step) -> Verdict<Step> {
+        cx.state.because = Some(NeedReason::Lost);
         if step != Step::Refresh {
             return self.go_on(cx);
         }
@@ -56,7 +59,7 @@ impl OAuth2 {
         self.go_on(cx)
     }
 
-    fn discovered(&self, cx: &mut Cx<'_, State>, response: Response<'_>) -> Verdict<Step> {
+    fn discovered(&self, cx: &mut Context<'_, State>, response: Response<'_>) -> Verdict<Step> {
         let Place::Issuer(issuer) = &self.server.place else { return Verdict::Unreadable("no issuer is configured") };
         match Metadata::read(response, issuer) {
             Ok(found) if found.token.is_some() => {
@@ -81,7 +84,7 @@ impl OAuth2 {
         }
     }
 
-    fn registered(&self, cx: &mut Cx<'_, State>, response: Response<'_>) -> Verdict<Step> {
+    fn registered(&self, cx: &mut Context<'_, State>, response: Response<'_>) -> Verdict<Step> {
         match Registered::read(response) {
             RegistrationAnswer::Registered(found) => {
                 let ClientOf::Register { name } = &self.client else {
@@ -100,7 +103,7 @@ impl OAuth2 {
         }
     }
 
-    fn begun(&self, cx: &mut Cx<'_, State>, response: Response<'_>) -> Verdict<Step> {
+    fn begun(&self, cx: &mut Context<'_, State>, response: Response<'_>) -> Verdict<Step> {
         match DeviceAnswer::read(response) {
             DeviceAnswer::Code(code) => {
                 let url = Some(ServerText::new(&code.verification_uri));
@@ -113,11 +116,11 @@ impl OAuth2 {
                     interval: code.interval,
                     ends: code.expires_in.map(|lasts| cx.now + lasts),
                 });
-                let because = cx.state.because.unwrap_or(Because::Opening);
+                let because = cx.state.because.unwrap_or(NeedReason::Opening);
                 cx.state.because = Some(because);
                 self.ask_device(cx.state, because)
             }
-            DeviceAnswer::Error(error) => match error.meaning(Errand::DeviceBegin) {
+            DeviceAnswer::Error(error) => match error.meaning(Purpose::DeviceBegin) {
                 Meaning::Later => Verdict::unavailable(),
                 Meaning::Client => self.client_unknown(cx, &error),
                 _ => self.refused(&error),
@@ -126,7 +129,7 @@ impl OAuth2 {
         }
     }
 
-    fn ask_device(&self, state: &State, because: Because) -> Verdict<Step> {
+    fn ask_device(&self, state: &State, because: NeedReason) -> Verdict<Step> {
         let Some(device) = &state.device else { return Verdict::next(Step::DeviceBegin) };
         let ask = Ask::new(NeedKind::Browser, because).url((*device.uri).into());
         let ask = if device.code.is_some() { ask.poll(Step::DevicePoll, device.interval) } else { ask };
@@ -134,20 +137,20 @@ impl OAuth2 {
     }
 
     /// The device code is over: whoever still wants to consent says so.
-    fn device_over(&self, cx: &mut Cx<'_, State>) -> Verdict<Step> {
+    fn device_over(&self, cx: &mut Context<'_, State>) -> Verdict<Step> {
         if let Some(device) = &mut cx.state.device {
             device.code = None;
         }
-        cx.state.because = Some(Because::Stale);
-        self.ask_device(cx.state, Because::Stale)
+        cx.state.because = Some(NeedReason::Stale);
+        self.ask_device(cx.state, NeedReason::Stale)
     }
 
-    fn tokens(&self, cx: &mut Cx<'_, State>, step: Step, response: Response<'_>) -> Verdict<Step> {
+    fn tokens(&self, cx: &mut Context<'_, State>, step: Step, response: Response<'_>) -> Verdict<Step> {
         let errand = match step {
-            Step::Code => Errand::Code,
-            Step::DevicePoll => Errand::DevicePoll,
-            Step::Grant => Errand::ClientCredentials,
-            _ => Errand::Refresh,
+            Step::Code => Purpose::Code,
+            Step::DevicePoll => Purpose::DevicePoll,
+            Step::Grant => Purpose::ClientCredentials,
+            _ => Purpose::Refresh,
         };
         let (error, interval) = match TokenAnswer::read(response) {
             TokenAnswer::Tokens(tokens) => return self.take(cx, step, *tokens),
@@ -159,7 +162,7 @@ impl OAuth2 {
                 return self.poll_slower(cx, None);
             }
             TokenAnswer::Unjudged => return Verdict::unavailable(),
-            TokenAnswer::Unknown => return Verdict::Retry { after: None, answer: Spent::Judged },
+            TokenAnswer::Unknown => return Verdict::Retry { after: None, answer: Judgment::Judged },
             TokenAnswer::Error { error, interval } => (error, interval),
         };
         let dead_word = self.dead_words.iter().any(|word| **word == *error.code.as_str());
@@ -169,12 +172,12 @@ impl OAuth2 {
         match error.meaning(errand) {
             Meaning::ConsentDead => self.dead(cx, &error),
             Meaning::Later => Verdict::unavailable(),
-            Meaning::Pending => self.ask_device(cx.state, cx.state.because.unwrap_or(Because::Opening)),
+            Meaning::Pending => self.ask_device(cx.state, cx.state.because.unwrap_or(NeedReason::Opening)),
             Meaning::SlowDown => self.poll_slower(cx, interval),
             Meaning::AttemptOver if step == Step::DevicePoll => self.device_over(cx),
             Meaning::AttemptOver => {
                 cx.tell(Fact::server_says(error.code.as_str()));
-                cx.state.because = Some(Because::Refused);
+                cx.state.because = Some(NeedReason::Refused);
                 self.consent(cx)
             }
             Meaning::Denied if step == Step::DevicePoll && cx.state.live.is_some() => self.device_over(cx),
@@ -183,11 +186,11 @@ impl OAuth2 {
         }
     }
 
-    fn poll_slower(&self, cx: &mut Cx<'_, State>, named: Option<Duration>) -> Verdict<Step> {
+    fn poll_slower(&self, cx: &mut Context<'_, State>, named: Option<Duration>) -> Verdict<Step> {
         if let Some(device) = &mut cx.state.device {
             device.interval = (device.interval + SLOWER).max(named.unwrap_or_default());
         }
-        self.ask_device(cx.state, cx.state.because.unwrap_or(Because::Opening))
+        self.ask_device(cx.state, cx.state.because.unwrap_or(NeedReason::Opening))
     }
 
     fn refused(&self, error: &ErrorBody) -> Verdict<Step> {
@@ -199,28 +202,28 @@ impl OAuth2 {
     }
 
     /// The server does not know the client any more: one that registers itself does so anew, once.
-    fn client_unknown(&self, cx: &mut Cx<'_, State>, error: &ErrorBody) -> Verdict<Step> {
+    fn client_unknown(&self, cx: &mut Context<'_, State>, error: &ErrorBody) -> Verdict<Step> {
         if !matches!(self.client, ClientOf::Register { .. }) || core::mem::replace(&mut cx.state.again, true) {
             return self.refused(error);
         }
         // Its refresh token died with it.
         (cx.state.client, cx.state.refresh, cx.state.spent) = (None, None, false);
-        cx.state.because = Some(Because::Expired);
+        cx.state.because = Some(NeedReason::Expired);
         self.go_on(cx)
     }
 
-    fn dead(&self, cx: &mut Cx<'_, State>, error: &ErrorBody) -> Verdict<Step> {
+    fn dead(&self, cx: &mut Context<'_, State>, error: &ErrorBody) -> Verdict<Step> {
         let words = error.subcode.as_ref().or(error.description.as_ref()).unwrap_or(&error.code);
         cx.tell(Fact::server_says(words.as_str()));
         if self.grant == Grant::Given && cx.state.live.is_none() {
             cx.state.refresh = None;
-            return Ask::new(NeedKind::GatewayToken, Because::Refused).into();
+            return Ask::new(NeedKind::GatewayToken, NeedReason::Refused).into();
         }
         (cx.state.refresh, cx.state.live) = (None, None);
         Verdict::Dead { proof: "the refresh token is dead" }
     }
 
-    fn take(&self, cx: &mut Cx<'_, State>, step: Step, tokens: Tokens) -> Verdict<Step> {
+    fn take(&self, cx: &mut Context<'_, State>, step: Step, tokens: Tokens) -> Verdict<Step> {
         let now = cx.now;
         let sent = cx.state.sent.min(now);
         let fresh = step != Step::Refresh;
@@ -284,7 +287,7 @@ impl OAuth2 {
     }
 
     /// Plans the renewals of an open session.
-    pub(super) fn plan(&self, cx: &mut Cx<'_, State>) -> Verdict<Step> {
+    pub(super) fn plan(&self, cx: &mut Context<'_, State>) -> Verdict<Step> {
         let state = &*cx.state;
         let mut plan = Plan::new();
         let expires = state.live.as_ref().and_then(|live| live.expires);
@@ -309,12 +312,12 @@ impl OAuth2 {
             plan = plan.renew(step, When::At(ends - margin));
         }
         if matches!(self.grant, Grant::Device) {
-            cx.state.because = Some(Because::Renewing);
+            cx.state.because = Some(NeedReason::Renewing);
         }
         plan.into()
     }
 
-    fn revoked(&self, cx: &mut Cx<'_, State>, response: Response<'_>) -> Verdict<Step> {
+    fn revoked(&self, cx: &mut Context<'_, State>, response: Response<'_>) -> Verdict<Step> {
         let over = |confirmed, unfit| {
             let denied = CloseReason::Denied(Denial::NotEntitled);
             Verdict::Close(if unfit { denied } else { CloseReason::LoggedOut { confirmed } })
@@ -332,20 +335,20 @@ impl OAuth2 {
                 over(true, unfit)
             }
             // The refresh token is revoked by then; an access token ends by itself.
-            Revocation::Error(error) if error.meaning(Errand::Revoke) == Meaning::CannotRevoke => {
+            Revocation::Error(error) if error.meaning(Purpose::Revoke) == Meaning::CannotRevoke => {
                 over(cx.state.refresh.is_none(), unfit)
             }
-            Revocation::Error(error) if error.meaning(Errand::Revoke) == Meaning::Later => Verdict::unavailable(),
+            Revocation::Error(error) if error.meaning(Purpose::Revoke) == Meaning::Later => Verdict::unavailable(),
             Revocation::Error(error) => {
                 cx.tell(Fact::server_says(error.code.as_str()));
                 over(false, unfit)
             }
             Revocation::Later => Verdict::unavailable(),
-            Revocation::Unknown => Verdict::Retry { after: None, answer: Spent::Judged },
+            Revocation::Unknown => Verdict::Retry { after: None, answer: Judgment::Judged },
         }
     }
 
-    fn probed(&self, cx: &mut Cx<'_, State>, response: Response<'_>) -> Verdict<Step> {
+    fn probed(&self, cx: &mut Context<'_, State>, response: Response<'_>) -> Verdict<Step> {
         match response.status {
             status if status.is_success() && !response.is_html() => {
                 cx.state.refused = 0;
@@ -358,7 +361,7 @@ impl OAuth2 {
                 self.renewal(cx.state).map_or(Verdict::Dead { proof: "the access token is refused" }, Verdict::next)
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Verdict::unavailable(),
-            status if status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Failed },
+            status if status.is_server_error() => Verdict::Retry { after: None, answer: Judgment::Failed },
             _ => Verdict::Unreadable("not an answer to the probe"),
         }
     }

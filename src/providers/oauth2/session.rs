@@ -10,14 +10,17 @@ use sha2::{Digest, Sha256};
 use super::config::{ClientOf, Grant, OAuth2, Place};
 use super::state::{Attempt, Given, OAuth2Live, OAuth2State, OAuth2Step};
 use super::wire::{
-    self, Assertion, Authorization, Challenge, Client, Endpoint, Errand, Expected, Meaning, Metadata, Pkce, Redirect,
+    self, Assertion, Authorization, Challenge, Client, Endpoint, Expected, Meaning, Metadata, Pkce, Purpose, Redirect,
     Registration, TokenKind, well_known,
 };
 use crate::provider::{
-    Adopts, Answers, Ask, Build, Cx, Ended, Fact, Given as Answer, Identity, Leave, Observed, Outcome, Provider, Rule,
-    Target, Unauthorized, Unbuildable, Verdict, View,
+    Adopts, Answers, Ask, Build, Context, Ended, Fact, Given as Answer, Identity, Leave, Observed, Outcome, Provider,
+    Rule, Target, Unauthorized, Unbuildable, Verdict, View,
 };
-use crate::{Because, CloseReason, Denial, Input, Message, NeedKind, Rejection, Response, Secret, ServerText, Ticket};
+use crate::{
+    CloseReason, Input, NeedKind, Response, Secret, Ticket,
+    machine::{Denial, Message, NeedReason, Rejection, ServerText},
+};
 
 /// How long a signature is good for: an assertion lives a minute.
 const VALID: Duration = Duration::from_secs(45);
@@ -45,12 +48,12 @@ impl OAuth2 {
     }
 
     /// Gives what the next consent is asked with.
-    pub(super) fn attempt(&self, cx: &mut Cx<'_, State>) {
+    pub(super) fn attempt(&self, cx: &mut Context<'_, State>) {
         cx.state.attempt = Some(Attempt::new(&cx.entropy, self.server.base.authority().as_str()));
     }
 
     /// Goes on with what is known: a lookup, a registration, a renewal, or a consent.
-    pub(super) fn go_on(&self, cx: &mut Cx<'_, State>) -> Verdict<Step> {
+    pub(super) fn go_on(&self, cx: &mut Context<'_, State>) -> Verdict<Step> {
         if let ClientOf::Wrong(why) = &self.client {
             let text = Some(ServerText::new(&why.to_string()));
             return Verdict::Close(CloseReason::Denied(Denial::Rejected(text)));
@@ -69,11 +72,11 @@ impl OAuth2 {
     }
 
     /// Asks for a consent, and lets a session that is open go on meanwhile.
-    pub(super) fn consent(&self, cx: &mut Cx<'_, State>) -> Verdict<Step> {
+    pub(super) fn consent(&self, cx: &mut Context<'_, State>) -> Verdict<Step> {
         match &self.grant {
             Grant::Code { .. } => {
                 self.attempt(cx);
-                let because = cx.state.because.take().unwrap_or(Because::Opening);
+                let because = cx.state.because.take().unwrap_or(NeedReason::Opening);
                 match self.ask_code(cx.state, because) {
                     Some(ask) => ask.into(),
                     None => Verdict::Unreadable("there is no authorization endpoint"),
@@ -82,7 +85,7 @@ impl OAuth2 {
             Grant::Device => Verdict::next(Step::DeviceBegin),
             Grant::ClientCredentials => Verdict::next(Step::Grant),
             Grant::Given => {
-                let because = cx.state.because.take().unwrap_or(Because::Opening);
+                let because = cx.state.because.take().unwrap_or(NeedReason::Opening);
                 self.lasting(cx.state, Ask::new(NeedKind::GatewayToken, because)).into()
             }
         }
@@ -92,7 +95,7 @@ impl OAuth2 {
         if state.live.is_some() { ask.lasting() } else { ask }
     }
 
-    fn ask_code(&self, state: &State, because: Because) -> Option<Ask<Step>> {
+    fn ask_code(&self, state: &State, because: NeedReason) -> Option<Ask<Step>> {
         let Grant::Code { redirect } = &self.grant else { return None };
         let (known, client) = (self.endpoints(state)?, self.client_of(state)?);
         let attempt = state.attempt.as_ref()?;
@@ -165,7 +168,7 @@ impl OAuth2 {
             return Ok(self.registration(name, &redirects).request(&endpoint).into());
         }
         if step == Step::Code && answers.text(NeedKind::Verifier).is_err() {
-            let because = if state.live.is_some() { Because::Renewing } else { Because::Stale };
+            let because = if state.live.is_some() { NeedReason::Renewing } else { NeedReason::Stale };
             return self.ask_code(state, because).map(Build::Needs).ok_or(Unbuildable::Missing(NeedKind::Verifier));
         }
         let client = self.client_of(state).ok_or(part("the client"))?;
@@ -234,7 +237,7 @@ impl OAuth2 {
             }
             None => {
                 let digest = Message::new(&Sha256::digest(unsigned.text().as_bytes()));
-                Ok(Err(Box::new(Ask::new(NeedKind::Signature, Because::Opening).about(digest, Some(VALID)))))
+                Ok(Err(Box::new(Ask::new(NeedKind::Signature, NeedReason::Opening).about(digest, Some(VALID)))))
             }
         }
     }
@@ -277,7 +280,7 @@ impl Provider for OAuth2 {
         self.rule_of(step)
     }
 
-    fn open(&self, cx: &mut Cx<'_, State>, because: Because) -> Verdict<Step> {
+    fn open(&self, cx: &mut Context<'_, State>, because: NeedReason) -> Verdict<Step> {
         cx.state.because = Some(because);
         let good = cx.state.live.as_ref().is_some_and(|live| live.expires.is_none_or(|ends| ends > cx.now));
         if good {
@@ -314,7 +317,7 @@ impl Provider for OAuth2 {
         }
     }
 
-    fn answered(&self, cx: &mut Cx<'_, State>, given: &Answer<'_, Step>) -> Result<Verdict<Step>, Rejection> {
+    fn answered(&self, cx: &mut Context<'_, State>, given: &Answer<'_, Step>) -> Result<Verdict<Step>, Rejection> {
         match (given.kind, given.input) {
             (NeedKind::Signature, _) => given.step.map(Verdict::next).ok_or(Rejection::WrongKind),
             (NeedKind::Verifier, Input::Code(pasted)) => match self.redirect(cx.state, pasted.expose())? {
@@ -322,7 +325,7 @@ impl Provider for OAuth2 {
                 Redirect::Error(error) => {
                     cx.tell(Fact::server_says(error.code.as_str()));
                     let text = error.description.clone().unwrap_or_else(|| error.code.clone());
-                    if cx.state.live.is_some() || error.meaning(Errand::Redirect) != Meaning::Denied {
+                    if cx.state.live.is_some() || error.meaning(Purpose::Redirect) != Meaning::Denied {
                         // What is open goes on, and whoever said no may say yes later.
                         return Err(Rejection::Malformed("redirect"));
                     }
@@ -341,7 +344,7 @@ impl Provider for OAuth2 {
         }
     }
 
-    fn left(&self, cx: &mut Cx<'_, State>, step: Step) {
+    fn left(&self, cx: &mut Context<'_, State>, step: Step) {
         if matches!(step, Step::Code | Step::DevicePoll | Step::Grant | Step::Refresh) {
             cx.state.sent = cx.now;
         }
@@ -359,7 +362,7 @@ impl Provider for OAuth2 {
         Ok(built)
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
         match outcome {
             Outcome::Response(response) => self.judge(cx, step, response),
             Outcome::Lost => self.lost(cx, step),
@@ -385,7 +388,7 @@ impl Provider for OAuth2 {
         if can { Leave::Step(Step::Revoke) } else { Leave::Abandon }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
         let bearer = live.access.header("Bearer ").map_err(|_| Unauthorized::NotReady(None))?;
         parts.headers.insert(AUTHORIZATION, bearer);
@@ -393,7 +396,7 @@ impl Provider for OAuth2 {
         Ok(())
     }
 
-    fn observe(&self, cx: &mut Cx<'_, State>, _: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Context<'_, State>, _: &Ticket, response: Response<'_>) -> Observed {
         let challenge = Challenge::read(response).unwrap_or_default();
         match (response.status, challenge.error.as_deref()) {
             (StatusCode::UNAUTHORIZED, Some("invalid_token")) => {

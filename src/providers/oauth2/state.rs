@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::{Client, Endpoint, Metadata, Registered};
 use crate::provider::Entropy;
-use crate::{Because, Secret, Timestamp};
+use crate::{Secret, Timestamp, machine::NeedReason};
 
 /// The requests of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub struct OAuth2State {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) device: Option<Device>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) because: Option<Because>,
+    pub(super) because: Option<NeedReason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) live: Option<OAuth2Live>,
     #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,7 @@ pub struct Account {
     pub admin: bool,
     /// Logging in is refused at once with an empty 401; live tokens go on working.
     ///
-    /// [`Cbrain::lock_account`](super::Cbrain::lock_account) ends the sessions as well.
+    /// [`CbrainSim::lock_account`](super::CbrainSim::lock_account) ends the sessions as well.
     pub locked: bool,
     /// Where this is not empty, a login from another address is refused at once with an empty 401.
     pub ip_whitelist: Vec<IpAddr>,

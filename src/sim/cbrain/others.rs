@@ -7,12 +7,12 @@ use super::actions::Action;
 use super::answers::{self, Answer};
 use super::call::{Call, Format};
 use super::portal::{Origin, Who};
-use super::{Account, Cbrain, Deed};
+use super::{Account, CbrainSim, Outcome};
 
 /// The id of the first user's own group.
 const FIRST_GROUP: u64 = 1;
 
-impl Cbrain {
+impl CbrainSim {
     pub(super) fn other(&mut self, origin: Origin, call: &Call<'_>, action: &Action, who: Option<Who>) -> Answer {
         if let Action::Open(body) = action {
             return match call.wanted {
@@ -30,13 +30,13 @@ impl Cbrain {
             };
         };
         if call.wanted == Format::Html {
-            self.used(origin, &who, Deed::Called);
+            self.used(origin, &who, Outcome::Called);
             return answers::page(StatusCode::OK, "CBRAIN");
         }
         let account = &who.account;
         if call.wanted == Format::Xml && *action == Action::Groups {
             let answer = answers::xml_list(&group(account));
-            self.used(origin, &who, Deed::Called);
+            self.used(origin, &who, Outcome::Called);
             return answer;
         }
         if call.wanted != Format::Json {
@@ -45,8 +45,8 @@ impl Cbrain {
         }
         let found = |value: Value| answers::json(StatusCode::OK, value.to_string());
         let (answer, deed) = match action {
-            Action::Groups => (found(json!([group(account)])), Deed::Called),
-            Action::Group(id) if *id == group_id(account).to_string() => (found(group(account)), Deed::Called),
+            Action::Groups => (found(json!([group(account)])), Outcome::Called),
+            Action::Group(id) if *id == group_id(account).to_string() => (found(group(account)), Outcome::Called),
             Action::Group(id) => return missing("Group", id),
             // Another role is needed: an empty 401 that says nothing about the session.
             Action::Users | Action::CreateUserSession(_) | Action::CreateUser | Action::DestroyUser
@@ -54,14 +54,14 @@ impl Cbrain {
             {
                 return answers::unauthorized(call.wanted);
             }
-            Action::Resource(body) => (answers::json(StatusCode::OK, (*body).to_owned()), Deed::Called),
+            Action::Resource(body) => (answers::json(StatusCode::OK, (*body).to_owned()), Outcome::Called),
             // Nothing is made or removed here.
             Action::CreateGroup | Action::CreateUser => {
                 let body = json!({ "name": ["can't be blank"] });
                 return answers::json(StatusCode::UNPROCESSABLE_ENTITY, body.to_string());
             }
             Action::DestroyUser => return answers::empty(StatusCode::CONFLICT, call.wanted),
-            Action::Users => (found(self.accounts.values().map(user).collect()), Deed::Called),
+            Action::Users => (found(self.accounts.values().map(user).collect()), Outcome::Called),
             // The portal's own admin, who is in no list of this simulator.
             Action::User(id) if id == "1" && !account.admin => {
                 let text = "You don't have permission to view this user.";
@@ -73,18 +73,18 @@ impl Cbrain {
                     let text = "You don't have permission to view this user.";
                     return answers::told(StatusCode::BAD_REQUEST, "error", Some(text), call.wanted);
                 }
-                Some(other) => (found(user(other)), Deed::Called),
+                Some(other) => (found(user(other)), Outcome::Called),
             },
             Action::NewToken => {
                 // Bound to no address before its first use.
                 let token = self.sessions.open(origin.now, account.id(), None);
-                (found(json!({ "cbrain_api_token": token })), Deed::TokenMade)
+                (found(json!({ "cbrain_api_token": token })), Outcome::TokenMade)
             }
             Action::CreateUserSession(id) => {
                 let Some(user) = self.by_id(id).map(Account::id) else { return missing("User", id) };
                 let token = self.sessions.open(origin.now, user, Some(origin.address));
                 // The id is a string here, as it stood in the path.
-                (found(json!({ "cbrain_api_token": token, "user_id": id })), Deed::TokenMade)
+                (found(json!({ "cbrain_api_token": token, "user_id": id })), Outcome::TokenMade)
             }
             _ => return answers::rails(StatusCode::NOT_FOUND, call.format),
         };
@@ -92,7 +92,7 @@ impl Cbrain {
         answer
     }
 
-    fn used(&mut self, origin: Origin, who: &Who, deed: Deed) {
+    fn used(&mut self, origin: Origin, who: &Who, deed: Outcome) {
         self.sessions.touch(origin.now, &who.token);
         self.note(origin.now, deed, Some(who.account.id()));
     }

@@ -14,7 +14,7 @@ use super::answers::{self, Answer};
 use super::call::{Call, Format};
 use super::params::{Param, Unreadable};
 use super::sessions::Found;
-use super::{Account, Cbrain, Deed};
+use super::{Account, CbrainSim, Outcome};
 use crate::Timestamp;
 use crate::sim::Reply;
 
@@ -41,7 +41,7 @@ pub(super) struct Origin {
     pub(super) address: IpAddr,
 }
 
-impl Cbrain {
+impl CbrainSim {
     pub(super) fn serve(&mut self, now: Timestamp, address: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         if let Some(answer) = server_refuses(request) {
             return Reply::new(answer);
@@ -74,7 +74,7 @@ impl Cbrain {
         }
         let who = self.who(origin, call);
         if who.is_none() && call.token.is_some() {
-            self.note(origin.now, Deed::TokenRefused, None);
+            self.note(origin.now, Outcome::TokenRefused, None);
         }
         if let Some(answer) =
             account_state(call, &action, who.as_ref()).or_else(|| forgery(call, &action, who.as_ref()))
@@ -100,7 +100,7 @@ impl Cbrain {
                     let account = self.accounts.get(&user)?.clone();
                     return Some(Who { token: token.clone(), account });
                 }
-                Found::Moved { user } => self.note(origin.now, Deed::AddressChanged, Some(user)),
+                Found::Moved { user } => self.note(origin.now, Outcome::AddressChanged, Some(user)),
                 Found::Nothing => {}
             }
         }
@@ -136,14 +136,14 @@ impl Cbrain {
         }
         if !origin.address.is_loopback() {
             self.bans.insert(origin.address, origin.now + BAN);
-            self.note(origin.now, Deed::Banned, None);
+            self.note(origin.now, Outcome::Banned, None);
         }
         Some(banned())
     }
 
     fn create(&mut self, origin: Origin, call: &Call<'_>, who: Option<Who>) -> Reply {
         if let Some(who) = who {
-            self.note(origin.now, Deed::LoginReused, Some(who.account.id()));
+            self.note(origin.now, Outcome::LoginReused, Some(who.account.id()));
             return Reply::new(logged_in(call, &who));
         }
         if let Some(answer) = self.spurious(origin, call) {
@@ -182,12 +182,12 @@ impl Cbrain {
             return self.refuse(origin, call, Some(user), Duration::ZERO);
         }
         let who = Who { account: account.clone(), token: self.sessions.open(origin.now, user, Some(origin.address)) };
-        self.note(origin.now, Deed::LoggedIn, Some(user));
+        self.note(origin.now, Outcome::LoggedIn, Some(user));
         Reply::new(logged_in(call, &who))
     }
 
     fn refuse(&mut self, origin: Origin, call: &Call<'_>, user: Option<u64>, delay: Duration) -> Reply {
-        self.note(origin.now, Deed::LoginRefused, user);
+        self.note(origin.now, Outcome::LoginRefused, user);
         let answer = match call.wanted {
             Format::Html => answers::page(StatusCode::OK, "Login to CBRAIN"),
             format => answers::unauthorized(format),
@@ -218,7 +218,7 @@ impl Cbrain {
             Format::Other => return answers::unauthorized(call.wanted),
         };
         self.sessions.touch(origin.now, &who.token);
-        self.note(origin.now, Deed::Checked, Some(who.account.id()));
+        self.note(origin.now, Outcome::Checked, Some(who.account.id()));
         answer
     }
 
@@ -230,7 +230,7 @@ impl Cbrain {
             };
         };
         self.sessions.end(&who.token);
-        self.note(origin.now, Deed::LoggedOut, Some(who.account.id()));
+        self.note(origin.now, Outcome::LoggedOut, Some(who.account.id()));
         match call.wanted {
             Format::Json | Format::Xml => answers::empty(StatusCode::OK, call.wanted),
             Format::Html => answers::redirect(call, "/session/new"),

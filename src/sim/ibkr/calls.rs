@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::bodies::{answer, error, object, page};
 use super::limits::Admission;
 use super::session::Flags;
-use super::{Call, End, Gateway, Happening, LoggedOut, Opener, Outage, RefusedInit, Stranger, TickleBody, bodies};
+use super::{Call, End, GatewaySim, Happening, LoggedOut, Opener, Outage, RefusedInit, Stranger, TickleBody, bodies};
 use crate::Timestamp;
 
 /// IBKR aborts a request that takes longer.
@@ -23,7 +23,7 @@ struct Wishes {
     publish: Option<bool>,
 }
 
-impl Gateway {
+impl GatewaySim {
     /// Tells which operation a request is for.
     pub(super) fn call_of(&self, path: &str) -> Call {
         match path {

@@ -66,7 +66,7 @@ pub enum Happening {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Opener {
     /// The gateway itself, after the login.
-    Gateway,
+    GatewaySim,
     /// An init.
     Init,
     /// A reauthenticate.

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use super::{Login, Outage};
 
-/// Something that happens to a gateway, now by [`Gateway::pull`](super::Gateway::pull) or later by
-/// [`Gateway::schedule`](super::Gateway::schedule).
+/// Something that happens to a gateway, now by [`GatewaySim::pull`](super::GatewaySim::pull) or later by
+/// [`GatewaySim::schedule`](super::GatewaySim::schedule).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Lever {

@@ -1,9 +1,9 @@
 //! A simulated Client Portal Gateway of Interactive Brokers, with the servers behind it.
 //!
-//! [`Gateway`] is the life of a session as a pure state machine: the login in a browser, the brokerage
+//! [`GatewaySim`] is the life of a session as a pure state machine: the login in a browser, the brokerage
 //! session with its idle timeout, another client that wants it, midnight, maintenance, rate limits and
 //! the penalty box. Everything that a test wants to happen is a [`Lever`]; everything that did happen
-//! is in the [log](Gateway::log), with its time, for judging a client by.
+//! is in the [log](GatewaySim::log), with its time, for judging a client by.
 //!
 //! Where no public source tells what the real servers do, the stricter assumption holds and a
 //! [setting](Settings) says so. Rate limits are kept over any stretch of time, not by the calendar second, and
@@ -11,19 +11,19 @@
 //! a [setting](RateLimits), too.
 //!
 //! Clients that others wrote live on it unmodified: ibind, easyib, ibeam and pybkr were tried. Of the calls that
-//! have nothing to do with sessions only those are there that such clients begin with; [`Gateway::serve`]
+//! have nothing to do with sessions only those are there that such clients begin with; [`GatewaySim::serve`]
 //! adds others.
 //!
 //! ```
 //! use sansession::{BaseUrl, Timestamp};
 //! use sansession::providers::ibkr::wire::{Endpoints, Init};
 //! use sansession::sim::Simulator;
-//! use sansession::sim::ibkr::{Call, Gateway, Happening, Lever, Login, Person, Rival, Settings};
+//! use sansession::sim::ibkr::{Call, GatewaySim, Happening, Lever, Login, Person, Rival, Settings};
 //! use std::net::{IpAddr, Ipv4Addr};
 //!
 //! let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
 //! let at = |secs: u64| Timestamp::from_secs(1_780_000_000 + secs);
-//! let mut gateway = Gateway::new(Settings { login: Login::Never, ..Settings::default() });
+//! let mut gateway = GatewaySim::new(Settings { login: Login::Never, ..Settings::default() });
 //!
 //! // A person logs in in the browser; two seconds later the brokerage session is established.
 //! gateway.pull(at(0), Lever::LogIn(Person::default()));
@@ -77,7 +77,7 @@ use http::{Request, Response, StatusCode};
 pub use journal::{Call, End, Happening, Logged, Opener};
 pub use lever::{Flaky, Lever, Person, RefusedInit, Rival, Trouble};
 #[cfg(feature = "ibkr-oauth")]
-pub use web_api::{Door, WebApi};
+pub use web_api::{Door, WebApiSim};
 
 pub use settings::{
     KeptBy, LoggedOut, Login, Maintenance, Midnight, Outage, RateLimits, Reinit, Settings, Stranger, TickleBody,
@@ -90,7 +90,7 @@ use crate::Timestamp;
 
 /// A simulated gateway; see the [module](self) for how to use it.
 #[derive(Debug)]
-pub struct Gateway {
+pub struct GatewaySim {
     settings: Settings,
     now: Option<Timestamp>,
     sso: Option<Sso>,
@@ -128,7 +128,7 @@ pub enum Holder {
     Rival,
 }
 
-impl Gateway {
+impl GatewaySim {
     /// Makes a gateway that was just started: nobody is logged in.
     pub fn new(settings: Settings) -> Self {
         Self {
@@ -238,7 +238,7 @@ impl Gateway {
     }
 }
 
-impl Simulator for Gateway {
+impl Simulator for GatewaySim {
     fn stream(&mut self, now: Timestamp, stream: &mut Stream, text: Option<&str>) -> Option<Vec<String>> {
         self.go_on(now, stream, text)
     }

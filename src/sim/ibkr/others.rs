@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::bodies::{answer, error, object};
 use super::session::Brokerage;
-use super::{Call, Gateway, Happening, bodies};
+use super::{Call, GatewaySim, Happening, bodies};
 use crate::Timestamp;
 
-impl Gateway {
+impl GatewaySim {
     pub(super) fn brokerage_call(
         &mut self,
         now: Timestamp,

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{
-    End, Gateway, Happening, KeptBy, Lever, Login, Midnight, Opener, Outage, Person, RefusedInit, Reinit, Rival,
+    End, GatewaySim, Happening, KeptBy, Lever, Login, Midnight, Opener, Outage, Person, RefusedInit, Reinit, Rival,
 };
 use crate::Timestamp;
 
@@ -59,10 +59,10 @@ enum Due {
     Reauthenticate,
 }
 
-impl Gateway {
+impl GatewaySim {
     /// Lets time pass up to `now`; everything that is due happens, in its order and at its time.
     ///
-    /// [`Simulator::handle`](crate::sim::Simulator::handle), [`Gateway::pull`] and the others do so
+    /// [`Simulator::handle`](crate::sim::Simulator::handle), [`GatewaySim::pull`] and the others do so
     /// themselves. Time never runs backwards: an earlier `now` counts as the latest that was seen.
     pub fn advance(&mut self, now: Timestamp) {
         let target = self.now.map_or(now, |seen| seen.max(now));
@@ -185,7 +185,7 @@ impl Gateway {
         (self.hmds, self.fyi) = (false, false);
         self.brokerage = Brokerage::Closed { connected: true };
         if self.settings.opens_itself && self.rival.is_none() {
-            self.open(now, Opener::Gateway, false);
+            self.open(now, Opener::GatewaySim, false);
         }
     }
 
@@ -211,7 +211,7 @@ impl Gateway {
     pub(super) fn open(&mut self, now: Timestamp, by: Opener, compete: bool) -> Option<RefusedInit> {
         let refused = match self.rival {
             Some(rival) => Some(rival.refusal),
-            None => (self.settings.refuses_polite_init && by != Opener::Gateway).then_some(RefusedInit::Fail),
+            None => (self.settings.refuses_polite_init && by != Opener::GatewaySim).then_some(RefusedInit::Fail),
         };
         if let Some(refusal) = refused.filter(|_| !compete) {
             self.fail = refusal == RefusedInit::Fail;

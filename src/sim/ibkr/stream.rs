@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use super::bodies::{answer, error, page};
 use super::calls::{has_double_cookie, refuses_origin};
-use super::{Call, Gateway, bodies};
+use super::{Call, GatewaySim, bodies};
 use crate::sim::{Reply, Stream, stream};
 use crate::{Secret, Timestamp};
 
 /// How often the server shows that it is there.
 const BEAT: Duration = Duration::from_secs(10);
 
-impl Gateway {
+impl GatewaySim {
     /// Answers a handshake over HTTP.
     pub(super) fn handshake(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         let opened = self.admit(now, peer, Call::Stream, request);
@@ -72,7 +72,7 @@ impl Gateway {
     /// Checks the handshake of `GET /ws` and gives the first frames.
     ///
     /// With the cookie `api={"session":"<id>"}`, or the bare id in it as under OAuth, the stream is open at once;
-    /// without it the server waits for the same object as a frame, see [`Gateway::stream_frame`].
+    /// without it the server waits for the same object as a frame, see [`GatewaySim::stream_frame`].
     ///
     /// # Errors
     /// The answer instead of the upgrade: 400 for what is no handshake, 401 for a foreign origin, another
@@ -187,9 +187,9 @@ mod tests {
         request
     }
 
-    fn gateway() -> (Gateway, String) {
+    fn gateway() -> (GatewaySim, String) {
         let api = Endpoints::new(&BaseUrl::parse("https://localhost:5000/v1/api").unwrap()).unwrap();
-        let mut gateway = Gateway::new(Settings { login: Login::Never, ..Settings::default() });
+        let mut gateway = GatewaySim::new(Settings { login: Login::Never, ..Settings::default() });
         gateway.pull(NOW, Lever::LogIn(Person::default()));
         let reply = gateway.handle(NOW, IpAddr::V4(Ipv4Addr::LOCALHOST), &api.tickle());
         let tickle: Tickle<'_> = wire::json(reply.response.body()).unwrap();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     /// Opens a stream over HTTP and goes on with it.
-    fn opened(gateway: &mut Gateway, cookie: Option<&str>) -> Stream {
+    fn opened(gateway: &mut GatewaySim, cookie: Option<&str>) -> Stream {
         let mut request = handshake();
         request.headers_mut().insert("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==".parse().unwrap());
         request.headers_mut().insert("sec-websocket-version", "13".parse().unwrap());

@@ -12,16 +12,16 @@ use http::{HeaderValue, Request, Response, StatusCode};
 
 use super::oauth::OAuthServer;
 use super::oauth2::OAuth2Server;
-use super::{Call, Fault, Gateway, Happening, Lever, Login, Midnight, Person, Settings, TickleBody, Trouble};
+use super::{Call, Fault, GatewaySim, Happening, Lever, Login, Midnight, Person, Settings, TickleBody, Trouble};
 use super::{bodies, oauth_text};
 use crate::Timestamp;
 use crate::sim::{Reply, Simulator, Stream, web};
 
 /// A simulated Web API: the door of OAuth in front of a brokerage tier.
 #[derive(Debug)]
-pub struct WebApi {
+pub struct WebApiSim {
     /// The brokerage tier, with its levers and its log.
-    pub gateway: Gateway,
+    pub gateway: GatewaySim,
     /// The door.
     pub door: Door,
     /// Who the tokens are of.
@@ -39,7 +39,7 @@ pub enum Door {
     V2(OAuth2Server),
 }
 
-impl WebApi {
+impl WebApiSim {
     /// Gives the settings of a gateway simulator as they are behind this door.
     ///
     /// Nobody knows whether midnight ends tokens, too; here it ends the brokerage session.
@@ -65,7 +65,7 @@ impl WebApi {
     }
 
     fn new(door: Door, settings: Settings) -> Self {
-        Self { gateway: Gateway::new(settings), door, person: Person::default(), gone: Vec::new() }
+        Self { gateway: GatewaySim::new(settings), door, person: Person::default(), gone: Vec::new() }
     }
 
     /// Ends all tokens, as another login does.
@@ -164,7 +164,7 @@ fn stream_token(request: &Request<Vec<u8>>, name: &str) -> Option<String> {
     pairs.into_iter().find_map(|(key, value)| (key == name).then_some(value))
 }
 
-impl Simulator for WebApi {
+impl Simulator for WebApiSim {
     fn stream(&mut self, now: Timestamp, stream: &mut Stream, text: Option<&str>) -> Option<Vec<String>> {
         self.gateway.go_on(now, stream, text)
     }
@@ -193,7 +193,7 @@ impl Simulator for WebApi {
     }
 }
 
-impl Gateway {
+impl GatewaySim {
     /// Opens the outer tier, or begins its 24 hours anew.
     fn enter(&mut self, now: Timestamp, person: &Person) {
         match &mut self.sso {

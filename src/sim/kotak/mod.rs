@@ -17,8 +17,8 @@ use serde_json::Value;
 use super::{Fault, Reply};
 use crate::Timestamp;
 
-pub use self::neo::Neo;
-pub use self::trade_api::TradeApi;
+pub use self::neo::NeoSim;
+pub use self::trade_api::TradeApiSim;
 
 /// What a simulator was asked and what it made of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -171,8 +171,8 @@ impl Desk {
     /// Makes an opaque token of 32 upper-case hexadecimal digits.
     fn token(&mut self) -> String {
         self.made += 1;
-        let high = crate::retry::split_mix(u64::from(self.made));
-        let low = crate::retry::split_mix(high);
+        let high = crate::machine::backoff::split_mix(u64::from(self.made));
+        let low = crate::machine::backoff::split_mix(high);
         format!("{high:016X}{low:016X}")
     }
 }

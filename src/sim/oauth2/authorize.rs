@@ -3,7 +3,7 @@
 use http::header::LOCATION;
 use http::{Response, StatusCode};
 
-use super::{Deed, Form, OAuth2, Person, words};
+use super::{Form, OAuth2Sim, Outcome, Person, words};
 use crate::Timestamp;
 use crate::sim::web;
 
@@ -43,7 +43,7 @@ impl Browsed {
     }
 }
 
-impl OAuth2 {
+impl OAuth2Sim {
     /// Opens an authorization URL as a person's browser does, and does what [`Settings::person`](super::Settings::person) says.
     pub fn browse(&mut self, now: Timestamp, url: &str) -> Browsed {
         let query = url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or(query));
@@ -76,7 +76,7 @@ impl OAuth2 {
             match self.settings.person {
                 Person::Consents => None,
                 Person::Declines => {
-                    self.note(now, Deed::Declined, Some(&id));
+                    self.note(now, Outcome::Declined, Some(&id));
                     Some("access_denied")
                 }
                 Person::Hesitates => return Browsed::Page(200),
@@ -86,7 +86,7 @@ impl OAuth2 {
         match error {
             Some(error) => answer.push(("error", error.to_owned())),
             None => {
-                self.note(now, Deed::Consented, Some(&id));
+                self.note(now, Outcome::Consented, Some(&id));
                 if self.settings.one_consent {
                     self.books.kill_client(&id);
                 }
@@ -107,7 +107,7 @@ impl OAuth2 {
     }
 
     fn page(&mut self, now: Timestamp, status: u16, client: Option<&str>) -> Browsed {
-        self.note(now, Deed::Page, client);
+        self.note(now, Outcome::Page, client);
         Browsed::Page(status)
     }
 

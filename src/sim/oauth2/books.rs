@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Settings;
 use crate::Timestamp;
-use crate::retry::split_mix;
+use crate::machine::backoff::split_mix;
 
 /// All that was given out.
 pub(super) struct Books {

@@ -9,7 +9,7 @@ use http::Request;
 use http::header::AUTHORIZATION;
 use serde_json::Value;
 
-use super::{Deed, Form, OAuth2, Said};
+use super::{Form, OAuth2Sim, Outcome, Said};
 use crate::Timestamp;
 
 /// A client that the server knows.
@@ -98,7 +98,7 @@ impl fmt::Debug for Client {
     }
 }
 
-impl OAuth2 {
+impl OAuth2Sim {
     /// Finds out who asks (RFC 6749, section 2.3).
     pub(super) fn authenticate(
         &mut self,
@@ -107,7 +107,7 @@ impl OAuth2 {
         form: &Form,
     ) -> Result<String, Said> {
         let refused = |this: &mut Self, why| {
-            this.note(now, Deed::ClientRefused, form.get("client_id"));
+            this.note(now, Outcome::ClientRefused, form.get("client_id"));
             Err(Said::Error(401, "invalid_client", why))
         };
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());

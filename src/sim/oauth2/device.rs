@@ -5,7 +5,7 @@ use core::time::Duration;
 use http::Request;
 use serde_json::json;
 
-use super::{Deed, Form, OAuth2, Said, words};
+use super::{Form, OAuth2Sim, Outcome, Said, words};
 use crate::Timestamp;
 
 /// The interval where none is named (RFC 8628, section 3.2), and how much longer each `slow_down` makes it.
@@ -30,7 +30,7 @@ enum Stands {
     Spent,
 }
 
-impl OAuth2 {
+impl OAuth2Sim {
     /// Approves a device grant, as a person does who types its code; tells whether there is one.
     pub fn approve_device(&mut self, now: Timestamp, user_code: &str) -> bool {
         self.decide(now, user_code, Stands::Approved)
@@ -51,7 +51,7 @@ impl OAuth2 {
         let Some(device) = found else { return false };
         device.stands = stands;
         let client = device.client.clone();
-        let deed = if stands == Stands::Approved { Deed::Consented } else { Deed::Declined };
+        let deed = if stands == Stands::Approved { Outcome::Consented } else { Outcome::Declined };
         self.note(now, deed, Some(&client));
         true
     }
@@ -95,7 +95,7 @@ impl OAuth2 {
                 stands: Stands::Open,
             };
             self.devices.insert(code, device);
-            self.note(now, Deed::DeviceBegun, Some(&client));
+            self.note(now, Outcome::DeviceBegun, Some(&client));
             Ok(Said::good(answer))
         });
         begun.unwrap_or_else(|refused| refused)
@@ -104,7 +104,7 @@ impl OAuth2 {
     pub(super) fn poll_device(&mut self, now: Timestamp, client: &str, form: &Form) -> Result<Said, Said> {
         let code = form.get("device_code").ok_or(Said::Error(400, "invalid_request", "device_code is missing"))?;
         let refused = |this: &mut Self, error, why| {
-            this.note(now, Deed::DeviceRefused, Some(client));
+            this.note(now, Outcome::DeviceRefused, Some(client));
             Err(Said::Error(400, error, why))
         };
         let Some(device) = self.devices.get_mut(code).filter(|device| device.client == client) else {
@@ -118,11 +118,11 @@ impl OAuth2 {
             _ if device.ends <= now => return refused(self, "expired_token", "the device code is over"),
             Stands::Open if early => {
                 device.interval += INTERVAL;
-                self.note(now, Deed::SlowedDown, Some(client));
+                self.note(now, Outcome::SlowedDown, Some(client));
                 return Err(Said::Error(400, "slow_down", "polls come too fast"));
             }
             Stands::Open => {
-                self.note(now, Deed::Pending, Some(client));
+                self.note(now, Outcome::Pending, Some(client));
                 return Err(Said::Error(400, "authorization_pending", "the person has not decided"));
             }
             Stands::Approved => device.stands = Stands::Spent,
@@ -130,7 +130,7 @@ impl OAuth2 {
         let scopes = device.scopes.clone();
         self.books.spend(code);
         let family = self.books.begin(now, client, scopes);
-        self.note(now, Deed::Redeemed, Some(client));
+        self.note(now, Outcome::Redeemed, Some(client));
         Ok(self.give(now, family, true))
     }
 }

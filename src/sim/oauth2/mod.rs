@@ -14,21 +14,21 @@
 //!
 //! Where servers differ, [`Settings`] has a lever: lives that are text or missing, errors with 200, form answers, refresh
 //! tokens that are missing, `null` or empty, ends of a consent that are idle, absolute or both, requests without a
-//! `User-Agent` that an edge refuses. [`OAuth2::disturb`] lets answers get lost, late, cut, or replaced by a proxy's page.
+//! `User-Agent` that an edge refuses. [`OAuth2Sim::disturb`] lets answers get lost, late, cut, or replaced by a proxy's page.
 //!
 //! | path below the issuer | what |
 //! |---|---|
 //! | `/.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | metadata |
 //! | `/.well-known/oauth-protected-resource/api` | metadata of the resource |
-//! | `/authorize` | where a person consents; [`OAuth2::browse`] is that person's browser |
+//! | `/authorize` | where a person consents; [`OAuth2Sim::browse`] is that person's browser |
 //! | `/token`, `/revoke`, `/register`, `/device` | the endpoints |
 //! | `/api/…` | the resource: 200 for a live bearer, and the scope `write` for anything but GET |
 //!
 //! ```
 //! use sansession::Timestamp;
-//! use sansession::sim::{OAuth2, Simulator, oauth2};
+//! use sansession::sim::{OAuth2Sim, Simulator, oauth2};
 //!
-//! let mut server = OAuth2::new("https://login.example.org", 1);
+//! let mut server = OAuth2Sim::new("https://login.example.org", 1);
 //! server.add_client(oauth2::Client::basic("app", "secret").scopes("read"));
 //! let request = http::Request::post("https://login.example.org/token")
 //!     .header("content-type", "application/x-www-form-urlencoded")
@@ -73,7 +73,7 @@ use crate::Timestamp;
 const LOG: usize = 10_000;
 
 /// An authorization server and its resource as a state machine.
-pub struct OAuth2 {
+pub struct OAuth2Sim {
     /// How the server behaves; may be changed at any time.
     pub settings: Settings,
     issuer: String,
@@ -91,7 +91,7 @@ pub struct Entry {
     /// When.
     pub at: Timestamp,
     /// What.
-    pub deed: Deed,
+    pub deed: Outcome,
     /// The client, where it is known.
     pub client: Option<String>,
 }
@@ -99,7 +99,7 @@ pub struct Entry {
 /// What the server did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Deed {
+pub enum Outcome {
     /// Gave its metadata, or those of the resource.
     Described,
     /// Registered a client.
@@ -176,7 +176,7 @@ impl Said {
     }
 }
 
-impl OAuth2 {
+impl OAuth2Sim {
     /// Makes a server; equal seeds make equal tokens. The issuer is its own base URL, without a slash at the end.
     pub fn new(issuer: impl Into<String>, seed: u64) -> Self {
         Self {
@@ -269,11 +269,11 @@ impl OAuth2 {
     }
 
     /// Counts one kind of deed in the log.
-    pub fn count(&self, deed: Deed) -> usize {
+    pub fn count(&self, deed: Outcome) -> usize {
         self.log.iter().filter(|entry| entry.deed == deed).count()
     }
 
-    fn note(&mut self, at: Timestamp, deed: Deed, client: Option<&str>) {
+    fn note(&mut self, at: Timestamp, deed: Outcome, client: Option<&str>) {
         if self.log.len() == LOG {
             self.log.pop_front();
         }
@@ -282,7 +282,7 @@ impl OAuth2 {
 
     fn serve(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Reply {
         if self.settings.wants_user_agent && request.headers().get(USER_AGENT).is_none_or(|name| name.is_empty()) {
-            self.note(now, Deed::EdgeRefused, None);
+            self.note(now, Outcome::EdgeRefused, None);
             let page = "<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD><BODY><H1>Access Denied</H1></BODY></HTML>";
             return Reply::new(web::answer(StatusCode::FORBIDDEN, "text/html", page));
         }
@@ -292,11 +292,11 @@ impl OAuth2 {
             ("GET", "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration")
                 if has.describes =>
             {
-                self.note(now, Deed::Described, None);
+                self.note(now, Outcome::Described, None);
                 Said::good(self.metadata())
             }
             ("GET", "/.well-known/oauth-protected-resource/api") if has.describes => {
-                self.note(now, Deed::Described, None);
+                self.note(now, Outcome::Described, None);
                 let resource = self.resource();
                 Said::good(
                     json!({ "resource": resource, "authorization_servers": [self.issuer], "scopes_supported": ["read", "write"], "bearer_methods_supported": ["header"] }),
@@ -369,18 +369,18 @@ impl OAuth2 {
         // The scheme has no case by the specification, and one here: servers that want the capital exist.
         let bearer = header.and_then(|header| header.strip_prefix("Bearer "));
         let Some(bearer) = bearer else {
-            self.note(now, Deed::CallRefused, None);
+            self.note(now, Outcome::CallRefused, None);
             return challenge(401, "");
         };
         let Some((client, scopes)) = self.books.bearer(now, bearer) else {
-            self.note(now, Deed::CallRefused, None);
+            self.note(now, Outcome::CallRefused, None);
             return challenge(401, if self.settings.terse { "" } else { "error=\"invalid_token\"" });
         };
         if request.method() != Method::GET && !scopes.iter().any(|scope| scope == "write") {
-            self.note(now, Deed::ScopeMissing, Some(&client));
+            self.note(now, Outcome::ScopeMissing, Some(&client));
             return challenge(403, "error=\"insufficient_scope\", scope=\"write\"");
         }
-        self.note(now, Deed::Called, Some(&client));
+        self.note(now, Outcome::Called, Some(&client));
         Said::good(json!({ "ok": true }))
     }
 
@@ -457,7 +457,7 @@ fn words(scope: Option<&str>) -> Vec<String> {
     scope.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-impl Simulator for OAuth2 {
+impl Simulator for OAuth2Sim {
     fn handle(&mut self, now: Timestamp, _: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         match self.mishaps.next(request) {
             None => self.serve(now, request),
@@ -466,7 +466,7 @@ impl Simulator for OAuth2 {
     }
 }
 
-impl fmt::Debug for OAuth2 {
+impl fmt::Debug for OAuth2Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OAuth2")
             .field("issuer", &self.issuer)

@@ -3,13 +3,13 @@
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Client, Deed, OAuth2, Said};
+use super::{Client, OAuth2Sim, Outcome, Said};
 use crate::Timestamp;
 
-impl OAuth2 {
+impl OAuth2Sim {
     pub(super) fn register(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Said {
         let refused = |this: &mut Self, error, why| {
-            this.note(now, Deed::RegistrationRefused, None);
+            this.note(now, Outcome::RegistrationRefused, None);
             Said::Error(400, error, why)
         };
         let Ok(asked) = serde_json::from_slice::<Value>(request.body()) else {
@@ -43,7 +43,7 @@ impl OAuth2 {
         client.redirect_uris = redirects.clone();
         client.grants = Some(grants.clone());
         self.add_client(client);
-        self.note(now, Deed::Registered, Some(&id));
+        self.note(now, Outcome::Registered, Some(&id));
         let mut answer = json!({
             "client_id": id,
             "client_id_issued_at": now.as_secs(),

@@ -2,11 +2,11 @@
 
 use http::{Request, StatusCode};
 
-use super::{Deed, Form, OAuth2, Said};
+use super::{Form, OAuth2Sim, Outcome, Said};
 use crate::Timestamp;
 use crate::sim::web;
 
-impl OAuth2 {
+impl OAuth2Sim {
     pub(super) fn revoke(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Said {
         let revoked = Form::read(request).and_then(|form| {
             let client = self.authenticate(now, request, &form)?;
@@ -18,7 +18,7 @@ impl OAuth2 {
                 }
                 Some((family, access)) => {
                     let dead = self.books.is_dead(now, token, &self.settings);
-                    self.note(now, if dead { Deed::NothingToRevoke } else { Deed::Revoked }, Some(&client));
+                    self.note(now, if dead { Outcome::NothingToRevoke } else { Outcome::Revoked }, Some(&client));
                     if access && !self.settings.access_takes_consent {
                         self.books.revoke_access(token);
                     } else {
@@ -26,7 +26,7 @@ impl OAuth2 {
                         self.books.kill(family);
                     }
                 }
-                None => self.note(now, Deed::NothingToRevoke, Some(&client)),
+                None => self.note(now, Outcome::NothingToRevoke, Some(&client)),
             }
             // Also for what was unknown or dead (section 2.2).
             Ok(Said::whole(web::answer(StatusCode::OK, "text/plain", "")))

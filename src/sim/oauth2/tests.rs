@@ -16,14 +16,14 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::from_secs(1_000_000 + seconds)
 }
 
-fn server() -> OAuth2 {
-    let mut server = OAuth2::new(ISSUER, 1);
+fn server() -> OAuth2Sim {
+    let mut server = OAuth2Sim::new(ISSUER, 1);
     server.add_client(Client::public("app").redirect(BACK));
     server.add_client(Client::basic("daemon", "s:c%r +t"));
     server
 }
 
-fn ask(server: &mut OAuth2, seconds: u64, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
+fn ask(server: &mut OAuth2Sim, seconds: u64, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
     server.handle(at(seconds), [127, 0, 0, 1].into(), &request).response
 }
 
@@ -33,7 +33,7 @@ fn form(path: &str, fields: &[(&str, &str)]) -> Request<Vec<u8>> {
     request.header("accept", "application/json").body(body.into_bytes()).unwrap()
 }
 
-fn post(server: &mut OAuth2, seconds: u64, path: &str, fields: &[(&str, &str)]) -> (u16, Value) {
+fn post(server: &mut OAuth2Sim, seconds: u64, path: &str, fields: &[(&str, &str)]) -> (u16, Value) {
     let response = ask(server, seconds, form(path, fields));
     (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or(Value::Null))
 }
@@ -53,30 +53,30 @@ fn url(more: &str) -> String {
     )
 }
 
-fn code(server: &mut OAuth2, seconds: u64) -> String {
+fn code(server: &mut OAuth2Sim, seconds: u64) -> String {
     let Browsed::Redirect(back) = server.browse(at(seconds), &url("&scope=read")) else { panic!("a page") };
     assert!(back.starts_with(&format!("{BACK}?code=code-")), "{back}");
     assert!(back.ends_with("&state=s&iss=https%3A%2F%2Flogin.example.org"), "{back}");
     back.split(['=', '&']).nth(1).unwrap().to_owned()
 }
 
-fn redeem(server: &mut OAuth2, seconds: u64, code: &str) -> (u16, Value) {
+fn redeem(server: &mut OAuth2Sim, seconds: u64, code: &str) -> (u16, Value) {
     let fields = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", BACK)];
     post(server, seconds, "/token", &[&fields[..], &[("code_verifier", VERIFIER), ("client_id", "app")]].concat())
 }
 
-fn login(server: &mut OAuth2, seconds: u64) -> (String, String) {
+fn login(server: &mut OAuth2Sim, seconds: u64) -> (String, String) {
     let code = code(server, seconds);
     let (status, tokens) = redeem(server, seconds, &code);
     assert_eq!(status, 200, "{tokens}");
     (text(&tokens["access_token"]), text(&tokens["refresh_token"]))
 }
 
-fn refresh(server: &mut OAuth2, seconds: u64, token: &str) -> (u16, Value) {
+fn refresh(server: &mut OAuth2Sim, seconds: u64, token: &str) -> (u16, Value) {
     post(server, seconds, "/token", &[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "app")])
 }
 
-fn call(server: &mut OAuth2, seconds: u64, method: &str, bearer: &str) -> Response<Vec<u8>> {
+fn call(server: &mut OAuth2Sim, seconds: u64, method: &str, bearer: &str) -> Response<Vec<u8>> {
     let request = Request::builder().method(method).uri(format!("{ISSUER}/api/quotes"));
     ask(server, seconds, request.header("authorization", format!("Bearer {bearer}")).body(Vec::new()).unwrap())
 }
@@ -91,7 +91,7 @@ fn a_code_serves_once_and_its_second_use_kills_what_the_first_one_brought() {
     assert_eq!(error(&redeem(&mut server, 60, &code)), (400, "invalid_grant"));
     assert_eq!(call(&mut server, 61, "GET", &text(&tokens["access_token"])).status(), 401);
     assert_eq!(error(&refresh(&mut server, 61, &text(&tokens["refresh_token"]))), (400, "invalid_grant"));
-    assert_eq!((server.count(Deed::Redeemed), server.count(Deed::CodeReused)), (1, 1));
+    assert_eq!((server.count(Outcome::Redeemed), server.count(Outcome::CodeReused)), (1, 1));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_spent_refresh_token_that_comes_again_kills_the_newest_one() {
     assert_eq!(error(&refresh(&mut server, 502, &newest)), (400, "invalid_grant"));
     assert_eq!(call(&mut server, 502, "GET", &access).status(), 401);
     assert_eq!(
-        (server.count(Deed::Reused), server.count(Deed::RefreshRefused), server.live_consents(at(502))),
+        (server.count(Outcome::Reused), server.count(Outcome::RefreshRefused), server.live_consents(at(502))),
         (1, 1, 0)
     );
 }
@@ -288,9 +288,10 @@ fn an_assertion_is_for_this_server_and_counts_once() {
 #[test]
 fn device_polls_wait_slow_down_and_end() {
     let mut server = server();
-    let begun =
-        |server: &mut OAuth2, seconds| post(server, seconds, "/device", &[("client_id", "app"), ("scope", "read")]).1;
-    let poll = |server: &mut OAuth2, seconds, code: &Value| {
+    let begun = |server: &mut OAuth2Sim, seconds| {
+        post(server, seconds, "/device", &[("client_id", "app"), ("scope", "read")]).1
+    };
+    let poll = |server: &mut OAuth2Sim, seconds, code: &Value| {
         let kind = "urn:ietf:params:oauth:grant-type:device_code";
         post(server, seconds, "/token", &[("grant_type", kind), ("device_code", &text(code)), ("client_id", "app")])
     };
@@ -318,7 +319,7 @@ fn revocation_ends_what_it_names_and_what_hangs_on_it() {
         let mut server = server();
         server.settings.access_takes_consent = access_takes_consent;
         let (access, token) = login(&mut server, 0);
-        let revoke = |server: &mut OAuth2, token: &str| {
+        let revoke = |server: &mut OAuth2Sim, token: &str| {
             ask(server, 1, form("/revoke", &[("token", token), ("client_id", "app")]))
         };
         assert_eq!(revoke(&mut server, &access).status(), 200);
@@ -340,7 +341,7 @@ fn revocation_ends_what_it_names_and_what_hangs_on_it() {
 #[test]
 fn a_registered_client_lives_until_it_is_pruned() {
     let mut server = server();
-    let register = |server: &mut OAuth2, body: Value| {
+    let register = |server: &mut OAuth2Sim, body: Value| {
         let request = Request::post(format!("{ISSUER}/register")).header("content-type", "application/json");
         let response = ask(server, 0, request.body(body.to_string().into_bytes()).unwrap());
         (response.status().as_u16(), serde_json::from_slice::<Value>(response.body()).unwrap())

@@ -8,15 +8,15 @@ use sha2::{Digest, Sha256};
 
 use super::books::Worth;
 use super::client::Proof;
-use super::{Deed, Form, Life, OAuth2, Said, words};
+use super::{Form, Life, OAuth2Sim, Outcome, Said, words};
 use crate::Timestamp;
 
-impl OAuth2 {
+impl OAuth2Sim {
     pub(super) fn token(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Said {
         let said = self.token_or(now, request);
         said.unwrap_or_else(|refused| {
             if let Said::Error(400, "invalid_request" | "unsupported_grant_type" | "invalid_target", _) = refused {
-                self.note(now, Deed::BadRequest, None);
+                self.note(now, Outcome::BadRequest, None);
             }
             refused
         })
@@ -45,11 +45,13 @@ impl OAuth2 {
             this.note(now, deed, Some(client));
             Err(Said::Error(400, "invalid_grant", why))
         };
-        let Some(code) = self.codes.get(text) else { return refused(self, Deed::CodeRefused, "the code is unknown") };
+        let Some(code) = self.codes.get(text) else {
+            return refused(self, Outcome::CodeRefused, "the code is unknown");
+        };
         if let Some(family) = code.family {
             // The first use may have been a thief's (RFC 6749, section 4.1.2).
             self.books.kill(family);
-            return refused(self, Deed::CodeReused, "the code was used");
+            return refused(self, Outcome::CodeReused, "the code was used");
         }
         let proven = match (&code.challenge, form.get("code_verifier")) {
             (Some(challenge), Some(verifier)) => {
@@ -62,7 +64,7 @@ impl OAuth2 {
         if !proven || !fits {
             return refused(
                 self,
-                Deed::CodeRefused,
+                Outcome::CodeRefused,
                 "the code is expired, or of another client, redirect URI or verifier",
             );
         }
@@ -72,7 +74,7 @@ impl OAuth2 {
             code.family = Some(family);
         }
         self.books.spend(text);
-        self.note(now, Deed::Redeemed, Some(client));
+        self.note(now, Outcome::Redeemed, Some(client));
         Ok(self.give(now, family, true))
     }
 
@@ -81,14 +83,14 @@ impl OAuth2 {
         self.check_resource(form)?;
         let worth = self.books.worth(now, token, client, &self.settings);
         let (family, deed) = match worth {
-            Worth::Good(family) => (family, Deed::Refreshed),
-            Worth::Forgiven(family) => (family, Deed::Forgiven),
+            Worth::Good(family) => (family, Outcome::Refreshed),
+            Worth::Forgiven(family) => (family, Outcome::Forgiven),
             Worth::Spent(family) => {
                 // Nobody can tell the thief from the owner (RFC 9700, section 4.14.2).
                 self.books.kill(family);
-                return Err(self.dead(now, client, Deed::Reused));
+                return Err(self.dead(now, client, Outcome::Reused));
             }
-            Worth::Dead => return Err(self.dead(now, client, Deed::RefreshRefused)),
+            Worth::Dead => return Err(self.dead(now, client, Outcome::RefreshRefused)),
         };
         let granted = self.books.family(family).map(|family| family.scopes.clone()).unwrap_or_default();
         if words(form.get("scope")).iter().any(|scope| !granted.contains(scope)) {
@@ -103,7 +105,7 @@ impl OAuth2 {
         Ok(self.give(now, family, self.settings.rotates))
     }
 
-    fn dead(&mut self, now: Timestamp, client: &str, deed: Deed) -> Said {
+    fn dead(&mut self, now: Timestamp, client: &str, deed: Outcome) -> Said {
         self.note(now, deed, Some(client));
         let (status, code) = self.settings.dead;
         Said::Error(status, code, "the refresh token is expired, revoked or spent")
@@ -127,7 +129,7 @@ impl OAuth2 {
             asked.into_iter().filter(|scope| known.scopes.contains(scope)).collect()
         };
         let family = self.books.begin(now, client, scopes);
-        self.note(now, Deed::Granted, Some(client));
+        self.note(now, Outcome::Granted, Some(client));
         let mut answer = self.body(now, family);
         if let Some(body) = answer.as_object_mut() {
             body.remove("refresh_token_expires_in");

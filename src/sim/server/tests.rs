@@ -7,8 +7,8 @@ use http::{Request, Response, StatusCode};
 use rustls::pki_types::{CertificateDer, ServerName};
 
 use super::*;
-use crate::sim::cbrain::Deed;
-use crate::sim::{Arrival, Cbrain, Reply};
+use crate::sim::cbrain::Outcome;
+use crate::sim::{Arrival, CbrainSim, Reply};
 
 /// Answers with what it saw; the path says what else happens.
 struct Echo {
@@ -231,7 +231,7 @@ fn a_slow_answer_holds_nobody_else_up() {
 
 #[test]
 fn a_portal_is_served_with_its_levers() {
-    let mut portal = Cbrain::new(1);
+    let mut portal = CbrainSim::new(1);
     portal.add_user("alice", "wonderland");
     let server = Server::start(portal, || Timestamp::from_secs(1)).unwrap();
     let mut stream = BufReader::new(TcpStream::connect(server.address).unwrap());
@@ -254,10 +254,10 @@ fn a_portal_is_served_with_its_levers() {
     server.with(|portal| portal.lock_portal(Some("later")));
     let (head, body) = send("DELETE /session", &token);
     assert!(head.starts_with("HTTP/1.1 503 ") && body == r#"{"message":"later"}"#, "{head}{body}");
-    server.with(Cbrain::unlock_portal);
+    server.with(CbrainSim::unlock_portal);
     let (head, body) = send("DELETE /session", &token);
     assert!(head.starts_with("HTTP/1.1 200 ") && body.is_empty(), "{head}{body}");
-    assert_eq!(server.with(|portal| portal.count(Deed::LoggedOut)), 1);
+    assert_eq!(server.with(|portal| portal.count(Outcome::LoggedOut)), 1);
     assert_eq!(server.log().iter().map(|served| served.status.as_u16()).collect::<Vec<_>>(), [200, 404, 200, 503, 200]);
 }
 

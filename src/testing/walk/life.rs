@@ -9,8 +9,8 @@ use super::{State, Walk};
 use crate::testing::Sample;
 use crate::testing::world::build;
 use crate::{
-    Answered, AuthorizeError, By, CloseReason, Event, Failure, FailureKind, Input, Machine, Need, NeedId, Output,
-    Provider, RequestId, Response, Session, Timestamp, WaitingOn,
+    AuthorizeError, CloseReason, Event, Failure, Input, InputHandled, Machine, Need, NeedId, Output, Provider,
+    RequestId, Response, Session, Source, Timestamp, WaitingOn, machine::FailureKind,
 };
 
 /// Any noon in winter.
@@ -167,11 +167,11 @@ where
             Turn::Reply(which) => self.reply(which),
             Turn::Lost => self.fail(Failure::maybe_sent(FailureKind::Timeout), "no answer"),
             Turn::Unsent => self.fail(Failure::not_sent(FailureKind::Connect), "no connection"),
-            Turn::Answer(which) => self.answer(which, By::Person),
-            Turn::Stored(which) => self.answer(which, By::Store),
+            Turn::Answer(which) => self.answer(which, Source::Person),
+            Turn::Stored(which) => self.answer(which, Source::Store),
             Turn::GiveUp => {
-                let need = self.need().map_or(NeedId::UNASKED, |need| need.id);
-                let _ = self.session.handle_input(self.now, need, Input::GiveUp, By::Person);
+                let need = self.need().map_or(NeedId::UNSOLICITED, |need| need.id);
+                let _ = self.session.handle_input(self.now, need, Input::GiveUp, Source::Person);
                 "give up".to_owned()
             }
             Turn::Time => {
@@ -199,8 +199,9 @@ where
             Turn::Crash => self.crash(),
             Turn::OwnCall => self.own_call(),
             Turn::TakeOver => {
-                let answered = self.session.handle_input(self.now, NeedId::UNASKED, Input::TakeOver, By::Person);
-                let taken = if answered == Answered::Used { "" } else { " (rejected)" };
+                let answered =
+                    self.session.handle_input(self.now, NeedId::UNSOLICITED, Input::TakeOver, Source::Person);
+                let taken = if answered == InputHandled::Used { "" } else { " (rejected)" };
                 format!("takeover granted{taken}")
             }
             Turn::Outage => self.outage(),
@@ -222,15 +223,15 @@ where
         label.to_owned()
     }
 
-    fn answer(&mut self, which: usize, by: By) -> String {
+    fn answer(&mut self, which: usize, by: Source) -> String {
         let Some(need) = self.need().cloned() else { return String::new() };
         let answer = (self.walk.answers)(need.kind, self.now).into_iter().nth(which);
         let Some((label, input)) = answer else { return String::new() };
         let answered = self.session.handle_input(self.now, need.id, input, by);
         match answered {
-            Answered::Used => label.to_owned(),
-            Answered::Stale => format!("{label} (stale)"),
-            Answered::Rejected(rejection) => format!("{label} ({})", rejection.code()),
+            InputHandled::Used => label.to_owned(),
+            InputHandled::Stale => format!("{label} (stale)"),
+            InputHandled::Rejected(rejection) => format!("{label} ({})", rejection.code()),
         }
     }
 

@@ -7,14 +7,18 @@ use std::time::Duration;
 use http::Request;
 use http::request::Parts;
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Entropy, Fact, Given, Identity, Leave, Outcome, Plan, Provider, Rule, Spent, Unauthorized,
-    Unbuildable, Verdict, View, When,
+    Answers, Ask, Build, Context, Entropy, Fact, Given, Identity, Judgment, Leave, Outcome, Plan, Provider, Rule,
+    Unauthorized, Unbuildable, Verdict, View, When,
 };
 use sansession::providers::oauth2::wire::{
-    Authorization, Client, Endpoint, Errand, Expected, Grant, Meaning, Pkce, Redirect, Revocation, TokenAnswer,
+    Authorization, Client, Endpoint, Expected, Grant, Meaning, Pkce, Purpose, Redirect, Revocation, TokenAnswer,
     TokenKind, Tokens, revoke_request,
 };
-use sansession::{BaseUrl, Because, CloseReason, Input, NeedKind, Phase, Rejection, Secret, Timestamp, secret, wire};
+use sansession::{
+    BaseUrl, CloseReason, Input, NeedKind, Phase, Secret, Timestamp,
+    machine::{NeedReason, Rejection},
+    secret, wire,
+};
 use serde::{Deserialize, Serialize};
 pub use server::Server;
 
@@ -62,7 +66,7 @@ sansession::wire_object! {
 
 impl App {
     /// Asks a person to consent at a new URL; an open session goes on meanwhile.
-    fn ask(&self, state: &mut State, entropy: &Entropy<'_>, because: Because) -> Verdict<Step> {
+    fn ask(&self, state: &mut State, entropy: &Entropy<'_>, because: NeedReason) -> Verdict<Step> {
         state.asked = vec![entropy.text(&["app", "state"]), entropy.text(&["app", "verifier"])];
         let [own, verifier] = state.asked.as_slice() else { return Verdict::Unreadable("nothing was drawn") };
         let Some(pkce) = Pkce::from_verifier(verifier.clone()) else { return Verdict::Unreadable("no verifier") };
@@ -96,7 +100,7 @@ impl App {
         }
     }
 
-    fn take(&self, cx: &mut Cx<'_, State>, step: Step, tokens: Tokens) -> Verdict<Step> {
+    fn take(&self, cx: &mut Context<'_, State>, step: Step, tokens: Tokens) -> Verdict<Step> {
         if Rejection::check_token("access", tokens.access.expose()).is_err() {
             return Verdict::Unreadable("a token that cannot be sent");
         }
@@ -111,9 +115,9 @@ impl App {
         self.usable(cx)
     }
 
-    fn usable(&self, cx: &mut Cx<'_, State>) -> Verdict<Step> {
+    fn usable(&self, cx: &mut Context<'_, State>) -> Verdict<Step> {
         if cx.state.asked.is_empty() && cx.now + EARLY >= cx.state.consent_ends {
-            return self.ask(cx.state, &cx.entropy, Because::Renewing);
+            return self.ask(cx.state, &cx.entropy, NeedReason::Renewing);
         }
         let early = When::At(cx.state.ends - Duration::from_secs(120));
         let plan = Plan::new().keepalive(Step::Look, Duration::from_secs(3600)).expires(When::At(cx.state.ends));
@@ -143,11 +147,11 @@ impl Provider for App {
         }
     }
 
-    fn open(&self, cx: &mut Cx<'_, State>, because: Because) -> Verdict<Step> {
+    fn open(&self, cx: &mut Context<'_, State>, because: NeedReason) -> Verdict<Step> {
         self.ask(cx.state, &cx.entropy, because)
     }
 
-    fn answered(&self, cx: &mut Cx<'_, State>, given: &Given<'_, Step>) -> Result<Verdict<Step>, Rejection> {
+    fn answered(&self, cx: &mut Context<'_, State>, given: &Given<'_, Step>) -> Result<Verdict<Step>, Rejection> {
         let Input::Code(pasted) = given.input else { return Err(Rejection::WrongKind) };
         match self.code(cx.state, pasted) {
             Some(_) => Ok(Verdict::next(Step::Redeem)),
@@ -190,11 +194,11 @@ impl Provider for App {
         built.map(Build::Request).map_err(|_| Unbuildable::Part("client"))
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
         let Outcome::Response(response) = outcome else {
             // What left may be used up.
             return match step {
-                Step::Redeem => self.ask(cx.state, &cx.entropy, Because::Lost),
+                Step::Redeem => self.ask(cx.state, &cx.entropy, NeedReason::Lost),
                 _ => {
                     cx.state.refresh = None;
                     Verdict::next(Step::Look)
@@ -205,16 +209,16 @@ impl Provider for App {
             Step::Redeem | Step::Refresh => match TokenAnswer::read(response) {
                 TokenAnswer::Tokens(tokens) => self.take(cx, step, *tokens),
                 TokenAnswer::Unjudged => Verdict::unavailable(),
-                TokenAnswer::Error { error, .. } => match (step, error.meaning(Errand::Refresh)) {
+                TokenAnswer::Error { error, .. } => match (step, error.meaning(Purpose::Refresh)) {
                     (_, Meaning::Later) => Verdict::unavailable(),
-                    (Step::Redeem, _) => self.ask(cx.state, &cx.entropy, Because::Refused),
+                    (Step::Redeem, _) => self.ask(cx.state, &cx.entropy, NeedReason::Refused),
                     (_, Meaning::ConsentDead) => {
                         cx.state.refresh = None;
                         Verdict::next(Step::Look)
                     }
                     _ => Verdict::Unreadable("the token endpoint refuses the request"),
                 },
-                _ => Verdict::Retry { after: None, answer: Spent::Judged },
+                _ => Verdict::Retry { after: None, answer: Judgment::Judged },
             },
             Step::Look => {
                 let me = wire::json::<Me<'_>>(response.body).unwrap_or_default();
@@ -242,7 +246,7 @@ impl Provider for App {
         if any { Leave::Step(Step::Revoke) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let access = cx.state.access.as_ref().ok_or(Unauthorized::NotReady(None))?;
         parts.headers.insert("authorization", access.header("Bearer ")?);
         Ok(())

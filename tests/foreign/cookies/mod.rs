@@ -7,11 +7,11 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Identity, Leave, Observed, Outcome, Plan, Provider, Rule, Spent, Unauthorized,
-    Unbuildable, Verdict, View,
+    Answers, Ask, Build, Context, Fact, Identity, Judgment, Leave, Observed, Outcome, Plan, Provider, Rule,
+    Unauthorized, Unbuildable, Verdict, View,
 };
 use sansession::wire::Cookies;
-use sansession::{BaseUrl, Because, CloseReason, NeedKind, Phase, Response, Ticket, wire};
+use sansession::{BaseUrl, CloseReason, NeedKind, Phase, Response, Ticket, machine::NeedReason, wire};
 use serde::{Deserialize, Serialize};
 pub use server::Server;
 
@@ -44,7 +44,7 @@ sansession::wire_object! {
     }
 }
 
-fn ask(because: Because) -> Verdict<Step> {
+fn ask(because: NeedReason) -> Verdict<Step> {
     Ask::new(NeedKind::Credentials, because).then(Step::Form).into()
 }
 
@@ -74,7 +74,7 @@ impl Provider for Site {
         }
     }
 
-    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Step> {
+    fn open(&self, _: &mut Context<'_, State>, because: NeedReason) -> Verdict<Step> {
         ask(because)
     }
 
@@ -108,10 +108,10 @@ impl Provider for Site {
         Ok(request.into())
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
         let response = match (outcome, step) {
             (Outcome::Response(response), _) => response,
-            (Outcome::Lost, Step::Login) => return ask(Because::Lost),
+            (Outcome::Lost, Step::Login) => return ask(NeedReason::Lost),
             (Outcome::Lost, step) => return Verdict::next(step),
         };
         // A page of a proxy sets cookies as well: they are taken only from an answer that is the site's.
@@ -132,7 +132,7 @@ impl Provider for Site {
             (Step::Logout, None) if said.bye == Some(true) => {
                 Verdict::Close(CloseReason::LoggedOut { confirmed: true })
             }
-            (Step::Login, Some("wrong")) => ask(Because::Refused),
+            (Step::Login, Some("wrong")) => ask(NeedReason::Refused),
             (Step::Login, Some("csrf")) => {
                 // Nobody has looked at the password.
                 cx.tell(Fact::Unspent(NeedKind::Credentials));
@@ -141,7 +141,7 @@ impl Provider for Site {
             (Step::Ping, Some("login")) => Verdict::Dead { proof: "the site wants a login" },
             (Step::Logout, Some("login")) => Verdict::Close(CloseReason::LoggedOut { confirmed: true }),
             _ if response.status == StatusCode::SERVICE_UNAVAILABLE => Verdict::unavailable(),
-            _ if response.status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Failed },
+            _ if response.status.is_server_error() => Verdict::Retry { after: None, answer: Judgment::Failed },
             _ => Verdict::Unreadable("not an answer of the site"),
         }
     }
@@ -154,7 +154,7 @@ impl Provider for Site {
         if state.open { Leave::Step(Step::Logout) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         if !cx.state.open {
             return Err(Unauthorized::NotReady(None));
         }
@@ -167,7 +167,7 @@ impl Provider for Site {
         Ok(())
     }
 
-    fn observe(&self, cx: &mut Cx<'_, State>, _: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Context<'_, State>, _: &Ticket, response: Response<'_>) -> Observed {
         let said = wire::json::<Said<'_>>(response.body).unwrap_or_default();
         if said.user.is_some() && cx.state.cookies.take(cx.now, response) {
             cx.tell(Fact::NewTokens);

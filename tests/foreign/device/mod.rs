@@ -7,10 +7,14 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Request, StatusCode};
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Ended, Fact, Identity, Leave, Outcome, Plan, Provider, Rule, Spent, Unauthorized,
+    Answers, Ask, Build, Context, Ended, Fact, Identity, Judgment, Leave, Outcome, Plan, Provider, Rule, Unauthorized,
     Unbuildable, Verdict, View,
 };
-use sansession::{BaseUrl, Because, CloseReason, Denial, NeedKind, Phase, Rejection, Secret, secret, wire};
+use sansession::{
+    BaseUrl, CloseReason, NeedKind, Phase, Secret,
+    machine::{Denial, NeedReason, Rejection},
+    secret, wire,
+};
 use serde::{Deserialize, Serialize};
 pub use server::Server;
 
@@ -62,11 +66,11 @@ sansession::wire_object! {
     }
 }
 
-fn ask_password(because: Because) -> Verdict<Step> {
+fn ask_password(because: NeedReason) -> Verdict<Step> {
     Ask::new(NeedKind::Credentials, because).then(Step::Login).into()
 }
 
-fn ask_code(because: Because) -> Verdict<Step> {
+fn ask_code(because: NeedReason) -> Verdict<Step> {
     Ask::new(NeedKind::AccessCode, because).then(Step::Device).into()
 }
 
@@ -106,7 +110,7 @@ impl Provider for Broker {
         }
     }
 
-    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Step> {
+    fn open(&self, _: &mut Context<'_, State>, because: NeedReason) -> Verdict<Step> {
         ask_password(because)
     }
 
@@ -156,10 +160,10 @@ impl Provider for Broker {
         Ok(request.into())
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
         let response = match (outcome, step) {
             (Outcome::Response(response), _) => response,
-            (Outcome::Lost, Step::Login | Step::Device) => return ask_password(Because::Lost),
+            (Outcome::Lost, Step::Login | Step::Device) => return ask_password(NeedReason::Lost),
             (Outcome::Lost, step) => return Verdict::next(step),
         };
         let said = wire::json::<Said<'_>>(response.body).unwrap_or_default();
@@ -178,12 +182,12 @@ impl Provider for Broker {
                 cx.tell(Fact::Accepted(NeedKind::Credentials));
                 Verdict::next(Step::Challenge)
             }
-            (Step::Challenge, None) if said.sent == Some(true) => ask_code(Because::Opening),
-            (Step::Challenge, Some("unknown_challenge")) => ask_password(Because::Stale),
-            (Step::Login | Step::Device, Some("wrong_password")) => ask_password(Because::Refused),
+            (Step::Challenge, None) if said.sent == Some(true) => ask_code(NeedReason::Opening),
+            (Step::Challenge, Some("unknown_challenge")) => ask_password(NeedReason::Stale),
+            (Step::Login | Step::Device, Some("wrong_password")) => ask_password(NeedReason::Refused),
             (Step::Device, Some("wrong_code")) => {
                 cx.tell(Fact::Unspent(NeedKind::Credentials));
-                ask_code(Because::Refused)
+                ask_code(NeedReason::Refused)
             }
             (Step::Device, Some("code_expired")) => {
                 cx.tell(Fact::Unspent(NeedKind::Credentials));
@@ -197,7 +201,7 @@ impl Provider for Broker {
             }
             (Step::Logout, Some("unknown_session")) => Verdict::Close(CloseReason::LoggedOut { confirmed: true }),
             _ if response.status == StatusCode::SERVICE_UNAVAILABLE => Verdict::unavailable(),
-            _ if response.status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Failed },
+            _ if response.status.is_server_error() => Verdict::Retry { after: None, answer: Judgment::Failed },
             _ => Verdict::Unreadable("not an answer of the broker"),
         }
     }
@@ -210,7 +214,7 @@ impl Provider for Broker {
         if state.session.is_some() { Leave::Step(Step::Logout) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let session = cx.state.session.as_ref().ok_or(Unauthorized::NotReady(None))?;
         parts.headers.insert("x-session", session.header("")?);
         Ok(())

@@ -7,11 +7,14 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Request, StatusCode};
 use sansession::provider::{
-    Answers, Ask, Build, Cx, Fact, Given, Identity, Leave, Outcome, Plan, Provider, Rule, Spent, Unauthorized,
+    Answers, Ask, Build, Context, Fact, Given, Identity, Judgment, Leave, Outcome, Plan, Provider, Rule, Unauthorized,
     Unbuildable, Verdict, View, When,
 };
 use sansession::{
-    BaseUrl, Because, CloseReason, Denial, NeedKind, Phase, Rejection, Secret, Timestamp, Zone, secret, wire,
+    BaseUrl, CloseReason, NeedKind, Phase, Secret, Timestamp,
+    machine::{Denial, NeedReason, Rejection},
+    provider::Zone,
+    secret, wire,
 };
 use serde::{Deserialize, Serialize};
 pub use server::Server;
@@ -59,7 +62,7 @@ sansession::wire_object! {
     }
 }
 
-fn ask(kind: NeedKind, because: Because) -> Verdict<Step> {
+fn ask(kind: NeedKind, because: NeedReason) -> Verdict<Step> {
     Ask::new(kind, because).then(Step::Login).into()
 }
 
@@ -87,13 +90,13 @@ impl Provider for Broker {
         }
     }
 
-    fn open(&self, _: &mut Cx<'_, State>, because: Because) -> Verdict<Step> {
+    fn open(&self, _: &mut Context<'_, State>, because: NeedReason) -> Verdict<Step> {
         ask(NeedKind::Pin, because)
     }
 
-    fn answered(&self, _: &mut Cx<'_, State>, given: &Given<'_, Step>) -> Result<Verdict<Step>, Rejection> {
+    fn answered(&self, _: &mut Context<'_, State>, given: &Given<'_, Step>) -> Result<Verdict<Step>, Rejection> {
         match given.kind {
-            NeedKind::Pin => Ok(ask(NeedKind::Totp, Because::Opening)),
+            NeedKind::Pin => Ok(ask(NeedKind::Totp, NeedReason::Opening)),
             _ => Ok(Verdict::next(Step::Login)),
         }
     }
@@ -131,10 +134,10 @@ impl Provider for Broker {
         Ok(request.into())
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
+    fn interpret(&self, cx: &mut Context<'_, State>, step: Step, outcome: Outcome<'_>) -> Verdict<Step> {
         let response = match (outcome, step) {
             (Outcome::Response(response), _) => response,
-            (Outcome::Lost, Step::Login) => return ask(NeedKind::Pin, Because::Lost),
+            (Outcome::Lost, Step::Login) => return ask(NeedKind::Pin, NeedReason::Lost),
             (Outcome::Lost, step) => return Verdict::next(step),
         };
         let said = wire::json::<Said<'_>>(response.body).unwrap_or_default();
@@ -154,13 +157,13 @@ impl Provider for Broker {
             (Step::Logout, None) if said.status == Some(true) => {
                 Verdict::Close(CloseReason::LoggedOut { confirmed: true })
             }
-            (Step::Login, Some("AB1007")) => ask(NeedKind::Pin, Because::Refused),
-            (Step::Login, Some("AB1050")) => ask(NeedKind::Totp, Because::Refused),
+            (Step::Login, Some("AB1007")) => ask(NeedKind::Pin, NeedReason::Refused),
+            (Step::Login, Some("AB1050")) => ask(NeedKind::Totp, NeedReason::Refused),
             (Step::Login, Some("AB1006")) => Verdict::Close(CloseReason::Denied(Denial::Locked)),
             (Step::Profile, Some("AG8001")) => Verdict::Dead { proof: "invalid token" },
             (Step::Logout, Some("AG8001")) => Verdict::Close(CloseReason::LoggedOut { confirmed: true }),
             _ if response.status == StatusCode::SERVICE_UNAVAILABLE => Verdict::unavailable(),
-            _ if response.status.is_server_error() => Verdict::Retry { after: None, answer: Spent::Failed },
+            _ if response.status.is_server_error() => Verdict::Retry { after: None, answer: Judgment::Failed },
             _ => Verdict::Unreadable("not an answer of the broker"),
         }
     }
@@ -173,7 +176,7 @@ impl Provider for Broker {
         if state.jwt.is_some() { Leave::Step(Step::Logout) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let jwt = cx.state.jwt.as_ref().ok_or(Unauthorized::NotReady(None))?;
         parts.headers.insert("authorization", jwt.header("Bearer ")?);
         parts.headers.insert("x-privatekey", self.key.header("")?);

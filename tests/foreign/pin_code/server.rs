@@ -1,6 +1,6 @@
 use http::{Request, Response};
 use sansession::testing::Simulated;
-use sansession::{Input, Need, NeedKind, Timestamp, Totp, Zone};
+use sansession::{Input, Need, NeedKind, Timestamp, machine::Totp, provider::Zone};
 
 #[derive(Default)]
 pub struct Server {

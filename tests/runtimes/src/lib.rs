@@ -9,17 +9,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Request;
-use sansession::asynchronous::{Answer, Ended, Program, now};
+use sansession::drive::{Answer, Ended, Program, now};
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Reply, Server, Simulator};
-use sansession::{BaseUrl, By, CloseReason, Credentials, Event, Input, Need, Options, Session, Snapshot, Timestamp};
+use sansession::{
+    BaseUrl, CloseReason, Credentials, Event, Input, Need, Options, Session, Snapshot, Source, Timestamp,
+};
 
 pub const LOGGED_OUT: Ended = Ended::Closed(CloseReason::LoggedOut { confirmed: true });
 pub const LIFE: [&str; 4] = ["POST /session", "GET /session", "GET /session", "DELETE /session"];
 
 /// A portal with one user, and how long it takes to answer.
 pub struct Portal {
-    pub portal: sim::Cbrain,
+    pub portal: sim::CbrainSim,
     pub delay: Duration,
 }
 
@@ -34,7 +36,7 @@ pub fn portal() -> Server<Portal> {
 }
 
 pub fn slow_portal(delay: Duration) -> Server<Portal> {
-    let mut portal = sim::Cbrain::new(1);
+    let mut portal = sim::CbrainSim::new(1);
     portal.add_user("alice", "wonderland");
     Server::start(Portal { portal, delay }, now).unwrap()
 }
@@ -52,7 +54,7 @@ pub fn alice(_: Need) -> Answer {
 }
 
 pub fn by_a_person(_: Need) -> Answer {
-    Answer::Now(Input::Credentials(Credentials::new("alice", "wonderland").unwrap()), By::Person)
+    Answer::Now(Input::Credentials(Credentials::new("alice", "wonderland").unwrap()), Source::Person)
 }
 
 pub fn asked<S: Simulator + 'static>(server: &Server<S>) -> Vec<String> {

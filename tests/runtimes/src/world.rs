@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use http::{Request, Response};
-use sansession::asynchronous::{Client, SendError, Timer};
+use sansession::drive::{Client, SendError, Timer};
 use sansession::sim::{self, Simulator};
-use sansession::{SendPolicy, Timestamp};
+use sansession::{Timestamp, machine::SendPolicy};
 
 pub const BEGAN: Timestamp = Timestamp::from_secs(1_800_000_000);
 /// The URL that the world's portal has.
@@ -23,7 +23,7 @@ pub struct World(Arc<Inner>);
 struct Inner {
     now: Mutex<Timestamp>,
     sleepers: Mutex<Vec<(Timestamp, Waker)>>,
-    portal: Mutex<sim::Cbrain>,
+    portal: Mutex<sim::CbrainSim>,
     asked: Mutex<Vec<String>>,
     /// How long each way between a client and the portal takes.
     way: Duration,
@@ -31,7 +31,7 @@ struct Inner {
 
 impl World {
     pub fn new(way: Duration) -> Self {
-        let mut portal = sim::Cbrain::new(1);
+        let mut portal = sim::CbrainSim::new(1);
         portal.add_user("alice", "wonderland");
         let (now, portal) = (Mutex::new(BEGAN), Mutex::new(portal));
         Self(Arc::new(Inner { now, sleepers: Mutex::default(), portal, asked: Mutex::default(), way }))

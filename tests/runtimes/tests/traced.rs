@@ -10,7 +10,10 @@ use std::sync::{Arc, Mutex};
 use http::{Request, Response};
 use runtimes::{LOGGED_OUT, alice, portal, session};
 use sansession::Timestamp;
-use sansession::asynchronous::{self, Transport, now};
+use sansession::drive::{
+    asynchronous::{self, Transport},
+    now,
+};
 use sansession::sim::{Reply, Server, Simulator};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use sansession::fleet::Turn;
-use sansession::{Failure, FailureKind, Machine, Output, Response, Timestamp, WaitingOn};
+use sansession::drive::fleet::Turn;
+use sansession::{Failure, Machine, Output, Response, Timestamp, WaitingOn, machine::FailureKind};
 
 use super::{STALE, Worker};
 use crate::seal::Belongs;

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use sansession::sim::cbrain::Deed;
+use sansession::sim::cbrain::Outcome;
 
 use crate::stage::Stage;
 
@@ -52,7 +52,7 @@ fn a_database_that_goes_away_and_returns() {
         assert_eq!(stage.number("SELECT count(*) FROM sessions WHERE phase = 'active' AND lease = 0"), 20);
         stage.portals.with(|portals| {
             assert_eq!(portals.log().crimes(), []);
-            assert_eq!(portals.count(Deed::LoginRefused), 0);
+            assert_eq!(portals.count(Outcome::LoginRefused), 0);
         });
     }
 }

@@ -1,4 +1,4 @@
-use sansession::asynchronous::{self, Answer};
+use sansession::drive::{Answer, asynchronous};
 use sansession::{BaseUrl, Credentials, http::Request, providers::cbrain::Cbrain};
 use std::{env, error::Error};
 

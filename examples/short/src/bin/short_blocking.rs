@@ -1,4 +1,4 @@
-use sansession::{BaseUrl, Credentials, Need, blocking, http::Request, providers::cbrain::Cbrain};
+use sansession::{BaseUrl, Credentials, Need, drive::blocking, http::Request, providers::cbrain::Cbrain};
 use std::{env, error::Error};
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,4 +1,8 @@
-use sansession::asynchronous::{self, Answer, Reqwest, Trust, seed};
+use sansession::drive::{
+    Answer, Trust,
+    asynchronous::{self, Reqwest},
+    seed,
+};
 use sansession::{BaseUrl, Credentials, Need, Options, Session, http::Request, providers::cbrain::Cbrain};
 use std::{env, error::Error};
 

@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sansession::blocking::Answer;
-use sansession::{By, Credentials, Input, Need, NeedKind, Rejection, Secret};
+use sansession::drive::Answer;
+use sansession::{Credentials, Input, Need, NeedKind, Secret, Source, machine::Rejection};
 
 pub use crate::cli::variables::variable;
 use crate::cli::{Usage, kotak, out, terminal};
@@ -107,7 +107,7 @@ impl Answers {
         };
         match input {
             // `--again` is a person's word for an answer that a program keeps.
-            Some((input, By::Store)) if self.again.take(need.kind) => Answer::Now(input, By::Person),
+            Some((input, Source::Store)) if self.again.take(need.kind) => Answer::Now(input, Source::Person),
             Some((input, by)) => Answer::Now(input, by),
             None => Answer::GiveUp,
         }
@@ -122,9 +122,9 @@ impl Answers {
         eprintln!("{}{more}", explained(need.kind, rejection));
     }
 
-    fn credentials(&self, need: &Need, may_type: bool) -> Option<(Input, By)> {
+    fn credentials(&self, need: &Need, may_type: bool) -> Option<(Input, Source)> {
         if let (Some(user), Some(password)) = (&self.user, &self.password) {
-            return Some((Input::Credentials(Credentials::new(user.clone(), password.clone()).ok()?), By::Store));
+            return Some((Input::Credentials(Credentials::new(user.clone(), password.clone()).ok()?), Source::Store));
         }
         if !may_type {
             return None;
@@ -141,7 +141,7 @@ impl Answers {
             })?,
         };
         match Credentials::new(user, password) {
-            Ok(credentials) => Some((Input::Credentials(credentials), By::Person)),
+            Ok(credentials) => Some((Input::Credentials(credentials), Source::Person)),
             Err(rejection) => {
                 self.rejected(need, rejection);
                 None
@@ -149,11 +149,11 @@ impl Answers {
         }
     }
 
-    fn one(&self, may_type: bool, name: &str, known: Option<&Secret>) -> Option<(Secret, By)> {
+    fn one(&self, may_type: bool, name: &str, known: Option<&Secret>) -> Option<(Secret, Source)> {
         match known {
-            Some(secret) => Some((secret.clone(), By::Store)),
+            Some(secret) => Some((secret.clone(), Source::Store)),
             None if !may_type => None,
-            None => Some((prompt_hidden(&format!("{name}: "))?, By::Person)),
+            None => Some((prompt_hidden(&format!("{name}: "))?, Source::Person)),
         }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use sansession::Ends;
-use sansession::blocking::Pin;
+use sansession::drive::Pin;
+use sansession::machine::Ends;
 use sansession::providers::ibkr::{Expect, Region, Takeover};
 
 use crate::cli::places::Place;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, test_kill_process_group, waitid};
-use sansession::blocking::Handle;
+use sansession::drive::Handle;
 
 use crate::cli::terminal;
 

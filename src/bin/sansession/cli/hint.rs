@@ -2,8 +2,11 @@
 
 use std::io::IsTerminal;
 
-use sansession::blocking::SendError;
-use sansession::{Cause, CloseReason, Denial, Ends, Event, FailureKind, NeedKind};
+use sansession::drive::SendError;
+use sansession::{
+    CloseReason, Event, NeedKind,
+    machine::{Cause, Denial, Ends, FailureKind},
+};
 
 use crate::cli::args::{Args, Provider};
 

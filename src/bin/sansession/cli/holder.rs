@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use sansession::Timestamp;
-use sansession::blocking::now;
+use sansession::drive::now;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::line::length;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sansession::blocking::{now, seed};
+use sansession::drive::{now, seed};
 use sansession::providers::ibkr::keys::PrivateKey;
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::oauth2::Client;
@@ -109,11 +109,11 @@ pub fn serve_oauth2(port: u16, served: Served) -> Result<Box<dyn Any>, Usage> {
     Ok(Box::new(server))
 }
 
-fn serve(port: u16, simulator: sim::WebApi) -> Result<Server<sim::WebApi>, Usage> {
+fn serve(port: u16, simulator: sim::WebApiSim) -> Result<Server<sim::WebApiSim>, Usage> {
     Server::start_on(port, simulator, now).map_err(|error| Usage(format!("--port {port}: {error}")))
 }
 
-fn embedded(args: &Args, simulator: sim::WebApi, oauth: OAuth) -> Result<World, Usage> {
+fn embedded(args: &Args, simulator: sim::WebApiSim, oauth: OAuth) -> Result<World, Usage> {
     let server = serve(0, simulator)?;
     let url = format!("{}/v1/api", server.url());
     session(args, &url, oauth, None, Some(server))
@@ -124,14 +124,14 @@ fn session(
     url: &str,
     oauth: OAuth,
     saved: Option<&Snapshot>,
-    server: Option<Server<sim::WebApi>>,
+    server: Option<Server<sim::WebApiSim>>,
 ) -> Result<World, Usage> {
     let mut provider = WebApi::new(&world::base(args, url)?, oauth)?.takeover(args.takeover).region(args.region);
     if let Some(paper) = args.expect().paper {
         provider = provider.expect_paper(paper);
     }
     if let Some(every) = args.keepalive {
-        provider = provider.tickle(every);
+        provider = provider.keepalive(every);
     }
     let handle = match saved {
         Some(saved) => world::resume(provider, saved, args)?,
@@ -142,25 +142,25 @@ fn session(
     Ok(World::new(handle, world::trust(args)?, answers, server)?.with_streams(streams))
 }
 
-fn oauth1a_simulator() -> Result<(sim::WebApi, Keys, Issued), Usage> {
+fn oauth1a_simulator() -> Result<(sim::WebApiSim, Keys, Issued), Usage> {
     let keys = keys(2_048)?;
     let mut server = OAuthServer::new(random()?);
     let upload = keys.upload();
     server.register(CONSUMER, &upload, Timestamp::from_secs(0))?;
     let issued = server.issue(CONSUMER).ok_or_else(|| Usage("the simulator gives no access token".into()))?;
-    Ok((sim::WebApi::oauth1a(server, settings(TickleBody::OAuth)), keys, issued))
+    Ok((sim::WebApiSim::oauth1a(server, settings(TickleBody::OAuth)), keys, issued))
 }
 
-fn oauth2_simulator() -> Result<(sim::WebApi, Keys), Usage> {
+fn oauth2_simulator() -> Result<(sim::WebApiSim, Keys), Usage> {
     let keys = keys(3_072)?;
     let mut server = OAuth2Server::new(random()?);
     server.believes_loopback = true;
     server.register(CLIENT, KEY_ID, &keys.signature_public, &[USER])?;
-    Ok((sim::WebApi::oauth2(server, settings(TickleBody::Full)), keys))
+    Ok((sim::WebApiSim::oauth2(server, settings(TickleBody::Full)), keys))
 }
 
 fn settings(tickle: TickleBody) -> Settings {
-    Settings { establish: Duration::from_millis(500), tickle, ..sim::WebApi::settings() }
+    Settings { establish: Duration::from_millis(500), tickle, ..sim::WebApiSim::settings() }
 }
 
 fn keys(bits: usize) -> Result<Keys, Usage> {

@@ -3,13 +3,17 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use sansession::blocking::{Answer, now, seed};
+use sansession::drive::{Answer, now, seed};
 use sansession::providers::kotak::trade_api::TradeTokens;
 use sansession::providers::kotak::{Neo, TradeApi};
 use sansession::sim::kotak::neo::Account;
 use sansession::sim::kotak::trade_api::{Shard, User};
 use sansession::sim::{Server, kotak as sim};
-use sansession::{BaseUrl, Because, By, Input, Need, NeedKind, Rejection, Secret, Session, Snapshot, Totp, totp};
+use sansession::{
+    BaseUrl, Input, Need, NeedKind, Secret, Session, Snapshot, Source,
+    machine::{NeedReason, Rejection, Totp},
+    totp,
+};
 
 use crate::cli::Usage;
 use crate::cli::answers::{Again, Answers, explained, prompt_hidden, typed, variable};
@@ -60,7 +64,7 @@ impl Codes {
         };
         match answer {
             // `--again` is a person's word for an answer that a program keeps.
-            Ok(Answer::Now(input, By::Store)) if again.take(need.kind) => Answer::Now(input, By::Person),
+            Ok(Answer::Now(input, Source::Store)) if again.take(need.kind) => Answer::Now(input, Source::Person),
             Ok(answer) => answer,
             Err(rejection) => {
                 eprintln!("{}", explained(need.kind, rejection));
@@ -73,7 +77,7 @@ impl Codes {
         if let Some(secret) = &self.totp_secret {
             let at = now();
             // After a refusal no program's code is taken, so there is no use in waiting for the next one.
-            let spoilt = need.because != Because::Stale && (need.refused > 0 || need.lost > 0);
+            let spoilt = need.because != NeedReason::Stale && (need.refused > 0 || need.lost > 0);
             let hopeless = spoilt && !again;
             let fresh = need.fresh_after.map_or(Duration::ZERO, |then| then.since(at));
             if !fresh.is_zero() && !hopeless {
@@ -82,11 +86,11 @@ impl Codes {
             let code = totp::code(secret, at)?;
             let left = code.ends().since(at);
             let late = left < CODE_LEFT && !hopeless;
-            return Ok(if late { Answer::Later(left) } else { Answer::Now(Input::Totp(code), By::Store) });
+            return Ok(if late { Answer::Later(left) } else { Answer::Now(Input::Totp(code), Source::Store) });
         }
         // A code that was typed into the environment is good for one try.
         if let Some(code) = code.take() {
-            return Ok(Answer::Now(Input::Totp(Totp::new(code, now())?), By::Store));
+            return Ok(Answer::Now(Input::Totp(Totp::new(code, now())?), Source::Store));
         }
         if !may_type {
             return Ok(Answer::GiveUp);
@@ -109,7 +113,7 @@ impl Codes {
                 _ => break code,
             }
         };
-        Ok(code.map_or(Answer::GiveUp, |code| Answer::Now(Input::Totp(code), By::Person)))
+        Ok(code.map_or(Answer::GiveUp, |code| Answer::Now(Input::Totp(code), Source::Person)))
     }
 
     fn token(&mut self, may_type: bool) -> Result<Answer, Rejection> {
@@ -118,10 +122,10 @@ impl Codes {
         let given = |token: &Secret| self.given.as_ref().is_some_and(|given| given.matches(token.expose()));
         if let Some(token) = known.filter(|token| !given(token)) {
             self.given = Some(token.clone());
-            return Ok(Answer::Now(Input::Token(token), By::Store));
+            return Ok(Answer::Now(Input::Token(token), Source::Store));
         }
         let token = if may_type { prompt_hidden("gateway's access token: ") } else { None };
-        Ok(token.map_or(Answer::GiveUp, |token| Answer::Now(Input::Token(token), By::Person)))
+        Ok(token.map_or(Answer::GiveUp, |token| Answer::Now(Input::Token(token), Source::Person)))
     }
 }
 
@@ -240,25 +244,25 @@ pub fn serve_neo(port: u16, served: Served) -> Result<Box<dyn std::any::Any>, Us
 }
 
 /// Both hosts of the Trade API in one process: this machine has two names.
-fn trade_server(port: u16) -> Result<Server<sim::TradeApi>, Usage> {
-    let server = Server::start_on(port, sim::TradeApi::kotak(), now)?;
+fn trade_server(port: u16) -> Result<Server<sim::TradeApiSim>, Usage> {
+    let server = Server::start_on(port, sim::TradeApiSim::kotak(), now)?;
     let hosts = [base(&trade_url(&server))?, base(&format!("http://localhost:{}/apim", server.port()))?];
-    let api = sim::TradeApi::new(hosts).app(CONSUMER_KEY, CONSUMER_SECRET);
+    let api = sim::TradeApiSim::new(hosts).app(CONSUMER_KEY, CONSUMER_SECRET);
     server.with(|sim| *sim = api.user(User::new(USER, PASSWORD).on(Shard::Second)));
     Ok(server)
 }
 
-fn trade_url(server: &Server<sim::TradeApi>) -> String {
+fn trade_url(server: &Server<sim::TradeApiSim>) -> String {
     format!("{}/apim", server.url())
 }
 
 /// Neo's login host and the user's own one in one process.
-fn neo_server(port: u16) -> Result<Server<sim::Neo>, Usage> {
-    let server = Server::start_on(port, sim::Neo::new(base("http://localhost")?), now)?;
+fn neo_server(port: u16) -> Result<Server<sim::NeoSim>, Usage> {
+    let server = Server::start_on(port, sim::NeoSim::new(base("http://localhost")?), now)?;
     let own = base(&format!("http://localhost:{}", server.port()))?;
     let shows = |at| totp::code(&TOTP_SECRET.into(), at).map_or_else(|_| String::new(), |code| code.code().to_owned());
     let account = Account::new(USER, MOBILE, MPIN, DASHBOARD_TOKEN, own).accepts_totp(shows);
-    let api = sim::Neo::new(base(server.url())?).account(account);
+    let api = sim::NeoSim::new(base(server.url())?).account(account);
     server.with(|sim| *sim = api);
     Ok(server)
 }

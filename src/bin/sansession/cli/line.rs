@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sansession::blocking::{Handle, now};
+use sansession::drive::{Handle, now};
 use sansession::{Phase, Status, Timestamp, WaitingOn};
 
 use crate::cli::out;

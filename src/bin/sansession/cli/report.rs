@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sansession::blocking::{Handle, SendError, now};
+use sansession::drive::{Handle, SendError, now};
 use sansession::{CloseReason, Event, Need, Outgoing, Timestamp};
 use serde_json::{Value, json};
 

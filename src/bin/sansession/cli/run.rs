@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sansession::blocking::{DriveError, Stop, drive};
+use sansession::drive::{DriveError, Stop, blocking::drive};
 use sansession::{CloseReason, Snapshot};
 
 use crate::cli::args::Args;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sansession::sim::ibkr::{Gateway, RateLimits};
-use sansession::sim::kotak::{Neo, neo};
+use sansession::sim::ibkr::{GatewaySim, RateLimits};
+use sansession::sim::kotak::{NeoSim, neo};
 
 use crate::cli::Usage;
 use crate::cli::args::Provider;
@@ -62,14 +62,14 @@ impl Served {
     }
 
     /// Makes Neo's simulator as it was wanted.
-    pub fn prepare_neo(self, api: &mut Neo) {
+    pub fn prepare_neo(self, api: &mut NeoSim) {
         if self.limits == Some(RateLimits::Off) {
             api.set_limits(neo::RateLimits::Off);
         }
     }
 
     /// Makes a simulated gateway, or what is behind OAuth, as it was wanted.
-    pub fn prepare(self, gateway: &mut Gateway) {
+    pub fn prepare(self, gateway: &mut GatewaySim) {
         gateway.settings().latency = LATENCY;
         if let Some(limits) = self.limits {
             gateway.settings().limits = limits;

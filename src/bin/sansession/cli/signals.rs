@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::sys::signal::{SigHandler, Signal as Number, signal};
 use rustix::process::Signal;
-use sansession::blocking::{Handle, Stop};
+use sansession::drive::{Handle, Stop};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use crate::cli::answers::PROMPTING;

@@ -1,6 +1,6 @@
 //! `status`: where sessions stand, as their files tell.
 
-use sansession::blocking::now;
+use sansession::drive::now;
 use sansession::{CloseReason, Phase, Snapshot, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
-use sansession::blocking::{Handle, Transport, now};
+use sansession::drive::{Handle, blocking::Transport, now};
 use serde_json::{Value, json};
 
 use crate::cli::exec::Credentials;
@@ -29,7 +29,7 @@ pub enum Task {
     Login,
     /// The same, and nobody is logged in for it.
     Check,
-    Token(Shape),
+    Token(ResponseSummary),
     Call(Box<Call>),
     /// It is ended without another look.
     Logout,
@@ -65,14 +65,14 @@ const NO_TOKEN: &str = "this session's calls carry no token; `sansession proxy` 
 
 /// How a token is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Shape {
+pub enum ResponseSummary {
     /// What stands after `Bearer`.
     Token,
     Headers,
     Json,
 }
 
-impl Shape {
+impl ResponseSummary {
     fn print(self, credentials: &Credentials) -> Option<String> {
         let Credentials { base, headers, .. } = credentials;
         match self {

@@ -4,8 +4,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sansession::blocking::{Answer, Driver, Ended, Handle, SendError, Stop, Transport};
-use sansession::{CloseReason, Denial, Event, Need, NeedId, Outgoing, Phase, Rejection, RequestId, Secret, Snapshot};
+use sansession::drive::{
+    Answer, Ended, Handle, SendError, Stop,
+    blocking::{Driver, Transport},
+};
+use sansession::{
+    CloseReason, Event, Need, NeedId, Outgoing, Phase, RequestId, Secret, Snapshot,
+    machine::{Denial, Rejection},
+};
 
 use crate::cli::answers::Answers;
 use crate::cli::args::Args;

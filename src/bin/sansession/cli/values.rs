@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use sansession::Ends;
+use sansession::machine::Ends;
 use sansession::providers::ibkr::{OrElse, Takeover};
 
 /// The longest time that anybody means.

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sansession::blocking::{Handle, Pin, Transport, Trust, now, seed};
+use sansession::drive::{Handle, Pin, Trust, blocking::Transport, now, seed};
 use sansession::providers::cbrain::Cbrain;
 use sansession::providers::ibkr as api;
 use sansession::sim::{self, Certificate, Server};
-use sansession::{Adopts, BaseUrl, Options, Provider, Relogin, ResumeError, Session, Snapshot};
+use sansession::{BaseUrl, Options, Provider, Relogin, ResumeError, Session, Snapshot, provider::Adopts};
 
 use crate::cli::answers::Answers;
 use crate::cli::args::{self, Args};
@@ -133,8 +133,8 @@ fn open_cbrain(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     World::new(handle, trust(args)?, answers, server)
 }
 
-fn cbrain_simulator() -> sim::Cbrain {
-    let mut portal = sim::Cbrain::new(now().as_millis());
+fn cbrain_simulator() -> sim::CbrainSim {
+    let mut portal = sim::CbrainSim::new(now().as_millis());
     portal.add_user(USER, PASSWORD);
     portal
 }
@@ -158,7 +158,7 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     let mut provider = api::Gateway::new(&base(args, &url)?)?.takeover(args.takeover).region(args.region);
     provider = provider.expect(args.expect());
     if let Some(every) = args.keepalive {
-        provider = provider.tickle(every);
+        provider = provider.keepalive(every);
     }
     let handle = match saved {
         Some(saved) => resume(provider, saved, args)?,
@@ -169,14 +169,14 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     Ok(World::new(handle, trust, answers, server)?.with_streams(streams))
 }
 
-fn gateway_simulator() -> sim::ibkr::Gateway {
-    sim::ibkr::Gateway::new(sim::ibkr::Settings::default())
+fn gateway_simulator() -> sim::ibkr::GatewaySim {
+    sim::ibkr::GatewaySim::new(sim::ibkr::Settings::default())
 }
 
 /// A gateway whose person logs in soon.
-fn embedded_gateway() -> sim::ibkr::Gateway {
+fn embedded_gateway() -> sim::ibkr::GatewaySim {
     let soon = sim::ibkr::Login::After { delay: Duration::from_secs(2), person: sim::ibkr::Person::default() };
-    sim::ibkr::Gateway::new(sim::ibkr::Settings {
+    sim::ibkr::GatewaySim::new(sim::ibkr::Settings {
         login: soon,
         opens_itself: false,
         establish: Duration::from_millis(500),

@@ -57,9 +57,9 @@ impl WebApi {
         self
     }
 
-    /// Sets how often the session is kept alive, from 1.1 s to 4 min, as at the [gateway](crate::providers::ibkr::Gateway::tickle).
+    /// Sets how often the session is kept alive, from 1.1 s to 4 min, as at the [gateway](crate::providers::ibkr::Gateway::keepalive).
     #[must_use]
-    pub fn tickle(mut self, every: Duration) -> Self {
+    pub fn keepalive(mut self, every: Duration) -> Self {
         self.settings.set_tickle(every);
         self
     }

@@ -6,11 +6,11 @@ use super::super::oauth1a;
 use super::super::{Refusal, Tier};
 use super::state::{LIFE, WebApiState, renewal};
 use super::{OAuth, WebApi, WebApiStep};
-use crate::provider::{Cx, Fact, Verdict};
+use crate::provider::{Context, Fact, Verdict};
 use crate::{Response, Timestamp};
 
 type Judged = Verdict<WebApiStep>;
-type Context<'a> = Cx<'a, WebApiState>;
+type DirectContext<'a> = Context<'a, WebApiState>;
 
 impl WebApi {
     /// Goes on after a request of unknown fate.
@@ -24,7 +24,13 @@ impl WebApi {
     }
 
     /// Makes sense of the answer to a call that was signed with the present token.
-    pub(super) fn judge(&self, cx: &mut Context<'_>, step: WebApiStep, call: Call, response: Response<'_>) -> Judged {
+    pub(super) fn judge(
+        &self,
+        cx: &mut DirectContext<'_>,
+        step: WebApiStep,
+        call: Call,
+        response: Response<'_>,
+    ) -> Judged {
         match oauth1a::refusal(cx.now, response) {
             Some(reason) if call != Call::Logout => self.token_refused(cx, reason),
             _ => Judge::new(self, cx).answer(step, call, response),
@@ -50,7 +56,7 @@ impl Outer for WebApi {
         self.settings.expect.admits_kind(state.inner.paper()) == Some(true)
     }
 
-    fn flagged(&self, cx: &mut Context<'_>, _: bool) -> Option<Judged> {
+    fn flagged(&self, cx: &mut DirectContext<'_>, _: bool) -> Option<Judged> {
         // A token that is taken again was refused for another reason, such as this machine's clock.
         if core::mem::take(&mut cx.state.doubted) {
             cx.tell(Fact::Usable(true));
@@ -61,32 +67,32 @@ impl Outer for WebApi {
         (untold && may_ask).then(|| Verdict::next(Call::Validate.into()))
     }
 
-    fn validated(&self, _: &mut Context<'_>, _: Option<bool>, _: bool) {}
+    fn validated(&self, _: &mut DirectContext<'_>, _: Option<bool>, _: bool) {}
 
-    fn unvalidated(&self, cx: &mut Context<'_>) -> Option<Judged> {
+    fn unvalidated(&self, cx: &mut DirectContext<'_>) -> Option<Judged> {
         cx.state.inner.brokerage.ready.then(|| Verdict::next(Call::Status.into()))
     }
 
-    fn find_out(&self, _: &mut Context<'_>) -> Judged {
+    fn find_out(&self, _: &mut DirectContext<'_>) -> Judged {
         match self.oauth {
             OAuth::V2(_) => Verdict::next(Call::Validate.into()),
             OAuth::V1a(_) => Verdict::Next { step: Call::Look.into(), after: LOOK },
         }
     }
 
-    fn no_login(&self, cx: &mut Context<'_>) -> Judged {
+    fn no_login(&self, cx: &mut DirectContext<'_>) -> Judged {
         self.token_refused(cx, oauth1a::Refusal::BearerExpired)
     }
 
-    fn doubted(&self, cx: &mut Context<'_>, refusal: Refusal, _: Tier) -> Option<Judged> {
+    fn doubted(&self, cx: &mut DirectContext<'_>, refusal: Refusal, _: Tier) -> Option<Judged> {
         (refusal == Refusal::LoginRedirect).then(|| self.token_refused(cx, oauth1a::Refusal::Signature))
     }
 
-    fn moves(&self, cx: &mut Context<'_>, step: WebApiStep) -> Option<Judged> {
+    fn moves(&self, cx: &mut DirectContext<'_>, step: WebApiStep) -> Option<Judged> {
         Some(self.moved(cx, step))
     }
 
-    fn admitted(&self, cx: &mut Context<'_>) -> (Option<(WebApiStep, Timestamp)>, Option<Timestamp>) {
+    fn admitted(&self, cx: &mut DirectContext<'_>) -> (Option<(WebApiStep, Timestamp)>, Option<Timestamp>) {
         cx.state.opened = true;
         cx.state.refused = 0;
         cx.state.settle();
@@ -113,7 +119,7 @@ impl Outer for WebApi {
         }
     }
 
-    fn is_over(&self, cx: &Context<'_>, response: Response<'_>, refusal: Refusal) -> Option<bool> {
+    fn is_over(&self, cx: &DirectContext<'_>, response: Response<'_>, refusal: Refusal) -> Option<bool> {
         let over = match refusal {
             Refusal::LoginRedirect | Refusal::NoSession => true,
             // What no token opens any more is over, unless it is this machine's clock that refuses.

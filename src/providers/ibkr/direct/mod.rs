@@ -12,11 +12,11 @@
 //!
 //! - A token lives for 24 hours. It is renewed while it still works: the session stays active, and calls
 //!   that were authorized with the old token are answered as ever. What they say of the session no longer
-//!   counts from then on ([`Accepted::Stale`](crate::Accepted::Stale)).
+//!   counts from then on ([`Handled::Stale`](crate::Handled::Stale)).
 //! - A 401 while the session is open means that the token is dead: a new one is made, the session does not
 //!   close. Only an opening is closed by a refusal, each with a reason of its own: a key that is not
-//!   [live yet](crate::Denial::KeyNotLive), an access token that was [made anew](crate::Denial::TokenRegenerated),
-//!   a [signature](crate::Denial::SignatureRefused), a [clock](crate::Denial::ClockWrong). An access token
+//!   [live yet](crate::machine::Denial::KeyNotLive), an access token that was [made anew](crate::machine::Denial::TokenRegenerated),
+//!   a [signature](crate::machine::Denial::SignatureRefused), a [clock](crate::machine::Denial::ClockWrong). An access token
 //!   that was made anew closes an open session, too, as soon as its last token is dead.
 //! - The brokerage session, its rivals and its pace are the gateway's: [`Takeover`](super::Takeover), [`Region`](super::Region).
 //! - A 410 moves the session to the next of IBKR's hosts: the plain one, `api.ibkr.com`, and `1.api.ibkr.com` to
@@ -190,10 +190,13 @@ use self::remote::{Stamp, signed};
 use super::inner::{Call, Judge, Live, Outer};
 use super::oauth1a::AccessTokenSecret;
 use crate::provider::{
-    Adopts, Answers, Build, Cx, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
+    Adopts, Answers, Build, Context, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target, Unauthorized,
     Unbuildable, Verdict, View,
 };
-use crate::{Because, Input, NeedKind, Rejection, Response, Ticket};
+use crate::{
+    Input, NeedKind, Response, Ticket,
+    machine::{NeedReason, Rejection},
+};
 
 impl Provider for WebApi {
     type Step = WebApiStep;
@@ -213,7 +216,7 @@ impl Provider for WebApi {
         step.rule(self.oauth.key().is_remote())
     }
 
-    fn open(&self, cx: &mut Cx<'_, WebApiState>, _: Because) -> Verdict<WebApiStep> {
+    fn open(&self, cx: &mut Context<'_, WebApiState>, _: NeedReason) -> Verdict<WebApiStep> {
         cx.state.inner.brokerage.note_midnight(cx.now, self.settings.region);
         Verdict::next(WebApiStep::Token)
     }
@@ -238,7 +241,7 @@ impl Provider for WebApi {
 
     fn answered(
         &self,
-        cx: &mut Cx<'_, WebApiState>,
+        cx: &mut Context<'_, WebApiState>,
         given: &Given<'_, WebApiStep>,
     ) -> Result<Verdict<WebApiStep>, Rejection> {
         match (given.kind, given.input) {
@@ -254,7 +257,7 @@ impl Provider for WebApi {
         }
     }
 
-    fn left(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) {
+    fn left(&self, cx: &mut Context<'_, WebApiState>, step: WebApiStep) {
         self.counts_request(cx.state, step);
         match step.call() {
             Some(call) => self.note_leaving(cx, call),
@@ -281,7 +284,12 @@ impl Provider for WebApi {
         }
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, outcome: Outcome<'_>) -> Verdict<WebApiStep> {
+    fn interpret(
+        &self,
+        cx: &mut Context<'_, WebApiState>,
+        step: WebApiStep,
+        outcome: Outcome<'_>,
+    ) -> Verdict<WebApiStep> {
         let Outcome::Response(response) = outcome else { return self.lost(cx.state, step) };
         match (self.leaves(cx, step, response), step.call()) {
             (Some(verdict), _) => verdict,
@@ -299,12 +307,12 @@ impl Provider for WebApi {
         if state.token.is_some() { Leave::Step(Call::Logout.into()) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, WebApiState>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, WebApiState>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
         self.lets_through(cx.state, parts, body)?;
         self.sign(cx.state, parts, body, cx.now, &cx.entropy)
     }
 
-    fn observe(&self, cx: &mut Cx<'_, WebApiState>, _: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Context<'_, WebApiState>, _: &Ticket, response: Response<'_>) -> Observed {
         Judge::new(self, cx).observed(response)
     }
 

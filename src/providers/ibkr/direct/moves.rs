@@ -12,8 +12,8 @@ use super::super::brokerage::LOOK;
 use super::super::inner::Call;
 use super::super::{Refusal, Tier};
 use super::{OAuth, WebApi, WebApiState, WebApiStep};
-use crate::event::Cause;
-use crate::provider::{Cx, Fact, Spent, Verdict};
+use crate::machine::event::Cause;
+use crate::provider::{Context, Fact, Judgment, Verdict};
 use crate::{Response, Timestamp};
 
 /// The pause before the next host.
@@ -35,7 +35,7 @@ impl WebApi {
     /// Moves on where a numbered host refuses to serve, before anything is made of its words.
     pub(super) fn leaves(
         &self,
-        cx: &mut Cx<'_, WebApiState>,
+        cx: &mut Context<'_, WebApiState>,
         step: WebApiStep,
         response: Response<'_>,
     ) -> Option<Verdict<WebApiStep>> {
@@ -54,7 +54,7 @@ impl WebApi {
     }
 
     /// The host is done with: the next one may serve.
-    pub(super) fn moved(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep) -> Verdict<WebApiStep> {
+    pub(super) fn moved(&self, cx: &mut Context<'_, WebApiState>, step: WebApiStep) -> Verdict<WebApiStep> {
         if self.hosts.count() == 1 || self.asks_the_root(step) {
             return wait(step, None);
         }
@@ -146,7 +146,7 @@ fn wait(step: WebApiStep, after: Option<Duration>) -> Verdict<WebApiStep> {
     match is_init(step) {
         // It was seen right after a logout, too.
         true => Verdict::Next { step: Call::Look.into(), after: after.unwrap_or(LOOK) },
-        false => Verdict::Retry { after, answer: Spent::Unjudged },
+        false => Verdict::Retry { after, answer: Judgment::Unjudged },
     }
 }
 

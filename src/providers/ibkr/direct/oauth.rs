@@ -12,7 +12,10 @@ use super::super::oauth1a::{AccessTokenSecret, Consumer, DhParams, Grant, GrantE
 use super::super::oauth2::{self, Bearer, Client, SessionUser, UnsignedJwt};
 use super::{WebApiState, WebApiStep};
 use crate::provider::Entropy;
-use crate::{BaseUrl, Message, Rejection, Secret, Timestamp};
+use crate::{
+    BaseUrl, Secret, Timestamp,
+    machine::{Message, Rejection},
+};
 
 /// How a direct session proves whose it is.
 #[derive(Debug)]

@@ -13,7 +13,10 @@ use core::time::Duration;
 
 use super::super::keys::SignatureKey;
 use crate::provider::{Entropy, Given, Verdict};
-use crate::{Message, Rejection, SecretBytes, Timestamp};
+use crate::{
+    SecretBytes, Timestamp,
+    machine::{Message, Rejection},
+};
 
 /// How long a signature can be used: an assertion of OAuth 2.0 is valid for 20 s from its time on.
 pub(super) const VALID: Duration = Duration::from_secs(15);

@@ -87,7 +87,7 @@ impl AsMut<Inner> for WebApiState {
 pub(super) fn renewal(now: Timestamp, expires: Timestamp, entropy: &Entropy<'_>, account: &str) -> Timestamp {
     let drawn = super::super::draw::bytes(entropy, account, "renewal");
     let drawn = drawn.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    let margin = Duration::from_millis(3_600_000 + crate::retry::spread(drawn, 2 * 3_600_000));
+    let margin = Duration::from_millis(3_600_000 + crate::machine::backoff::spread(drawn, 2 * 3_600_000));
     expires - margin.min(expires.since(now) / 2)
 }
 

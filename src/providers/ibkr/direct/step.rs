@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::{Replay, Rule};
 use crate::providers::ibkr::inner::{BASE, Call};
-use crate::{Backoff, Phase};
+use crate::{Phase, machine::Backoff};
 
 /// The requests of a direct session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

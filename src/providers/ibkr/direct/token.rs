@@ -8,8 +8,11 @@ use super::super::oauth2::{Bearer, TokenError};
 use super::remote::VALID;
 use super::state::WebApiState;
 use super::{OAuth, WebApi, WebApiStep, WebApiToken, what};
-use crate::provider::{Answers, Ask, Build, Cx, Fact, Provider, Spent, Unbuildable, Verdict, View};
-use crate::{Because, Cause, CloseReason, Denial, Message, NeedKind, Response};
+use crate::provider::{Answers, Ask, Build, Context, Fact, Judgment, Provider, Unbuildable, Verdict, View};
+use crate::{
+    CloseReason, NeedKind, Response,
+    machine::{Cause, Denial, Message, NeedReason},
+};
 
 /// So many tokens that are refused by the call after them are no accident.
 const REFUSED: u8 = 3;
@@ -21,7 +24,7 @@ impl WebApi {
         step: WebApiStep,
         answers: &Answers<'_>,
     ) -> Result<Build<WebApiStep>, Unbuildable> {
-        let because = if step.renews() { Because::Renewing } else { Because::Opening };
+        let because = if step.renews() { NeedReason::Renewing } else { NeedReason::Opening };
         let needs = |kind, message: Message, valid| {
             let ask = Ask::new(kind, because).about(message, valid);
             // A renewal is no reason to stop keeping alive what works.
@@ -53,7 +56,7 @@ impl WebApi {
     /// Makes sense of the answer to a step that asks for a token.
     pub(super) fn judge_login(
         &self,
-        cx: &mut Cx<'_, WebApiState>,
+        cx: &mut Context<'_, WebApiState>,
         step: WebApiStep,
         response: Response<'_>,
     ) -> Verdict<WebApiStep> {
@@ -86,7 +89,7 @@ impl WebApi {
 
     fn judge_bearer(
         &self,
-        cx: &mut Cx<'_, WebApiState>,
+        cx: &mut Context<'_, WebApiState>,
         step: WebApiStep,
         response: Response<'_>,
     ) -> Verdict<WebApiStep> {
@@ -111,7 +114,7 @@ impl WebApi {
     }
 
     /// There is a token.
-    fn enter(&self, cx: &mut Cx<'_, WebApiState>, step: WebApiStep, token: WebApiToken) -> Verdict<WebApiStep> {
+    fn enter(&self, cx: &mut Context<'_, WebApiState>, step: WebApiStep, token: WebApiToken) -> Verdict<WebApiStep> {
         let account = self.account();
         cx.state.enter(cx.now, token, &cx.entropy, account);
         let live = cx.state.inner.live.get_or_insert_default();
@@ -136,18 +139,22 @@ impl WebApi {
     }
 
     /// The server gives no token.
-    fn login_refused(&self, cx: &Cx<'_, WebApiState>, step: WebApiStep, denial: Denial) -> Verdict<WebApiStep> {
+    fn login_refused(&self, cx: &Context<'_, WebApiState>, step: WebApiStep, denial: Denial) -> Verdict<WebApiStep> {
         // Neither the keys nor the clock were wrong an hour ago, so a refusal proves nothing: but no
         // access token that was made anew comes back. While the present token works, it is used up.
         let is_final = !cx.state.opened || denial == Denial::TokenRegenerated && !step.renews();
         if is_final {
             return Verdict::Close(CloseReason::Denied(denial));
         }
-        Verdict::Retry { after: None, answer: Spent::Judged }
+        Verdict::Retry { after: None, answer: Judgment::Judged }
     }
 
     /// A call was refused that was signed with the present token.
-    pub(super) fn token_refused(&self, cx: &mut Cx<'_, WebApiState>, reason: oauth1a::Refusal) -> Verdict<WebApiStep> {
+    pub(super) fn token_refused(
+        &self,
+        cx: &mut Context<'_, WebApiState>,
+        reason: oauth1a::Refusal,
+    ) -> Verdict<WebApiStep> {
         self.distrust(cx);
         if !self.counts_refusal(cx) {
             return Verdict::Close(CloseReason::Denied(denial(self, cx, reason)));
@@ -156,7 +163,7 @@ impl WebApi {
     }
 
     /// Makes no further use of the present token.
-    pub(super) fn distrust(&self, cx: &mut Cx<'_, WebApiState>) {
+    pub(super) fn distrust(&self, cx: &mut Context<'_, WebApiState>) {
         cx.state.inner.brokerage.doubt(cx.now);
         cx.tell(Fact::Doubt(Cause::Status(401)));
         cx.state.inner.validated = None;
@@ -168,7 +175,7 @@ impl WebApi {
     }
 
     /// Counts a refused token; gives false where there is no sense in another one.
-    fn counts_refusal(&self, cx: &mut Cx<'_, WebApiState>) -> bool {
+    fn counts_refusal(&self, cx: &mut Context<'_, WebApiState>) -> bool {
         cx.state.refused = cx.state.refused.saturating_add(1);
         cx.state.opened || cx.state.refused < REFUSED
     }
@@ -194,7 +201,7 @@ impl WebApi {
 }
 
 /// Tells why an opening is refused, in the words of its owner.
-fn denial(api: &WebApi, cx: &Cx<'_, WebApiState>, reason: oauth1a::Refusal) -> Denial {
+fn denial(api: &WebApi, cx: &Context<'_, WebApiState>, reason: oauth1a::Refusal) -> Denial {
     refusal_to_denial(reason, api.settings.region.next_midnight(cx.now))
 }
 

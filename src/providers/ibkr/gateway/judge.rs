@@ -8,13 +8,13 @@ use http::header::{SERVER, WWW_AUTHENTICATE};
 use super::state::GatewayState;
 use super::step::GatewayStep;
 use super::{Gateway, origin};
-use crate::provider::{Ask, Cx, Fact, Verdict};
+use crate::provider::{Ask, Context, Fact, Verdict};
 use crate::providers::ibkr::inner::{Call, Judge, Outer, Settings, VALIDATE_INTERVAL};
 use crate::providers::ibkr::refusal::says_denied;
 use crate::providers::ibkr::wire::ErrorBody;
 use crate::providers::ibkr::{Refusal, Tier};
 use crate::wire::json;
-use crate::{Because, Event, NeedKind, Response, Timestamp};
+use crate::{Event, NeedKind, Response, Timestamp, machine::NeedReason};
 
 /// How often a person's login in a browser is looked for at first,
 const BROWSER: Duration = Duration::from_secs(3);
@@ -27,10 +27,10 @@ const BROWSER_LATER: Duration = Duration::from_secs(15);
 const HINT: Duration = Duration::from_secs(5 * 60);
 
 type Judged = Verdict<GatewayStep>;
-type Context<'a> = Cx<'a, GatewayState>;
+type GatewayContext<'a> = Context<'a, GatewayState>;
 
 impl Gateway {
-    pub(super) fn judge(&self, cx: &mut Context<'_>, step: GatewayStep, response: Response<'_>) -> Judged {
+    pub(super) fn judge(&self, cx: &mut GatewayContext<'_>, step: GatewayStep, response: Response<'_>) -> Judged {
         // What is none of IBKR's is told at once.
         if let Some(why) = is_foreign(cx, response) {
             return Verdict::Unreadable(why);
@@ -42,7 +42,7 @@ impl Gateway {
     }
 
     /// Nobody is logged in at the gateway (any more).
-    fn sso_is_dead(&self, cx: &mut Context<'_>) -> Judged {
+    fn sso_is_dead(&self, cx: &mut GatewayContext<'_>) -> Judged {
         self.note_midnight(cx);
         let ends = cx.state.is_worn_out(cx.now) || cx.state.is_before_midnight(cx.now);
         if ends && !cx.state.is_reset(cx.now) {
@@ -58,12 +58,12 @@ impl Gateway {
         if was_usable && !reset {
             return Verdict::Dead { proof: "nobody is logged in at the gateway" };
         }
-        let because = if reset { Because::Reset } else { cx.state.because.unwrap_or(Because::Opening) };
+        let because = if reset { NeedReason::Reset } else { cx.state.because.unwrap_or(NeedReason::Opening) };
         self.ask_for_browser(cx, because)
     }
 
     /// Goes on waiting for the person in the browser; `hint` tells whether the login may have happened.
-    fn watch(&self, cx: &mut Context<'_>, hint: bool) -> Judged {
+    fn watch(&self, cx: &mut GatewayContext<'_>, hint: bool) -> Judged {
         let last = cx.state.denied.max(cx.state.hinted);
         let hint = hint && last.is_none_or(|at| cx.now.since(at) >= HINT);
         if hint || cx.state.done && !cx.state.is_denied(cx.now) {
@@ -71,10 +71,10 @@ impl Gateway {
             cx.state.hinted = Some(cx.now);
             return Verdict::next(Call::Validate.into());
         }
-        self.ask_for_browser(cx, Because::Opening)
+        self.ask_for_browser(cx, NeedReason::Opening)
     }
 
-    fn ask_for_browser(&self, cx: &mut Context<'_>, because: Because) -> Judged {
+    fn ask_for_browser(&self, cx: &mut GatewayContext<'_>, because: NeedReason) -> Judged {
         cx.state.inner.met = true;
         // A midnight that passes while a person is asked makes it no other question.
         let because = cx.state.because.filter(|_| cx.state.asked.is_some()).unwrap_or(because);
@@ -105,7 +105,7 @@ impl Outer for Gateway {
         state.identified && self.settings.expect.admits_kind(state.inner.paper()) == Some(true)
     }
 
-    fn flagged(&self, cx: &mut Context<'_>, login: bool) -> Option<Judged> {
+    fn flagged(&self, cx: &mut GatewayContext<'_>, login: bool) -> Option<Judged> {
         if !login {
             return None;
         }
@@ -124,7 +124,7 @@ impl Outer for Gateway {
         None
     }
 
-    fn validated(&self, cx: &mut Context<'_>, admitted: Option<bool>, first: bool) {
+    fn validated(&self, cx: &mut GatewayContext<'_>, admitted: Option<bool>, first: bool) {
         cx.state.denied = None;
         cx.state.done = false;
         note_login(cx, first);
@@ -136,13 +136,13 @@ impl Outer for Gateway {
         }
     }
 
-    fn relogged(&self, cx: &mut Context<'_>) {
+    fn relogged(&self, cx: &mut GatewayContext<'_>) {
         cx.state.identified &= !self.settings.expect.is_any();
     }
 
-    fn unvalidated(&self, cx: &mut Context<'_>) -> Option<Judged> {
+    fn unvalidated(&self, cx: &mut GatewayContext<'_>) -> Option<Judged> {
         if cx.state.asked.is_some() {
-            return Some(self.ask_for_browser(cx, Because::Opening));
+            return Some(self.ask_for_browser(cx, NeedReason::Opening));
         }
         if !cx.state.inner.brokerage.ready || !cx.state.identified {
             return None;
@@ -151,7 +151,7 @@ impl Outer for Gateway {
         Some(Verdict::next(Call::Status.into()))
     }
 
-    fn find_out(&self, cx: &mut Context<'_>) -> Judged {
+    fn find_out(&self, cx: &mut GatewayContext<'_>) -> Judged {
         if cx.state.asked.is_some() {
             // Flags may stay as they are after the login, too.
             return self.watch(cx, true);
@@ -162,7 +162,7 @@ impl Outer for Gateway {
         Verdict::next(Call::Validate.into())
     }
 
-    fn no_login(&self, cx: &mut Context<'_>) -> Judged {
+    fn no_login(&self, cx: &mut GatewayContext<'_>) -> Judged {
         // Where the flags say that all is well, one answer alone proves no death.
         if cx.state.inner.brokerage.ready
             && cx.state.identified
@@ -174,7 +174,7 @@ impl Outer for Gateway {
         self.sso_is_dead(cx)
     }
 
-    fn doubted(&self, cx: &mut Context<'_>, refusal: Refusal, tier: Tier) -> Option<Judged> {
+    fn doubted(&self, cx: &mut GatewayContext<'_>, refusal: Refusal, tier: Tier) -> Option<Judged> {
         if cx.state.asked.is_some() {
             // The brokerage tier alone being refused hints that the outer one has been opened.
             return Some(self.watch(cx, tier == Tier::Brokerage));
@@ -183,13 +183,13 @@ impl Outer for Gateway {
         plain.then(|| self.sso_is_dead(cx))
     }
 
-    fn moves(&self, _: &mut Context<'_>, _: GatewayStep) -> Option<Judged> {
+    fn moves(&self, _: &mut GatewayContext<'_>, _: GatewayStep) -> Option<Judged> {
         None
     }
 
     /// Who is logged in is asked late, so that a program which is started twice in a minute does not put its address into
     /// the penalty box.
-    fn admitted(&self, cx: &mut Context<'_>) -> (Option<(GatewayStep, Timestamp)>, Option<Timestamp>) {
+    fn admitted(&self, cx: &mut GatewayContext<'_>) -> (Option<(GatewayStep, Timestamp)>, Option<Timestamp>) {
         let named = cx.state.nameless || cx.state.inner.live.as_ref().is_some_and(|live| live.user.is_some());
         let at = cx.state.inner.admitted.unwrap_or(cx.now) + VALIDATE_INTERVAL;
         ((!named).then_some((Call::Validate.into(), at)), None)
@@ -206,11 +206,11 @@ impl Outer for Gateway {
         false
     }
 
-    fn is_over(&self, _: &Context<'_>, _: Response<'_>, refusal: Refusal) -> Option<bool> {
+    fn is_over(&self, _: &GatewayContext<'_>, _: Response<'_>, refusal: Refusal) -> Option<bool> {
         matches!(refusal, Refusal::LoginRedirect | Refusal::NotLoggedIn | Refusal::NoSession).then_some(true)
     }
 
-    fn passed_midnight(&self, cx: &mut Context<'_>) {
+    fn passed_midnight(&self, cx: &mut GatewayContext<'_>) {
         let told = cx.state.came_early(cx.now);
         cx.state.reset_at = Some(cx.now);
         if !told {
@@ -220,7 +220,7 @@ impl Outer for Gateway {
 }
 
 /// Notes that somebody is logged in: because a person was asked to, or before anybody was.
-fn note_login(cx: &mut Context<'_>, first: bool) {
+fn note_login(cx: &mut GatewayContext<'_>, first: bool) {
     let asked = cx.state.asked.take().is_some();
     if asked {
         cx.tell(Fact::Settled(NeedKind::Browser));
@@ -231,7 +231,7 @@ fn note_login(cx: &mut Context<'_>, first: bool) {
 }
 
 /// Says what shows that an error is none of IBKR's, while nothing has shown that the server is.
-fn is_foreign(cx: &Context<'_>, response: Response<'_>) -> Option<&'static str> {
+fn is_foreign(cx: &GatewayContext<'_>, response: Response<'_>) -> Option<&'static str> {
     if cx.state.inner.met {
         return None;
     }
@@ -252,7 +252,7 @@ fn is_foreign(cx: &Context<'_>, response: Response<'_>) -> Option<&'static str> 
 
 /// Notes what an answer says of the gateway's wish for its own `Origin`; reports whether the step is worth being sent once
 /// more with the other one before anything is made of its refusal.
-fn is_worth_the_other_origin(cx: &mut Context<'_>, step: GatewayStep, response: Response<'_>) -> bool {
+fn is_worth_the_other_origin(cx: &mut GatewayContext<'_>, step: GatewayStep, response: Response<'_>) -> bool {
     if !step.is_post() || step.call().is_status() && cx.state.inner.by_get.is_used() {
         return false;
     }

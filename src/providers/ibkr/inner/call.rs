@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::provider::{Replay, Rule};
 use crate::providers::ibkr::method::ByGet;
 use crate::providers::ibkr::wire::{Endpoints, Init};
-use crate::{Backoff, Phase};
+use crate::{Phase, machine::Backoff};
 
 /// A request that a session makes once the outer tier is open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -4,14 +4,17 @@ use core::time::Duration;
 
 use super::table::{Next, leads_to};
 use super::{Call, Inner, Outer, TICKLE, TICKLE_BOUNDS};
-use crate::provider::{Ask, Cx, Fact, Observed, Plan, Spent, Verdict, When};
+use crate::provider::{Ask, Context, Fact, Judgment, Observed, Plan, Verdict, When};
 use crate::providers::ibkr::account::{Counted, is_paper};
 use crate::providers::ibkr::brokerage::{AFTER_FAILED_INIT, ESTABLISHING, LOOK, Move};
 use crate::providers::ibkr::refusal::PENALTY;
 use crate::providers::ibkr::wire::{Accounts, Flags, Logout, LogoutOutcome, Pulse, Validate};
-use crate::providers::ibkr::{Refusal, Standing, Tier};
+use crate::providers::ibkr::{BrokerageState, Refusal, Tier};
 use crate::wire::json;
-use crate::{Because, CloseReason, Denial, NeedKind, Response, Timestamp};
+use crate::{
+    CloseReason, NeedKind, Response, Timestamp,
+    machine::{Denial, NeedReason},
+};
 
 /// After so long without a tickle the brokerage session may be gone: the page says 5 minutes and 6.
 const IDLE: Duration = Duration::from_secs(5 * 60);
@@ -22,11 +25,11 @@ const AFTER_MIDNIGHT: Duration = Duration::from_secs(5);
 /// Makes sense of answers, for a session with this outer tier.
 pub(in super::super) struct Judge<'j, 'c, O: Outer> {
     pub(in super::super) outer: &'j O,
-    pub(in super::super) cx: &'j mut Cx<'c, O::State>,
+    pub(in super::super) cx: &'j mut Context<'c, O::State>,
 }
 
 impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
-    pub(in super::super) const fn new(outer: &'j O, cx: &'j mut Cx<'c, O::State>) -> Self {
+    pub(in super::super) const fn new(outer: &'j O, cx: &'j mut Context<'c, O::State>) -> Self {
         Self { outer, cx }
     }
 
@@ -100,7 +103,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         if call.is_status() {
             self.inner().by_get.answered();
         }
-        let standing = if call.is_init() { Standing::of_init(&flags) } else { Standing::of(&flags) };
+        let standing = if call.is_init() { BrokerageState::of_init(&flags) } else { BrokerageState::of(&flags) };
         self.weigh(&flags, standing)
     }
 
@@ -125,7 +128,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
             }
         }
         match pulse.flags() {
-            Some(flags) => self.weigh(flags, Standing::of(flags)),
+            Some(flags) => self.weigh(flags, BrokerageState::of(flags)),
             // The block may be missing; the status has the flags then.
             None if pulse.session.is_some() => Verdict::next(Call::Status.into()),
             None => Verdict::Unreadable("a tickle answers with session or iserver"),
@@ -133,9 +136,9 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
     }
 
     /// Makes sense of flags, wherever they came from.
-    fn weigh(mut self, flags: &Flags<'_>, standing: Standing) -> Verdict<O::Step> {
+    fn weigh(mut self, flags: &Flags<'_>, standing: BrokerageState) -> Verdict<O::Step> {
         let now = self.cx.now;
-        self.inner().met |= standing != Standing::Unknown;
+        self.inner().met |= standing != BrokerageState::Unknown;
         // Only with a login are there a back end and a verdict on it.
         let login = flags.connected == Some(true) || flags.authenticated == Some(true);
         if let Some(first) = self.outer.flagged(self.cx, login) {
@@ -168,7 +171,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
             Move::CheckSso => self.outer.find_out(self.cx),
             Move::Init => Verdict::next(Call::Init.into()),
             Move::TakeOver => Verdict::next(Call::TakeOver.into()),
-            Move::Ask => Ask::new(NeedKind::Takeover, Because::Rival).poll(Call::Look.into(), LOOK).into(),
+            Move::Ask => Ask::new(NeedKind::Takeover, NeedReason::Rival).poll(Call::Look.into(), LOOK).into(),
             Move::Yield => Verdict::Close(CloseReason::Rival),
             Move::Puzzle => Verdict::Unreadable("the flags of a brokerage session are missing"),
         }
@@ -293,7 +296,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
                 (None, _) => Verdict::unavailable(),
             },
             Next::Again => Verdict::unavailable(),
-            Next::Later => Verdict::Retry { after: None, answer: Spent::Judged },
+            Next::Later => Verdict::Retry { after: None, answer: Judgment::Judged },
             Next::Deny => Verdict::Close(CloseReason::Denied(Denial::IpNotAllowed)),
             Next::NoLogin => self.outer.no_login(self.cx),
             Next::Doubt(tier) => self.doubted(call, refusal, tier),
@@ -364,11 +367,11 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
                 Verdict::unavailable()
             }
             Refusal::Gone => {
-                self.outer.moves(self.cx, step).unwrap_or(Verdict::Retry { after: None, answer: Spent::Judged })
+                self.outer.moves(self.cx, step).unwrap_or(Verdict::Retry { after: None, answer: Judgment::Judged })
             }
             refusal => match self.outer.is_over(self.cx, response, refusal) {
                 Some(certain) => done(certain),
-                None => Verdict::Retry { after: None, answer: Spent::Judged },
+                None => Verdict::Retry { after: None, answer: Judgment::Judged },
             },
         }
     }

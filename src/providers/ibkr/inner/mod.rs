@@ -1,7 +1,7 @@
 //! The inner tier, the same behind a gateway and direct: one judge of all answers, and what it knows.
 //!
 //! ```text
-//!             ┌─ flags ──▶ Standing ──▶ Brokerage::weigh ──▶ Move ─┐
+//!             ┌─ flags ──▶ BrokerageState ──▶ Brokerage::weigh ──▶ Move ─┐
 //!  answer ──▶ │                                                    ├──▶ Verdict
 //!             └─ error ──▶ Refusal ───▶ table::leads_to ───▶ Next ─┘
 //! ```
@@ -26,7 +26,7 @@ use super::account::Expect;
 use super::brokerage::Brokerage;
 use super::method::ByGet;
 use super::{Refusal, Region, Takeover, Tier, wire};
-use crate::provider::{Cx, Fact, Target, Unauthorized, Verdict};
+use crate::provider::{Context, Fact, Target, Unauthorized, Verdict};
 use crate::{BaseUrl, Event, Response, Secret, Timestamp};
 
 /// How often a session is kept alive: IBKR's page says about once a minute, and at most every 5.
@@ -139,35 +139,35 @@ pub(super) trait Outer: Sized {
 
     /// Takes note of flags, which come with a login where `login` says so; returns what has to be found out before
     /// anything is opened with it.
-    fn flagged(&self, cx: &mut Cx<'_, Self::State>, login: bool) -> Option<Verdict<Self::Step>>;
+    fn flagged(&self, cx: &mut Context<'_, Self::State>, login: bool) -> Option<Verdict<Self::Step>>;
 
     /// Takes note that `sso/validate` proves the login; `admitted` tells whether it is the expected one, where that is
     /// known, and `first` whether it is another one than before.
-    fn validated(&self, cx: &mut Cx<'_, Self::State>, admitted: Option<bool>, first: bool);
+    fn validated(&self, cx: &mut Context<'_, Self::State>, admitted: Option<bool>, first: bool);
 
     /// Takes note that a tickle tells of another login than before, which may be another user's.
-    fn relogged(&self, cx: &mut Cx<'_, Self::State>) {
+    fn relogged(&self, cx: &mut Context<'_, Self::State>) {
         let _ = cx;
     }
 
     /// Goes on without an answer of `sso/validate`, where none is needed.
-    fn unvalidated(&self, cx: &mut Cx<'_, Self::State>) -> Option<Verdict<Self::Step>>;
+    fn unvalidated(&self, cx: &mut Context<'_, Self::State>) -> Option<Verdict<Self::Step>>;
 
     /// Finds out whether the outer tier lives.
-    fn find_out(&self, cx: &mut Cx<'_, Self::State>) -> Verdict<Self::Step>;
+    fn find_out(&self, cx: &mut Context<'_, Self::State>) -> Verdict<Self::Step>;
 
     /// Goes on after an answer that says that nobody is logged in.
-    fn no_login(&self, cx: &mut Cx<'_, Self::State>) -> Verdict<Self::Step>;
+    fn no_login(&self, cx: &mut Context<'_, Self::State>) -> Verdict<Self::Step>;
 
     /// Goes on after an answer that casts doubt on a tier, where that is no matter of the inner one.
-    fn doubted(&self, cx: &mut Cx<'_, Self::State>, refusal: Refusal, tier: Tier) -> Option<Verdict<Self::Step>>;
+    fn doubted(&self, cx: &mut Context<'_, Self::State>, refusal: Refusal, tier: Tier) -> Option<Verdict<Self::Step>>;
 
     /// Moves to another host, where the session has several.
-    fn moves(&self, cx: &mut Cx<'_, Self::State>, step: Self::Step) -> Option<Verdict<Self::Step>>;
+    fn moves(&self, cx: &mut Context<'_, Self::State>, step: Self::Step) -> Option<Verdict<Self::Step>>;
 
     /// Takes note that the session is usable; returns what the outer tier has to do next, and when it ends, as far as
     /// known.
-    fn admitted(&self, cx: &mut Cx<'_, Self::State>) -> (Option<(Self::Step, Timestamp)>, Option<Timestamp>);
+    fn admitted(&self, cx: &mut Context<'_, Self::State>) -> (Option<(Self::Step, Timestamp)>, Option<Timestamp>);
 
     /// Says what comes before a takeover that the owner has consented to.
     fn consented(&self, state: &Self::State) -> Option<Self::Step>;
@@ -176,22 +176,22 @@ pub(super) trait Outer: Sized {
     fn minds(&self, state: &Self::State, refusal: Refusal) -> bool;
 
     /// Reports whether the refusal of a logout means that the session is over, and whether that is certain.
-    fn is_over(&self, cx: &Cx<'_, Self::State>, response: Response<'_>, refusal: Refusal) -> Option<bool>;
+    fn is_over(&self, cx: &Context<'_, Self::State>, response: Response<'_>, refusal: Refusal) -> Option<bool>;
 
     /// Takes note of a midnight that has passed in the region.
-    fn passed_midnight(&self, cx: &mut Cx<'_, Self::State>) {
+    fn passed_midnight(&self, cx: &mut Context<'_, Self::State>) {
         cx.tell(Fact::Tell(Event::Reset));
     }
 
     /// Notes the regional midnight, which is told before anything that follows from it.
-    fn note_midnight(&self, cx: &mut Cx<'_, Self::State>) {
+    fn note_midnight(&self, cx: &mut Context<'_, Self::State>) {
         if cx.state.as_mut().brokerage.note_midnight(cx.now, self.settings().region) {
             self.passed_midnight(cx);
         }
     }
 
     /// Notes that a call leaves.
-    fn note_leaving(&self, cx: &mut Cx<'_, Self::State>, call: Call) {
+    fn note_leaving(&self, cx: &mut Context<'_, Self::State>, call: Call) {
         self.note_midnight(cx);
         if call.is_init() {
             cx.state.as_mut().brokerage.note_init(cx.now, call == Call::TakeOver, cx.entropy);

@@ -1,6 +1,6 @@
 //! What each error answer leads to, on one page.
 //!
-//! The flags of an answer that is no error lead on by [`Standing`](crate::providers::ibkr::Standing) and
+//! The flags of an answer that is no error lead on by [`BrokerageState`](crate::providers::ibkr::BrokerageState) and
 //! [`Brokerage::weigh`](crate::providers::ibkr::brokerage::Brokerage::weigh).
 
 use super::Call;

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::provider::Entropy;
 use crate::providers::ibkr::keys::PrivateKey;
 use crate::providers::ibkr::oauth1a::SignError;
-use crate::{Rejection, Timestamp};
+use crate::{Timestamp, machine::Rejection};
 
 /// The client that IBKR registered: its id and the id of its signature key.
 #[derive(Clone, PartialEq, Eq, Debug)]

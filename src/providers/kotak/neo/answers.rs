@@ -4,7 +4,7 @@ use super::judge::*;
 use super::*;
 
 impl Neo {
-    pub(super) fn judge(&self, cx: &mut Cx<'_, NeoState>, step: NeoStep, response: Response<'_>) -> Judged {
+    pub(super) fn judge(&self, cx: &mut Context<'_, NeoState>, step: NeoStep, response: Response<'_>) -> Judged {
         let (at, success) = match step {
             NeoStep::Login => (At::FirstFactor, self.got_view(cx, response)),
             NeoStep::Validate => (At::SecondFactor, self.got_session(cx, response)),
@@ -36,8 +36,8 @@ impl Neo {
             (_, Next::Dead) => return Verdict::Dead { proof: proof_of_death(cx) },
             // The gateway refused before the code was checked, and its 30 s will have passed.
             (_, Next::Bearer) => {
-                let because = if cx.state.login.bearer.worked { Because::Expired } else { Because::Refused };
-                cx.state.login.because = Some(Because::Stale);
+                let because = if cx.state.login.bearer.worked { NeedReason::Expired } else { NeedReason::Refused };
+                cx.state.login.because = Some(NeedReason::Stale);
                 return Ask::new(NeedKind::GatewayToken, because).into();
             }
             // "Invalid UCC": no other code would help.

@@ -1,6 +1,6 @@
 //! The daily end of a session.
 
-use crate::{Timestamp, Zone};
+use crate::{Timestamp, provider::Zone};
 
 /// Returns the next daily end after this instant: 08:30 in India, half an hour before the exchanges open.
 ///

@@ -144,11 +144,14 @@ use super::wire::jwt;
 use super::wire::neo::{App, ClientIp, Data, Granted, Reply, authorize, read};
 use super::{PATIENCE, is_code, mobile, pass_on, sendable, server_text};
 use crate::provider::{
-    Adopts, Answers, Ask, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Rule,
+    Adopts, Answers, Ask, Build, Context, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Rule,
     Target, Unauthorized, Unbuildable, Verdict, View, When,
 };
 use crate::providers::table::steps;
-use crate::{BaseUrl, Because, Event, Input, NeedKind, Phase, Rejection, Response, Secret, Ticket, Timestamp};
+use crate::{
+    BaseUrl, Event, Input, NeedKind, Phase, Response, Secret, Ticket, Timestamp,
+    machine::{NeedReason, Rejection},
+};
 
 type Judged = Verdict<NeoStep>;
 
@@ -310,7 +313,7 @@ impl Provider for Neo {
         step.rule()
     }
 
-    fn open(&self, cx: &mut Cx<'_, NeoState>, because: Because) -> Verdict<NeoStep> {
+    fn open(&self, cx: &mut Context<'_, NeoState>, because: NeedReason) -> Verdict<NeoStep> {
         cx.state.login.begin(because);
         cx.state.view = None;
         self.go_on(cx.state)
@@ -335,7 +338,11 @@ impl Provider for Neo {
         }
     }
 
-    fn answered(&self, cx: &mut Cx<'_, NeoState>, given: &Given<'_, NeoStep>) -> Result<Verdict<NeoStep>, Rejection> {
+    fn answered(
+        &self,
+        cx: &mut Context<'_, NeoState>,
+        given: &Given<'_, NeoStep>,
+    ) -> Result<Verdict<NeoStep>, Rejection> {
         match given.input {
             Input::Token(token) => {
                 cx.state.login.bearer = Bearer::given(token)?;
@@ -370,11 +377,11 @@ impl Provider for Neo {
         request.map(Build::Request)
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, NeoState>, step: NeoStep, outcome: Outcome<'_>) -> Verdict<NeoStep> {
+    fn interpret(&self, cx: &mut Context<'_, NeoState>, step: NeoStep, outcome: Outcome<'_>) -> Verdict<NeoStep> {
         match (outcome, step) {
             (Outcome::Response(response), step) => self.judge(cx, step, response),
-            (Outcome::Lost, NeoStep::Login) => Ask::new(NeedKind::Totp, Because::Lost).into(),
-            (Outcome::Lost, NeoStep::Validate) => Ask::new(NeedKind::Pin, Because::Lost).into(),
+            (Outcome::Lost, NeoStep::Login) => Ask::new(NeedKind::Totp, NeedReason::Lost).into(),
+            (Outcome::Lost, NeoStep::Validate) => Ask::new(NeedKind::Pin, NeedReason::Lost).into(),
             (Outcome::Lost, NeoStep::Probe) => Verdict::next(step),
         }
     }
@@ -387,7 +394,7 @@ impl Provider for Neo {
         if state.live.is_some() { Leave::Abandon } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, NeoState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, NeoState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
         authorize(parts, live.granted()).map_err(|_| Unauthorized::NotReady(None))?;
         // Quotes and the scrip master require this one; the vendor's collection sends it with orders too.
@@ -397,7 +404,7 @@ impl Provider for Neo {
         Ok(())
     }
 
-    fn observe(&self, cx: &mut Cx<'_, NeoState>, _: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Context<'_, NeoState>, _: &Ticket, response: Response<'_>) -> Observed {
         let Some(fault) = find_fault(At::Session, response) else { return Observed::Nothing };
         match fault.class {
             Class::SessionExpired | Class::BearerInvalid => return Observed::Doubt,

@@ -7,8 +7,8 @@ use http::StatusCode;
 use super::*;
 use crate::providers::kotak::harness::{NOW, Run};
 use crate::sim::kotak::neo::{Account, Death, Errors};
-use crate::sim::kotak::{Lever, Neo as Sim, Outcome};
-use crate::{Event, Machine, Options, Relogin, ResumeError, Session, Snapshot, Totp};
+use crate::sim::kotak::{Lever, NeoSim as Sim, Outcome};
+use crate::{Event, Machine, Options, Relogin, ResumeError, Session, Snapshot, machine::Totp};
 
 type Trade = Run<Neo, Sim>;
 
@@ -38,7 +38,7 @@ fn pin(text: &str) -> Input {
     Input::Pin(text.into())
 }
 
-fn log_in(run: &mut Trade, because: Because) {
+fn log_in(run: &mut Trade, because: NeedReason) {
     run.needs(NeedKind::Totp, because);
     let code = totp(run);
     run.gives(code).needs(NeedKind::Pin, because).gives(pin("654321")).is_active();
@@ -46,7 +46,7 @@ fn log_in(run: &mut Trade, because: Because) {
 
 fn active() -> Trade {
     let mut run = opening();
-    log_in(&mut run, Because::Opening);
+    log_in(&mut run, NeedReason::Opening);
     run
 }
 
@@ -78,12 +78,12 @@ fn refused_answers_are_never_sent_again() {
     for errors in [Errors::Documented, Errors::Inside200] {
         let mut run = opening();
         run.sim.set_errors(errors);
-        run.needs(NeedKind::Totp, Because::Opening);
-        run.gives(Input::Totp(Totp::new("999999", run.now).unwrap())).needs(NeedKind::Totp, Because::Refused);
+        run.needs(NeedKind::Totp, NeedReason::Opening);
+        run.gives(Input::Totp(Totp::new("999999", run.now).unwrap())).needs(NeedKind::Totp, NeedReason::Refused);
         run.now = run.now + Duration::from_secs(30);
         let code = totp(&run);
-        run.gives(code).needs(NeedKind::Pin, Because::Opening).gives(pin("111111"));
-        run.needs(NeedKind::Pin, Because::Refused).gives(pin("654321")).is_active();
+        run.gives(code).needs(NeedKind::Pin, NeedReason::Opening).gives(pin("111111"));
+        run.needs(NeedKind::Pin, NeedReason::Refused).gives(pin("654321")).is_active();
         assert_eq!(run.sent.len(), 4, "{errors:?}");
     }
 }
@@ -95,7 +95,7 @@ fn an_invalid_ucc_is_no_rate_limit_and_no_refused_code() {
         .dashboard_token("dash-1")
         .unwrap();
     let mut run = Run::new(neo, sim());
-    run.needs(NeedKind::Totp, Because::Opening);
+    run.needs(NeedKind::Totp, NeedReason::Opening);
     let code = totp(&run);
     run.gives(code);
     assert!(run.closes("denied.rejected").to_string().contains("Invalid UCC"));
@@ -109,9 +109,9 @@ fn a_foreign_base_url_never_sees_a_token() {
     {
         let mut run = opening();
         run.sim.set_base_url(Some(told.to_owned()));
-        run.needs(NeedKind::Totp, Because::Opening);
+        run.needs(NeedKind::Totp, NeedReason::Opening);
         let code = totp(&run);
-        run.gives(code).needs(NeedKind::Pin, Because::Opening).gives(pin("654321"));
+        run.gives(code).needs(NeedKind::Pin, NeedReason::Opening).gives(pin("654321"));
         assert!(run.closes("protocol").to_string().contains(told));
         assert!(run.calls(ORDERS).is_err());
         assert_eq!(run.sim.log().leaks().count(), 0);
@@ -121,14 +121,14 @@ fn a_foreign_base_url_never_sees_a_token() {
 #[test]
 fn the_dashboard_token_is_asked_for_where_none_is_configured() {
     let mut run = Run::new(provider(), sim());
-    run.needs(NeedKind::GatewayToken, Because::Opening).gives(Input::Token("wrong".into()));
-    run.needs(NeedKind::Totp, Because::Opening);
+    run.needs(NeedKind::GatewayToken, NeedReason::Opening).gives(Input::Token("wrong".into()));
+    run.needs(NeedKind::Totp, NeedReason::Opening);
     let code = totp(&run);
-    run.gives(code).needs(NeedKind::GatewayToken, Because::Refused).gives(Input::Token("dash-1".into()));
-    run.needs(NeedKind::Totp, Because::Stale);
+    run.gives(code).needs(NeedKind::GatewayToken, NeedReason::Refused).gives(Input::Token("dash-1".into()));
+    run.needs(NeedKind::Totp, NeedReason::Stale);
     run.now = run.now + Duration::from_secs(30);
     let code = totp(&run);
-    run.gives(code).needs(NeedKind::Pin, Because::Stale).gives(pin("654321")).is_active();
+    run.gives(code).needs(NeedKind::Pin, NeedReason::Stale).gives(pin("654321")).is_active();
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn an_address_that_is_not_let_in_is_told_and_is_no_dead_session() {
             "session ip doesnt match with reqest ip (1037)",
         ),
     ] {
-        let told = Event::IpNotAllowed { text: Some(crate::ServerText::new(words)) };
+        let told = Event::IpNotAllowed { text: Some(crate::machine::ServerText::new(words)) };
         let mut run = active();
         run.sim.next(1, &Lever::json(StatusCode::OK, body));
         run.calls(ORDERS).unwrap();
@@ -177,7 +177,7 @@ fn an_address_that_is_not_let_in_is_told_and_is_no_dead_session() {
 fn a_login_from_an_address_that_is_not_let_in_is_denied() {
     for body in [r#"{"stCode":100008,"errMsg":"unauthorized"}"#, r#"{"stCode":1037,"errMsg":"session ip"}"#] {
         let mut run = opening();
-        run.needs(NeedKind::Totp, Because::Opening);
+        run.needs(NeedKind::Totp, NeedReason::Opening);
         run.sim.next(1, &Lever::json(StatusCode::OK, body));
         let code = totp(&run);
         run.gives(code).closes("denied.ip-not-allowed");
@@ -193,7 +193,7 @@ fn what_was_not_let_in_counts_as_no_refusal() {
     ] {
         let lever = Lever::json(StatusCode::from_u16(status).unwrap(), body);
         let mut run = opening();
-        run.needs(NeedKind::Totp, Because::Opening);
+        run.needs(NeedKind::Totp, NeedReason::Opening);
         run.sim.next(1, &lever);
         let code = totp(&run);
         let reason = run.gives(code).closes("denied.rejected");
@@ -201,9 +201,9 @@ fn what_was_not_let_in_counts_as_no_refusal() {
         assert!(!run.was_told("refused"), "{:?}", run.told);
 
         let mut run = opening();
-        run.needs(NeedKind::Totp, Because::Opening);
+        run.needs(NeedKind::Totp, NeedReason::Opening);
         let code = totp(&run);
-        run.gives(code).needs(NeedKind::Pin, Because::Opening);
+        run.gives(code).needs(NeedKind::Pin, NeedReason::Opening);
         run.sim.next(1, &lever);
         run.gives(pin("654321")).closes("denied.rejected");
         assert!(!run.was_told("refused"), "{:?}", run.told);
@@ -214,9 +214,9 @@ fn what_was_not_let_in_counts_as_no_refusal() {
 fn a_login_that_tells_no_base_url_goes_on_at_the_login_host() {
     for missing in ["", r#","baseUrl":null"#, r#","baseUrl":"""#, r#","baseUrl":" ""#, r#","baseUrl":7"#] {
         let mut run = opening();
-        run.needs(NeedKind::Totp, Because::Opening);
+        run.needs(NeedKind::Totp, NeedReason::Opening);
         let code = totp(&run);
-        run.gives(code).needs(NeedKind::Pin, Because::Opening);
+        run.gives(code).needs(NeedKind::Pin, NeedReason::Opening);
         let body = format!(r#"{{"data":{{"token":"t","sid":"s","kType":"Trade","status":"success"{missing}}}}}"#);
         run.sim.next(1, &Lever::json(StatusCode::OK, body));
         run.gives(pin("654321")).is_active();
@@ -243,15 +243,15 @@ fn a_new_dashboard_token_ends_the_session_and_is_asked_for() {
     let options = Options { relogin: Relogin::AskAgain { per_day: 1 }, ..Options::default() };
     let session = Session::new(provider().dashboard_token("dash-1").unwrap(), options, [7; 32]);
     let mut run = Run::with(session, sim(), NOW);
-    log_in(&mut run, Because::Opening);
+    log_in(&mut run, NeedReason::Opening);
     run.sim.reset_dashboard_token("ABC12", "dash-2");
     run.now = run.now + Duration::from_secs(60);
     run.calls(ORDERS).unwrap();
-    run.needs(NeedKind::Totp, Because::Expired);
+    run.needs(NeedKind::Totp, NeedReason::Expired);
     let code = totp(&run);
-    run.gives(code).needs(NeedKind::GatewayToken, Because::Expired).gives(Input::Token("dash-2".into()));
+    run.gives(code).needs(NeedKind::GatewayToken, NeedReason::Expired).gives(Input::Token("dash-2".into()));
     run.now = run.now + Duration::from_secs(30);
-    log_in(&mut run, Because::Stale);
+    log_in(&mut run, NeedReason::Stale);
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn active_for_days() -> Trade {
     let mut run = opening();
     run.sim.set_tokens_name_their_end(false);
     run.sim.set_token_life(Some(30 * DAY));
-    log_in(&mut run, Because::Opening);
+    log_in(&mut run, NeedReason::Opening);
     run
 }
 
@@ -357,14 +357,14 @@ fn the_next_process_looks_at_the_days_end_and_knows_of_it() {
 #[test]
 fn a_stale_view_token_asks_for_both_answers_once_more() {
     let mut run = opening();
-    run.needs(NeedKind::Totp, Because::Opening);
+    run.needs(NeedKind::Totp, NeedReason::Opening);
     let code = totp(&run);
-    run.gives(code).needs(NeedKind::Pin, Because::Opening);
+    run.gives(code).needs(NeedKind::Pin, NeedReason::Opening);
     run.sim.expire_sessions();
-    run.gives(pin("654321")).needs(NeedKind::Totp, Because::Stale);
+    run.gives(pin("654321")).needs(NeedKind::Totp, NeedReason::Stale);
     run.now = run.now + Duration::from_secs(30);
     let code = totp(&run);
-    run.gives(code).needs(NeedKind::Pin, Because::Stale);
+    run.gives(code).needs(NeedKind::Pin, NeedReason::Stale);
     run.sim.expire_sessions();
     run.gives(pin("654321")).closes("denied.rejected");
 }
@@ -378,10 +378,10 @@ fn outages_end_no_session() {
     run.is_active();
     assert!(run.was_told("suspect") && run.was_told("recovered"));
     let mut run = opening();
-    run.needs(NeedKind::Totp, Because::Opening);
+    run.needs(NeedKind::Totp, NeedReason::Opening);
     run.sim.next(1, &Lever::page(StatusCode::GATEWAY_TIMEOUT));
     let code = totp(&run);
-    run.gives(code).needs(NeedKind::Totp, Because::Lost);
+    run.gives(code).needs(NeedKind::Totp, NeedReason::Lost);
     assert_eq!(run.sim.log().count(Outcome::Canned), 1);
 }
 
@@ -390,10 +390,10 @@ const RATE: &str = r#"{"code":429,"error":"Rate limit exceeded","message":"too m
 #[test]
 fn a_limit_at_the_login_spends_nothing_and_boxes_nobody() {
     let mut run = opening();
-    run.needs(NeedKind::Totp, Because::Opening);
+    run.needs(NeedKind::Totp, NeedReason::Opening);
     let code = totp(&run);
     run.sim.next(1, &Lever::json(StatusCode::TOO_MANY_REQUESTS, RATE));
-    run.gives(code).needs(NeedKind::Pin, Because::Opening);
+    run.gives(code).needs(NeedKind::Pin, NeedReason::Opening);
     run.sim.next(1, &Lever::json(StatusCode::TOO_MANY_REQUESTS, RATE));
     run.gives(pin("654321")).is_active();
     assert!(!run.was_told("penalty") && !run.was_told("refused"), "{:?}", run.told);
@@ -481,7 +481,7 @@ fn a_snapshot_resumes_without_a_login_and_without_a_tampered_host() {
     let options = || Options { egress: Some("office".into()), ..Options::default() };
     let mut run =
         Run::with(Session::new(provider().dashboard_token("dash-1").unwrap(), options(), [7; 32]), sim(), NOW);
-    log_in(&mut run, Because::Opening);
+    log_in(&mut run, NeedReason::Opening);
     let snapshot = run.session.snapshot();
     for secret in ["dash-1", "654321", "0000000000"] {
         assert!(!snapshot.expose_secrets().contains(secret), "{secret}");

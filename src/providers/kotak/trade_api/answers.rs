@@ -4,7 +4,7 @@ use super::judge::*;
 use super::*;
 
 impl TradeApi {
-    pub(super) fn judge(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep, response: Response<'_>) -> Judged {
+    pub(super) fn judge(&self, cx: &mut Context<'_, TradeState>, step: TradeStep, response: Response<'_>) -> Judged {
         use TradeStep as S;
         let (at, success) = match step {
             S::Token => (At::Gateway, self.got_bearer(cx, response)),
@@ -37,7 +37,7 @@ impl TradeApi {
                 self.active(cx)
             }
             // Key and secret were refused, which nobody was asked for: somebody may have a bearer.
-            (Class::CredentialsRejected, ..) if open => Ask::new(NeedKind::GatewayToken, Because::Expired).into(),
+            (Class::CredentialsRejected, ..) if open => Ask::new(NeedKind::GatewayToken, NeedReason::Expired).into(),
             // The account needs a code after all; none was given, so none was refused.
             (Class::SecondFactorRejected | Class::Rejected, S::WithoutCode, _) if !open => {
                 Ask::new(NeedKind::AccessCode, cx.state.login.because()).into()

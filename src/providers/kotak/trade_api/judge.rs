@@ -5,10 +5,13 @@ use core::time::Duration;
 use http::StatusCode;
 
 use super::*;
-use crate::event::Event;
+use crate::machine::event::Event;
 use crate::provider::{Plan, When};
 use crate::providers::kotak::host::{HostRefused, Refusal, admit};
-use crate::{Cause, Denial, ServerText, Timestamp};
+use crate::{
+    Timestamp,
+    machine::{Cause, Denial, ServerText},
+};
 
 /// The answers that a login spends, and the proof of death.
 pub(super) const FACTORS: Factors = Factors {
@@ -21,7 +24,7 @@ pub(super) const FACTORS: Factors = Factors {
 const AHEAD: Duration = Duration::from_secs(60);
 
 impl TradeApi {
-    pub(super) fn got_bearer(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
+    pub(super) fn got_bearer(&self, cx: &mut Context<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
         let token: Token<'_> = crate::wire::json(response.body)?;
         let bearer = token.access_token.filter(sendable)?;
         // -1, or once -2, means no expiry.
@@ -31,7 +34,7 @@ impl TradeApi {
         Some(self.go_on(cx.state))
     }
 
-    pub(super) fn got_init(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
+    pub(super) fn got_init(&self, cx: &mut Context<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
         // No token proves this response, and `{"status":"DOWN"}` with 503 says nothing about the user.
         let init = response.status.is_success().then(|| envelope::read::<Init<'_>>(response.body)).flatten();
         let init = init.filter(Init::is_proven)?;
@@ -52,14 +55,18 @@ impl TradeApi {
         })
     }
 
-    pub(super) fn got_one_time_token(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
+    pub(super) fn got_one_time_token(
+        &self,
+        cx: &mut Context<'_, TradeState>,
+        response: Response<'_>,
+    ) -> Option<Judged> {
         let login: Login<'_> = envelope::read(response.body)?;
         cx.state.one_time_token = Some(login.one_time_token.filter(sendable)?);
         cx.tell(Fact::Accepted(NeedKind::Credentials));
         Some(self.second_factor(cx.state))
     }
 
-    pub(super) fn got_session(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
+    pub(super) fn got_session(&self, cx: &mut Context<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
         let second: SecondFactor<'_> = envelope::read(response.body)?;
         let session_token = second.session_token.filter(sendable)?;
         let client_code = second.client_code.map(|code| code.0.into_owned());
@@ -71,13 +78,13 @@ impl TradeApi {
     }
 
     /// Notes that the API answered, so the gateway accepted the bearer; `/token` has none.
-    pub(super) fn accepted(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep) {
+    pub(super) fn accepted(&self, cx: &mut Context<'_, TradeState>, step: TradeStep) {
         if step != TradeStep::Token {
             bearer_works(cx);
         }
     }
 
-    pub(super) fn got_code_request(&self, cx: &mut Cx<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
+    pub(super) fn got_code_request(&self, cx: &mut Context<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
         let sent = response.status.is_success() && find_fault(At::SecondFactor, response).is_none();
         sent.then(|| self.code_requested(cx))
     }
@@ -90,19 +97,19 @@ impl TradeApi {
         done.then_some(Verdict::Close(CloseReason::LoggedOut { confirmed: true }))
     }
 
-    pub(super) fn code_requested(&self, cx: &mut Cx<'_, TradeState>) -> Judged {
+    pub(super) fn code_requested(&self, cx: &mut Context<'_, TradeState>) -> Judged {
         cx.state.code_requested = true;
         Ask::new(NeedKind::AccessCode, cx.state.login.because()).into()
     }
 
-    pub(super) fn active(&self, cx: &Cx<'_, TradeState>) -> Judged {
+    pub(super) fn active(&self, cx: &Context<'_, TradeState>) -> Judged {
         let ends = cx.state.login.bearer.ends.filter(|_| self.consumer_secret.is_some());
         let renews = |ends: Timestamp| Plan::new().renew(TradeStep::Token, When::In((ends - AHEAD).since(cx.now)));
         ends.map(renews).unwrap_or_default().into()
     }
 
     /// Moves to the host that the server names, once per login; reports whether it is another one.
-    fn switch(&self, cx: &mut Cx<'_, TradeState>, told: &str, port: Option<u64>) -> Result<bool, HostRefused> {
+    fn switch(&self, cx: &mut Context<'_, TradeState>, told: &str, port: Option<u64>) -> Result<bool, HostRefused> {
         let Some(moved) = admit(self.host(cx.state), told, port)? else { return Ok(false) };
         if cx.state.switched {
             return Err(HostRefused::new(told, Refusal::Again));
@@ -112,12 +119,17 @@ impl TradeApi {
         Ok(true)
     }
 
-    pub(super) fn bearer_refused(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep, status: StatusCode) -> Judged {
+    pub(super) fn bearer_refused(
+        &self,
+        cx: &mut Context<'_, TradeState>,
+        step: TradeStep,
+        status: StatusCode,
+    ) -> Judged {
         let live = cx.state.live.is_some();
         let refused = || Verdict::Close(CloseReason::Denied(Denial::Refused { kind: NeedKind::GatewayToken }));
         if step == TradeStep::Token {
             // The gateway requires a bearer to issue one: `/token` is not below that base URL.
-            return if live { Ask::new(NeedKind::GatewayToken, Because::Expired).into() } else { refused() };
+            return if live { Ask::new(NeedKind::GatewayToken, NeedReason::Expired).into() } else { refused() };
         }
         cx.state.leaving = step == TradeStep::Logout;
         if matches!(step, TradeStep::Login | TradeStep::AccessCode) {
@@ -126,7 +138,7 @@ impl TradeApi {
             if core::mem::replace(&mut cx.state.login.repeated, true) {
                 return refused();
             }
-            cx.state.login.because = Some(Because::Stale);
+            cx.state.login.because = Some(NeedReason::Stale);
         }
         let bearer = &mut cx.state.login.bearer;
         // A bearer that never worked is expired, for another host's gateway, or of an application without this API.
@@ -140,18 +152,18 @@ impl TradeApi {
         // Stored, so that the next process does not use it either.
         cx.tell(Fact::TokensRefused);
         if !worked && !fetched {
-            return Ask::new(NeedKind::GatewayToken, Because::Refused).into();
+            return Ask::new(NeedKind::GatewayToken, NeedReason::Refused).into();
         }
         if !worked {
             // If the next one is no better, the session is unusable.
             cx.tell(Fact::Doubt(Cause::Status(status.as_u16())));
         }
-        self.want_bearer(Because::Expired)
+        self.want_bearer(NeedReason::Expired)
     }
 
     pub(super) fn wrong_host(
         &self,
-        cx: &mut Cx<'_, TradeState>,
+        cx: &mut Context<'_, TradeState>,
         step: TradeStep,
         told: &str,
         response: Response<'_>,
@@ -162,7 +174,7 @@ impl TradeApi {
                 // The answer went to the old host, and the one-time token is valid only there.
                 cx.state.one_time_token = None;
                 if step != TradeStep::Init {
-                    cx.state.login.because = Some(Because::Stale);
+                    cx.state.login.because = Some(NeedReason::Stale);
                 }
                 Verdict::next(TradeStep::Init)
             }

@@ -137,10 +137,13 @@ use super::wire::trade_api::{App, Init, Login, Logout, SecondFactor};
 use super::wire::{envelope, header};
 use super::{is_code, pass_on, sendable, wait_for_the_minute};
 use crate::provider::{
-    Adopts, Answers, Ask, Build, Cx, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule, Target,
-    Unauthorized, Unbuildable, Verdict, View,
+    Adopts, Answers, Ask, Build, Context, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Provider, Rule,
+    Target, Unauthorized, Unbuildable, Verdict, View,
 };
-use crate::{BaseUrl, Because, CloseReason, Input, NeedKind, Rejection, Response, Secret, Ticket};
+use crate::{
+    BaseUrl, CloseReason, Input, NeedKind, Response, Secret, Ticket,
+    machine::{NeedReason, Rejection},
+};
 
 pub use self::state::{TradeLive, TradeState, TradeStep, TradeTokens};
 
@@ -239,7 +242,7 @@ impl TradeApi {
     }
 
     /// Fetches a bearer, or asks for one.
-    fn want_bearer(&self, because: Because) -> Verdict<TradeStep> {
+    fn want_bearer(&self, because: NeedReason) -> Verdict<TradeStep> {
         match self.consumer_secret {
             Some(_) => Verdict::next(TradeStep::Token),
             None => Ask::new(NeedKind::GatewayToken, because).into(),
@@ -296,7 +299,7 @@ impl Provider for TradeApi {
         step.rule()
     }
 
-    fn open(&self, cx: &mut Cx<'_, TradeState>, because: Because) -> Verdict<TradeStep> {
+    fn open(&self, cx: &mut Context<'_, TradeState>, because: NeedReason) -> Verdict<TradeStep> {
         let state = &mut *cx.state;
         state.login.begin(because);
         state.switched = false;
@@ -329,7 +332,7 @@ impl Provider for TradeApi {
 
     fn answered(
         &self,
-        cx: &mut Cx<'_, TradeState>,
+        cx: &mut Context<'_, TradeState>,
         given: &Given<'_, TradeStep>,
     ) -> Result<Verdict<TradeStep>, Rejection> {
         match given.input {
@@ -380,11 +383,11 @@ impl Provider for TradeApi {
         request.map(Build::Request)
     }
 
-    fn interpret(&self, cx: &mut Cx<'_, TradeState>, step: TradeStep, outcome: Outcome<'_>) -> Verdict<TradeStep> {
+    fn interpret(&self, cx: &mut Context<'_, TradeState>, step: TradeStep, outcome: Outcome<'_>) -> Verdict<TradeStep> {
         match (outcome, step) {
             (Outcome::Response(response), step) => self.judge(cx, step, response),
-            (Outcome::Lost, TradeStep::Login) => Ask::new(NeedKind::Credentials, Because::Lost).into(),
-            (Outcome::Lost, TradeStep::AccessCode) => Ask::new(NeedKind::AccessCode, Because::Lost).into(),
+            (Outcome::Lost, TradeStep::Login) => Ask::new(NeedKind::Credentials, NeedReason::Lost).into(),
+            (Outcome::Lost, TradeStep::AccessCode) => Ask::new(NeedKind::AccessCode, NeedReason::Lost).into(),
             (Outcome::Lost, TradeStep::RequestCode) => {
                 cx.state.code_requested = true;
                 Ask::new(NeedKind::AccessCode, cx.state.login.because()).into()
@@ -402,7 +405,7 @@ impl Provider for TradeApi {
         if state.live.is_some() { Leave::Step(TradeStep::Logout) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Cx<'_, TradeState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Context<'_, TradeState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let (Some(live), Some(bearer)) = (&cx.state.live, &cx.state.login.bearer.token) else {
             return Err(Unauthorized::NotReady(None));
         };
@@ -418,7 +421,7 @@ impl Provider for TradeApi {
         Target::new(self.host(state))
     }
 
-    fn observe(&self, cx: &mut Cx<'_, TradeState>, _: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Context<'_, TradeState>, _: &Ticket, response: Response<'_>) -> Observed {
         match find_fault(At::Session, response).map(|fault| fault.class) {
             Some(Class::SessionExpired | Class::BearerInvalid | Class::WrongHost(_)) => Observed::Doubt,
             Some(Class::Quota) => {
@@ -449,7 +452,7 @@ impl Adopts for TradeApi {
 }
 
 /// Stores a new bearer; responses to calls with the old one no longer count.
-fn take_bearer(cx: &mut Cx<'_, TradeState>, bearer: Bearer) {
+fn take_bearer(cx: &mut Context<'_, TradeState>, bearer: Bearer) {
     cx.state.login.bearer = bearer;
     cx.tell(Fact::NewTokens);
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::Phase;
 use crate::providers::kotak::harness::{NOW, Run};
 use crate::sim::kotak::trade_api::{Shard, User};
-use crate::sim::kotak::{Lever, Outcome, TradeApi as Sim};
+use crate::sim::kotak::{Lever, Outcome, TradeApiSim as Sim};
 use crate::{Credentials, Machine, Options, Relogin, ResumeError, Session, Snapshot};
 
 type Trade = Run<TradeApi, Sim>;
@@ -44,8 +44,8 @@ fn code(run: &Trade) -> Input {
 
 fn active(user: User) -> Trade {
     let mut run = attended(user);
-    run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Opening);
+    run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
+    run.needs(NeedKind::AccessCode, NeedReason::Opening);
     let code = code(&run);
     run.gives(code).is_active();
     run
@@ -108,13 +108,13 @@ fn two_hosts_that_name_each_other_are_left() {
 fn a_late_switch_asks_again_for_what_was_not_refused() {
     let mut run = attended(user().on(Shard::Second));
     run.sim.set_redirect(Some(base().to_string()));
-    run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Opening);
+    run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
+    run.needs(NeedKind::AccessCode, NeedReason::Opening);
     // The second factor is the first to notice.
     run.sim.set_redirect(None);
     let given = code(&run);
-    run.gives(given).needs(NeedKind::Credentials, Because::Stale).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Stale);
+    run.gives(given).needs(NeedKind::Credentials, NeedReason::Stale).gives(password("pw"));
+    run.needs(NeedKind::AccessCode, NeedReason::Stale);
     let given = code(&run);
     run.gives(given).is_active();
     assert!(!run.was_told("refused"));
@@ -125,8 +125,8 @@ fn a_late_switch_to_a_foreign_host_ends_the_opening() {
     let mut run = attended(user().on(Shard::Second));
     run.sim.set_redirect(Some(base().to_string()));
     run.sim.set_right_host(Some("https://evil.example/".into()));
-    run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Opening);
+    run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
+    run.needs(NeedKind::AccessCode, NeedReason::Opening);
     let given = code(&run);
     run.gives(given);
     assert!(run.closes("protocol").to_string().contains("evil.example"));
@@ -136,8 +136,8 @@ fn a_late_switch_to_a_foreign_host_ends_the_opening() {
 #[test]
 fn a_refused_password_is_never_sent_again() {
     let mut run = attended(user());
-    run.needs(NeedKind::Credentials, Because::Opening).gives(password("wrong"));
-    run.needs(NeedKind::Credentials, Because::Refused);
+    run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("wrong"));
+    run.needs(NeedKind::Credentials, NeedReason::Refused);
     assert_eq!(run.sent_to("login/userid"), 1);
     assert!(run.was_told("refused") && run.was_told("server-says"));
     run.gives(Input::GiveUp).closes("denied.credentials");
@@ -153,28 +153,28 @@ fn the_cause_of_a_refusal_reaches_the_user_in_words() {
     };
     let sandbox = r#"{"fault":{"code":900901,"type":"Status report","message":"Runtime Error","description":"Sandbox key offered to the API with no sandbox endpoint"}}"#;
     let mut run = opening(provider(), user());
-    run.needs(NeedKind::GatewayToken, Because::Opening);
+    run.needs(NeedKind::GatewayToken, NeedReason::Opening);
     run.sim.next(1, &Lever::json(StatusCode::UNAUTHORIZED, sandbox));
-    run.gives(Input::Token("bearer".into())).needs(NeedKind::GatewayToken, Because::Refused);
+    run.gives(Input::Token("bearer".into())).needs(NeedKind::GatewayToken, NeedReason::Refused);
     let expected = "Runtime Error (900901): Sandbox key offered to the API with no sandbox endpoint";
     assert_eq!(said(&run).as_deref(), Some(expected));
 
     let mut run = attended(user());
-    run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Opening);
+    run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
+    run.needs(NeedKind::AccessCode, NeedReason::Opening);
     let silent = r#"{"fault":{"code":0,"description":"","message":""}}"#;
     run.sim.next(1, &Lever::json(StatusCode::BAD_REQUEST, silent));
     let given = code(&run);
-    run.gives(given).needs(NeedKind::AccessCode, Because::Refused);
+    run.gives(given).needs(NeedKind::AccessCode, NeedReason::Refused);
     assert_eq!(said(&run).as_deref(), Some("no reason given (status 400)"));
 }
 
 #[test]
 fn a_refused_code_is_never_sent_again() {
     let mut run = attended(user());
-    run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Opening).gives(Input::Code("0000".into()));
-    run.needs(NeedKind::AccessCode, Because::Refused);
+    run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
+    run.needs(NeedKind::AccessCode, NeedReason::Opening).gives(Input::Code("0000".into()));
+    run.needs(NeedKind::AccessCode, NeedReason::Refused);
     assert_eq!(run.sent_to("2FA/accesscode"), 1);
     let given = code(&run);
     run.gives(given).is_active();
@@ -183,10 +183,10 @@ fn a_refused_code_is_never_sent_again() {
 #[test]
 fn a_locked_account_is_told_by_init() {
     let mut run = attended(user());
-    run.needs(NeedKind::Credentials, Because::Opening);
+    run.needs(NeedKind::Credentials, NeedReason::Opening);
     for text in ["a", "b", "c"] {
         run.gives(password(text));
-        run.needs(NeedKind::Credentials, Because::Refused);
+        run.needs(NeedKind::Credentials, NeedReason::Refused);
     }
     run.gives(password("pw")).closes("denied.locked");
     let mut next = Run::new(provider().consumer_secret("secret").unwrap(), run.sim);
@@ -197,26 +197,26 @@ fn a_locked_account_is_told_by_init() {
 #[test]
 fn another_login_than_the_configured_one_is_not_sent() {
     let mut run = attended(user());
-    run.needs(NeedKind::Credentials, Because::Opening);
+    run.needs(NeedKind::Credentials, NeedReason::Opening);
     let crate::Output::Wait { on: crate::WaitingOn::Need(need), .. } = run.session.poll(run.now) else { panic!() };
     let other = Input::Credentials(Credentials::new("USER2", "pw").unwrap());
-    let answered = run.session.handle_input(run.now, need.id, other, crate::By::Person);
-    assert_eq!(answered, crate::Answered::Rejected(Rejection::Malformed("login")));
+    let answered = run.session.handle_input(run.now, need.id, other, crate::Source::Person);
+    assert_eq!(answered, crate::InputHandled::Rejected(Rejection::Malformed("login")));
 }
 
 #[test]
 fn a_stale_one_time_token_asks_for_both_answers_once_more() {
     for status in [None, Some(StatusCode::FAILED_DEPENDENCY)] {
         let mut run = attended(user());
-        run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-        run.needs(NeedKind::AccessCode, Because::Opening);
+        run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
+        run.needs(NeedKind::AccessCode, NeedReason::Opening);
         match status {
             None => run.sim.expire_one_time_tokens(),
             Some(status) => run.sim.next(1, &Lever::page(status)),
         }
         let given = code(&run);
-        run.gives(given).needs(NeedKind::Credentials, Because::Stale).gives(password("pw"));
-        run.needs(NeedKind::AccessCode, Because::Stale);
+        run.gives(given).needs(NeedKind::Credentials, NeedReason::Stale).gives(password("pw"));
+        run.needs(NeedKind::AccessCode, NeedReason::Stale);
         run.sim.expire_one_time_tokens();
         let given = code(&run);
         run.gives(given).closes("denied.rejected");
@@ -250,16 +250,16 @@ fn a_bearer_is_renewed_before_it_ends() {
 #[test]
 fn without_a_secret_the_bearer_is_asked_for() {
     let mut run = opening(provider(), user());
-    run.needs(NeedKind::GatewayToken, Because::Opening).gives(Input::Token("wrong".into()));
-    run.needs(NeedKind::GatewayToken, Because::Refused);
+    run.needs(NeedKind::GatewayToken, NeedReason::Opening).gives(Input::Token("wrong".into()));
+    run.needs(NeedKind::GatewayToken, NeedReason::Refused);
     let bearer = run.sim.issue_bearer(run.now);
-    run.gives(Input::Token(bearer.into())).needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Opening);
+    run.gives(Input::Token(bearer.into())).needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
+    run.needs(NeedKind::AccessCode, NeedReason::Opening);
     let given = code(&run);
     run.gives(given).is_active();
     run.sim.expire_bearers();
     run.calls("/reports/1.0/orders").unwrap();
-    run.needs(NeedKind::GatewayToken, Because::Expired);
+    run.needs(NeedKind::GatewayToken, NeedReason::Expired);
     assert_eq!(run.session.phase(), Phase::Active, "the session token stays");
     let bearer = run.sim.issue_bearer(run.now);
     run.gives(Input::Token(bearer.into())).is_active();
@@ -307,9 +307,9 @@ fn a_bearer_that_key_and_secret_get_is_not_asked_for() {
 #[test]
 fn a_bearer_that_dies_at_each_login_ends_the_opening() {
     let mut run = attended(user());
-    run.needs(NeedKind::Credentials, Because::Opening);
+    run.needs(NeedKind::Credentials, NeedReason::Opening);
     run.sim.expire_bearers();
-    run.gives(password("pw")).needs(NeedKind::Credentials, Because::Stale);
+    run.gives(password("pw")).needs(NeedKind::Credentials, NeedReason::Stale);
     run.sim.expire_bearers();
     run.gives(password("pw")).closes("denied.gateway-token");
     assert!(!run.was_told("refused"));
@@ -322,7 +322,7 @@ fn an_outage_says_nothing_of_the_user() {
     run.sim.next(1, &Lever::json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"DOWN"}"#));
     run.sim.next(1, &Lever::json(StatusCode::BAD_GATEWAY, r#"{"status":"DOWN"}"#));
     run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"Success":{"status":"Active"}}"#));
-    run.needs(NeedKind::Credentials, Because::Opening);
+    run.needs(NeedKind::Credentials, NeedReason::Opening);
 }
 
 #[test]
@@ -335,13 +335,13 @@ fn a_proven_end_logs_in_again_where_that_is_wanted() {
     let options = Options { relogin: Relogin::AskAgain { per_day: 3 }, ..Options::default() };
     let session = Session::new(provider().consumer_secret("secret").unwrap(), options, [7; 32]);
     let mut run = Run::with(session, run.sim, run.now);
-    run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Opening);
+    run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
+    run.needs(NeedKind::AccessCode, NeedReason::Opening);
     let given = code(&run);
     run.gives(given).is_active();
     run.sim.expire_sessions();
     run.calls("/reports/1.0/orders").unwrap();
-    run.needs(NeedKind::Credentials, Because::Expired);
+    run.needs(NeedKind::Credentials, NeedReason::Expired);
     assert_eq!(run.sent_to("/token"), 1, "the bearer outlives the session");
 }
 
@@ -349,9 +349,9 @@ fn a_proven_end_logs_in_again_where_that_is_wanted() {
 fn a_quota_waits_for_the_next_minute() {
     let mut run = attended(user());
     run.sim.set_quota(Some(1));
-    run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
+    run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
     let before = run.now;
-    run.needs(NeedKind::AccessCode, Because::Opening);
+    run.needs(NeedKind::AccessCode, NeedReason::Opening);
     assert!(run.now.since(before) >= Duration::from_secs(30) && run.now.since(before) < Duration::from_secs(120));
     assert!(run.was_told("penalty"));
     assert_eq!(run.sim.log().count(Outcome::Accepted("login")), 1, "the password stayed in hand");
@@ -368,16 +368,16 @@ fn outages_end_no_session_and_cost_no_answer_that_nobody_saw() {
     assert!(run.was_told("suspect") && run.was_told("recovered"));
 
     let mut run = attended(user());
-    run.needs(NeedKind::Credentials, Because::Opening);
+    run.needs(NeedKind::Credentials, NeedReason::Opening);
     run.sim.next(2, &Lever::page(StatusCode::SERVICE_UNAVAILABLE));
-    run.gives(password("pw")).needs(NeedKind::AccessCode, Because::Opening);
+    run.gives(password("pw")).needs(NeedKind::AccessCode, NeedReason::Opening);
     // Behind a gateway's timeout somebody may have judged it.
     run.sim.next(1, &Lever::page(StatusCode::GATEWAY_TIMEOUT));
     let given = code(&run);
-    run.gives(given).needs(NeedKind::AccessCode, Because::Lost);
+    run.gives(given).needs(NeedKind::AccessCode, NeedReason::Lost);
     run.sim.next(1, &Lever::Drop);
     let given = code(&run);
-    run.gives(given).needs(NeedKind::AccessCode, Because::Lost);
+    run.gives(given).needs(NeedKind::AccessCode, NeedReason::Lost);
     assert!(run.was_told("may-live-on"));
 }
 
@@ -386,7 +386,7 @@ fn rubble_closes_openings_and_never_sessions() {
     for body in ["", "[]", "{", r#"{"Success":{"oneTimeToken":7}}"#, r#"{"Success":{"oneTimeToken":"a b"}}"#, "<html>"]
     {
         let mut run = attended(user());
-        run.needs(NeedKind::Credentials, Because::Opening);
+        run.needs(NeedKind::Credentials, NeedReason::Opening);
         run.sim.next(1, &Lever::json(StatusCode::OK, body));
         run.gives(password("pw")).closes("protocol");
     }
@@ -399,19 +399,19 @@ fn rubble_closes_openings_and_never_sessions() {
 #[test]
 fn subscribed_users_log_in_without_a_code() {
     let mut run = opening(provider().consumer_secret("secret").unwrap().without_code(), user().subscribed());
-    run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw")).is_active();
+    run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw")).is_active();
     let mut run = opening(provider().consumer_secret("secret").unwrap().without_code(), user());
-    run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Opening);
+    run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
+    run.needs(NeedKind::AccessCode, NeedReason::Opening);
     assert!(!run.was_told("refused"), "no code was given, so none was refused");
 }
 
 #[test]
 fn a_new_code_is_requested_where_that_is_wanted() {
     let mut run = opening(provider().consumer_secret("secret").unwrap().requests_code(), user());
-    run.needs(NeedKind::Credentials, Because::Opening).gives(password("pw"));
-    run.needs(NeedKind::AccessCode, Because::Opening).gives(Input::Code("0000".into()));
-    run.needs(NeedKind::AccessCode, Because::Refused);
+    run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
+    run.needs(NeedKind::AccessCode, NeedReason::Opening).gives(Input::Code("0000".into()));
+    run.needs(NeedKind::AccessCode, NeedReason::Refused);
     assert_eq!(run.sim.codes_sent("USER1"), 1);
 }
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::provider::Unbuildable;
 use crate::secret::Secret;
-use crate::server::BaseUrl;
+use crate::url::BaseUrl;
 use crate::wire::{RequestBuilder, Text};
 
 /// An application at the gateway.

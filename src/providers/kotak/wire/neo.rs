@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, Request};
 use super::header;
 use crate::provider::Unbuildable;
 use crate::secret::Secret;
-use crate::server::BaseUrl;
+use crate::url::BaseUrl;
 use crate::wire::{Code, Lenient, RequestBuilder, Text};
 
 /// The value of `neo-fin-key`, the same for everybody.

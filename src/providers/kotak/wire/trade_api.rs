@@ -9,7 +9,7 @@ use http::{Method, Request};
 use super::{header, segment};
 use crate::provider::Unbuildable;
 use crate::secret::Secret;
-use crate::server::BaseUrl;
+use crate::url::BaseUrl;
 use crate::wire::{Code, RequestBuilder, Text};
 
 /// The values that every request to the Trade API carries.

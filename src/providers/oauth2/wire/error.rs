@@ -1,13 +1,13 @@
 //! Errors of OAuth, and what each means for a session.
 
 use super::filled;
-use crate::ServerText;
+use crate::machine::ServerText;
 use crate::wire::Text;
 
 /// What was asked for when an error came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Errand {
+pub enum Purpose {
     /// Tokens for the code of a redirect.
     Code,
     /// Tokens for a refresh token.
@@ -77,18 +77,18 @@ impl ErrorBody {
     /// The code decides and not the status: servers answer errors with 200 and 401 too. A code that is in no specification
     /// is [`Meaning::Configuration`], for polls [`Meaning::AttemptOver`]: a server's own word for a dead refresh token has to
     /// be configured.
-    pub fn meaning(&self, errand: Errand) -> Meaning {
+    pub fn meaning(&self, errand: Purpose) -> Meaning {
         match (self.code.as_str(), errand) {
             ("temporarily_unavailable" | "server_error", _) => Meaning::Later,
             ("invalid_client", _) => Meaning::Client,
-            ("invalid_grant", Errand::Refresh) => Meaning::ConsentDead,
-            ("invalid_grant", Errand::Code | Errand::DevicePoll) => Meaning::AttemptOver,
+            ("invalid_grant", Purpose::Refresh) => Meaning::ConsentDead,
+            ("invalid_grant", Purpose::Code | Purpose::DevicePoll) => Meaning::AttemptOver,
             ("access_denied", _) => Meaning::Denied,
-            ("authorization_pending", Errand::DevicePoll) => Meaning::Pending,
-            ("slow_down", Errand::DevicePoll) => Meaning::SlowDown,
-            (_, Errand::DevicePoll) => Meaning::AttemptOver,
-            ("login_required" | "consent_required" | "interaction_required", Errand::Redirect) => Meaning::AttemptOver,
-            ("unsupported_token_type", Errand::Revoke) => Meaning::CannotRevoke,
+            ("authorization_pending", Purpose::DevicePoll) => Meaning::Pending,
+            ("slow_down", Purpose::DevicePoll) => Meaning::SlowDown,
+            (_, Purpose::DevicePoll) => Meaning::AttemptOver,
+            ("login_required" | "consent_required" | "interaction_required", Purpose::Redirect) => Meaning::AttemptOver,
+            ("unsupported_token_type", Purpose::Revoke) => Meaning::CannotRevoke,
             _ => Meaning::Configuration,
         }
     }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_code_leads_where_its_specification_says() {
-        use Errand::*;
+        use Purpose::*;
         for (errand, code, meaning) in [
             (Refresh, "invalid_grant", Meaning::ConsentDead),
             (Code, "invalid_grant", Meaning::AttemptOver),

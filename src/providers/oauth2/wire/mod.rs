@@ -43,7 +43,7 @@ pub use client::{Assertion, Client, ClientError, UnsignedAssertion};
 pub use device::{DeviceAnswer, DeviceCode, device_request};
 pub use discovery::{Challenge, DiscoveryError, Issuer, Metadata, ResourceMetadata, well_known};
 pub use endpoint::Endpoint;
-pub use error::{Errand, ErrorBody, Meaning};
+pub use error::{ErrorBody, Meaning, Purpose};
 pub use grant::Grant;
 pub use pkce::Pkce;
 pub use redirect::{Expected, Redirect, RedirectError};

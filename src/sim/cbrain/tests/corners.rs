@@ -184,7 +184,7 @@ fn a_stopped_database_is_rails_own_500() {
             .1
             .contains("<status type=\"integer\">500</status>")
     );
-    assert_eq!(world.portal.count(Deed::LoginRefused), 0);
+    assert_eq!(world.portal.count(Outcome::LoginRefused), 0);
     world.portal.start_database();
     assert_eq!(world.status(&api("GET /session", &token)), 200, "nothing was lost");
     world.portal.disturb(1, &Mishap::Exception("Lost connection".into()));

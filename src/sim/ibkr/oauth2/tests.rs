@@ -47,7 +47,7 @@ impl World {
 }
 
 fn rejected<T: core::fmt::Debug>(outcome: Result<T, TokenError>, why: &str) {
-    assert_eq!(outcome.unwrap_err(), TokenError::Rejected(Some(crate::ServerText::new(why))));
+    assert_eq!(outcome.unwrap_err(), TokenError::Rejected(Some(crate::machine::ServerText::new(why))));
 }
 
 #[test]

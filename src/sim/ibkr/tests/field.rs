@@ -67,7 +67,7 @@ fn a_login_may_live_without_any_brokerage_session_to_be_had() {
     assert_eq!(story.gateway.count(|what| *what == Happening::OpenedNothing), 3);
     assert_eq!(story.gateway.count(|what| matches!(what, Happening::Opened { .. })), 1);
     story.at(20_000).log_in().at(20_010);
-    assert_eq!(story.status().standing(), Standing::Ready, "another login helps");
+    assert_eq!(story.status().standing(), BrokerageState::Ready, "another login helps");
 }
 
 #[test]

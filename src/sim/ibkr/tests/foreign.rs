@@ -17,16 +17,16 @@ const KEYS: Upload<'_> = Upload {
 };
 
 /// A Web API whose consumer has the keys and the access token that the recordings were made with.
-fn oauth1a() -> WebApi {
+fn oauth1a() -> WebApiSim {
     let secret = core::array::from_fn(|at| u8::try_from(at).unwrap());
-    WebApi::oauth1a(with_grant("ABCDEFGHI", &KEYS, "1f2e3d4c5b6a79880102", secret), WebApi::settings())
+    WebApiSim::oauth1a(with_grant("ABCDEFGHI", &KEYS, "1f2e3d4c5b6a79880102", secret), WebApiSim::settings())
 }
 
-fn oauth2() -> WebApi {
+fn oauth2() -> WebApiSim {
     let mut server = OAuth2Server::new([6; 32]);
     server.register("client-1", "main", KEYS.signature, &["tester"]).unwrap();
     server.believes_loopback = true;
-    WebApi::oauth2(server, Settings { tickle: TickleBody::Full, ..WebApi::settings() })
+    WebApiSim::oauth2(server, Settings { tickle: TickleBody::Full, ..WebApiSim::settings() })
 }
 
 fn body(answer: &http::Response<Vec<u8>>) -> Value {
@@ -34,8 +34,8 @@ fn body(answer: &http::Response<Vec<u8>>) -> Value {
 }
 
 /// The gateway at which somebody logged in a little ago.
-fn gateway() -> Gateway {
-    let mut gateway = Gateway::new(quiet());
+fn gateway() -> GatewaySim {
+    let mut gateway = GatewaySim::new(quiet());
     gateway.pull(NOW - 60 * SECOND, Lever::LogIn(Person::default()));
     gateway
 }

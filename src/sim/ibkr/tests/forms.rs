@@ -25,7 +25,7 @@ fn nobody_logged_in_has_many_faces() {
         }
     }
     let mut story = story(Settings { logged_out: LoggedOut::Flags, no_session_inside_200: true, ..quiet() });
-    assert_eq!(story.status().standing(), Standing::LoggedOut);
+    assert_eq!(story.status().standing(), BrokerageState::LoggedOut);
     assert_eq!(story.tickle().refusal(), Some(Refusal::NoSession));
 }
 
@@ -117,8 +117,8 @@ fn trouble_comes_as_ordered() {
     assert_eq!(story.tickle().refusal(), Some(Refusal::Aborted));
     assert!(json::<Tickle<'_>>(&story.at(5).tickle().body).is_none());
     assert_eq!(
-        story.at(10).tickle().tickled().status().map(|status| Standing::of(&status.flags())),
-        Some(Standing::Ready)
+        story.at(10).tickle().tickled().status().map(|status| BrokerageState::of(&status.flags())),
+        Some(BrokerageState::Ready)
     );
 
     story.pull(Lever::Trouble { next: 1, path: "", trouble: Trouble::Drop });
@@ -131,7 +131,7 @@ fn trouble_comes_as_ordered() {
     assert_eq!(story.reply(&story.api.status()).delay, Duration::from_secs(7));
     story.pull(Lever::Outage { lasts: Duration::from_secs(30), outage: Outage::Slow503 });
     assert_eq!(story.reply(&story.api.status()).delay, Duration::from_secs(10));
-    assert_eq!(story.at(41).status().standing(), Standing::Ready);
+    assert_eq!(story.at(41).status().standing(), BrokerageState::Ready);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::*;
 use crate::providers::ibkr::wire::{
     Endpoints, Init, Login as AccountKind, Logout, LogoutOutcome, Reauthenticated, Tickle, Validate,
 };
-use crate::providers::ibkr::{Refusal, Region, Standing};
+use crate::providers::ibkr::{BrokerageState, Refusal, Region};
 use crate::wire::json;
 use crate::{BaseUrl, Response as Answer};
 
@@ -26,7 +26,7 @@ const NOON: &str = "Tue, 03 Mar 2026 17:00:00 GMT";
 
 /// A gateway, a client's requests and a clock.
 struct Story {
-    gateway: Gateway,
+    gateway: GatewaySim,
     api: Endpoints,
     start: Timestamp,
     now: Timestamp,
@@ -40,9 +40,9 @@ struct Got {
 }
 
 impl Got {
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> BrokerageState {
         assert_eq!(self.status, 200, "{}", self.text());
-        Standing::of(&json(&self.body).unwrap())
+        BrokerageState::of(&json(&self.body).unwrap())
     }
 
     fn tickled(&self) -> Tickle<'_> {
@@ -64,7 +64,7 @@ impl Got {
 fn story(settings: Settings) -> Story {
     let start = Timestamp::from_http_date(NOON).unwrap();
     let api = Endpoints::new(&BaseUrl::parse("https://localhost:5000/v1/api").unwrap()).unwrap();
-    Story { gateway: Gateway::new(settings), api, start, now: start }
+    Story { gateway: GatewaySim::new(settings), api, start, now: start }
 }
 
 fn quiet() -> Settings {
@@ -137,9 +137,9 @@ impl Story {
 fn a_login_opens_the_brokerage_session_which_is_established_later() {
     let mut story = story(quiet());
     assert_eq!(story.status().refusal(), Some(Refusal::NotLoggedIn));
-    assert_eq!(story.at(1).log_in().status().standing(), Standing::Establishing);
+    assert_eq!(story.at(1).log_in().status().standing(), BrokerageState::Establishing);
     assert_eq!(story.get("/iserver/accounts").text(), r#"{"accounts":[]}"#);
-    assert_eq!(story.at(3).status().standing(), Standing::Ready);
+    assert_eq!(story.at(3).status().standing(), BrokerageState::Ready);
     assert_eq!(story.get("/iserver/account/orders").refusal(), Some(Refusal::AccountsFirst));
     assert_eq!(story.at(8).get("/iserver/accounts").status, 200);
     assert_eq!(story.at(14).get("/iserver/account/orders").text(), r#"{"orders":[],"snapshot":true}"#);
@@ -150,15 +150,18 @@ fn a_login_opens_the_brokerage_session_which_is_established_later() {
 fn only_tickles_keep_the_brokerage_session() {
     let mut story = story(quiet());
     story.log_in().at(359);
-    assert_eq!(story.tickle().tickled().status().map(|status| Standing::of(&status.flags())), Some(Standing::Ready));
+    assert_eq!(
+        story.tickle().tickled().status().map(|status| BrokerageState::of(&status.flags())),
+        Some(BrokerageState::Ready)
+    );
     for secs in [400, 500, 600, 700] {
         assert_eq!(story.at(secs).get("/iserver/accounts").status, 200);
     }
-    assert_eq!(story.at(719).status().standing(), Standing::NeedsInit);
+    assert_eq!(story.at(719).status().standing(), BrokerageState::NeedsInit);
     assert_eq!(story.get("/iserver/accounts").refusal(), Some(Refusal::NoBridge));
     assert_eq!(story.get("/portfolio/accounts").status, 200);
-    assert_eq!(story.init(Init::POLITE).standing(), Standing::Establishing);
-    assert_eq!(story.at(722).status().standing(), Standing::Ready);
+    assert_eq!(story.init(Init::POLITE).standing(), BrokerageState::Establishing);
+    assert_eq!(story.at(722).status().standing(), BrokerageState::Ready);
     assert!(story.happened().contains(&Happening::BrokerageEnded(End::Idle)));
 }
 
@@ -169,7 +172,7 @@ fn other_calls_keep_it_too_where_a_test_says_so() {
     for secs in (300..3_000).step_by(300) {
         assert_eq!(story.at(secs).get("/iserver/accounts").status, 200);
     }
-    assert_eq!(story.status().standing(), Standing::Ready);
+    assert_eq!(story.status().standing(), BrokerageState::Ready);
 }
 
 #[test]
@@ -177,15 +180,15 @@ fn a_rival_refuses_the_polite_and_is_thrown_out_by_the_others() {
     let mut story = story(quiet());
     let returns = Some(Duration::from_secs(60));
     story.log_in().at(10).pull(Lever::RivalTakes(Rival { returns, ..Rival::default() }));
-    assert_eq!(story.status().standing(), Standing::NeedsInit, "the flags do not tell of the rival");
+    assert_eq!(story.status().standing(), BrokerageState::NeedsInit, "the flags do not tell of the rival");
     assert_eq!(story.get("/iserver/accounts").refusal(), Some(Refusal::NotAuthenticated));
     assert_eq!(story.get("/portfolio/accounts").status, 200);
-    assert_eq!(story.init(Init::POLITE).standing(), Standing::TakeoverNeeded);
+    assert_eq!(story.init(Init::POLITE).standing(), BrokerageState::TakeoverNeeded);
     assert_eq!(story.gateway.holder(), Holder::Rival);
-    assert_eq!(story.init(Init::TAKE_OVER).standing(), Standing::Establishing);
-    assert_eq!(story.at(13).status().standing(), Standing::Ready);
-    assert_eq!(story.at(71).status().standing(), Standing::NeedsInit, "the rival is back");
-    assert_eq!(story.at(90).pull(Lever::RivalLeaves).init(Init::POLITE).standing(), Standing::Establishing);
+    assert_eq!(story.init(Init::TAKE_OVER).standing(), BrokerageState::Establishing);
+    assert_eq!(story.at(13).status().standing(), BrokerageState::Ready);
+    assert_eq!(story.at(71).status().standing(), BrokerageState::NeedsInit, "the rival is back");
+    assert_eq!(story.at(90).pull(Lever::RivalLeaves).init(Init::POLITE).standing(), BrokerageState::Establishing);
     assert_eq!(story.gateway.count(|what| *what == Happening::TookOver), 1);
     assert_eq!(story.gateway.count(|what| *what == Happening::Refused), 1);
 }
@@ -194,19 +197,19 @@ fn a_rival_refuses_the_polite_and_is_thrown_out_by_the_others() {
 fn a_rival_may_show_and_refuse_in_words() {
     let mut story = story(quiet());
     story.log_in().pull(Lever::RivalTakes(Rival { shows: true, refusal: RefusedInit::Fail, returns: None }));
-    assert_eq!(story.status().standing(), Standing::Competing);
+    assert_eq!(story.status().standing(), BrokerageState::Competing);
     let refused = story.init(Init::POLITE);
     assert!(refused.text().contains("Force compete"), "{}", refused.text());
-    assert_eq!(story.pull(Lever::RivalLeaves).status().standing(), Standing::TakeoverNeeded, "the text stays");
-    assert_eq!(story.init(Init::POLITE).standing(), Standing::Establishing);
+    assert_eq!(story.pull(Lever::RivalLeaves).status().standing(), BrokerageState::TakeoverNeeded, "the text stays");
+    assert_eq!(story.init(Init::POLITE).standing(), BrokerageState::Establishing);
 }
 
 #[test]
 fn an_init_may_be_refused_although_nobody_holds_the_session() {
     let mut story = story(Settings { refuses_polite_init: true, opens_itself: false, ..quiet() });
     story.log_in();
-    assert_eq!(story.init(Init::POLITE).standing(), Standing::TakeoverNeeded);
-    assert_eq!(story.init(Init::TAKE_OVER).standing(), Standing::Establishing);
+    assert_eq!(story.init(Init::POLITE).standing(), BrokerageState::TakeoverNeeded);
+    assert_eq!(story.init(Init::TAKE_OVER).standing(), BrokerageState::Establishing);
     assert_eq!(story.gateway.count(|what| *what == Happening::TookOver), 0, "there was nobody to throw out");
 }
 
@@ -221,13 +224,13 @@ fn midnight_ends_the_login_in_every_region() {
         let mut story = story(Settings { region, idle: Duration::from_secs(86_400), ..Settings::default() });
         story.log_in();
         story.now = midnight - Duration::from_millis(1);
-        assert_eq!(story.status().standing(), Standing::Ready, "{region}");
+        assert_eq!(story.status().standing(), BrokerageState::Ready, "{region}");
         story.now = midnight;
         assert_eq!(story.status().refusal(), Some(Refusal::Aborted), "{region}: maintenance");
         story.now = midnight + Duration::from_secs(480);
         assert_eq!(story.status().refusal(), Some(Refusal::NotLoggedIn), "{region}: a person is called");
         story.now = midnight + Duration::from_secs(502);
-        assert_eq!(story.status().standing(), Standing::Ready, "{region}: and has come");
+        assert_eq!(story.status().standing(), BrokerageState::Ready, "{region}: and has come");
         let ended = Logged { at: midnight, what: Happening::LoginEnded(End::Midnight) };
         assert!(story.gateway.log().contains(&ended), "{region}");
     }
@@ -242,8 +245,8 @@ fn midnight_may_end_the_brokerage_session_alone() {
         ..quiet()
     });
     story.log_in().at(12 * 3_600);
-    assert_eq!(story.status().standing(), Standing::NeedsInit);
-    assert_eq!(story.init(Init::POLITE).standing(), Standing::Establishing);
+    assert_eq!(story.status().standing(), BrokerageState::NeedsInit);
+    assert_eq!(story.init(Init::POLITE).standing(), BrokerageState::Establishing);
     story.at(24 * 3_600);
     assert_eq!(story.status().refusal(), Some(Refusal::NotLoggedIn), "a login ends after 24 hours at the latest");
 }
@@ -255,7 +258,7 @@ fn too_many_requests_lead_into_the_penalty_box() {
     story.now = story.now + Duration::from_millis(999);
     assert_eq!(story.tickle().refusal(), Some(Refusal::PenaltyBox));
     assert_eq!(story.at(10 + 899).get("/iserver/accounts").refusal(), Some(Refusal::PenaltyBox));
-    assert_eq!(story.at(10 + 901).status().standing(), Standing::NeedsInit, "idle meanwhile");
+    assert_eq!(story.at(10 + 901).status().standing(), BrokerageState::NeedsInit, "idle meanwhile");
     assert_eq!(story.gateway.count(|what| *what == Happening::Boxed), 1);
 
     story.at(1_000).validate();
@@ -269,7 +272,7 @@ fn the_first_request_calls_a_person_who_may_be_the_wrong_one() {
         story(Settings { login: Login::After { delay: Duration::from_secs(30), person }, ..Settings::default() });
     story.at(100).status();
     assert_eq!(story.at(129).status().refusal(), Some(Refusal::NotLoggedIn));
-    assert_eq!(story.at(130).status().standing(), Standing::Establishing);
+    assert_eq!(story.at(130).status().standing(), BrokerageState::Establishing);
     let got = story.validate();
     let validate: Validate<'_> = json(&got.body).unwrap();
     assert_eq!((validate.user_name.as_deref(), validate.login()), (Some("somebody"), Some(AccountKind::Live)));
@@ -281,19 +284,19 @@ fn the_login_page_is_there_for_people() {
     let mut story = story(Settings::default());
     let request = Request::get(story.api.login_page()).body(Vec::new()).unwrap();
     assert_eq!(story.send(&request).status, 200);
-    assert_eq!(story.at(20).status().standing(), Standing::Establishing);
+    assert_eq!(story.at(20).status().standing(), BrokerageState::Establishing);
 }
 
 #[test]
 fn a_reauthenticate_answers_at_once_and_works_later() {
     let mut story = story(quiet());
     story.log_in().pull(Lever::EndBrokerage { connected: false });
-    assert_eq!(story.status().standing(), Standing::LoggedOut);
+    assert_eq!(story.status().standing(), BrokerageState::LoggedOut);
     let got = story.send(&story.api.reauthenticate_by_force());
     assert!(matches!(Reauthenticated::read(&got.body), Some(Reauthenticated::Triggered)));
-    assert_eq!(story.at(4).status().standing(), Standing::LoggedOut);
-    assert_eq!(story.at(5).status().standing(), Standing::Establishing);
-    assert_eq!(story.at(7).status_by_get().standing(), Standing::Ready);
+    assert_eq!(story.at(4).status().standing(), BrokerageState::LoggedOut);
+    assert_eq!(story.at(5).status().standing(), BrokerageState::Establishing);
+    assert_eq!(story.at(7).status_by_get().standing(), BrokerageState::Ready);
 }
 
 #[test]
@@ -320,7 +323,7 @@ fn settings_of_a_brokerage_session_are_lost_with_it() {
     *suppress.body_mut() = br#"{"messageIds":["o1"]}"#.to_vec();
     assert_eq!(story.send(&suppress).text(), r#"{"status":"submitted"}"#);
     assert_eq!(story.gateway.suppressed(), 1);
-    assert_eq!(story.init(Init::POLITE).standing(), Standing::Establishing, "an init begins it anew");
+    assert_eq!(story.init(Init::POLITE).standing(), BrokerageState::Establishing, "an init begins it anew");
     assert_eq!(story.gateway.suppressed(), 0);
     assert_eq!(story.get("/iserver/accounts").refusal(), Some(Refusal::NoBridge));
     assert_eq!(story.at(6).get("/iserver/account/orders").refusal(), Some(Refusal::AccountsFirst));

@@ -7,11 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Account, Death, Errors, Grant, Neo};
+use super::{Account, Death, Errors, Grant, NeoSim};
 use crate::Timestamp;
 use crate::sim::kotak::{Answer, Desk, Outcome, field, header, host, indian_midnight, is_host_of};
 
-impl Neo {
+impl NeoSim {
     pub(super) fn answer(
         &mut self,
         desk: &mut Desk,

@@ -17,7 +17,7 @@ const OF_ORDERS: u32 = 10;
 /// Which limits count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RateLimits {
-    /// None, but for those of [`Neo::set_limited`](super::Neo::set_limited).
+    /// None, but for those of [`NeoSim::set_limited`](super::NeoSim::set_limited).
     Off,
     /// 25 requests of an account to one API in a second of the clock, 10 to all of its orders.
     Documented,

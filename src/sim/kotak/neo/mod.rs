@@ -31,7 +31,7 @@ pub use self::limits::{LimitTold, RateLimits};
 
 /// The simulated Neo API.
 #[derive(Debug)]
-pub struct Neo {
+pub struct NeoSim {
     login: BaseUrl,
     accounts: BTreeMap<String, Account>,
     grants: BTreeMap<String, Grant>,
@@ -137,7 +137,7 @@ impl fmt::Debug for Account {
     }
 }
 
-impl Neo {
+impl NeoSim {
     /// Makes an API with this login host.
     pub fn new(login: BaseUrl) -> Self {
         Self {
@@ -223,7 +223,7 @@ impl Neo {
         self.limits.close(path, until);
     }
 
-    /// Tells until when [`Neo::set_limited`] holds for a path.
+    /// Tells until when [`NeoSim::set_limited`] holds for a path.
     pub fn limited_until(&self, now: Timestamp, path: &str) -> Option<Timestamp> {
         self.limits.closed_until(now, path)
     }
@@ -254,7 +254,7 @@ impl Neo {
     }
 }
 
-impl Simulator for Neo {
+impl Simulator for NeoSim {
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         let host = host(request);
         let login = is_host_of(&self.login, &host);

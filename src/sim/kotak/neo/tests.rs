@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::Method;
 
 use super::*;
-use crate::exchange::Response;
+use crate::machine::exchange::Response;
 use crate::providers::kotak::wire::fault::{At, neo as find};
 use crate::providers::kotak::wire::neo::{App, Granted, Reply as Body, authorize, read};
 use crate::secret::Secret;
@@ -16,7 +16,7 @@ const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 8));
 const MOBILE: &str = "+910000000000";
 
 struct Client {
-    sim: Neo,
+    sim: NeoSim,
     dashboard: Secret,
     now: Timestamp,
     from: IpAddr,
@@ -32,7 +32,7 @@ impl Client {
                 .accepts_totp(|now| format!("{:06}", now.as_secs() / 30 % 1_000_000))
                 .listed([PEER])
         };
-        let sim = Neo::new(base("https://mis.kotaksecurities.com"))
+        let sim = NeoSim::new(base("https://mis.kotaksecurities.com"))
             .account(account("ABC12", "https://e43.kotaksecurities.com"))
             .account(account("XYZ34", "https://e21.kotaksecurities.com"));
         Self { sim, dashboard: "dash-ABC12".into(), now: NOW, from: PEER }
@@ -260,7 +260,7 @@ fn the_vendors_sdk_lives_on_it() {
     let base = |url| BaseUrl::parse(url).unwrap();
     let account = Account::new("ABC12", MOBILE, "654321", "dash-ABC12", base("https://e43.kotaksecurities.com"));
     let account = account.accepts_totp(|_| "123456".to_owned());
-    let mut sim = Neo::new(base("https://mis.kotaksecurities.com")).account(account);
+    let mut sim = NeoSim::new(base("https://mis.kotaksecurities.com")).account(account);
     let mut send = |from: &str, tokens: &[Pair]| {
         let mut request = from.to_owned();
         for (kind, (token, sid)) in ["view", "trade"].iter().zip(tokens) {

@@ -6,14 +6,14 @@ use http::{Method, Request, StatusCode};
 use serde_json::json;
 
 use super::bodies::token_error;
-use super::{OneTime, Shard, TRIES, TradeApi, User};
+use super::{OneTime, Shard, TRIES, TradeApiSim, User};
 use crate::Timestamp;
 use crate::sim::kotak::{Answer, Desk, Outcome, field, header};
 
 /// What the session service wants in front of its paths.
 const SESSION: &str = "/session/1.0/session/";
 
-impl TradeApi {
+impl TradeApiSim {
     pub(super) fn answer(
         &mut self,
         desk: &mut Desk,

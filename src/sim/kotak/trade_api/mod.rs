@@ -9,9 +9,9 @@
 //!   of the one-time token (10 minutes).
 //!
 //! ```
-//! use sansession::sim::kotak::trade_api::{Shard, TradeApi, User};
+//! use sansession::sim::kotak::trade_api::{Shard, TradeApiSim, User};
 //!
-//! let sim = TradeApi::kotak().app("key", "secret").user(User::new("USER1", "pw").on(Shard::Second));
+//! let sim = TradeApiSim::kotak().app("key", "secret").user(User::new("USER1", "pw").on(Shard::Second));
 //! assert!(sim.log().requests().is_empty());
 //! ```
 
@@ -32,7 +32,7 @@ use crate::{BaseUrl, Timestamp};
 
 /// The simulated Trade API.
 #[derive(Debug)]
-pub struct TradeApi {
+pub struct TradeApiSim {
     shards: [BaseUrl; 2],
     apps: Vec<(String, String)>,
     users: BTreeMap<String, User>,
@@ -142,14 +142,14 @@ impl User {
     /// Gives the access code of the day: what the SMS would say.
     pub fn access_code(&self, now: Timestamp) -> String {
         let name = self.userid.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
-        format!("{:04}", crate::retry::split_mix(name ^ indian_day(now)) % 10_000)
+        format!("{:04}", crate::machine::backoff::split_mix(name ^ indian_day(now)) % 10_000)
     }
 }
 
 /// How many bad tries lock an account.
 const TRIES: u8 = 3;
 
-impl TradeApi {
+impl TradeApiSim {
     /// Makes an API with two hosts, given as base URLs such as `http://127.0.0.1:5001/apim`.
     pub fn new(shards: [BaseUrl; 2]) -> Self {
         Self {
@@ -314,7 +314,7 @@ impl TradeApi {
     }
 }
 
-impl Simulator for TradeApi {
+impl Simulator for TradeApiSim {
     fn handle(&mut self, now: Timestamp, _: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         let shard = self.shard(&host(request));
         let mut desk = core::mem::take(&mut self.desk);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::exchange::Response;
+use crate::machine::exchange::Response;
 use crate::providers::kotak::wire::envelope::read;
 use crate::providers::kotak::wire::fault::{At, trade_api as find};
 use crate::providers::kotak::wire::gateway::Client;
@@ -16,7 +16,7 @@ const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A client at one of the hosts.
 struct Client0 {
-    sim: TradeApi,
+    sim: TradeApiSim,
     bearer: Secret,
     base: BaseUrl,
     now: Timestamp,
@@ -24,7 +24,7 @@ struct Client0 {
 
 impl Client0 {
     fn new(user: User) -> Self {
-        let mut sim = TradeApi::kotak().app("key", "secret").user(user);
+        let mut sim = TradeApiSim::kotak().app("key", "secret").user(user);
         let bearer = sim.issue_bearer(NOW).into();
         let base = sim.base(Shard::First).clone();
         Self { sim, bearer, base, now: NOW }

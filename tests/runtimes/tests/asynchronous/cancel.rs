@@ -8,7 +8,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sansession::Session;
-use sansession::asynchronous::{self, Client, Reqwest, Timer, Transport};
+use sansession::drive::{
+    Client, Timer,
+    asynchronous::{self, Reqwest, Transport},
+};
 use sansession::providers::cbrain::Cbrain;
 
 use runtimes::world::{PORTAL, World};

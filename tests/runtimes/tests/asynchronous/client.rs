@@ -7,9 +7,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use http::{Method, Request, Response};
-use sansession::asynchronous::{Client, Pin, Reason, Reqwest, SendError, Transport, Trust, now};
+use sansession::drive::{
+    Client, Pin, Reason, SendError, Trust,
+    asynchronous::{Reqwest, Transport},
+    now,
+};
 use sansession::sim::{Certificate, Server};
-use sansession::{Delivery, Failure, FailureKind, SendPolicy, sim};
+use sansession::{
+    Failure,
+    machine::{Delivery, FailureKind, SendPolicy},
+    sim,
+};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const POLICY: SendPolicy = SendPolicy { timeout: Duration::from_secs(5), max_body: 100 };
@@ -318,9 +326,9 @@ async fn a_url_that_would_be_rewritten_is_refused_by_reqwest() {
 
 #[tokio::test]
 async fn a_pinned_certificate_is_taken_and_another_is_named() {
-    let start = || Server::start_tls(Certificate::NoNames, sim::Cbrain::new(1), now).unwrap();
+    let start = || Server::start_tls(Certificate::NoNames, sim::CbrainSim::new(1), now).unwrap();
     let (pinned, other) = (start(), start());
-    let pin = |server: &Server<sim::Cbrain>| Pin::of(server.certificate_der().unwrap());
+    let pin = |server: &Server<sim::CbrainSim>| Pin::of(server.certificate_der().unwrap());
     let trust = Trust::pin(pin(&pinned));
     let clients = [
         Either::Hyper(Transport::builder().trust(trust.clone()).build().unwrap()),
@@ -342,7 +350,7 @@ async fn a_pinned_certificate_is_taken_and_another_is_named() {
 
 #[tokio::test]
 async fn unverified_certificates_are_taken_on_loopback_only() {
-    let server = Server::start_tls(Certificate::NoNames, sim::Cbrain::new(1), now).unwrap();
+    let server = Server::start_tls(Certificate::NoNames, sim::CbrainSim::new(1), now).unwrap();
     let client = Transport::builder().trust(Trust::danger_anything_on_loopback()).build().unwrap();
     client.send(request(Method::GET, &format!("{}/", server.url()), ""), ROOMY).await.unwrap();
     let error = client.send(request(Method::GET, "https://name.invalid/", ""), POLICY).await.unwrap_err();

@@ -1,8 +1,11 @@
 //! Answers that are cut off: neither of the ready-made clients takes one for a whole one.
 
 use http::Request;
-use sansession::SendPolicy;
-use sansession::asynchronous::{Client, Reqwest, Transport, Trust};
+use sansession::drive::{
+    Client, Trust,
+    asynchronous::{Reqwest, Transport},
+};
+use sansession::machine::SendPolicy;
 use tokio::runtime::Runtime;
 
 #[path = "../../../support/cut.rs"]

@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use sansession::asynchronous::{self, Answer, Ended, Program, Transport};
+use sansession::drive::{
+    Answer, Ended, Program,
+    asynchronous::{self, Transport},
+};
 use sansession::{Need, Phase, Snapshot};
 
 use runtimes::{LOGGED_OUT, alice, asked, by_a_person, portal, session, slow_portal};

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use runtimes::{LOGGED_OUT, alice, portal, session};
 use sansession::Event;
-use sansession::asynchronous::{self, Events, Transport};
+use sansession::drive::{
+    Events,
+    asynchronous::{self, Transport},
+};
 
 async fn codes(mut events: Events<impl sansession::Machine>) -> (Vec<&'static str>, u64) {
     let mut codes = Vec::new();

@@ -8,8 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
-use sansession::asynchronous::{self, Client, Ended, SendError, Timer, Transport};
-use sansession::{CloseReason, Delivery, Event, Failure, FailureKind, Need, Phase, SendPolicy};
+use sansession::drive::{
+    Client, Ended, SendError, Timer,
+    asynchronous::{self, Transport},
+};
+use sansession::{
+    CloseReason, Event, Failure, Need, Phase,
+    machine::{Delivery, FailureKind, SendPolicy},
+};
 
 use runtimes::world::{BEGAN, PORTAL, World};
 use runtimes::{Bot, LIFE, LOGGED_OUT, alice, asked, by_a_person, portal, session};

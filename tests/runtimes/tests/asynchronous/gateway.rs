@@ -6,7 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Request;
-use sansession::asynchronous::{self, Answer, Client, Pin, Reqwest, Transport, Trust, now};
+use sansession::drive::{
+    Answer, Client, Pin, Trust,
+    asynchronous::{self, Reqwest, Transport},
+    now,
+};
 use sansession::providers::ibkr::Gateway;
 use sansession::sim::ibkr::{self, Login, Person, Settings};
 use sansession::sim::{Certificate, Server};
@@ -39,7 +43,7 @@ impl Drop for Prompt {
 async fn a_login_in_a_browser(make: impl FnOnce(&Trust) -> Box<dyn Boxed>) {
     let login = Login::After { delay: SECOND, person: Person::default() };
     let settings = Settings { login, establish: SECOND / 2, maintenance: None, ..Settings::default() };
-    let gateway = Validating::new(ibkr::Gateway::new(settings));
+    let gateway = Validating::new(ibkr::GatewaySim::new(settings));
     let server = Server::start_tls(Certificate::NoNames, gateway, now).unwrap();
     let trust = Trust::pin(Pin::of(server.certificate_der().unwrap()));
     let base = BaseUrl::parse(&format!("{}/v1/api", server.url())).unwrap();
@@ -72,16 +76,16 @@ async fn a_login_in_a_browser(make: impl FnOnce(&Trust) -> Box<dyn Boxed>) {
     assert!(arrived.contains("POST /iserver/auth/status") && arrived.contains("POST /logout"), "{arrived:?}");
 }
 
-type Answered =
-    std::pin::Pin<Box<dyn Future<Output = Result<http::Response<Vec<u8>>, asynchronous::SendError>> + Send>>;
+type InputHandled =
+    std::pin::Pin<Box<dyn Future<Output = Result<http::Response<Vec<u8>>, sansession::drive::SendError>> + Send>>;
 
 /// A client of whatever type, as a program with a choice of them writes it.
 trait Boxed: Send + Sync {
-    fn send_boxed(&self, request: Request<Vec<u8>>, policy: sansession::SendPolicy) -> Answered;
+    fn send_boxed(&self, request: Request<Vec<u8>>, policy: sansession::machine::SendPolicy) -> InputHandled;
 }
 
 impl<C: Client + Clone + Send + Sync + 'static> Boxed for C {
-    fn send_boxed(&self, request: Request<Vec<u8>>, policy: sansession::SendPolicy) -> Answered {
+    fn send_boxed(&self, request: Request<Vec<u8>>, policy: sansession::machine::SendPolicy) -> InputHandled {
         let client = self.clone();
         Box::pin(async move { client.send(request, policy).await })
     }

@@ -11,10 +11,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
-use sansession::asynchronous::{self, Answer, Client, Driver, Ended, Handle, Program, SendError, Timer};
+use sansession::drive::{
+    Answer, Client, Ended, Program, SendError, Timer,
+    asynchronous::{self, Driver, Handle},
+};
 use sansession::{
-    By, Event, Failure, FailureKind, Input, Machine, Need, Outgoing, Rejection, RequestId, Secret, SendPolicy,
-    Snapshot, Timestamp,
+    Event, Failure, Input, Machine, Need, Outgoing, RequestId, Secret, Snapshot, Source, Timestamp,
+    machine::{FailureKind, Rejection, SendPolicy},
 };
 
 use runtimes::world::{BEGAN, PORTAL, World};
@@ -50,7 +53,7 @@ impl Program for Bomb {
             bomb.world.sleep(Duration::from_millis(5)).await;
             bomb.at("thinking");
             if bomb.place == "rejected" && bomb.armed.load(Ordering::SeqCst) {
-                return Answer::Now(Input::Pin(Secret::new("1234")), By::Person);
+                return Answer::Now(Input::Pin(Secret::new("1234")), Source::Person);
             }
             by_a_person(need)
         }

@@ -4,8 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use sansession::asynchronous;
-use sansession::{Failure, FailureKind, SendPolicy};
+use sansession::drive::asynchronous;
+use sansession::{
+    Failure,
+    machine::{FailureKind, SendPolicy},
+};
 use smol::future::FutureExt;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::TcpStream;
@@ -118,7 +121,10 @@ fn outside_of_tokio_there_is_an_error_and_no_panic() {
 #[test]
 fn a_client_of_tokio_in_another_runtime_is_an_error_and_sends_nothing() {
     use sansession::Phase;
-    use sansession::asynchronous::{Client, Reqwest, Transport};
+    use sansession::drive::{
+        Client,
+        asynchronous::{Reqwest, Transport},
+    };
 
     async fn ends(client: impl Client + Send + Sync + 'static) {
         let server = portal();

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use http::{Request, StatusCode};
 use sansession::AuthorizeError;
-use sansession::asynchronous::{self, CallError, Transport};
+use sansession::drive::{
+    CallError,
+    asynchronous::{self, Transport},
+};
 
 use runtimes::{Bot, LOGGED_OUT, alice, asked, portal, session};
 
@@ -81,7 +84,7 @@ async fn a_hundred_wait_for_one_and_those_who_give_up_leave_nothing_behind() {
 
 #[tokio::test]
 async fn a_call_from_a_callback_is_no_deadlock() {
-    use sansession::asynchronous::{Answer, Handle, Program};
+    use sansession::drive::{Answer, Program, asynchronous::Handle};
     use sansession::{Event, Need};
     use std::sync::OnceLock;
 
@@ -113,9 +116,9 @@ async fn a_call_from_a_callback_is_no_deadlock() {
 #[tokio::test]
 async fn a_call_that_is_refused_makes_the_driver_look_at_once_and_others_leave_it_asleep() {
     use http::Response;
-    use sansession::asynchronous::{Client, SendError};
+    use sansession::drive::{Client, SendError};
     use sansession::providers::cbrain::Cbrain;
-    use sansession::{BaseUrl, Options, SendPolicy, Session};
+    use sansession::{BaseUrl, Options, Session, machine::SendPolicy};
     use std::future::{Future, poll_fn};
     use std::pin::Pin;
 

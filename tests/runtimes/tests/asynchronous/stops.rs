@@ -7,7 +7,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::Response;
-use sansession::asynchronous::{self, Answer, Ended, Program, Transport, now};
+use sansession::drive::{
+    Answer, Ended, Program,
+    asynchronous::{self, Transport},
+    now,
+};
 use sansession::providers::cbrain::Cbrain;
 use sansession::{BaseUrl, Event, Need, Options, Outgoing, Phase, RequestId, Session, Snapshot};
 
@@ -138,7 +142,7 @@ async fn another_task_answers_while_a_person_thinks() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let id = need.lock().unwrap().take().unwrap();
     let input = sansession::Input::Credentials(sansession::Credentials::new("alice", "wonderland").unwrap());
-    assert_eq!(session.answer(id, input, sansession::By::Person), sansession::Answered::Used);
+    assert_eq!(session.answer(id, input, sansession::Source::Person), sansession::InputHandled::Used);
     session.ready().await.unwrap();
     assert_eq!(session.logout().await, LOGGED_OUT);
 }

@@ -7,17 +7,17 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{Request, Response};
-use sansession::asynchronous::{self, Client, Ended, SendError, Timer};
+use sansession::drive::{Client, Ended, SendError, Timer, asynchronous};
 use sansession::providers::cbrain::Cbrain;
 use sansession::sim::{self, Simulator};
-use sansession::{BaseUrl, Credentials, Event, Need, Options, SendPolicy, Session, Timestamp};
+use sansession::{BaseUrl, Credentials, Event, Need, Options, Session, Timestamp, machine::SendPolicy};
 
 const BEGAN: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 #[derive(Clone)]
 struct World {
     now: Arc<Mutex<Timestamp>>,
-    portal: Arc<Mutex<sim::Cbrain>>,
+    portal: Arc<Mutex<sim::CbrainSim>>,
 }
 
 impl Timer for World {
@@ -40,15 +40,15 @@ impl Client for World {
 #[test]
 fn a_week_passes() {
     struct Week(Arc<Mutex<u32>>);
-    impl asynchronous::Program for Week {
-        async fn answer(&self, _: Need) -> asynchronous::Answer {
+    impl sansession::drive::Program for Week {
+        async fn answer(&self, _: Need) -> sansession::drive::Answer {
             Credentials::new("alice", "wonderland").into()
         }
         fn event(&self, event: &Event) {
             *self.0.lock().unwrap() += u32::from(matches!(event, Event::KeptAlive));
         }
     }
-    let mut portal = sim::Cbrain::new(1);
+    let mut portal = sim::CbrainSim::new(1);
     portal.add_user("alice", "wonderland");
     let world = World { now: Arc::new(Mutex::new(BEGAN)), portal: Arc::new(Mutex::new(portal)) };
     let kept = Arc::new(Mutex::new(0));

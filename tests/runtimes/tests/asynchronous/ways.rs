@@ -8,9 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use http::{Request, Response};
-use sansession::asynchronous::{Client, SendError, Transport, TransportError, Trust, now};
+use sansession::drive::{Client, SendError, TransportError, Trust, asynchronous::Transport, now};
 use sansession::sim::{Certificate, Server};
-use sansession::{Failure, FailureKind, SendPolicy, sim};
+use sansession::{
+    Failure,
+    machine::{FailureKind, SendPolicy},
+    sim,
+};
 
 const POLICY: SendPolicy = SendPolicy { timeout: Duration::from_secs(5), max_body: 1 << 20 };
 
@@ -88,7 +92,7 @@ fn a_proxy_that_cannot_be_one_is_refused() {
 #[ignore = "runs as the child of the test below, which names the system's roots"]
 async fn trusts_what_the_system_trusts() {
     let known = std::env::var("KNOWN").unwrap();
-    let unknown = Server::start_tls(Certificate::Plain, sim::Cbrain::new(1), now).unwrap();
+    let unknown = Server::start_tls(Certificate::Plain, sim::CbrainSim::new(1), now).unwrap();
     let transport = Transport::builder().trust(Trust::system()).build().unwrap();
     get(&transport, &format!("{known}/")).await.unwrap();
     let error = get(&transport, &format!("{}/", unknown.url())).await.unwrap_err();
@@ -97,7 +101,7 @@ async fn trusts_what_the_system_trusts() {
 
 #[test]
 fn the_roots_of_the_system_are_trusted_where_they_are_named() {
-    let server = Server::start_tls(Certificate::Plain, sim::Cbrain::new(1), now).unwrap();
+    let server = Server::start_tls(Certificate::Plain, sim::CbrainSim::new(1), now).unwrap();
     let roots = std::env::temp_dir().join(format!("sansession-roots-{}.pem", std::process::id()));
     std::fs::write(&roots, server.certificate_pem().unwrap()).unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap());

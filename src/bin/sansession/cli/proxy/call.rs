@@ -10,9 +10,12 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use sansession::asynchronous::SendError;
-use sansession::blocking::now;
-use sansession::{Delivery, Failure, FailureKind, Ticket};
+use sansession::drive::SendError;
+use sansession::drive::now;
+use sansession::{
+    Failure, Ticket,
+    machine::{Delivery, FailureKind},
+};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::door::Admitted;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use sansession::blocking::now;
+use sansession::drive::now;
 use sansession::{Outgoing, Phase, RequestId, Status, Timestamp};
 use tokio::sync::{Notify, OwnedMutexGuard};
 

@@ -23,9 +23,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
-use sansession::asynchronous::{Streaming, Transport};
-use sansession::blocking::Handle;
-use sansession::{Rejection, Secret, Timestamp};
+use sansession::drive::Handle;
+use sansession::drive::asynchronous::{Streaming, Transport};
+use sansession::{Secret, Timestamp, machine::Rejection};
 use tokio::sync::Semaphore;
 
 use crate::cli::Usage;

@@ -5,9 +5,9 @@ use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use sansession::asynchronous::SendError;
-use sansession::blocking::now;
-use sansession::{AuthorizeError, FailureKind};
+use sansession::drive::SendError;
+use sansession::drive::now;
+use sansession::{AuthorizeError, machine::FailureKind};
 use serde_json::{Value, json};
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

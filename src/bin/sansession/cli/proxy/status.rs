@@ -1,7 +1,7 @@
 //! `/_session`: where the session stands.
 
 use http::{Response, StatusCode};
-use sansession::blocking::now;
+use sansession::drive::now;
 use sansession::{Timestamp, WaitingOn};
 use serde_json::json;
 

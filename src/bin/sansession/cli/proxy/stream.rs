@@ -13,8 +13,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use sansession::blocking::{Handle, now};
-use sansession::{AuthorizeError, Session, StreamOpening, Streams, Ticket};
+use sansession::drive::{Handle, now};
+use sansession::{AuthorizeError, Session, Ticket, machine::StreamOpening, provider::Streams};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::door::Admitted;

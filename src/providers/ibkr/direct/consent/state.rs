@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::super::super::oauth1a::{Grant, RequestToken};
 use super::super::remote::Stamp;
 use crate::provider::{Replay, Rule};
-use crate::{Because, NeedKind, Phase};
+use crate::{NeedKind, Phase, machine::NeedReason};
 
 /// The requests on the way to a grant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub struct ConsentState {
     pub(super) request: Option<RequestToken>,
     /// Why the question is put again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) because: Option<Because>,
+    pub(super) because: Option<NeedReason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) grant: Option<Grant>,
     /// What the text of the last request is made of.

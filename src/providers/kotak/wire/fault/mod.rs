@@ -14,7 +14,7 @@ pub use trade_api::find as trade_api;
 
 use http::StatusCode;
 
-use crate::exchange::Response;
+use crate::machine::exchange::Response;
 use crate::wire::Text;
 
 /// What a fault means for the session.

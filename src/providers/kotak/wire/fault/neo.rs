@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::body::Body;
 use super::{At, Class, Fault, by_gateway_code, by_status, counting_status};
-use crate::exchange::Response;
+use crate::machine::exchange::Response;
 
 /// Returns the fault in a response of Neo; `None` where there is none.
 ///

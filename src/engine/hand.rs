@@ -1,0 +1,159 @@
+//! The answers in memory. They are in no snapshot, and each leaves with its step.
+
+use core::time::Duration;
+
+use crate::provider::{Answers, Rule};
+use crate::redact::Words;
+use crate::{Input, NeedKind, Timestamp};
+
+/// An answer that waits for its step.
+pub(super) struct Held<S> {
+    pub(super) kind: NeedKind,
+    pub(super) input: Input,
+    /// Until when it can be used.
+    pub(super) until: Option<Timestamp>,
+    /// The step that asked for it while it was built: it leaves with that step, once.
+    pub(super) asker: Option<S>,
+    /// The end of the one-time code before this one, once it has been noted that this one leaves.
+    pub(super) before: Option<Timestamp>,
+    /// The server has not looked at it, whatever became of what left with it.
+    pub(super) unspent: bool,
+}
+
+impl<S: Copy + PartialEq> Held<S> {
+    fn is_for(&self, step: S, rule: &Rule) -> bool {
+        self.is_taken(rule) || self.asker == Some(step)
+    }
+
+    fn is_taken(&self, rule: &Rule) -> bool {
+        rule.takes().any(|kind| kind == self.kind)
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let end = if let Input::Totp(code) = &self.input { Some(code.ends()) } else { self.until };
+        end.is_none_or(|end| now < end)
+    }
+}
+
+/// All of them: there is one, seldom two.
+pub(super) struct Hand<S>(Vec<Held<S>>);
+
+impl<S> Default for Hand<S> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<S: Copy + PartialEq> Hand<S> {
+    pub(super) fn put(&mut self, held: Held<S>) {
+        self.drop(held.kind);
+        self.0.push(held);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn drop(&mut self, kind: NeedKind) {
+        self.0.retain(|held| held.kind != kind);
+    }
+
+    /// Drops what has grown old.
+    #[inline]
+    pub(super) fn freshen(&mut self, now: Timestamp) {
+        self.0.retain(|held| held.is_fresh(now));
+    }
+
+    /// Drops what a step has used up; what it carried stays.
+    pub(super) fn spend(&mut self, rule: &Rule) {
+        self.0.retain_mut(|held| core::mem::take(&mut held.unspent) || !rule.spends.contains(&held.kind));
+    }
+
+    /// Drops all that left with a step, since any of it may have been refused.
+    pub(super) fn wipe(&mut self, rule: &Rule) {
+        self.0.retain_mut(|held| core::mem::take(&mut held.unspent) || !held.is_taken(rule));
+    }
+
+    /// Notes that nobody has looked at an answer; gives the end of the one-time code before it, where it is one.
+    pub(super) fn stays(&mut self, kind: NeedKind) -> Option<Option<Timestamp>> {
+        let held = self.0.iter_mut().find(|held| held.kind == kind)?;
+        held.unspent = true;
+        matches!(held.input, Input::Totp(_)).then_some(held.before)
+    }
+
+    /// Drops what was made for one departure of a step: it has the time and a nonce in it, which a server takes only once.
+    pub(super) fn leave(&mut self, step: S) {
+        self.0.retain(|held| held.asker != Some(step));
+    }
+
+    /// Notes that the one-time code of a step leaves, and gives its end.
+    pub(super) fn code_leaves(&mut self, rule: &Rule, before: Option<Timestamp>) -> Option<Timestamp> {
+        let mut held = self.0.iter_mut();
+        let held = held.find(|held| matches!(held.input, Input::Totp(_)) && held.is_taken(rule))?;
+        held.before = before;
+        if let Input::Totp(code) = &held.input { Some(code.ends()) } else { None }
+    }
+
+    /// Gives the end of the one-time code before the one that a step took along, which nobody has looked at.
+    pub(super) fn code_returns(&self, rule: &Rule) -> Option<Option<Timestamp>> {
+        let mut codes = self.iter().filter(|held| matches!(held.input, Input::Totp(_)));
+        codes.find(|held| held.is_taken(rule)).map(|held| held.before)
+    }
+
+    pub(super) fn set_back(&mut self, by: Duration) {
+        for held in self.0.iter_mut() {
+            // What it signed has the time of the clock that was wrong.
+            held.until = held.until.map(|_| Timestamp::from_millis(0));
+            held.before = held.before.map(|at| at - by);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn has(&self, kind: NeedKind) -> bool {
+        self.iter().any(|held| held.kind == kind)
+    }
+
+    /// Names an answer that a step cannot leave without.
+    #[inline]
+    pub(super) fn lacks(&self, rule: &Rule) -> Option<NeedKind> {
+        rule.takes().find(|kind| !self.has(*kind))
+    }
+
+    /// Tells whether something waits for a step.
+    pub(super) fn is_for(&self, step: S, rule: &Rule) -> bool {
+        self.iter().any(|held| held.is_for(step, rule))
+    }
+
+    /// Tells whether a step is to leave with what was asked for while it was built.
+    pub(super) fn is_asked_by(&self, step: S) -> bool {
+        self.iter().any(|held| held.asker == Some(step))
+    }
+
+    /// Gives what leaves with a step.
+    #[inline]
+    pub(super) fn answers(&self, step: S, rule: &Rule) -> Answers<'_> {
+        if self.is_empty() {
+            return Answers::default();
+        }
+        self.iter().filter(|held| held.is_for(step, rule)).map(|held| (held.kind, &held.input)).collect()
+    }
+
+    /// Gives the words of each that a server's text must not show.
+    pub(super) fn words(&self) -> impl Iterator<Item = Words<'_>> {
+        self.iter().map(|held| Words::of(&held.input))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Held<S>> {
+        self.0.iter()
+    }
+}
+
+#[cfg(feature = "testing")]
+impl<S> FromIterator<Held<S>> for Hand<S> {
+    fn from_iter<I: IntoIterator<Item = Held<S>>>(held: I) -> Self {
+        Self(held.into_iter().collect())
+    }
+}

@@ -1,0 +1,198 @@
+//! What the driver is told to do.
+
+use core::time::Duration;
+
+use super::agenda::Slot;
+use super::fall::Mishap;
+use super::plan::Next;
+use super::turn::{Engine, Flight};
+use crate::machine::event::Cause;
+use crate::machine::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
+use crate::provider::{Ask, Build, Provider, Replay, Rule, Unbuildable, View};
+use crate::{
+    Output, Timestamp,
+    machine::{NeedReason, ResponseSummary},
+};
+
+/// How much longer than its timeout a request is waited for, so that the driver's verdict comes first.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl<P: Provider> Engine<P> {
+    /// Gives the next output; `waits` is what it waits for, where it says so.
+    pub(super) fn poll_output(&mut self, now: Timestamp, waits: &mut Option<(Timestamp, Next<P::Step>)>) -> Output {
+        loop {
+            if self.has_output()
+                && let Some(output) = self.pop_output()
+            {
+                return output;
+            }
+            let (at, next) = self.next();
+            if at > now {
+                *waits = Some((at, next));
+                return Output::Wait { until: at, on: self.waiting_on(now, next) };
+            }
+            match next {
+                Next::Nothing => {}
+                Next::Lose => self.lose_in_flight(now),
+                Next::Expire => {
+                    self.core.agenda.drop(Slot::Expiry);
+                    self.doubt(now, Cause::Expiry, None);
+                    self.want_check(now);
+                }
+                Next::GiveUp => self.give_up(now),
+                Next::AskAnew => self.ask_anew(now),
+                Next::Send(_, step, _) => {
+                    if !self.may_leave(now, step) {
+                        continue;
+                    }
+                    // A request is large: it is moved once, from where the provider makes it to where it is handed out.
+                    match self.build(now, step) {
+                        Ok(Build::Request(request)) => {
+                            if self.must_be_saved(step) {
+                                return Output::Save;
+                            }
+                            let (id, policy) = self.note_left(now, step);
+                            return Output::Send(Outgoing { id, policy, request });
+                        }
+                        Ok(Build::Needs(ask)) => self.ask_first(now, step, ask),
+                        Err(why) => self.unbuildable(now, step, why),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells whether something waits to be told, be it that the session is closed.
+    pub(super) fn has_output(&self) -> bool {
+        self.has_news() || self.is_over()
+    }
+
+    /// Tells whether something waits to be told once.
+    pub(super) fn has_news(&self) -> bool {
+        !self.out.events.is_empty() || self.out.cancel.is_some() || self.saves_now()
+    }
+
+    /// Tells whether something is to be stored now.
+    fn saves_now(&self) -> bool {
+        self.out.unsaved && self.options.durable || self.out.rotated
+    }
+
+    fn pop_output(&mut self) -> Option<Output> {
+        if let Some(seq) = self.out.cancel.take() {
+            return Some(Output::Cancel(self.ids.request(seq)));
+        }
+        // Before the events: a program that ends when it hears of a refusal must find it in its file.
+        if self.saves_now() {
+            self.out.unsaved = false;
+            self.out.rotated = false;
+            return Some(Output::Save);
+        }
+        if let Some(event) = self.out.events.pop() {
+            return Some(Output::Event(event));
+        }
+        let aside = self.aside().map(|aside| &aside.reason);
+        self.core.life.closed().or(aside).cloned().map(Output::Closed)
+    }
+
+    /// Tells whether a step may leave, and notes it; what it takes along is asked for where it is not in hand.
+    fn may_leave(&mut self, now: Timestamp, step: P::Step) -> bool {
+        self.hand.freshen(now);
+        if let Some(kind) = self.hand.lacks(self.provider.rule(step)) {
+            // It grew old in hand, or a resume has come in between: it was not refused.
+            let stale = Ask::new(kind, NeedReason::Stale);
+            let ask = if let Ok(Build::Needs(ask)) = self.build(now, step) { ask } else { stale };
+            self.ask_first(now, step, ask);
+            return false;
+        }
+        // It has been noted before the snapshot was stored, or the bytes were made that something was asked about.
+        if self.out.saving != Some(step) && !self.hand.is_asked_by(step) {
+            self.depart(now, step);
+        }
+        true
+    }
+
+    /// Notes that a step is about to leave.
+    pub(super) fn depart(&mut self, now: Timestamp, step: P::Step) {
+        let rule = self.provider.rule(step);
+        if let Some(ends) = self.hand.code_leaves(rule, self.core.counts.code_spent) {
+            self.core.counts.code_spent = Some(ends);
+        }
+        self.consult(now, |provider, cx| provider.left(cx, step));
+    }
+
+    /// Builds the request of a step.
+    #[inline]
+    pub(super) fn build(&mut self, now: Timestamp, step: P::Step) -> Result<Build<P::Step>, Unbuildable> {
+        let view = View { now, entropy: self.ids.entropy(), state: &self.core.state };
+        self.provider.request(&view, step, &self.hand.answers(step, self.provider.rule(step)))
+    }
+
+    /// Tells whether a snapshot that says that the step has left must be stored before it leaves.
+    fn must_be_saved(&mut self, step: P::Step) -> bool {
+        let rule = self.provider.rule(step);
+        let harms = self.options.durable && rule.replay != Replay::Safe || self.keeps(rule);
+        let save = harms && self.out.saving != Some(step);
+        self.out.saving = save.then_some(step);
+        save
+    }
+
+    /// Tells whether what a step gets for what it sends is stored, whatever else is.
+    pub(super) fn keeps(&self, rule: &Rule) -> bool {
+        rule.rotates && !self.options.forgetful
+    }
+
+    /// Notes that a request is handed out, and gives it a name.
+    fn note_left(&mut self, now: Timestamp, step: P::Step) -> (RequestId, SendPolicy) {
+        let timeout = self.provider.rule(step).timeout;
+        self.hand.leave(step);
+        self.note_sent(now, step);
+        self.ids.seq = self.ids.seq.wrapping_add(1);
+        self.flight = Some(Flight { step, seq: self.ids.seq, deadline: now + timeout.saturating_add(GRACE) });
+        (self.ids.request(self.ids.seq), SendPolicy { timeout, max_body: self.options.max_body })
+    }
+
+    /// Brings the plans up to date with a step that leaves.
+    fn note_sent(&mut self, now: Timestamp, step: P::Step) {
+        let rule = self.provider.rule(step);
+        let (phase, core) = (rule.phase, &mut self.core);
+        core.agenda.leave(now, step);
+        core.limits.note_sent(now, step, rule);
+        if self.core.agenda.has(Slot::Check) && self.provider.probe(&self.core.state) == Some(step) {
+            self.checked(now);
+        }
+        if let Some(phase) = phase {
+            self.set_phase(now, phase);
+        }
+    }
+
+    /// The driver did not report in time: nobody knows whether the request arrived.
+    fn lose_in_flight(&mut self, now: Timestamp) {
+        if let Some(Flight { step, seq, .. }) = self.flight.take() {
+            self.out.cancel = Some(seq);
+            self.failed(now, step, Failure::maybe_sent(FailureKind::Timeout));
+        }
+    }
+
+    fn give_up(&mut self, now: Timestamp) {
+        if self.core.life.ending().is_some() {
+            self.end_unconfirmed(now);
+        } else {
+            self.abandon(now, self.core.trouble.and_then(|trouble| trouble.cause).unwrap_or(Cause::Waiting));
+        }
+    }
+
+    /// A request that cannot be built for want of an answer waits for it. Any other fails as if its answer could not be read:
+    /// the state is at fault.
+    pub(super) fn unbuildable(&mut self, now: Timestamp, step: P::Step, why: Unbuildable) {
+        match why {
+            Unbuildable::Missing(kind) => self.ask_first(now, step, Ask::new(kind, NeedReason::Stale)),
+            Unbuildable::Part(part) => {
+                self.out.saving = None;
+                self.hand.clear();
+                self.note_sent(now, step);
+                let shape = ResponseSummary::unread(self.provider.rule(step).name, part);
+                self.fall(now, step, Mishap::unreadable(shape));
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What a session is made of, and how the provider is asked.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::agenda::Slot;
+use super::aside::Parting;
+use super::core::Core;
+use super::door::Inside;
+use super::hand::Hand;
+use super::life::{Life, Stage, Trouble};
+use super::queue::Queue;
+use crate::provider::{Context, Entropy, Fact, Provider, Verdict};
+use crate::{Event, Options, RequestId, Seed, Timestamp, machine::NeedReason};
+
+/// One session. Every function that changes it takes the time that [`Door::open`](super::door::Door::open) gave.
+pub(super) struct Engine<P: Provider> {
+    pub(super) provider: P,
+    pub(super) options: Arc<Options>,
+    pub(super) ids: Ids,
+    pub(super) core: Core<P::Step, P::State>,
+    pub(super) parting: Parting,
+    pub(super) flight: Option<Flight<P::Step>>,
+    /// The answers to needs, until the steps that spend them have been judged.
+    pub(super) hand: Hand<P::Step>,
+    /// The difference of clocks that was told last, in milliseconds.
+    pub(super) skew: i64,
+    /// When a look that somebody asked for was last made.
+    pub(super) checked_at: Timestamp,
+    pub(super) out: Out<P::Step>,
+}
+
+/// What makes this life of a session differ from every other.
+#[cfg_attr(feature = "testing", derive(Clone))]
+pub(super) struct Ids {
+    /// Feeds the spread of waits.
+    pub(super) jitter: u64,
+    /// Feeds the provider's nonces and exponents.
+    pub(super) key: Zeroizing<[u8; 24]>,
+    pub(super) epoch: u64,
+    pub(super) life: u32,
+    pub(super) seq: u32,
+    /// Counts what was given to the provider with entropy.
+    pub(super) counter: u32,
+}
+
+/// A request whose answer is awaited.
+#[derive(Clone, Copy)]
+pub(super) struct Flight<S> {
+    pub(super) step: S,
+    pub(super) seq: u32,
+    /// When the driver's verdict is no longer waited for.
+    pub(super) deadline: Timestamp,
+}
+
+/// What the driver is to be told.
+#[cfg_attr(feature = "testing", derive(Clone))]
+pub(super) struct Out<S> {
+    pub(super) events: Queue,
+    /// The request whose answer is no longer wanted.
+    pub(super) cancel: Option<u32>,
+    /// Whether something has happened that a crash must not lose.
+    pub(super) unsaved: bool,
+    /// Whether what a step sent and got for it is to be stored, durable or not.
+    pub(super) rotated: bool,
+    /// The harmful step before which the driver was asked to save.
+    pub(super) saving: Option<S>,
+}
+
+impl Ids {
+    pub(super) fn new(seed: &Seed, epoch: u64) -> Self {
+        let [j0, j1, j2, j3, j4, j5, j6, j7, key @ ..] = &*seed.0;
+        let jitter = u64::from_le_bytes([*j0, *j1, *j2, *j3, *j4, *j5, *j6, *j7]);
+        let life = (crate::machine::backoff::split_mix(jitter) >> 32) as u32;
+        Self { jitter, key: Zeroizing::new(*key), epoch, life, seq: 0, counter: 0 }
+    }
+
+    pub(super) fn entropy(&mut self) -> Entropy<'_> {
+        self.counter = self.counter.wrapping_add(1);
+        let counter = u64::from(self.life) << 32 | u64::from(self.counter);
+        Entropy { key: &self.key, epoch: self.epoch, counter }
+    }
+
+    pub(super) const fn request(&self, seq: u32) -> RequestId {
+        RequestId { epoch: self.epoch, life: self.life, seq }
+    }
+}
+
+impl<P: Provider> Engine<P> {
+    pub(super) fn new(provider: P, options: Arc<Options>, ids: Ids, core: Core<P::Step, P::State>) -> Self {
+        Self {
+            provider,
+            options,
+            ids,
+            core,
+            parting: Parting::No,
+            flight: None,
+            hand: Hand::default(),
+            skew: 0,
+            checked_at: Timestamp::from_millis(0),
+            out: Out { events: Queue::default(), cancel: None, unsaved: false, rotated: false, saving: None },
+        }
+    }
+
+    /// Asks the provider, and gives what it told beside its answer.
+    #[inline]
+    pub(super) fn ask_provider<R>(
+        &mut self,
+        now: Timestamp,
+        ask: impl FnOnce(&P, &mut Context<'_, P::State>) -> R,
+    ) -> (R, Vec<Fact>) {
+        let mut facts = Vec::new();
+        let entropy = self.ids.entropy();
+        let said = ask(&self.provider, &mut Context { now, entropy, state: &mut self.core.state, facts: &mut facts });
+        (said, facts)
+    }
+
+    /// Asks the provider, and takes what it tells beside its answer.
+    #[inline]
+    pub(super) fn consult<R>(&mut self, now: Timestamp, ask: impl FnOnce(&P, &mut Context<'_, P::State>) -> R) -> R {
+        let (said, facts) = self.ask_provider(now, ask);
+        self.absorb(now, facts);
+        said
+    }
+
+    pub(super) fn start(&mut self, now: Timestamp) {
+        let Life::Idle { adopted } = self.core.life else { return };
+        self.core.trouble = Some(Trouble::new(now));
+        self.turn(now, Life::Opening { stage: Stage::opening(adopted), adopted });
+        let probe = if adopted { self.provider.probe(&self.core.state) } else { None };
+        let verdict = match probe {
+            Some(step) => Verdict::next(step),
+            None => self.consult(now, |provider, cx| provider.open(cx, NeedReason::Opening)),
+        };
+        self.apply(now, None, verdict);
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.out.events.push(event);
+    }
+
+    /// Takes what the provider told beside its answer, which is mostly nothing.
+    #[inline]
+    pub(super) fn absorb(&mut self, now: Timestamp, facts: Vec<Fact>) {
+        if !facts.is_empty() {
+            self.absorb_all(now, facts);
+        }
+    }
+
+    fn absorb_all(&mut self, now: Timestamp, facts: Vec<Fact>) {
+        for fact in facts {
+            match fact {
+                Fact::Tell(mut event) => {
+                    for words in self.hand.words() {
+                        words.blot_event(&mut event);
+                    }
+                    self.tell(event);
+                }
+                Fact::Penalty(lasts) => self.penalize(now, lasts),
+                Fact::NewTokens => {
+                    self.core.generation = self.core.generation.wrapping_add(1);
+                    self.out.unsaved = true;
+                }
+                Fact::Doubt(cause) => self.doubt(now, cause, None),
+                Fact::TokensRefused => {
+                    // The next process must not call with them either.
+                    self.out.unsaved = true;
+                    // What waits for a person looks on when the next token has been taken, and asks again if it must.
+                    self.core.agenda.retain(|entry| {
+                        !matches!(entry.slot, Slot::Keepalive | Slot::Renew | Slot::Check | Slot::Look)
+                    });
+                }
+                Fact::Usable(usable) => self.let_calls(usable),
+                Fact::Settled(kind) => {
+                    if self.core.questions.settle(kind).is_some() {
+                        self.core.plan_question(now);
+                        // As after an answer.
+                        self.be_patient_anew(now);
+                    }
+                }
+                Fact::Found(found) => self.find(found),
+                Fact::Stuck(stuck) => self.stick(now, stuck),
+                Fact::Accepted(kind) => {
+                    self.core.counts.tally.accepted(kind);
+                }
+                // Only what came of a step tells that, see `note_unspent`.
+                Fact::Unspent(_) => {}
+                Fact::Progress => {
+                    self.core.trouble = self.core.trouble.map(|trouble| Trouble { attempt: 0, ..trouble });
+                    self.core.limits.reset_escalation(|step| self.provider.rule(step).escalates);
+                }
+            }
+        }
+    }
+}
+
+impl<P: Provider> Inside for Engine<P> {
+    fn set_back(&mut self, by: Duration) {
+        self.core.set_back(by);
+        self.checked_at = self.checked_at - by;
+        self.hand.set_back(by);
+        if let Some(flight) = &mut self.flight {
+            flight.deadline = flight.deadline - by;
+        }
+    }
+}

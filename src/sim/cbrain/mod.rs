@@ -1,0 +1,289 @@
+//! A simulator of CBRAIN's portal: `/session`, and a few calls of a user's own.
+//!
+//! It follows what was recorded from BrainPortal 7.0.0 with forgery protection on, as in production.
+//! What surprises most clients:
+//!
+//! - The `Accept` header decides everything. None, `*/*` and any list with `*/*` in it count as HTML: a
+//!   login is then a redirect, a check is 200 with an empty body, and **a logout is a redirect that logs
+//!   nobody out**. Types that it does not know get 401, also with a live token.
+//! - A 401 has an empty body, and so has the 200 of a logout.
+//! - A wrong password is answered after 3 s. A login that carries a live token answers for that token's
+//!   user, whatever the credentials.
+//! - A token dies after a day without use, and for good when it comes from another address. `X-Real-IP`,
+//!   `X-Forwarded-For` and `Client-IP` are believed to tell that address. Only an
+//!   action that ran to its end counts as use, and it is noted at most once a minute.
+//! - Three parameters too many on a login ban the client's address for two weeks. Loopback is exempt.
+//!
+//! What is left out: pages for people are stubs, logging in by HTML form, OpenID and JWT are not there
+//! ([`CbrainSim::open_in_browser`] stands for them). Of the rest of the API there are the calls that tell or make
+//! something of a session (`/groups`, `/users` and what is below them); lists such as `/userfiles` are empty, and
+//! nothing can be made. Everything else is 404.
+//!
+//! ```
+//! use sansession::Timestamp;
+//! use sansession::sim::{CbrainSim, Simulator};
+//!
+//! let mut portal = CbrainSim::new(1);
+//! portal.add_user("alice", "wonderland");
+//! let login = http::Request::post("http://127.0.0.1:3000/session")
+//!     .header("accept", "application/json")
+//!     .header("content-type", "application/x-www-form-urlencoded")
+//!     .body(b"login=alice&password=wonderland".to_vec())?;
+//! let reply = portal.handle(Timestamp::from_secs(0), [127, 0, 0, 1].into(), &login);
+//! assert_eq!(reply.response.status(), 200);
+//! # Ok::<(), http::Error>(())
+//! ```
+
+use core::fmt;
+use core::net::IpAddr;
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque, btree_map};
+
+use http::{Method, Request};
+
+use super::{Reply, Simulator};
+use crate::Timestamp;
+
+mod account;
+mod actions;
+mod answers;
+mod call;
+mod others;
+mod params;
+mod portal;
+mod sessions;
+
+pub use super::Mishap;
+use super::mishap::Mishaps;
+pub use account::Account;
+use sessions::Sessions;
+
+/// The id of the first user: the portal's own admin is 1.
+const FIRST_USER: u64 = 2;
+/// The most entries that the log keeps.
+const LOG: usize = 10_000;
+
+/// CBRAIN's portal as a state machine.
+pub struct CbrainSim {
+    accounts: BTreeMap<u64, Account>,
+    sessions: Sessions,
+    lock: Option<Lock>,
+    /// Whether its database is stopped.
+    stopped: bool,
+    bans: BTreeMap<IpAddr, Timestamp>,
+    seen_from: Option<IpAddr>,
+    mishaps: Mishaps,
+    log: VecDeque<Entry>,
+}
+
+/// The portal is locked for maintenance, with the admin's words.
+struct Lock {
+    message: Option<String>,
+}
+
+/// Something that the portal did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub deed: Outcome,
+    /// The login name of the account, where there is one.
+    pub user: Option<String>,
+}
+
+/// What the portal did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Opened a session for a login and a password.
+    LoggedIn,
+    /// Answered a login that carried a live token, without looking at its credentials.
+    LoginReused,
+    /// Refused a login: wrong credentials, a locked account or an address outside the whitelist.
+    LoginRefused,
+    /// Showed a live session on `GET /session`.
+    Checked,
+    /// Ran another call of a logged-in user to its end.
+    Called,
+    /// Made a token by another way than a login.
+    TokenMade,
+    /// Ended a session on request.
+    LoggedOut,
+    /// Looked at a token that opens no session (any more), and found nobody else behind the call.
+    TokenRefused,
+    /// Ended a session because its token came from another address.
+    AddressChanged,
+    /// Banned an address.
+    Banned,
+}
+
+impl CbrainSim {
+    /// Makes a portal without users; equal seeds make equal tokens.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            accounts: BTreeMap::new(),
+            sessions: Sessions::new(seed),
+            lock: None,
+            stopped: false,
+            bans: BTreeMap::new(),
+            seen_from: None,
+            mishaps: Mishaps::default(),
+            log: VecDeque::new(),
+        }
+    }
+
+    /// Adds a user, or replaces the one of that login; user ids count from 2.
+    ///
+    /// Logins match as MariaDB's collation has it: whatever their case, and spaces at the end do not count.
+    pub fn add_user(&mut self, login: impl Into<String>, password: impl Into<String>) -> &mut Account {
+        let login = login.into();
+        let known = self.accounts.values().find(|account| account.matches(&login)).map(Account::id);
+        let id = known.unwrap_or(FIRST_USER + self.accounts.len() as u64);
+        let account = Account::new(id, login, password.into());
+        match self.accounts.entry(id) {
+            btree_map::Entry::Vacant(place) => place.insert(account),
+            btree_map::Entry::Occupied(mut place) => {
+                place.insert(account);
+                place.into_mut()
+            }
+        }
+    }
+
+    /// Gives a user's account, whose fields are levers.
+    pub fn account(&mut self, login: &str) -> Option<&mut Account> {
+        self.accounts.values_mut().find(|account| account.matches(login))
+    }
+
+    /// Locks the portal for maintenance: 503 to every JSON or XML call but those of an admin with a live
+    /// token, logins of admins included. Sessions survive it.
+    pub fn lock_portal(&mut self, message: Option<&str>) {
+        self.lock = Some(Lock { message: message.map(str::to_owned) });
+    }
+
+    /// Ends the maintenance.
+    pub fn unlock_portal(&mut self) {
+        self.lock = None;
+    }
+
+    /// Stops the portal's database: Rails answers 500 with `{"status":500,"error":"Internal Server Error"}`, or the
+    /// same as XML or a page, to everything. Nothing is lost by it.
+    pub fn stop_database(&mut self) {
+        self.stopped = true;
+    }
+
+    /// Starts the database again.
+    pub fn start_database(&mut self) {
+        self.stopped = false;
+    }
+
+    /// Locks an account as an admin does on its page: all its sessions end too.
+    ///
+    /// [`Account::locked`] alone is the lock set in the database: live tokens go on working.
+    pub fn lock_account(&mut self, login: &str) {
+        if let Some(account) = self.account(login) {
+            account.locked = true;
+            let id = account.id();
+            self.sessions.end_all_of(id);
+        }
+    }
+
+    /// Removes all sessions that were last used so long ago or longer, as an admin may.
+    pub fn purge_sessions(&mut self, now: Timestamp, unused: Duration) {
+        self.sessions.purge(now, unused);
+    }
+
+    /// Makes all sessions as old as if nobody had used them for a day, without letting a day pass.
+    pub fn expire_sessions(&mut self) {
+        self.sessions.expire_all();
+    }
+
+    /// Makes all requests look as if they came from this address; `None` takes the one they come from.
+    ///
+    /// Over loopback a client cannot change its address by itself.
+    pub fn clients_come_from(&mut self, address: Option<IpAddr>) {
+        self.seen_from = address;
+    }
+
+    /// Lifts the ban of an address.
+    pub fn unban(&mut self, address: IpAddr) {
+        self.bans.remove(&address);
+    }
+
+    /// Lets something go wrong with the next so many requests.
+    pub fn disturb(&mut self, requests: usize, mishap: &Mishap) {
+        self.mishaps.plan(None, requests, mishap);
+    }
+
+    /// Lets something go wrong with the next so many requests of a method and a path.
+    pub fn disturb_calls(&mut self, method: Method, path: &str, requests: usize, mishap: &Mishap) {
+        self.mishaps.plan(Some((method, path.to_owned())), requests, mishap);
+    }
+
+    /// Forgets the mishaps that have not happened yet.
+    pub fn calm(&mut self) {
+        self.mishaps = Mishaps::default();
+    }
+
+    /// Opens a session as a browser's login does; gives the value for a `Cookie` header.
+    ///
+    /// `None` where there is no such user. A request that brings this cookie and a token that is not
+    /// live is answered for the cookie's session.
+    pub fn open_in_browser(&mut self, now: Timestamp, address: IpAddr, login: &str) -> Option<String> {
+        let id = self.account(login)?.id();
+        let token = self.sessions.open(now, id, Some(address));
+        Some(format!("{}={}", sessions::COOKIE, self.sessions.give_cookie(&token)?))
+    }
+
+    /// Counts the sessions of a user whose tokens work at this time.
+    pub fn live_sessions(&self, now: Timestamp, login: &str) -> usize {
+        let account = self.accounts.values().find(|account| account.matches(login));
+        account.map_or(0, |account| self.sessions.live(now, account.id()))
+    }
+
+    /// Tells what the portal did, oldest first: the last 10,000 deeds.
+    pub fn log(&self) -> impl Iterator<Item = &Entry> {
+        self.log.iter()
+    }
+
+    /// Takes what the portal did since the last time, so that the log of a long run stays short.
+    pub fn take_log(&mut self) -> Vec<Entry> {
+        self.log.drain(..).collect()
+    }
+
+    /// Counts one kind of deed in the log.
+    pub fn count(&self, deed: Outcome) -> usize {
+        self.log.iter().filter(|entry| entry.deed == deed).count()
+    }
+
+    fn note(&mut self, at: Timestamp, deed: Outcome, user: Option<u64>) {
+        if self.log.len() == LOG {
+            self.log.pop_front();
+        }
+        let user = user.and_then(|id| self.accounts.get(&id));
+        self.log.push_back(Entry { at, deed, user: user.map(|account| account.login().to_owned()) });
+    }
+}
+
+impl Simulator for CbrainSim {
+    fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
+        let peer = self.seen_from.unwrap_or(peer).to_canonical();
+        match self.mishaps.next(request) {
+            None => self.serve(now, peer, request),
+            Some(mishap) => mishap.befall(|| self.serve(now, peer, request)),
+        }
+    }
+}
+
+impl fmt::Debug for CbrainSim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cbrain")
+            .field("accounts", &self.accounts.len())
+            .field("locked", &self.lock.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,9 +7,9 @@ use std::path::Path;
 /// A page, and the walks that it is about.
 const PAGES: [(&str, &[&str]); 6] = [
     ("cbrain/mod.rs", &["cbrain__cbrain", "cbrain__cbrain-adopted"]),
-    ("ibkr/gateway.rs", &["ibkr__ibkr-gateway"]),
+    ("ibkr/gateway/mod.rs", &["ibkr__ibkr-gateway"]),
     ("ibkr/direct/mod.rs", &["direct__ibkr-oauth1a", "direct__ibkr-oauth2"]),
-    ("ibkr/direct/consent.rs", &["direct__ibkr-consent"]),
+    ("ibkr/direct/consent/mod.rs", &["direct__ibkr-consent"]),
     ("kotak/trade_api/mod.rs", &["kotak__kotak-trade"]),
     ("kotak/neo/mod.rs", &["kotak__kotak-neo"]),
 ];

@@ -50,7 +50,7 @@
 //!
 //! # Answers
 //!
-//! The code that decides; [`At`](super::wire::fault::At) and [`Class`](super::wire::fault::Class) classify a fault, and
+//! The code that decides; [`At`] and [`Class`] classify a fault, and
 //! the second table, shared with the Trade API, gives its consequence:
 //!
 //! ```ignore
@@ -84,7 +84,7 @@
 //! The second step names the host of this user's other calls. It is admitted within the provider's domain only
 //! (see [`host`]); [`Machine::authorize`](crate::Machine::authorize) directs calls there and refuses others. Without
 //! one, calls go to the login host, as with the vendor's SDK (3.0.9), and
-//! [`Event::BaseUrlAssumed`](crate::Event::BaseUrlAssumed) says so.
+//! [`Event::BaseUrlAssumed`] says so.
 //!
 //! # Moving a session
 //!
@@ -93,14 +93,14 @@
 //! snapshot is therefore resumed only with the same [`Options::egress`](crate::Options::egress) label. Two refusals are about
 //! this, and neither ends the session: 100008 ("unauthorized", the address is not listed) and 1037
 //! ("session ip doesnt match", another address opened the session: log in again from this one).
-//! [`Event::IpNotAllowed`](crate::Event::IpNotAllowed) reports both. A family of up to ten accounts may share an
+//! [`Event::IpNotAllowed`] reports both. A family of up to ten accounts may share an
 //! address.
 //!
 //! # Logout
 //!
 //! The logout is local. The API has no call for it, and the vendor's SDK only forgets the token, which **stays valid**
 //! at the server until it expires, or until the dashboard's token is regenerated, which ends all sessions of the
-//! account. [`Event::MayLiveOn`](crate::Event::MayLiveOn) says so, and the close reason is a confirmed
+//! account. [`Event::MayLiveOn`] says so, and the close reason is a confirmed
 //! logout, since nothing else can be done.
 //!
 //! # Traps
@@ -111,7 +111,7 @@
 //! - 5203 and 11000 "No Data" are empty lists, not errors (the SDK's README).
 //! - Rate limits are per second and per API (25 calls; 10 orders). A 429 holds back that API for the time in
 //!   `Retry-After` or `X-RateLimit-Reset`, else for a second, longer each time, and never calls of another API
-//!   ([`Event::Limited`](crate::Event::Limited)). A 429 to a login step or to `probe` holds back the session's own requests.
+//!   ([`Event::Limited`]). A 429 to a login step or to `probe` holds back the session's own requests.
 //! - The response to a user's own call never ends the session; `probe` is sent first.
 //! - The field `kId` is the client's PAN, which identifies a taxpayer. It is a secret in [`wire`](super::wire) and is not stored.
 //! - A refused step fails late in other clients: the vendor's earlier SDK ignores a refused first step and fails at the

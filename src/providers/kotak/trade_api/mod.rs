@@ -57,7 +57,7 @@
 //!
 //! # Answers
 //!
-//! The code that decides; [`At`](super::wire::fault::At) and [`Class`](super::wire::fault::Class) classify a fault, and
+//! The code that decides; [`At`] and [`Class`] classify a fault, and
 //! the second table, shared with Neo, gives its consequence:
 //!
 //! ```ignore

@@ -1,5 +1,5 @@
 //! The shortest programs with a session: [blocking](../src/bin/short_blocking.rs), [on tokio](../src/bin/short_async.rs),
-//! [on tokio with reqwest](../src/bin/short_reqwest.rs). The README shows them.
+//! [on tokio with reqwest](../src/bin/short_reqwest.rs). The README and the guides show them.
 
 /// Compiles the programs of the README.
 #[cfg(doctest)]

@@ -61,7 +61,7 @@ fn one_that_brings_its_own_client_and_spawns_for_itself() {
     let asks = ["POST /session", "GET /groups", "GET /groups", "DELETE /session"];
     plays(
         "short_reqwest",
-        &["README.md", "src/guide/asynchronous.md"],
+        &["src/guide/asynchronous.md"],
         env!("CARGO_BIN_EXE_short_reqwest"),
         18,
         "200 OK 200 OK\n",

@@ -29,7 +29,7 @@ pub enum Task {
     Login,
     /// The same, and nobody is logged in for it.
     Check,
-    Token(ResponseSummary),
+    Token(TokenFormat),
     Call(Box<Call>),
     /// It is ended without another look.
     Logout,
@@ -65,14 +65,14 @@ const NO_TOKEN: &str = "this session's calls carry no token; `sansession proxy` 
 
 /// How a token is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ResponseSummary {
+pub enum TokenFormat {
     /// What stands after `Bearer`.
     Token,
     Headers,
     Json,
 }
 
-impl ResponseSummary {
+impl TokenFormat {
     fn print(self, credentials: &Credentials) -> Option<String> {
         let Credentials { base, headers, .. } = credentials;
         match self {

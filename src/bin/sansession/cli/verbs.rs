@@ -10,7 +10,7 @@ use crate::cli::args::{Args, Command, Provider};
 use crate::cli::places::Place;
 use crate::cli::profile::Profiles;
 use crate::cli::served::Served;
-use crate::cli::task::{Call, ResponseSummary, Task};
+use crate::cli::task::{Call, Task, TokenFormat};
 use crate::cli::{Usage, options, parse, variables};
 
 #[derive(Subcommand, Debug)]
@@ -195,11 +195,11 @@ pub fn resolve(verb: Verb, matches: &ArgMatches) -> Result<Command, Usage> {
         Verb::Token(token) => (
             token.name,
             Task::Token(if token.json {
-                ResponseSummary::Json
+                TokenFormat::Json
             } else if token.header {
-                ResponseSummary::Headers
+                TokenFormat::Headers
             } else {
-                ResponseSummary::Token
+                TokenFormat::Token
             }),
         ),
         Verb::Call(call) => {

@@ -23,13 +23,13 @@ pub struct Front<S = CbrainSim> {
 impl Front {
     /// A portal whose paths below `/raw` are answered by hand.
     pub fn start(hand: Hand) -> Self {
-        Self::before(portal(), "/raw", hand)
+        Self::before(portal(), |path| path.starts_with("/raw"), hand)
     }
 }
 
 impl<S> Front<S> {
-    /// A server of plain http, where what begins with `path` is answered by hand.
-    pub fn before(server: Server<S>, path: &'static str, hand: Hand) -> Self
+    /// A server of plain http, some of whose paths are answered by hand.
+    pub fn before(server: Server<S>, by_hand: fn(&str) -> bool, hand: Hand) -> Self
     where
         S: Simulator + 'static,
     {
@@ -40,7 +40,7 @@ impl<S> Front<S> {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let heads = kept.clone();
-                thread::spawn(move || serve(stream, behind, (path, hand), &heads));
+                thread::spawn(move || serve(stream, behind, (by_hand, hand), &heads));
             }
         });
         Self { _server: server, url, heads }
@@ -52,11 +52,17 @@ impl<S> Front<S> {
     }
 }
 
-fn serve(stream: TcpStream, behind: u16, (path, hand): (&str, Hand), heads: &Mutex<Vec<String>>) -> Option<()> {
+fn serve(
+    stream: TcpStream,
+    behind: u16,
+    (by_hand, hand): (fn(&str) -> bool, Hand),
+    heads: &Mutex<Vec<String>>,
+) -> Option<()> {
+    let _ = stream.set_nodelay(true);
     let mut reader = BufReader::new(stream);
     loop {
         let head = head(&mut reader)?;
-        if head.split(' ').nth(1)?.starts_with(path) {
+        if by_hand(head.split(' ').nth(1)?) {
             heads.lock().unwrap().push(head.clone());
             hand(&head, &mut reader);
             if head.contains("/raw/kept") {
@@ -78,11 +84,11 @@ fn serve(stream: TcpStream, behind: u16, (path, hand): (&str, Hand), heads: &Mut
 }
 
 pub fn head(reader: &mut impl BufRead) -> Option<String> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        (reader.read_line(&mut head).ok()? > 0).then_some(())?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        (reader.read_until(b'\n', &mut head).ok()? > 0).then_some(())?;
     }
-    Some(head)
+    Some(String::from_utf8_lossy(&head).into_owned())
 }
 
 /// Gives the value of a header, whose name is in lower case.

@@ -82,7 +82,7 @@ fn a_refused_stream_leads_back_through_the_secret() {
         let head = "HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\n";
         says(reader, &format!("{head}Location: /sso/Login?forwardTo=22\r\n\r\n"));
     }
-    let front = Front::before(Server::start(gateway(true), now).unwrap(), "/v1/api/ws", hand);
+    let front = Front::before(Server::start(gateway(true), now).unwrap(), |path| path == "/v1/api/ws", hand);
     let (_run, proxy) = before(&front.url, "");
     proxy.is_ready();
     let key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

@@ -5,6 +5,7 @@
 
 #![cfg(unix)] // signals and file modes
 
+mod attack;
 mod denials;
 mod endings;
 mod exec;
@@ -13,6 +14,7 @@ mod flow;
 mod front;
 mod gateway;
 mod home;
+mod https;
 mod ibkr;
 mod killed;
 mod kotak;

@@ -164,7 +164,7 @@ impl Running {
     #[track_caller]
     pub fn listens(&mut self) -> Proxy {
         let line: Value = serde_json::from_str(&self.says(&[r#""event":"listening""#])).unwrap();
-        let address = line["url"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+        let address = line["url"].as_str().unwrap().split_once("://").unwrap().1.to_owned();
         Proxy { address, secret: line["secret"].as_str().unwrap_or_default().to_owned() }
     }
 

@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use sansession::providers::ibkr::{Expect, Region, Takeover};
 use crate::cli::places::Place;
 use crate::cli::served::Served;
 use crate::cli::task::Task;
+use crate::cli::values::Listen;
 use crate::cli::verbs::{Serve, Verb};
 use crate::cli::{help, values, verbs};
 
@@ -79,6 +80,8 @@ pub enum Command {
     Status(verbs::Status),
     Complete(Shell),
     Man,
+    /// Show whom clients of the proxy have to trust.
+    PrintCa,
 }
 
 /// Opens, keeps alive and ends a login session.
@@ -93,6 +96,9 @@ pub struct Line {
     pub args: Args,
     #[command(flatten)]
     pub serve: Serve,
+    /// Print the authority that clients of `--listen https://…` may trust (PEM), and make it if it is not there
+    #[arg(long)]
+    pub print_ca: bool,
     #[command(subcommand)]
     pub verb: Option<Verb>,
 }
@@ -183,8 +189,10 @@ pub struct Args {
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, value_hint = ValueHint::CommandName)]
     pub exec: Vec<OsString>,
     /// Authorize what other programs send to this port (0: a free one); see PROXY
+    ///
+    /// With https:// before it, by https with a certificate that is made at the first start, see --print-ca.
     #[arg(long, value_name = "127.0.0.1:PORT", value_parser = values::loopback)]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Listen>,
     /// Write the proxy's secret to FILE (mode 0600) instead of showing it
     ///
     /// FILE is removed at the end.

@@ -78,6 +78,9 @@ at least), or made anew at each start and shown once. Each call has it in one of
   http://127.0.0.1:N/SECRET  the first part of the path, for clients that take a base URL and nothing else; it may
                              stand in such a client's own log
   Authorization: Basic       the password, with any user
+By https (--listen https://127.0.0.1:5000, for clients that have https://localhost:5000 in their code) it shows a
+certificate that is made at the first start and kept in ~/.local/state/sansession (XDG_STATE_HOME), mode 0600. `sansession --print-ca` prints whom to trust (REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS, curl --cacert): an authority
+for this machine's names alone, whose key is not kept.
 `GET /_session` shows the session's status. What the proxy says itself, and not the provider, is JSON with
 \"error\": 503 with Retry-After while there is no session or in a penalty box, 502 and 504 where no answer came (in
 30 s), 403 without the secret and for a logout, which --allow-logout lets through, 421 for another Host. It serves one

@@ -73,6 +73,10 @@ pub fn main(called: &'static str) -> ExitCode {
             help::complete(shell);
             0
         }
+        Ok(Command::PrintCa) => proxy::Certificate::kept().map_or_else(complain, |certificate| {
+            println!("{}", certificate.authority.trim_end());
+            0
+        }),
         Ok(Command::Man) => help::man().map_or_else(complain, |()| 0),
         Err(error) => complain(error),
     };

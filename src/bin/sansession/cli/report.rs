@@ -161,7 +161,14 @@ impl Report {
     pub fn listening(&self, listening: &Listening, in_file: bool) {
         let url = &listening.url;
         let secret = (!listening.chosen && !in_file).then(|| listening.secret.expose());
-        self.line("listening", json!({ "url": url, "secret": secret }), &format!("listening at {url}"));
+        let mut fields = json!({ "url": url, "secret": secret });
+        let mut words = format!("listening at {url}");
+        if let (Some(fingerprint), Some(fields)) = (listening.fingerprint, fields.as_object_mut()) {
+            let fingerprint = fingerprint.to_string();
+            words.push_str(&format!(", certificate SHA-256 {fingerprint} (--print-ca shows whom to trust)"));
+            fields.insert("fingerprint".into(), fingerprint.into());
+        }
+        self.line("listening", fields, &words);
         if let (Some(secret), false) = (secret, self.json) {
             self.hint(&format!("each call needs the header X-Sansession-Secret: {secret}"));
         }

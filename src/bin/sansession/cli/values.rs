@@ -37,13 +37,27 @@ pub fn open_patience(text: &str) -> Result<Patience, String> {
     Ok(Patience(if text == "none" { None } else { Some(patience(text)?) }))
 }
 
+/// Where a proxy listens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listen {
+    pub address: SocketAddr,
+    /// Whether by https.
+    pub tls: bool,
+}
+
 /// Reads where to listen: at this machine's own address and no other.
-pub fn loopback(text: &str) -> Result<SocketAddr, String> {
+pub fn loopback(text: &str) -> Result<Listen, String> {
+    let (tls, text) = match text.split_once("://") {
+        None => (false, text),
+        Some(("http", rest)) => (false, rest.trim_end_matches('/')),
+        Some(("https", rest)) => (true, rest.trim_end_matches('/')),
+        Some(_) => return Err("http or https".into()),
+    };
     let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let address: SocketAddr =
         named.as_deref().unwrap_or(text).parse().map_err(|_| "no address and port; 127.0.0.1:0 takes a free one")?;
     if address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
-        return Ok(address);
+        return Ok(Listen { address, tls });
     }
     Err("only 127.0.0.1, since whoever reaches it could use the session".into())
 }

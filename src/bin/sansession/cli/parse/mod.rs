@@ -18,12 +18,15 @@ impl Args {
         let definition = definition();
         let read = definition.clone().try_get_matches_from(line);
         let read = read.and_then(|matches| Ok((Line::from_arg_matches(&matches)?, matches)));
-        let (Line { provider, mut args, serve, verb }, matches) = match read {
+        let (Line { provider, mut args, serve, print_ca, verb }, matches) = match read {
             Ok(read) => read,
             Err(error) => return options::explained(&error),
         };
         if let Some(verb) = verb {
             return verbs::resolve(verb, &matches);
+        }
+        if print_ca {
+            return Ok(Command::PrintCa);
         }
         let given = options::given(&definition, &matches);
         match (provider, serve.serve) {

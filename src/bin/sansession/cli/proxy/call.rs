@@ -76,6 +76,9 @@ async fn forwarded(
         // The session reads these answers as its own.
         parts.headers.remove(ACCEPT_ENCODING);
     }
+    if forward::tells(&shared.secret, &parts.uri, &parts.headers) {
+        return refusal(StatusCode::BAD_REQUEST, "secret", "the proxy's secret would leave with this call");
+    }
     let is_head = parts.method == Method::HEAD;
     let (signed, body) = match signed(shared, &parts.headers, body).await {
         Ok(both) => both,

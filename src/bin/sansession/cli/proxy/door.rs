@@ -9,7 +9,7 @@ use http::{HeaderName, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
-use super::refusal::{Flow, dismissal, refusal};
+use super::refusal::{Flow, dismissal, refusal, whole};
 use super::{Shared, call, forward, gateway, status, stream};
 
 /// The header with the proxy's secret.
@@ -40,6 +40,13 @@ pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response
     }
     if request.method() == Method::TRACE {
         return refusal(StatusCode::METHOD_NOT_ALLOWED, "method", "TRACE would show the session's tokens");
+    }
+    if request.uri().path() == "*" {
+        let mut answer = refusal(StatusCode::BAD_REQUEST, "path", "* is asked for with OPTIONS alone");
+        if request.method() == Method::OPTIONS {
+            (*answer.status_mut(), *answer.body_mut()) = (StatusCode::NO_CONTENT, whole(""));
+        }
+        return answer;
     }
     if forward::wants_upgrade(request.headers()) {
         let is_stream = forward::below(plain, shared.base().as_ref(), shared.is_ibkr()) == "/ws";
@@ -92,7 +99,7 @@ fn admit(shared: &Shared, request: &Request<Incoming>) -> Result<Admitted, Box<R
         let text = "a body is chunked once, and coded in no other way";
         return Err(dismissal(StatusCode::BAD_REQUEST, "length", text).into());
     }
-    Ok(Admitted { url: format!("http://{host}{prefix}"), prefix })
+    Ok(Admitted { url: format!("{}://{host}{prefix}", shared.scheme), prefix })
 }
 
 /// Looks for the secret: in its header, as the first part of the path, or as Basic's password. A header that is wrong is

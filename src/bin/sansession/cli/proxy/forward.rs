@@ -6,6 +6,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
+use sansession::Secret;
+
 use super::door::SECRET;
 
 /// Headers of one connection and no further (RFC 9110, 7.6.1).
@@ -49,6 +51,14 @@ pub fn outgoing(headers: &mut HeaderMap) {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
+}
+
+/// Tells whether the proxy's secret stands in what is about to leave, as in a header that only sounds like its own.
+pub fn tells(secret: &Secret, uri: &Uri, headers: &HeaderMap) -> bool {
+    let secret = secret.expose().as_bytes();
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    let mut texts = headers.values().map(HeaderValue::as_bytes).chain([path.as_bytes()]);
+    texts.any(|text| text.windows(secret.len()).any(|part| part == secret))
 }
 
 /// Takes out of an answer's headers what does not come back: cookies stay the session's, and no web page may read it.

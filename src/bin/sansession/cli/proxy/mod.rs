@@ -6,6 +6,7 @@
 //! head of a request and no more: bodies are read after the secret was right.
 
 mod call;
+mod certificate;
 mod door;
 mod forward;
 mod gateway;
@@ -15,16 +16,16 @@ mod serve;
 mod status;
 mod stream;
 
+pub use certificate::Certificate;
 pub use keepalive::Recent;
 pub use stream::Opens;
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
-use sansession::drive::Handle;
 use sansession::drive::asynchronous::{Streaming, Transport};
+use sansession::drive::{Handle, Pin};
 use sansession::{Secret, Timestamp, machine::Rejection};
 use tokio::sync::Semaphore;
 
@@ -32,6 +33,7 @@ use crate::cli::Usage;
 use crate::cli::answers::variable;
 use crate::cli::args::{Args, Provider};
 use crate::cli::report::Report;
+use crate::cli::values::Listen;
 use crate::cli::world::World;
 
 /// How many calls may be under way; a provider takes a few at a time, and streams of events take a place each.
@@ -47,6 +49,8 @@ pub struct Listening {
     pub chosen: bool,
     /// What the session itself gets goes in here, for clients that ask the same.
     pub recent: Arc<Recent>,
+    /// The fingerprint of its certificate, where it has one.
+    pub fingerprint: Option<Pin>,
     _server: serve::Server,
 }
 
@@ -60,6 +64,7 @@ struct Shared {
     allow_logout: bool,
     /// The names under which it may be called.
     hosts: [String; 2],
+    scheme: &'static str,
     /// The base URL of the provider, and since when the session is in the phase in which it was that one.
     base: Mutex<Option<(Timestamp, http::Uri)>>,
     places: Arc<Semaphore>,
@@ -70,7 +75,7 @@ struct Shared {
 
 impl Listening {
     /// Begins to listen; calls are refused until the session is usable.
-    pub fn start(args: &Args, address: SocketAddr, world: &World, report: &Report) -> Result<Self, Usage> {
+    pub fn start(args: &Args, listen: Listen, world: &World, report: &Report) -> Result<Self, Usage> {
         let given = variable("SANSESSION_PROXY_SECRET")?;
         let chosen = given.is_some();
         let secret = given.map_or_else(random, Ok)?;
@@ -84,9 +89,11 @@ impl Listening {
             )));
         }
         let client = Transport::builder().trust(world.trust.clone()).build_streaming()?;
-        let taken = |error| Usage(format!("--listen {address}: {error}; port 0 takes a free one"));
-        let socket = serve::Socket::bind(address).map_err(taken)?;
-        let url = format!("http://127.0.0.1:{}", socket.port());
+        let taken = |error| Usage(format!("--listen {}: {error}; port 0 takes a free one", listen.address));
+        let socket = serve::Socket::bind(listen.address).map_err(taken)?;
+        let certificate = if listen.tls { Some(Certificate::kept()?) } else { None };
+        let scheme = if listen.tls { "https" } else { "http" };
+        let url = format!("{scheme}://127.0.0.1:{}", socket.port());
         let shared = Shared {
             name: args.provider.name(),
             handle: world.handle.clone(),
@@ -95,13 +102,16 @@ impl Listening {
             report: report.clone(),
             allow_logout: args.allow_logout,
             hosts: ["127.0.0.1", "localhost"].map(|host| format!("{host}:{}", socket.port())),
+            scheme,
             base: Mutex::default(),
             places: Arc::new(Semaphore::new(CALLS)),
             streams: world.streams.clone(),
             recent: Arc::default(),
         };
         let recent = Arc::clone(&shared.recent);
-        Ok(Self { url, secret, chosen, recent, _server: socket.serve(shared)? })
+        let fingerprint = certificate.as_ref().map(|certificate| certificate.fingerprint);
+        let server = socket.serve(shared, certificate.map(|certificate| certificate.config))?;
+        Ok(Self { url, secret, chosen, recent, fingerprint, _server: server })
     }
 }
 

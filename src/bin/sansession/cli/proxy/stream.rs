@@ -59,7 +59,10 @@ pub async fn open(
         Err(error) => return unauthorized(&error),
     };
     let ticket = opening.ticket;
-    let Some(handshake) = handshake(opening.request, &request) else {
+    let handshake = handshake(opening.request, &request);
+    let Some(handshake) =
+        handshake.filter(|handshake| !forward::tells(&shared.secret, handshake.uri(), handshake.headers()))
+    else {
         return refusal(StatusCode::BAD_REQUEST, "path", "the handshake cannot be sent on");
     };
     let mut answer = match shared.client.send(handshake).await {

@@ -15,7 +15,7 @@ fn starts(state: &Path) -> (Running, Proxy, Value) {
     let mut run = tool.starts();
     let proxy = run.listens();
     let told = run.lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let told = told.filter(|line| line["event"] == "listening").last().unwrap();
+    let told = told.filter(|line| line["event"] == "listening").next_back().unwrap();
     assert!(told["url"].as_str().unwrap().starts_with("https://127.0.0.1:"), "{told}");
     (run, proxy, told)
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sansession::blocking::now;
+use sansession::drive::now;
 
 use crate::flow::{connect, says};
 use crate::front::{Front, field};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use http::Request;
-use sansession::blocking::{Transport, Trust};
+use sansession::drive::{Trust, blocking::Transport};
 use serde_json::Value;
 
 use crate::process::{Proxy, Running, tool};

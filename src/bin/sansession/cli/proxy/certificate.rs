@@ -16,7 +16,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use sansession::blocking::Pin;
+use sansession::drive::Pin;
 
 use crate::cli::{Usage, own, places};
 

@@ -33,6 +33,14 @@ fn on_a_terminal(args: &str) -> String {
     let (owner, terminal) = terminal();
     let side = || Stdio::from(terminal.try_clone().unwrap());
     let mut command = Command::new(path());
+    // `NO_COLOR` is told before the options, as in a shell.
+    let args = match args.strip_prefix("NO_COLOR=1 ") {
+        Some(args) => {
+            command.env("NO_COLOR", "1");
+            args
+        }
+        None => args,
+    };
     command.args(args.split_whitespace()).env("TERM", "xterm").stdin(side()).stdout(side()).stderr(side());
     let mut child = command.spawn().unwrap();
     drop((command, terminal));
@@ -63,6 +71,13 @@ fn a_terminal_shows_where_the_session_stands_and_is_left_clean() {
     let screen = screen(&written);
     assert!(screen.iter().all(|line| line.starts_with("cbrain ")), "{screen:#?}");
     assert!(screen.last().unwrap().contains("closed: logged out"), "{screen:#?}");
+}
+
+#[test]
+fn who_wants_no_colour_gets_none() {
+    let written = on_a_terminal("NO_COLOR=1 cbrain --for 1.2");
+    assert!(written.contains("\r\x1b[K[active for") && !written.contains("\x1b[2m"), "{written:?}");
+    assert!(written.split('\x1b').skip(1).all(|after| after.starts_with("[K")), "{written:?}");
 }
 
 #[test]

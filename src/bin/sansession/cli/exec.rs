@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, test_kill_process_group, waitid};
 use sansession::drive::Handle;
 
+use crate::cli::notify::VARIABLES;
 use crate::cli::terminal;
 
 /// A command that is not there, and one that cannot be started, as shells say it.
@@ -69,7 +70,7 @@ impl Exec {
         let (name, arguments) = self.0.words.split_first().ok_or((NOT_FOUND, String::new()))?;
         let mut command = Command::new(name);
         for (name, _) in std::env::vars_os() {
-            if name.as_encoded_bytes().starts_with(b"SANSESSION_") {
+            if name.as_encoded_bytes().starts_with(b"SANSESSION_") || VARIABLES.iter().any(|own| name == *own) {
                 command.env_remove(name);
             }
         }

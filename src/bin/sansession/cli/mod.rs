@@ -7,6 +7,7 @@ mod out;
 
 mod answers;
 mod args;
+mod browser;
 mod exec;
 mod file;
 mod files;
@@ -18,6 +19,7 @@ mod ibkr;
 mod kotak;
 mod line;
 mod names;
+mod notify;
 mod options;
 mod own;
 mod parse;

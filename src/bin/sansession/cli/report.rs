@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::args::Args;
 use crate::cli::line::Line;
 use crate::cli::proxy::Listening;
-use crate::cli::{out, told};
+use crate::cli::{notify, out, told};
 
 /// Prints what happens as it happens.
 #[derive(Clone)]
@@ -131,6 +131,7 @@ impl Report {
             Event::Penalty { lasts } => format!("penalty box until {} ({} s)", now() + *lasts, lasts.as_secs()),
             other => other.code().replace('-', " "),
         };
+        notify::status(&words);
         self.line(event.code(), told::event(event), &words);
     }
 
@@ -139,6 +140,7 @@ impl Report {
         if let Some(url) = &need.url {
             words.push_str(&format!(": open {url}"));
         }
+        notify::status(&words);
         match need.url {
             // Somebody has to do something.
             Some(_) if self.quiet && !self.json => self.hint(&words),

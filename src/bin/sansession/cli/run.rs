@@ -15,7 +15,7 @@ use crate::cli::signals::{OnCtrlC, Signals};
 use crate::cli::task::Task;
 use crate::cli::tool::{DENIED, Tool, UNAVAILABLE};
 use crate::cli::world::World;
-use crate::cli::{Usage, file, gone, terminal, variables, world};
+use crate::cli::{Usage, file, gone, notify, terminal, variables, world};
 
 /// Takes one session through its life and gives the exit code.
 pub fn run(args: &Args) -> Result<u8, Usage> {
@@ -80,6 +80,7 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
     let signals = Signals::listen(&world.handle, exec.as_ref(), args.save.is_some(), on_ctrl_c)?;
     let proxy = listen(args, &world, &report)?;
     report.show(&world.handle);
+    notify::watch(&world.handle);
     let mut tool = Tool::new(&mut world, report, args);
     tool.proxy = proxy.as_ref().map(|proxy| (proxy.url.clone(), proxy.secret.clone()));
     tool.recent = proxy.as_ref().map(|proxy| Arc::clone(&proxy.recent));

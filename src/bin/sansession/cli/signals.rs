@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use crate::cli::answers::PROMPTING;
 use crate::cli::exec::Exec;
-use crate::cli::{Usage, terminal};
+use crate::cli::{Usage, notify, terminal};
 
 /// What was wished by signals.
 #[derive(Clone, Default)]
@@ -83,6 +83,7 @@ impl Signals {
                     std::process::exit(128 + signal);
                 }
                 before |= signal != SIGHUP;
+                notify::stopping();
                 handle.stop(if ends && saves { Stop::Leave } else { Stop::Logout });
             }
         });

@@ -23,6 +23,7 @@ use crate::cli::report::Report;
 use crate::cli::signals::Signals;
 use crate::cli::task::Task;
 use crate::cli::world::World;
+use crate::cli::{browser, notify};
 
 pub const DENIED: u8 = 3;
 pub const UNAVAILABLE: u8 = 4;
@@ -50,6 +51,8 @@ pub struct Tool {
     pub exec: Option<Exec>,
     pub signals: Option<Signals>,
     pub task: Task,
+    /// Whether a browser is opened where a login wants one.
+    opens: bool,
     /// How the task ended, once it has.
     done: Arc<OnceLock<u8>>,
     transport: Transport,
@@ -76,6 +79,7 @@ impl Tool {
             exec: None,
             signals: None,
             task: args.task.clone(),
+            opens: args.open,
             done: Arc::default(),
             transport: world.transport.clone(),
         }
@@ -138,6 +142,7 @@ impl Tool {
         if std::mem::replace(&mut self.active, true) {
             return;
         }
+        notify::ready();
         if let Err(words) = self.start_command() {
             self.report.hint(&words);
             self.handle.stop(Stop::Logout);
@@ -210,6 +215,9 @@ impl Driver for Tool {
     fn answer(&mut self, need: &Need) -> Answer {
         if self.asked.replace(need.id) != Some(need.id) {
             self.report.need(need);
+            if let Some(url) = need.url.as_deref().filter(|_| self.opens) {
+                browser::open(url, &self.report);
+            }
         }
         self.report.hide(true);
         let answer = self.answers.answer(need);
@@ -224,6 +232,11 @@ impl Driver for Tool {
     fn event(&mut self, event: &Event) {
         self.report.event(event);
         self.trouble.event(event);
+        if let Event::ActionRequired { url: Some(url), .. } = event
+            && self.opens
+        {
+            browser::open(&url.to_string(), &self.report);
+        }
         match event {
             Event::PhaseChanged { to: Phase::Active, .. } | Event::KeptAlive => self.became_active(),
             _ => {}

@@ -7,6 +7,7 @@
 
 mod attack;
 mod denials;
+mod doctor;
 mod endings;
 mod exec;
 mod files;
@@ -22,6 +23,7 @@ mod lent;
 mod listen;
 mod lives;
 mod locks;
+mod notify;
 mod output;
 mod patience;
 mod planted;

@@ -19,29 +19,26 @@ use crate::process::{asked, path};
 
 /// Gives a terminal of 60 columns: the side of the person, and that of the program.
 pub fn terminal() -> (OwnedFd, File) {
+    terminal_of(60)
+}
+
+fn terminal_of(columns: u16) -> (OwnedFd, File) {
     let owner = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&owner).unwrap();
     unlockpt(&owner).unwrap();
     let name = ptsname(&owner, Vec::new()).unwrap();
     let terminal = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     (owner, terminal)
 }
 
-/// Runs the tool on a terminal and gives what it wrote there.
-fn on_a_terminal(args: &str) -> String {
-    let (owner, terminal) = terminal();
+/// Runs the tool on a terminal of so many columns and gives what it wrote there.
+fn on_a_terminal(args: &str, columns: u16, more: &[(&str, &str)]) -> String {
+    let (owner, terminal) = terminal_of(columns);
     let side = || Stdio::from(terminal.try_clone().unwrap());
     let mut command = Command::new(path());
-    // `NO_COLOR` is told before the options, as in a shell.
-    let args = match args.strip_prefix("NO_COLOR=1 ") {
-        Some(args) => {
-            command.env("NO_COLOR", "1");
-            args
-        }
-        None => args,
-    };
-    command.args(args.split_whitespace()).env("TERM", "xterm").stdin(side()).stdout(side()).stderr(side());
+    command.args(args.split_whitespace()).env_remove("NO_COLOR").env("TERM", "xterm").envs(more.iter().copied());
+    command.stdin(side()).stdout(side()).stderr(side());
     let mut child = command.spawn().unwrap();
     drop((command, terminal));
     let mut written = Vec::new();
@@ -59,23 +56,28 @@ fn screen(written: &str) -> Vec<String> {
 
 #[test]
 fn a_terminal_shows_where_the_session_stands_and_is_left_clean() {
-    let written = on_a_terminal("cbrain --for 2.5 --keepalive 1");
-    for words in ["active for", "keepalive in", "last answer 200"] {
-        assert!(written.contains(words), "{words}: {written:?}");
+    for (columns, shown) in [
+        (40, &["[active for", "…", "Ctrl-C logs out]"][..]),
+        (80, &["[active for", "keepalive in", "Ctrl-C logs out]"]),
+        (200, &["[active for", "keepalive in", "last answer 200", "Ctrl-C logs out]"]),
+    ] {
+        let written = on_a_terminal("cbrain --for 1.2 --keepalive 1", columns, &[]);
+        let drawn: Vec<_> =
+            written.split("\x1b[2m").skip(1).map(|line| line.split("\x1b[0m").next().unwrap()).collect();
+        assert!(drawn.iter().any(|line| shown.iter().all(|words| line.contains(words))), "{columns}: {drawn:#?}");
+        assert!(!written.contains("[closed"), "nobody waits for anything any more: {written:?}");
+        for line in drawn {
+            assert!(line.chars().count() < usize::from(columns) && !line.contains('\n'), "{line:?}");
+        }
+        let screen = screen(&written);
+        assert!(screen.iter().all(|line| line.starts_with("cbrain ")), "{screen:#?}");
+        assert!(screen.last().unwrap().contains("closed: logged out"), "{screen:#?}");
     }
-    assert!(!written.contains("[closed"), "nobody waits for anything any more: {written:?}");
-    let drawn = written.split("\x1b[2m").skip(1).map(|line| line.split("\x1b[0m").next().unwrap());
-    for line in drawn {
-        assert!(line.chars().count() < 60 && !line.contains('\n'), "{line:?}");
-    }
-    let screen = screen(&written);
-    assert!(screen.iter().all(|line| line.starts_with("cbrain ")), "{screen:#?}");
-    assert!(screen.last().unwrap().contains("closed: logged out"), "{screen:#?}");
 }
 
 #[test]
 fn who_wants_no_colour_gets_none() {
-    let written = on_a_terminal("NO_COLOR=1 cbrain --for 1.2");
+    let written = on_a_terminal("cbrain --for 1.2", 80, &[("NO_COLOR", "1")]);
     assert!(written.contains("\r\x1b[K[active for") && !written.contains("\x1b[2m"), "{written:?}");
     assert!(written.split('\x1b').skip(1).all(|after| after.starts_with("[K")), "{written:?}");
 }
@@ -83,7 +85,7 @@ fn who_wants_no_colour_gets_none() {
 #[test]
 fn json_and_a_command_have_the_terminal_for_themselves() {
     for args in ["cbrain --json --for 1.2", "cbrain --exec sleep 1.2"] {
-        let written = on_a_terminal(args);
+        let written = on_a_terminal(args, 60, &[]);
         assert!(!written.contains('\x1b'), "{args}: {written:?}");
     }
 }

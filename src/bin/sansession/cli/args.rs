@@ -78,6 +78,7 @@ pub enum Command {
     },
     Run(Box<Args>),
     Status(verbs::Status),
+    Doctor(verbs::Doctor),
     Complete(Shell),
     Man,
     /// Show whom clients of the proxy have to trust.

@@ -129,7 +129,8 @@ impl Trouble {
         }
     }
 
-    fn unreachable(&self) -> String {
+    /// Says why no answer came, as far as that can be told.
+    pub fn unreachable(&self) -> String {
         let url = self.url.as_deref().unwrap_or("the embedded simulator");
         match &self.failure {
             Some((FailureKind::Tls, why)) if why.contains("InvalidContentType") || why.contains("corrupt message") => {

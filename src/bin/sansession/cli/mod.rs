@@ -8,6 +8,7 @@ mod out;
 mod answers;
 mod args;
 mod browser;
+mod doctor;
 mod exec;
 mod file;
 mod files;
@@ -70,6 +71,7 @@ pub fn main(called: &'static str) -> ExitCode {
             }
             run::run(&args).unwrap_or_else(complain)
         }
+        Ok(Command::Doctor(asked)) => doctor::doctor(&asked).unwrap_or_else(complain),
         Ok(Command::Status(asked)) => status::status(&asked).unwrap_or_else(complain),
         Ok(Command::Complete(shell)) => {
             help::complete(shell);

@@ -53,6 +53,11 @@ impl Profiles {
         Ok(self.table()?.keys().map(|name| name.get_ref().to_string()).collect())
     }
 
+    /// Gives the file's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Finds a profile.
     ///
     /// # Errors

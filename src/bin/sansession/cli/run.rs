@@ -114,6 +114,7 @@ struct Gone;
 
 impl Drop for Gone {
     fn drop(&mut self) {
+        notify::finish();
         gone::remove();
     }
 }

@@ -28,6 +28,19 @@ pub fn forget(name: &str) {
     profile().remove(name);
 }
 
+/// Gives the files that the profile in use names.
+pub fn files() -> Vec<PathBuf> {
+    let file = |value: &Value| if let Value::File { path, .. } = value { Some(path.clone()) } else { None };
+    profile().values().filter_map(file).collect()
+}
+
+/// Names the variables that the environment has, too.
+pub fn both() -> Vec<String> {
+    let is_set =
+        |name: &&String| [(*name).clone(), format!("{name}_FILE")].iter().any(|name| std::env::var_os(name).is_some());
+    profile().keys().filter(is_set).cloned().collect()
+}
+
 /// Reads a secret from `NAME`, from the file that `NAME_FILE` names, or as the profile says.
 pub fn variable(name: &str) -> Result<Option<Secret>, Usage> {
     let file = format!("{name}_FILE");

@@ -31,6 +31,8 @@ pub enum Verb {
     Proxy(Whole),
     /// Runs a simulator of a provider until Ctrl-C; prints its URL and its users
     Serve(Simulator),
+    /// Finds what is wrong: clock, host, certificate, ports, proxies, rights of files
+    Doctor(Doctor),
     /// Writes the completions of a shell to standard output
     #[command(hide = true)]
     Completions { shell: Shell },
@@ -63,6 +65,15 @@ pub struct Status {
     /// Show each request: method, path, status and time
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct Doctor {
+    /// The profile (default: all of them, and port 5000)
+    pub name: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -207,6 +218,7 @@ pub fn resolve(verb: Verb, matches: &ArgMatches) -> Result<Command, Usage> {
             (call.name, Task::Call(Box::new(read.printed(call.include, call.json))))
         }
         Verb::Run(whole) | Verb::Proxy(whole) => (whole.name, Task::Stay),
+        Verb::Doctor(doctor) => return Ok(Command::Doctor(doctor)),
         Verb::Status(status) => return Ok(Command::Status(status)),
         Verb::Serve(Simulator { provider, how }) => return how.serve(provider),
         Verb::Completions { shell } => return Ok(Command::Complete(shell)),

@@ -149,11 +149,8 @@ fn open_gateway(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
             (format!("{}/v1/api", server.url()), Some(server))
         }
     };
-    if let Some(pin) = args.pin {
-        trust = Trust::pin(pin);
-    } else if let Some(path) = &args.ca_file {
-        // A gateway signs its certificate itself, so the file is the certificate and no root.
-        trust = Trust::pin_file(path).map_err(|error| ca_file(path, &error))?;
+    if server.is_none() || args.pin.is_some() || args.ca_file.is_some() {
+        trust = self::trust(args)?;
     }
     let mut provider = api::Gateway::new(&base(args, &url)?)?.takeover(args.takeover).region(args.region);
     provider = provider.expect(args.expect());
@@ -275,6 +272,10 @@ fn ca_file(path: &Path, error: &impl std::fmt::Display) -> Usage {
 pub fn trust(args: &Args) -> Result<Trust, Usage> {
     Ok(match (&args.pin, &args.ca_file) {
         (Some(pin), _) => Trust::pin(*pin),
+        // A gateway signs its certificate itself, so the file is the certificate and no root.
+        (None, Some(path)) if args.provider == args::Provider::IbkrGateway => {
+            Trust::pin_file(path).map_err(|error| ca_file(path, &error))?
+        }
         (None, Some(path)) => Trust::roots_file(path).map_err(|error| ca_file(path, &error))?,
         (None, None) => Trust::mozilla(),
     })

@@ -7,9 +7,9 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use sansession::Timestamp;
-use sansession::blocking::{Pin, now};
-use sansession::sim::ibkr::{Gateway, Settings};
-use sansession::sim::{Cbrain, Certificate, Server};
+use sansession::drive::{Pin, now};
+use sansession::sim::ibkr::{GatewaySim, Settings};
+use sansession::sim::{CbrainSim, Certificate, Server};
 use serde_json::Value;
 
 use crate::home::{Home, mode, portal as profile};
@@ -91,7 +91,7 @@ fn a_server_that_cannot_be_had_is_told_apart() {
     let home = Home::new();
     home.secret("password", PASSWORD);
     let gone = portal().url().to_owned();
-    let mut secure = Cbrain::new(1);
+    let mut secure = CbrainSim::new(1);
     secure.add_user("norm", PASSWORD);
     let secure = Server::start_tls(Certificate::Plain, secure, now).unwrap();
     let silent = program(|| "this is no HTTP\r\n".into());
@@ -131,7 +131,7 @@ fn a_port_that_is_taken_is_told_with_the_kind_of_program() {
     finds(home.tool("doctor portal --json"), 0, "port ok", &["free"]);
     home.profiles(&format!("[portal]\nprovider = \"ibkr-gateway\"\nurl = \"https://localhost:{free}/v1/api\""));
     finds(home.tool("doctor portal --json"), 4, "port fault", &["start the gateway"]);
-    let gateway = Server::start_tls(Certificate::NoNames, Gateway::new(Settings::default()), now).unwrap();
+    let gateway = Server::start_tls(Certificate::NoNames, GatewaySim::new(Settings::default()), now).unwrap();
     let pin = Pin::of(gateway.certificate_der().unwrap());
     home.profiles(&format!(
         "[portal]\nprovider = \"ibkr-gateway\"\nurl = \"https://localhost:{}/v1/api\"\npin = \"{pin}\"",

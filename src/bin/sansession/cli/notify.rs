@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use sansession::blocking::{Handle, now};
+use sansession::drive::{Handle, now};
 use sd_notify::NotifyState;
 
 /// What a service manager gives to the program that it starts, and to none that this one starts.

@@ -1,11 +1,14 @@
 //! The server of a profile: whether it can be reached, whom it says it is, and what time it has.
-#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a tool has sockets and a clock")]
+#![expect(clippy::disallowed_types, reason = "a tool has sockets")]
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use sansession::blocking::{SendError, Transport, now};
-use sansession::{FailureKind, SendPolicy, Timestamp};
+use sansession::drive::{SendError, blocking::Transport, now};
+use sansession::{
+    Timestamp,
+    machine::{FailureKind, SendPolicy},
+};
 
 use super::{Doctor, UNAVAILABLE, gateway_port, port};
 use crate::cli::args::Args;
@@ -46,7 +49,7 @@ pub fn server(doctor: &mut Doctor, args: &Args) {
             return doctor.fault(
                 "host",
                 UNAVAILABLE,
-                &format!("{host} does not resolve ({error}): check --url and the name server"),
+                &format!("{host} does not resolve ({error}): check `url` and the name server"),
             );
         }
     };
@@ -67,7 +70,7 @@ pub fn server(doctor: &mut Doctor, args: &Args) {
                     "port",
                     UNAVAILABLE,
                     &format!(
-                        "{number} is taken by {}, and not the gateway: set `listenPort` in its conf.yaml, and --url",
+                        "{number} is taken by {}, and not the gateway: set `listenPort` in its conf.yaml, and `url` here",
                         found.told()
                     ),
                 );

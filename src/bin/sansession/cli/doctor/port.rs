@@ -5,13 +5,15 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use sansession::SendPolicy;
-use sansession::blocking::{Transport, Trust};
+use sansession::drive::{Trust, blocking::Transport};
+use sansession::machine::SendPolicy;
 
 /// How long a program of this machine may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What IBKR's gateway answers with JSON or 401 and nobody else knows. It asks nothing of the session.
 const ASKED: &str = "/v1/api/sso/validate";
+/// Without a name it refuses everybody.
+const AGENT: &str = concat!("sansession/", env!("CARGO_PKG_VERSION"));
 
 /// What listens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +70,8 @@ pub fn look(port: u16) -> Found {
 /// Asks without TLS.
 fn plain(mut stream: TcpStream, port: u16) -> Option<(Kind, Option<String>)> {
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    let request = format!("GET {ASKED} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET {ASKED} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: {AGENT}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let (mut answer, mut part) = (Vec::new(), [0; 4096]);
     while answer.len() < 65_536 {
@@ -92,7 +95,10 @@ fn plain(mut stream: TcpStream, port: u16) -> Option<(Kind, Option<String>)> {
 /// Asks with TLS; on this machine any certificate will do to ask.
 fn secure(port: u16) -> Option<(Kind, Option<String>)> {
     let transport = Transport::builder().trust(Trust::danger_anything_on_loopback()).build().ok()?;
-    let request = http::Request::get(format!("https://127.0.0.1:{port}{ASKED}")).body(Vec::new()).ok()?;
+    let request = http::Request::get(format!("https://127.0.0.1:{port}{ASKED}"))
+        .header("user-agent", AGENT)
+        .body(Vec::new())
+        .ok()?;
     let answer = transport.send_with(request, SendPolicy { timeout: PATIENCE, max_body: 1 << 20 }).ok()?;
     let server = answer.headers().get("server").and_then(|name| name.to_str().ok()).map(ToOwned::to_owned);
     Some(kind(answer.status().as_u16(), server, &String::from_utf8_lossy(answer.body())))

@@ -109,7 +109,7 @@ impl Doctor {
     fn port(&mut self, profiles: &Profiles, name: &str, args: &Args) {
         // Only `run` and `proxy` listen, and nothing else of the two is wanted here.
         let Ok(Command::Run(run)) = verbs::of_profile(profiles, name, "run", Task::Stay, Vec::new()) else { return };
-        let Some(port) = run.listen.map(|address| address.port()).filter(|port| *port != 0) else { return };
+        let Some(port) = run.listen.map(|listen| listen.address.port()).filter(|port| *port != 0) else { return };
         let found = port::look(port);
         let own = found.kind == port::Kind::Sansession && files::is_held(args);
         match found.kind {

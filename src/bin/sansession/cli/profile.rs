@@ -12,7 +12,7 @@ use crate::cli::variables::Value;
 use crate::cli::{Usage, options, parse, places};
 
 /// What a run is told on its command line and nowhere else.
-const OF_THE_LINE: [&str; 7] = ["again", "exec", "for", "json", "resume", "save", "verbose"];
+const OF_THE_LINE: [&str; 8] = ["again", "exec", "for", "json", "print-ca", "resume", "save", "verbose"];
 
 /// A profile that can be used.
 #[derive(Debug)]

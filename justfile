@@ -32,7 +32,7 @@ ci *STEPS=steps:
     #!/usr/bin/env bash
     set -euo pipefail
     for step in {{ STEPS }}; do
-        [[ " {{ steps }} minimal oldest deny advisories " == *" $step "* ]] || { echo "error: there is no step $step; there are: {{ steps }}, and minimal oldest deny advisories" >&2; exit 1; }
+        [[ " {{ steps }} minimal oldest deny advisories nightly " == *" $step "* ]] || { echo "error: there is no step $step; there are: {{ steps }}, and minimal oldest deny advisories nightly" >&2; exit 1; }
     done
     for step in {{ STEPS }}; do
         printf '\n==> %s\n' "$step"
@@ -171,6 +171,11 @@ package:
     for name in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE SECURITY.md src/lib.rs examples/session/main.rs src/bin/sansession/main.rs examples/threads.rs examples/custom_provider/provider.rs; do
         grep -qx "$name" <<<"$files" || { echo "error: $name is not in the package" >&2; exit 1; }
     done
+
+# Runs what needs the network and minutes: programs that others wrote, through the proxy; needs Python and npm.
+nightly:
+    tools/clients/run
+    cargo test --locked --test tool attack -- --ignored
 
 # Checks the library with the oldest compiler that Cargo.toml names, which rustup must have.
 oldest:

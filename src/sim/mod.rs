@@ -37,6 +37,11 @@ pub trait Simulator: Send {
     /// Answers one request that came from `peer` at `now`.
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply;
 
+    /// How long a body may be, in bytes; [`Server`] answers longer ones with 413. 1 MiB.
+    fn longest_body(&self) -> usize {
+        1 << 20
+    }
+
     /// Goes on with a WebSocket that a [`Reply::stream`] has opened: takes a text of the client's, if there is
     /// one, and gives the texts to send now; `None` closes it.
     ///
@@ -51,6 +56,10 @@ pub trait Simulator: Send {
 impl<S: Simulator + ?Sized> Simulator for Box<S> {
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply {
         (**self).handle(now, peer, request)
+    }
+
+    fn longest_body(&self) -> usize {
+        (**self).longest_body()
     }
 
     fn stream(&mut self, now: Timestamp, stream: &mut Stream, text: Option<&str>) -> Option<Vec<String>> {

@@ -1,7 +1,7 @@
 //! The proxy before what real clients and servers do with HTTP: long bodies, events, heads, trailers, and nonsense.
 #![expect(clippy::disallowed_types, reason = "another program's calls come over a socket")]
 
-use std::io::{BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ fn echo_of_length(head: &str, reader: &mut BufReader<TcpStream>) {
 
 #[test]
 fn long_bodies_flow_both_ways_and_take_no_memory() {
-    const LONG: u64 = 40 << 20;
+    const LONG: u64 = 100 << 20;
     let (_front, run, proxy) = before(echo_of_length);
     #[cfg(target_os = "linux")]
     let before = run.peak();
@@ -69,6 +69,79 @@ fn long_bodies_flow_both_ways_and_take_no_memory() {
     let calls: Vec<_> = run.json().into_iter().filter(|line| line["event"] == "call").collect();
     let call = calls.iter().find(|call| call["path"] == "/raw").unwrap();
     assert_eq!((&call["method"], &call["status"]), (&"POST".into(), &200.into()), "{call}");
+}
+
+#[test]
+fn informational_answers_and_trailers_pass_or_stay_where_they_belong() {
+    fn hand(head: &str, reader: &mut BufReader<TcpStream>) {
+        // The client's own expectation is the proxy's to meet: what it has sent already leaves at once.
+        assert_eq!(field(head, "expect"), None);
+        says(reader, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+        let (mut body, mut line) = (String::new(), String::new());
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+            body.push_str(&line);
+        }
+        let trailer = body.to_ascii_lowercase().contains("x-sum: 7");
+        says(
+            reader,
+            &format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\nX-Trailer: {trailer}\r\n\r\n"),
+        );
+    }
+    let (_front, _run, proxy) = before(hand);
+    let mut reader = BufReader::new(connect(&proxy));
+    let more = "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\nConnection: close\r\n";
+    write!(reader.get_mut(), "{}", asks(&proxy, "POST /raw", more)).unwrap();
+    assert!(head(&mut reader).unwrap().starts_with("HTTP/1.1 100"));
+    write!(reader.get_mut(), "3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n").unwrap();
+    let answer = head(&mut reader).unwrap().to_ascii_lowercase();
+    assert!(answer.starts_with("http/1.1 200") && answer.contains("x-trailer: true"), "{answer}");
+}
+
+/// One more than there are places.
+#[test]
+fn a_call_without_a_place_waits_for_one() {
+    fn hand(_: &str, reader: &mut BufReader<TcpStream>) {
+        std::thread::sleep(Duration::from_millis(300));
+        says(reader, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    }
+    let (front, _run, proxy) = before(hand);
+    let calls: Vec<_> = (0..70)
+        .map(|_| {
+            let proxy = proxy.clone();
+            std::thread::spawn(move || proxy.asks("GET /raw", "", ""))
+        })
+        .collect();
+    for call in calls {
+        let answer = call.join().unwrap();
+        assert!(answer.starts_with("http/1.1 200"), "{answer}");
+    }
+    assert_eq!(front.heads().len(), 70);
+}
+
+/// Neither clients that keep their connections nor the proxy itself wake the process: the session sleeps for ten seconds.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_idle_proxy_sleeps() {
+    fn hand(_: &str, reader: &mut BufReader<TcpStream>) {
+        says(reader, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }
+    let (_front, run, proxy) = before(hand);
+    let clients: Vec<_> = (0..20)
+        .map(|_| {
+            let mut reader = BufReader::new(connect(&proxy));
+            write!(reader.get_mut(), "{}", asks(&proxy, "GET /raw/kept", "")).unwrap();
+            head(&mut reader).unwrap();
+            reader
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    let before = run.sleeps();
+    std::thread::sleep(Duration::from_secs(3));
+    let woken = run.sleeps() - before;
+    assert!(woken <= 2, "{woken} times in 3 s");
+    drop(clients);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The proxy: what goes through it, what does not, and who may use it.
 
+use std::io::{BufReader, Read, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -12,6 +13,8 @@ use sansession::drive::now;
 use sansession::sim::cbrain::Mishap;
 use sansession::sim::{CbrainSim, Reply, Server, Simulator};
 
+use crate::flow::{asks, connect};
+use crate::front::head;
 use crate::process::{PASSWORD, Proxy, Running, asked, portal, tool};
 
 type Calls = Arc<Mutex<Vec<Request<Vec<u8>>>>>;
@@ -45,6 +48,10 @@ impl Simulator for Echo {
             }
             .unwrap(),
         )
+    }
+
+    fn longest_body(&self) -> usize {
+        self.portal.longest_body()
     }
 }
 
@@ -94,6 +101,32 @@ fn a_call_leaves_with_the_sessions_token_and_comes_back_whole() {
     assert!(!shown.contains("192.0.2.7") && !shown.contains("forwarded"), "{shown}");
     run.gets("INT");
     run.ends().exits(0).tells("closed: logged-out");
+}
+
+/// As curl and browsers send files: after the server has said that it wants them.
+#[test]
+fn a_file_of_40_megabytes_passes_to_a_portal() {
+    const LONG: usize = 40 << 20;
+    let (server, calls) = echo();
+    let (run, proxy) = listening(&server);
+    let mut reader = BufReader::new(connect(&proxy));
+    let more = "Content-Type: multipart/form-data; boundary=b\r\nExpect: 100-continue\r\nConnection: close\r\n";
+    let start = "--b\r\nContent-Disposition: form-data; name=\"upload_file\"; filename=\"scan\"\r\n\r\n";
+    let (end, length) = ("\r\n--b--\r\n", LONG + start.len() + 9);
+    let line = asks(&proxy, "POST /echo/userfiles", &format!("{more}Content-Length: {length}\r\n"));
+    reader.get_mut().write_all(line.as_bytes()).unwrap();
+    assert!(head(&mut reader).unwrap().starts_with("HTTP/1.1 100"));
+    reader.get_mut().write_all(start.as_bytes()).unwrap();
+    std::io::copy(&mut std::io::repeat(b'y').take(LONG as u64), reader.get_mut()).unwrap();
+    reader.get_mut().write_all(end.as_bytes()).unwrap();
+    let answer = head(&mut reader).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let call = calls.lock().unwrap()[0].clone();
+    assert!(call.body().starts_with(start.as_bytes()) && call.body().ends_with(end.as_bytes()));
+    assert_eq!(call.body().len(), length);
+    assert!(call.headers()["authorization"].to_str().unwrap().starts_with("Bearer "));
+    run.gets("INT");
+    run.ends().exits(0);
 }
 
 #[test]

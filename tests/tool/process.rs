@@ -186,6 +186,18 @@ impl Running {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
+    /// Tells how often its threads have gone to sleep by themselves.
+    #[cfg(target_os = "linux")]
+    pub fn sleeps(&self) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let sleeps = |task: PathBuf| {
+            let status = std::fs::read_to_string(task.join("status")).unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+            line.trim().parse::<u64>().unwrap()
+        };
+        tasks.map(|task| sleeps(task.unwrap().path())).sum()
+    }
+
     /// Lets it write to no file any more, as a full disk does.
     #[cfg(target_os = "linux")]
     pub fn writes_nothing(&self) {

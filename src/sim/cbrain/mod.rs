@@ -274,6 +274,11 @@ impl Simulator for CbrainSim {
             Some(mishap) => mishap.befall(|| self.serve(now, peer, request)),
         }
     }
+
+    /// Files are uploaded to a portal, and tens of megabytes are ordinary.
+    fn longest_body(&self) -> usize {
+        64 << 20
+    }
 }
 
 impl fmt::Debug for CbrainSim {

@@ -10,12 +10,11 @@ use ureq_proto::server::state::{ProvideResponse, RecvBody, RecvRequest};
 use ureq_proto::server::{RecvRequestResult, Reply as Http};
 
 use super::connection::{Connection, Wire};
+use super::lock;
 use crate::sim::{Arrival, Simulator};
 
 /// The longest head in bytes, roughly.
 const HEAD: usize = 128 << 10;
-/// The longest body in bytes.
-const BODY: usize = 1 << 20;
 
 /// What came of reading a request.
 pub(super) enum Received {
@@ -66,13 +65,14 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
             }
         };
         let framing = Framing::of(&head);
+        let most = lock(&self.shared.simulator).longest_body();
         let refused = |status| {
             let request = Some((head.method().clone(), head.uri().path().to_owned()));
             Ok(Received::Refused { status, request })
         };
         match framing {
             Framing::Unknown => return refused(StatusCode::BAD_REQUEST),
-            Framing::Length(length) if length > BODY as u64 => return refused(StatusCode::PAYLOAD_TOO_LARGE),
+            Framing::Length(length) if length > most as u64 => return refused(StatusCode::PAYLOAD_TOO_LARGE),
             _ => {}
         }
         // A HEAD request's body is not read, so what follows its head cannot be understood.
@@ -91,7 +91,7 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
                 reading
             }
         };
-        match self.read_body(reading, framing)? {
+        match self.read_body(reading, framing, most)? {
             Body::Whole(body, http) => {
                 Ok(Received::Request(Box::new(Whole { request: self.whole(head, body), http: *http, close })))
             }
@@ -101,7 +101,7 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
         }
     }
 
-    fn read_body(&mut self, mut http: Http<RecvBody>, framing: Framing) -> io::Result<Body> {
+    fn read_body(&mut self, mut http: Http<RecvBody>, framing: Framing, most: usize) -> io::Result<Body> {
         let mut body = Vec::new();
         let mut piece = [0; 8 << 10];
         if framing == Framing::None {
@@ -115,7 +115,7 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
             };
             self.inbox.drain(..used);
             body.extend_from_slice(piece.get(..made).unwrap_or_default());
-            if body.len() > BODY {
+            if body.len() > most {
                 return Ok(Body::TooLarge);
             }
             if used == 0 && made == 0 && !http.is_ended() {

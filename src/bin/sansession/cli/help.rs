@@ -76,7 +76,8 @@ Forwarded, Via) stay here, since CBRAIN ends a session for them. The secret is S
 at least), or made anew at each start and shown once. Each call has it in one of three places:
   X-Sansession-Secret        a header
   http://127.0.0.1:N/SECRET  the first part of the path, for clients that take a base URL and nothing else; it may
-                             stand in such a client's own log
+                             stand in such a client's own log. One that takes a host and a port gets
+                             127.0.0.1:N/SECRET for its host
   Authorization: Basic       the password, with any user
 By https (--listen https://127.0.0.1:5000, for clients that have https://localhost:5000 in their code) it shows a
 certificate that is made at the first start and kept in ~/.local/state/sansession (XDG_STATE_HOME), mode 0600. `sansession --print-ca` prints whom to trust (REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS, curl --cacert): an authority

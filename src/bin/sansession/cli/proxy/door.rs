@@ -111,7 +111,10 @@ fn secret(shared: &Shared, request: &Request<Incoming>) -> Option<String> {
         return right.then(String::new);
     }
     let first = request.uri().path().split('/').nth(1).unwrap_or_default();
-    if shared.secret.matches(first) {
+    // Clients that take a host and a port put the port there, after what they take for the host.
+    let secret =
+        first.split_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(first, |(secret, _)| secret);
+    if shared.secret.matches(secret) || shared.secret.matches(first) {
         return Some(format!("/{first}"));
     }
     let basic = request.headers().get(AUTHORIZATION)?.to_str().ok()?;

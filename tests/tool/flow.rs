@@ -1,5 +1,6 @@
 //! The proxy before what real clients and servers do with HTTP: long bodies, events, heads, trailers, and nonsense.
 #![expect(clippy::disallowed_types, reason = "another program's calls come over a socket")]
+#![expect(clippy::disallowed_methods, reason = "a server takes its time, and an idle proxy is watched")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::agenda::Slot;
-use super::life::{Life, Stage, Trouble};
+use super::life::{Life, Stage};
 use super::turn::Engine;
 use crate::provider::{Ended, Plan, Provider, Verdict};
 use crate::{CloseReason, Event, Phase, Relogin, Timestamp, machine::NeedReason};
@@ -17,28 +17,28 @@ impl<P: Provider> Engine<P> {
         let (first, found) = (!core.life.is_open(), core.life.is_found());
         let doubted = core.is_suspect() || core.life.is_stuck();
         // A process that takes this up must know that there is a session to end, and that no outage may close it.
-        self.out.unsaved |= first || core.life.phase() != Phase::Active;
+        self.out.saves.note_if(first || core.life.phase() != Phase::Active);
         core.alive = Some(now);
         core.counts.tally.opened();
-        core.trouble = None;
+        core.trouble.end();
         if core.questions.open().is_some_and(|open| !open.lasting) {
             core.take_question(now);
         }
         core.limits.reset_escalation(|step| self.provider.rule(step).escalates);
         // An answer in hand keeps its step, what failed and is to be done anyway its wait, and a plan that stays all but a
         // look: that has been answered.
-        let probe = self.provider.probe(&core.state);
-        let stays = |step| plan.stays && !first && probe != Some(step);
-        let waits = |step| plan.renewals().any(|(renewal, _)| *renewal == step);
-        core.agenda.retain(|entry| match (entry.slot, entry.step) {
-            (Slot::Next, Some(step)) => {
-                stays(step) || entry.retry.is_some() && waits(step) || self.hand.is_for(step, self.provider.rule(step))
+        if let Some(next) = core.agenda.get(Slot::Next)
+            && let Some(step) = next.step
+        {
+            let stays = plan.stays && !first && self.provider.probe(&core.state) != Some(step);
+            let waits = next.retry.is_some() && plan.renewals().any(|(renewal, _)| *renewal == step);
+            if !(stays || waits || self.hand.is_for(step, self.provider.rule(step))) {
+                core.agenda.drop(Slot::Next);
             }
-            _ => true,
-        });
+        }
         core.agenda.follow(now, plan);
         let since = if let Life::Open { since, .. } = core.life { since } else { now };
-        if !core.agenda.has(Slot::Next) {
+        if !core.agenda.has(Slot::Next) && !self.hand.is_empty() {
             self.hand.clear();
         }
         let stage = Stage { phase: Phase::Active, calls: true, found, stuck: false, unsure: false };
@@ -56,15 +56,15 @@ impl<P: Provider> Engine<P> {
         self.tell(Event::Expired { proof });
         self.core.clear_plans();
         self.core.generation = self.core.generation.wrapping_add(1);
-        self.core.trouble = None;
+        self.core.trouble.end();
         self.hand.clear();
-        self.out.unsaved = true;
+        self.out.saves.note();
         if !self.may_login_again(now) {
             self.close(now, CloseReason::Expired);
             return;
         }
         self.provider.forget(&mut self.core.state, Ended::Expired);
-        self.core.trouble = Some(Trouble::new(now));
+        self.core.trouble.begin(now);
         self.turn(now, Life::Opening { stage: Stage::opening(false), adopted: false });
         let verdict = self.consult(now, |provider, cx| provider.open(cx, NeedReason::Expired));
         match verdict {

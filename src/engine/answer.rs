@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::agenda::Slot;
 use super::hand::Held;
-use super::life::{Life, Trouble};
+use super::life::Life;
 use super::questions::Open;
 use super::tally::Spoilt;
 use super::turn::Engine;
@@ -23,7 +23,7 @@ impl<P: Provider> Engine<P> {
     /// Puts the question for what a step needs to be built; the step waits for it.
     pub(super) fn ask_first(&mut self, now: Timestamp, step: P::Step, ask: Ask<P::Step>) {
         // A snapshot must not say that it has left.
-        self.out.saving = None;
+        self.out.saves.call_off();
         self.core.agenda.leave(now, step);
         self.put(now, ask, Some(step));
     }
@@ -66,17 +66,13 @@ impl<P: Provider> Engine<P> {
         // What else is in hand waits for the step that takes both.
         self.hand.drop(kind);
         // The next process must not find the dead token out by using it.
-        self.out.unsaved |= because == NeedReason::Expired;
+        self.out.saves.note_if(because == NeedReason::Expired);
         if because == NeedReason::Refused {
             self.note_refused(now, kind);
         }
         if !matches!(because, NeedReason::Lost | NeedReason::Stale) {
             // Whoever is asked may take any time.
-            self.core.trouble = self
-                .core
-                .trouble
-                .filter(|_| self.core.life.is_open())
-                .map(|old| Trouble { cause: old.cause, ..Trouble::new(now) });
+            self.core.trouble.wait_for_person(now, self.core.life.is_open());
         }
         match kind {
             // What is asked for a later time changes nothing now.
@@ -122,7 +118,7 @@ impl<P: Provider> Engine<P> {
     pub(super) fn note_refused(&mut self, now: Timestamp, kind: NeedKind) {
         self.core.counts.tally.note(kind, Spoilt::Refused);
         self.core.counts.refused_at = Some(now);
-        self.out.unsaved = true;
+        self.out.saves.note();
         self.tell(Event::Refused);
     }
 
@@ -184,7 +180,7 @@ impl<P: Provider> Engine<P> {
         }
         // Patience begins anew, but not for a healthy session that was asked something beside its life.
         if !self.core.life.is_open() {
-            self.core.trouble.get_or_insert(Trouble::new(now));
+            self.core.trouble.count(now);
         }
         self.be_patient_anew(now);
         let keep = match (&verdict, &input) {
@@ -252,7 +248,7 @@ impl<P: Provider> Engine<P> {
             Some(open) if open.lasting && self.core.life.is_open() => {
                 open.declined = true;
                 self.core.plan_question(now);
-                self.out.unsaved = true;
+                self.out.saves.note();
             }
             _ => self.close(now, self.given_up(kind)),
         }
@@ -265,7 +261,7 @@ impl<P: Provider> Engine<P> {
                 let blamed = if kind.is_judged() { self.core.counts.tally.blamed(kind) } else { None };
                 // A server that failed has refused nothing, and whoever answers is not to blame.
                 let lost = self.core.questions.open().is_some_and(|open| open.need.because == NeedReason::Lost);
-                blamed.unwrap_or(match self.core.trouble.and_then(|trouble| trouble.cause) {
+                blamed.unwrap_or(match self.core.trouble.cause() {
                     Some(cause) if lost => CloseReason::RetriesExhausted(cause),
                     _ => CloseReason::Denied(Denial::Unanswered { kind }),
                 })

@@ -55,8 +55,8 @@ impl<P: Provider> Engine<P> {
             self.core.agenda.again(probe, Timestamp::from_millis(0));
         }
         self.hand.clear();
-        self.out.saving = None;
-        self.out.unsaved = true;
+        self.out.saves.call_off();
+        self.out.saves.note();
         self.parting = Parting::Gone(Box::new(Aside { reason, at: now }));
         self.tell(Event::PhaseChanged { from, to: Phase::Closed });
     }

@@ -69,7 +69,8 @@ impl<P: Provider> Engine<P> {
         if !self.is_current(ticket) {
             return Handled::Stale;
         }
-        let (observed, facts) = self.ask_provider(now, |provider, cx| provider.observe(cx, ticket, response));
+        let mut facts = Vec::new();
+        let observed = self.ask_provider(now, &mut facts, |provider, cx| provider.observe(cx, ticket, response));
         self.absorb_with(now, facts, response);
         let too_many = response.status == http::StatusCode::TOO_MANY_REQUESTS || observed == Observed::Limited;
         let Target { api, repeats, .. } = self.provider.target(&self.core.state, ticket.uri.path());
@@ -126,8 +127,8 @@ impl<P: Provider> Engine<P> {
         if self.flight.is_some() || self.core.life.ending().is_some() || !readable {
             return;
         }
-        let (verdict, facts) =
-            self.ask_provider(now, |provider, cx| provider.interpret(cx, step, Outcome::Response(response)));
+        let (outcome, mut facts) = (Outcome::Response(response), Vec::new());
+        let verdict = self.ask_provider(now, &mut facts, |provider, cx| provider.interpret(cx, step, outcome));
         if matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
             return;
         }

@@ -3,10 +3,11 @@
 use core::time::Duration;
 
 use super::agenda::Agenda;
-use super::life::{Life, Trouble};
+use super::life::Life;
 use super::limits::Limits;
 use super::questions::{Open, Questions};
 use super::tally::Tally;
+use super::trouble::Trouble;
 use crate::{NeedKind, Timestamp};
 
 /// What is known of a session.
@@ -21,7 +22,7 @@ pub(super) struct Core<S, T> {
     pub(super) since: Timestamp,
     /// The last proof of life.
     pub(super) alive: Option<Timestamp>,
-    pub(super) trouble: Option<Trouble>,
+    pub(super) trouble: Trouble,
     pub(super) agenda: Agenda<S>,
     pub(super) limits: Limits<S>,
     pub(super) questions: Questions<S>,
@@ -54,9 +55,7 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
         back(since);
         life.set_back(by);
         alive.iter_mut().for_each(back);
-        if let Some(Trouble { since, attempt: _, cause: _ }) = trouble {
-            back(since);
-        }
+        trouble.set_back(by);
         agenda.set_back(by);
         limits.set_back(by);
         counts.set_back(by);
@@ -71,12 +70,7 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
 
     /// Tells whether the session is open and something speaks against it.
     pub(super) fn is_suspect(&self) -> bool {
-        self.life.is_open() && self.trouble.is_some_and(|trouble| trouble.cause.is_some())
-    }
-
-    /// Gives how many requests in a row have failed.
-    pub(super) fn attempt(&self) -> u16 {
-        self.trouble.map_or(0, |trouble| trouble.attempt)
+        self.life.is_open() && self.trouble.cause().is_some()
     }
 
     /// Takes the open question away, and opens the one that waited for it.
@@ -123,7 +117,7 @@ impl<S, T> Core<S, T> {
             life,
             since: Timestamp::from_millis(0),
             alive: None,
-            trouble: None,
+            trouble: Trouble::default(),
             agenda: Agenda::default(),
             limits: Limits::default(),
             questions: Questions::default(),

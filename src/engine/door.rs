@@ -19,58 +19,71 @@ pub(super) trait Inside {
 pub(super) struct Door<T, W> {
     /// The latest time that was seen.
     clock: Timestamp,
-    /// Before this there is nothing to do; zero after any change.
-    quiet: Timestamp,
-    waits: W,
+    quiet: Quiet<W>,
     inside: T,
+}
+
+/// What the last poll waits for, and until when.
+#[derive(Clone, Copy)]
+pub(super) struct Quiet<W> {
+    /// Before this there is nothing to do; zero after any change.
+    until: Timestamp,
+    waits: W,
+}
+
+impl<W> Quiet<W> {
+    /// Remembers that there is nothing to do before `until`, until somebody is let in.
+    pub(super) fn wait(&mut self, until: Timestamp, waits: W) {
+        *self = Self { until, waits };
+    }
 }
 
 impl<T: Inside, W: Copy> Door<T, W> {
     pub(super) const fn new(clock: Timestamp, inside: T, waits: W) -> Self {
-        Self { clock, quiet: Timestamp::from_millis(0), waits, inside }
+        Self { clock, quiet: Quiet { until: Timestamp::from_millis(0), waits }, inside }
     }
 
     /// Lets somebody in, and gives the time that counts.
+    #[inline]
     pub(super) fn open(&mut self, now: Timestamp) -> (Timestamp, &mut T) {
-        self.quiet = Timestamp::from_millis(0);
-        let (now, clock) = (now.min(Timestamp::LATEST), self.clock);
-        if now < clock {
-            let by = clock.since(now);
-            if by <= STANDS_STILL {
-                return (clock, &mut self.inside);
-            }
-            self.inside.set_back(by);
-        }
-        self.clock = now;
-        (now, &mut self.inside)
+        let (now, inside, _) = self.open_to_wait(now);
+        (now, inside)
     }
 
-    /// Remembers that there is nothing to do before `until`, until somebody is let in.
-    pub(super) const fn shut(&mut self, until: Timestamp, waits: W) {
-        self.quiet = until;
-        self.waits = waits;
+    /// Lets somebody in who may find that there is nothing to do.
+    #[inline]
+    pub(super) fn open_to_wait(&mut self, now: Timestamp) -> (Timestamp, &mut T, &mut Quiet<W>) {
+        let Self { clock, quiet, inside } = self;
+        quiet.until = Timestamp::from_millis(0);
+        let now = now.min(Timestamp::LATEST);
+        if now >= *clock {
+            *clock = now;
+        } else {
+            set_back(clock, now, inside);
+        }
+        (*clock, inside, quiet)
     }
 
     /// Gives what the last poll waits for, where this one comes too early again.
     #[inline]
     pub(super) fn still(&mut self, now: Timestamp) -> Option<(Timestamp, W, &T)> {
-        if now >= self.quiet || now < self.clock || now > Timestamp::LATEST {
+        if now >= self.quiet.until || now < self.clock || now > Timestamp::LATEST {
             return None;
         }
         self.clock = now;
-        Some((self.quiet, self.waits, &self.inside))
+        Some((self.quiet.until, self.quiet.waits, &self.inside))
     }
 
     /// Gives until when the last poll waits, where nobody has been let in since.
     #[inline]
     pub(super) fn quiet(&self) -> Option<Timestamp> {
-        (self.quiet > self.clock).then_some(self.quiet)
+        (self.quiet.until > self.clock).then_some(self.quiet.until)
     }
 
     /// Makes a door that waits for the same, to a copy of what is inside.
     #[cfg(feature = "testing")]
     pub(super) const fn twin(&self, inside: T) -> Self {
-        Self { clock: self.clock, quiet: self.quiet, waits: self.waits, inside }
+        Self { clock: self.clock, quiet: self.quiet, inside }
     }
 
     pub(super) const fn clock(&self) -> Timestamp {
@@ -83,6 +96,16 @@ impl<T: Inside, W: Copy> Door<T, W> {
 
     pub(super) fn into_inside(self) -> T {
         self.inside
+    }
+}
+
+/// Moves a clock back, and what is inside with it; by a little it stands still instead.
+#[cold]
+fn set_back(clock: &mut Timestamp, now: Timestamp, inside: &mut impl Inside) {
+    let by = clock.since(now);
+    if by > STANDS_STILL {
+        inside.set_back(by);
+        *clock = now;
     }
 }
 
@@ -108,7 +131,7 @@ mod tests {
     fn what_was_waited_for_is_forgotten_by_whoever_comes_in() {
         let mut door = Door::new(Timestamp::from_millis(0), Room::default(), 0);
         assert_eq!(door.open(NOON).0, NOON);
-        door.shut(NOON + SECOND * 9, 7);
+        door.open_to_wait(NOON).2.wait(NOON + SECOND * 9, 7);
         assert_eq!(door.still(NOON + SECOND).map(|(until, waits, _)| (until, waits)), Some((NOON + SECOND * 9, 7)));
         assert_eq!((door.quiet(), door.clock()), (Some(NOON + SECOND * 9), NOON + SECOND));
         assert!(door.still(NOON).is_none(), "the clock has gone back");
@@ -127,7 +150,7 @@ mod tests {
         assert_eq!(door.open(NOON - back).0, NOON - back);
         assert_eq!(door.inside().back, back);
         assert_eq!(door.open(Timestamp::NEVER).0, Timestamp::LATEST);
-        door.shut(Timestamp::NEVER, 0);
+        door.open_to_wait(Timestamp::LATEST).2.wait(Timestamp::NEVER, 0);
         assert!(door.still(Timestamp::NEVER).is_none(), "no time counts that is later than the last one");
     }
 }

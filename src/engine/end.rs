@@ -24,8 +24,8 @@ impl<P: Provider> Engine<P> {
     /// Begins the logout itself.
     pub(super) fn end(&mut self, now: Timestamp, sure: bool) {
         self.core.clear_plans();
-        self.core.trouble = None;
-        self.out.saving = None;
+        self.core.trouble.end();
+        self.out.saves.call_off();
         let unsure = self.core.life.is_unsure();
         self.turn(now, Life::Ending(Ending { since: now, leaving: false, unsure }));
         match self.flight.take() {
@@ -66,14 +66,14 @@ impl<P: Provider> Engine<P> {
     pub(super) fn retry_ending(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
         let since = self.core.life.ending().map_or(now, |ending| ending.since);
         self.count_attempt(now, cause);
-        let wait = self.provider.rule(step).backoff.delay(self.ids.jitter, self.core.attempt()).max(after);
+        let wait = self.provider.rule(step).backoff.delay(self.ids.jitter, self.core.trouble.attempt()).max(after);
         let at = self.not_before(step, now + wait);
         if at >= since + self.options.logout_patience {
             self.end_unconfirmed(now);
             return;
         }
         self.core.agenda.again(step, at);
-        self.tell(Event::Retrying { attempt: self.core.attempt(), at, cause });
+        self.tell(Event::Retrying { attempt: self.core.trouble.attempt(), at, cause });
     }
 
     /// Gives the logout up: the session may live on at the server.
@@ -130,10 +130,10 @@ impl<P: Provider> Engine<P> {
             self.provider.forget(&mut self.core.state, Ended::Closed);
         }
         self.core.clear_plans();
-        self.core.trouble = None;
+        self.core.trouble.end();
         self.hand.clear();
-        self.out.saving = None;
-        self.out.unsaved = true;
+        self.out.saves.call_off();
+        self.out.saves.note();
         self.parting = Parting::No;
         self.turn(now, Life::Closed(Box::new(reason)));
     }

@@ -66,7 +66,7 @@ impl<P: Provider> Engine<P> {
             _ if asks => {}
             _ => self.wipe_answer(step),
         }
-        self.out.unsaved |= fate != Fate::NotSent && replay != Replay::Safe;
+        self.out.saves.note_if(fate != Fate::NotSent && replay != Replay::Safe);
         if (row, fate) == (Row::Open, Fate::Unreadable) {
             self.doubt(now, cause, shape.clone());
         }
@@ -148,12 +148,12 @@ impl<P: Provider> Engine<P> {
             }
             at
         });
-        self.tell(Event::Retrying { attempt: self.core.attempt(), at, cause });
+        self.tell(Event::Retrying { attempt: self.core.trouble.attempt(), at, cause });
     }
 
     /// Lets what else is tried again wait, too, after a request that reached no server.
     fn put_attempts_off(&mut self, now: Timestamp) {
-        let (seed, attempt) = (self.seed(), self.core.attempt());
+        let (seed, attempt) = (self.seed(), self.core.trouble.attempt());
         let Self { core, provider, .. } = self;
         let probe = provider.probe(&core.state);
         let wait = |step: Option<P::Step>| step.or(probe).map(|step| provider.rule(step).backoff.delay(seed, attempt));
@@ -162,7 +162,7 @@ impl<P: Provider> Engine<P> {
 
     /// Gives the wait after the failures so far.
     fn wait_for(&self, step: P::Step) -> Duration {
-        self.provider.rule(step).backoff.delay(self.seed(), self.core.attempt())
+        self.provider.rule(step).backoff.delay(self.seed(), self.core.trouble.attempt())
     }
 
     /// Gives what the wait after a failure is drawn from.
@@ -182,7 +182,8 @@ impl<P: Provider> Engine<P> {
         if !self.count_failure(now, cause, attempts) {
             return;
         }
-        let (verdict, facts) = self.ask_provider(now, |provider, cx| provider.interpret(cx, step, Outcome::Lost));
+        let mut facts = Vec::new();
+        let verdict = self.ask_provider(now, &mut facts, |provider, cx| provider.interpret(cx, step, Outcome::Lost));
         self.note_unspent(step, &facts);
         self.absorb(now, facts);
         self.wipe_answer(step);
@@ -192,7 +193,11 @@ impl<P: Provider> Engine<P> {
             Verdict::Next { step: next, after } => {
                 let at = now + self.wait_for(step).max(after);
                 self.core.agenda.again(next, at);
-                self.tell(Event::Retrying { attempt: self.core.attempt(), at: self.not_before(next, at), cause });
+                self.tell(Event::Retrying {
+                    attempt: self.core.trouble.attempt(),
+                    at: self.not_before(next, at),
+                    cause,
+                });
             }
             Verdict::Retry { .. } | Verdict::Unreadable(_) => {
                 self.protocol_violation(now, ResponseSummary::unread(name, "a lost step cannot be tried again"));
@@ -206,7 +211,7 @@ impl<P: Provider> Engine<P> {
     fn count_failure(&mut self, now: Timestamp, cause: Cause, attempts: u16) -> bool {
         self.count_attempt(now, cause);
         let looking = self.core.agenda.has(Slot::Look);
-        if !self.core.life.is_open() && !looking && self.core.attempt() >= attempts {
+        if !self.core.life.is_open() && !looking && self.core.trouble.attempt() >= attempts {
             self.abandon(now, cause);
             return false;
         }

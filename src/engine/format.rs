@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::agenda::{Agenda, Entry, Slot};
 use super::core::{Core, Counts};
-use super::life::Trouble;
 use super::limits::Limits;
 use super::questions::Questions;
 use super::text::{Body, CountsText, LifeText, LimitsText, Plan, Question, Text, TroubleText};
@@ -66,7 +65,7 @@ impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
             life: self.life.life(),
             since: self.since,
             alive: self.alive,
-            trouble: self.trouble.map(|TroubleText { since, attempt, cause }| Trouble { since, attempt, cause }),
+            trouble: self.trouble.map(TroubleText::trouble).unwrap_or_default(),
             agenda,
             limits: Limits { hold, penalty, over, boxes: boxes.into_owned(), flow, paces: paces.into_owned() },
             questions,
@@ -91,7 +90,7 @@ pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapsh
         key: key.map(Cow::Borrowed),
         egress: engine.options.egress.as_deref().map(Cow::Borrowed),
         epoch: engine.ids.epoch,
-        in_flight: engine.flight.as_ref().map(|flight| flight.step).or(engine.out.saving),
+        in_flight: engine.flight.as_ref().map(|flight| flight.step).or(engine.out.saves.before()),
         may_live_on: engine.out.events.holds(&Event::MayLiveOn),
         session: Some(Body {
             clock,
@@ -99,7 +98,7 @@ pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapsh
             since: *since,
             state,
             alive: *alive,
-            trouble: trouble.map(|Trouble { since, attempt, cause }| TroubleText { since, attempt, cause }),
+            trouble: TroubleText::of(trouble),
             plans: Planned(agenda),
             renewals: Cow::Borrowed(agenda.renewed()),
             limits: LimitsText {

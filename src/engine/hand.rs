@@ -55,23 +55,31 @@ impl<S: Copy + PartialEq> Hand<S> {
     }
 
     pub(super) fn drop(&mut self, kind: NeedKind) {
-        self.0.retain(|held| held.kind != kind);
+        self.sift(|held| held.kind != kind);
     }
 
     /// Drops what has grown old.
     #[inline]
     pub(super) fn freshen(&mut self, now: Timestamp) {
-        self.0.retain(|held| held.is_fresh(now));
+        self.sift(|held| held.is_fresh(now));
+    }
+
+    /// Mostly there is nothing.
+    #[inline]
+    fn sift(&mut self, keep: impl FnMut(&mut Held<S>) -> bool) {
+        if !self.0.is_empty() {
+            self.0.retain_mut(keep);
+        }
     }
 
     /// Drops what a step has used up; what it carried stays.
     pub(super) fn spend(&mut self, rule: &Rule) {
-        self.0.retain_mut(|held| core::mem::take(&mut held.unspent) || !rule.spends.contains(&held.kind));
+        self.sift(|held| core::mem::take(&mut held.unspent) || !rule.spends.contains(&held.kind));
     }
 
     /// Drops all that left with a step, since any of it may have been refused.
     pub(super) fn wipe(&mut self, rule: &Rule) {
-        self.0.retain_mut(|held| core::mem::take(&mut held.unspent) || !held.is_taken(rule));
+        self.sift(|held| core::mem::take(&mut held.unspent) || !held.is_taken(rule));
     }
 
     /// Notes that nobody has looked at an answer; gives the end of the one-time code before it, where it is one.
@@ -83,7 +91,7 @@ impl<S: Copy + PartialEq> Hand<S> {
 
     /// Drops what was made for one departure of a step: it has the time and a nonce in it, which a server takes only once.
     pub(super) fn leave(&mut self, step: S) {
-        self.0.retain(|held| held.asker != Some(step));
+        self.sift(|held| held.asker != Some(step));
     }
 
     /// Notes that the one-time code of a step leaves, and gives its end.

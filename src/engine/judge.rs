@@ -9,9 +9,16 @@ use super::turn::{Engine, Flight};
 use crate::machine::event::Cause;
 use crate::provider::{Fact, Judgment, Outcome, Provider, Replay, Verdict};
 use crate::{
-    CloseReason, Failure, Handled, Misuse, NeedKind, Phase, RequestId, Response, Timestamp,
+    CloseReason, Failure, Handled, Misuse, Phase, RequestId, Response, Timestamp,
     machine::{Denial, NeedReason, ResponseSummary},
 };
+
+/// Some of the answers that a step takes: bits for their places.
+type Places = u32;
+
+const fn place(at: usize) -> Places {
+    1 << (at & 31)
+}
 
 impl<P: Provider> Engine<P> {
     pub(super) fn take_response(
@@ -33,62 +40,61 @@ impl<P: Provider> Engine<P> {
             return;
         }
         let looks = !response.status.is_success() && self.core.life.phase() == Phase::Active && self.looks_after(step);
-        let rule = self.provider.rule(step);
-        let (takes, own_limit) = (rule.takes(), rule.own_limit);
-        self.ease_limit(now, own_limit, response);
-        let outcome = Outcome::Response(response);
-        let (mut verdict, facts) = self.ask_provider(now, |provider, cx| provider.interpret(cx, step, outcome));
-        self.note_unspent(step, &facts);
-        let known = |kind| facts.contains(&Fact::Accepted(kind)) || facts.contains(&Fact::Unspent(kind));
-        let unclear: Vec<_> = takes.filter(|kind| !known(*kind)).collect();
+        self.ease_limit(now, self.provider.rule(step).own_limit, response);
+        let (outcome, mut facts) = (Outcome::Response(response), Vec::new());
+        // A verdict is large: it stays where the provider has put it until it is followed.
+        let mut verdict = self.ask_provider(now, &mut facts, |provider, cx| provider.interpret(cx, step, outcome));
+        let unclear = self.unclear(step, &facts);
         self.absorb_with(now, facts, response);
-        let unread = match &verdict {
-            Verdict::Unreadable(why) => Some(ResponseSummary::new(self.provider.rule(step).name, why, response)),
-            _ => None,
-        };
-        let unread = self.conceal(&mut verdict, unread);
-        self.count_unclear(now, &unclear, &verdict);
+        let mishap = self.mishap(step, &mut verdict, response);
+        self.count_unclear(now, step, unclear, &verdict);
         let unwilling = matches!(response.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if unwilling || matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
             self.obey_limit(now, self.provider.rule(step).own_limit, response);
         }
-        let cause = Cause::Status(response.status.as_u16());
-        match (verdict, unread) {
-            (Verdict::Retry { after, answer }, _) => {
-                let fate = if answer == Judgment::Unjudged { Fate::Unjudged } else { Fate::Judged };
-                self.fall(now, step, Mishap::new(fate, cause).wait(after));
+        if let Some(mishap) = mishap {
+            self.fall(now, step, mishap);
+            return;
+        }
+        self.settle_answer(step, &verdict);
+        self.core.agenda.settle(step);
+        if self.core.life.ending().is_some() {
+            self.judge_ending(now, step, verdict);
+        } else if self.is_parting() {
+            self.judge_leaving(now, step, verdict);
+        } else {
+            // A server that has moved is asked the same elsewhere; another step means that something is to be
+            // found out.
+            if looks && matches!(verdict, Verdict::Next { step: next, .. } if next != step) {
+                self.doubt(now, Cause::Status(response.status.as_u16()), None);
             }
-            (Verdict::Close(CloseReason::Protocol(shape)), _) => self.fall(now, step, Mishap::unreadable(*shape)),
-            (_, Some(shape)) => self.fall(now, step, Mishap::unreadable(shape)),
-            (verdict, None) => {
-                self.settle_answer(step, &verdict);
-                self.core.agenda.settle(step);
-                if self.core.life.ending().is_some() {
-                    self.judge_ending(now, step, verdict);
-                } else if self.is_parting() {
-                    self.judge_leaving(now, step, verdict);
-                } else {
-                    // A server that has moved is asked the same elsewhere; another step means that something is to be
-                    // found out.
-                    if looks && matches!(verdict, Verdict::Next { step: next, .. } if next != step) {
-                        self.doubt(now, cause, None);
-                    }
-                    self.apply(now, Some(step), verdict);
-                }
-            }
+            self.apply(now, Some(step), verdict);
         }
     }
 
-    /// Blots the answers in hand out of what a server said about it.
-    fn conceal(&self, verdict: &mut Verdict<P::Step>, mut unread: Option<ResponseSummary>) -> Option<ResponseSummary> {
-        for words in self.hand.words() {
-            match (&mut *verdict, &mut unread) {
-                (Verdict::Close(reason), _) => words.blot_reason(reason),
-                (_, Some(shape)) => words.blot_shape(shape),
-                _ => {}
+    /// Tells what went wrong, if the step did not get what it was sent for. The answers in hand are blotted out of what a
+    /// server said about it.
+    fn mishap(&self, step: P::Step, verdict: &mut Verdict<P::Step>, response: Response<'_>) -> Option<Mishap> {
+        match verdict {
+            Verdict::Retry { after, answer } => {
+                let fate = if *answer == Judgment::Unjudged { Fate::Unjudged } else { Fate::Judged };
+                Some(Mishap::new(fate, Cause::Status(response.status.as_u16())).wait(*after))
             }
+            Verdict::Unreadable(why) => {
+                let mut shape = ResponseSummary::new(self.provider.rule(step).name, why, response);
+                self.hand.words().for_each(|words| words.blot_shape(&mut shape));
+                Some(Mishap::unreadable(shape))
+            }
+            Verdict::Close(reason) => {
+                self.hand.words().for_each(|words| words.blot_reason(reason));
+                if let CloseReason::Protocol(shape) = reason {
+                    Some(Mishap::unreadable((**shape).clone()))
+                } else {
+                    None
+                }
+            }
+            _ => None,
         }
-        unread
     }
 
     pub(super) fn take_failure(&mut self, now: Timestamp, id: RequestId, failure: Failure) -> Result<Handled, Misuse> {
@@ -102,7 +108,7 @@ impl<P: Provider> Engine<P> {
         match verdict {
             Verdict::Next { step, after } => self.core.agenda.next(step, now + after),
             Verdict::Ask(ask) => self.ask(now, ask),
-            Verdict::Active(plan) => self.activate(now, &plan),
+            Verdict::Active(ref plan) => self.activate(now, plan),
             Verdict::Dead { proof } => self.expired(now, proof),
             Verdict::Close(CloseReason::Protocol(shape)) => match step {
                 Some(step) => self.fall(now, step, Mishap::unreadable(*shape)),
@@ -160,12 +166,21 @@ impl<P: Provider> Engine<P> {
     /// Takes note that the server has judged what left with a step.
     fn settle_answer(&mut self, step: P::Step, verdict: &Verdict<P::Step>) {
         let rule = self.provider.rule(step);
-        self.out.unsaved |= rule.replay != Replay::Safe;
-        self.out.rotated |= self.keeps(rule);
+        self.out.saves.note_if(rule.replay != Replay::Safe);
+        self.out.saves.note_rotated(self.keeps(rule));
         match verdict {
             Verdict::Ask(ask) if matches!(ask.because, NeedReason::Refused | NeedReason::Lost) => self.hand.wipe(rule),
             _ => self.hand.spend(rule),
         }
+    }
+
+    /// Names the answers that left with a step and of which the provider tells nothing, and notes which of the others the
+    /// server has not looked at.
+    fn unclear(&mut self, step: P::Step, facts: &[Fact]) -> Places {
+        self.note_unspent(step, facts);
+        let known = |kind| facts.contains(&Fact::Handled(kind)) || facts.contains(&Fact::Unspent(kind));
+        let unclear = self.provider.rule(step).takes().enumerate().filter(|(_, kind)| !known(*kind));
+        unclear.fold(0, |places, (at, _)| places | place(at))
     }
 
     /// Notes which of the answers that left with a step the server has not looked at.
@@ -182,23 +197,25 @@ impl<P: Provider> Engine<P> {
 
     /// Counts the answers that left with a step and of which nothing else is told, where the verdict leaves open whether one
     /// was refused, or ends with its refusal. A question that follows from a refusal is counted where it is put.
-    fn count_unclear(&mut self, now: Timestamp, unclear: &[NeedKind], verdict: &Verdict<P::Step>) {
-        if unclear.is_empty() {
+    fn count_unclear(&mut self, now: Timestamp, step: P::Step, unclear: Places, verdict: &Verdict<P::Step>) {
+        if unclear == 0 {
             return;
         }
+        let takes = self.provider.rule(step).takes().enumerate();
+        let mut kinds = takes.filter(|(at, _)| unclear & place(*at) != 0).map(|(_, kind)| kind);
         match verdict {
             Verdict::Ask(ask) if ask.because == NeedReason::Refused && self.core.life.ending().is_some() => {
                 self.note_refused(now, ask.kind);
             }
             Verdict::Close(CloseReason::Denied(Denial::Refused { kind })) => {
-                if unclear.contains(kind) {
+                if kinds.any(|unclear| unclear == *kind) {
                     self.note_refused(now, *kind);
                 }
             }
             // What keeps the account out is not the answer.
             Verdict::Close(CloseReason::Denied(_) | CloseReason::LoggedOut { .. }) => {}
             Verdict::Retry { answer: Judgment::Judged, .. } | Verdict::Unreadable(_) | Verdict::Close(_) => {
-                self.note_lost(unclear.iter().copied());
+                self.note_lost(kinds);
             }
             Verdict::Retry { .. }
             | Verdict::Next { .. }

@@ -54,26 +54,9 @@ pub(super) struct Ending {
     pub(super) unsure: bool,
 }
 
-/// What speaks against a session. One that is open is suspect from the first cause on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Trouble {
-    /// What patience counts from.
-    pub(super) since: Timestamp,
-    /// How many requests in a row have failed.
-    pub(super) attempt: u16,
-    /// Why the last one failed; none where it only takes its time.
-    pub(super) cause: Option<Cause>,
-}
-
 impl Stage {
     pub(super) const fn opening(found: bool) -> Self {
         Self { phase: Phase::Opening, calls: false, found, stuck: false, unsure: false }
-    }
-}
-
-impl Trouble {
-    pub(super) const fn new(since: Timestamp) -> Self {
-        Self { since, attempt: 0, cause: None }
     }
 }
 
@@ -181,7 +164,7 @@ impl<P: Provider> Engine<P> {
         self.core.since = now;
         // What was usable and is not, without anybody being asked, takes its time.
         if from == Phase::Active && self.core.life.is_open() {
-            self.core.trouble.get_or_insert(Trouble::new(now));
+            self.core.trouble.count(now);
         }
         if shown != self.phase_now() {
             self.tell(Event::PhaseChanged { from: shown, to });
@@ -218,7 +201,7 @@ impl<P: Provider> Engine<P> {
             && core::mem::replace(&mut stage.stuck, stuck) != stuck
             && stuck
         {
-            self.core.trouble.get_or_insert(Trouble::new(now));
+            self.core.trouble.count(now);
             self.tell(Event::Stuck);
         }
     }
@@ -228,8 +211,7 @@ impl<P: Provider> Engine<P> {
         if !self.core.life.is_open() {
             return;
         }
-        let trouble = self.core.trouble.get_or_insert(Trouble::new(now));
-        if trouble.cause.replace(cause).is_none() {
+        if self.core.trouble.doubt(now, cause) {
             self.tell(Event::Suspect { cause, shape: shape.map(Box::new) });
         }
     }
@@ -237,9 +219,7 @@ impl<P: Provider> Engine<P> {
     /// Counts a failure.
     pub(super) fn count_attempt(&mut self, now: Timestamp, cause: Cause) {
         self.doubt(now, cause, None);
-        let trouble = self.core.trouble.get_or_insert(Trouble::new(now));
-        trouble.attempt = trouble.attempt.saturating_add(1);
-        trouble.cause = Some(cause);
+        self.core.trouble.fail(now, cause);
     }
 
     /// Counts patience from now on, where it is counted.
@@ -247,8 +227,6 @@ impl<P: Provider> Engine<P> {
         if let Life::Ending(ending) = &mut self.core.life {
             ending.since = now;
         }
-        if let Some(trouble) = &mut self.core.trouble {
-            trouble.since = now;
-        }
+        self.core.trouble.be_patient_anew(now);
     }
 }

@@ -195,6 +195,11 @@ impl Over {
         named.min(cap)
     }
 
+    /// Reports whether there is nothing to ease.
+    pub(super) fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The server answered and named no long wait. What had left before the last one began tells nothing of it.
     pub(super) fn reset_escalation(&mut self, now: Timestamp) {
         if now >= self.until {

@@ -71,9 +71,11 @@ mod queue;
 mod remember;
 mod resume;
 mod said;
+mod saves;
 mod stream;
 mod tally;
 mod text;
+mod trouble;
 mod turn;
 #[cfg(feature = "testing")]
 mod twin;
@@ -176,13 +178,8 @@ impl<P: Provider> Session<P> {
 
     #[inline(never)]
     fn poll_inside(&mut self, now: Timestamp) -> Output {
-        let (now, engine) = self.0.open(now);
-        let mut waits = None;
-        let output = engine.poll_output(now, &mut waits);
-        if let Some((until, next)) = waits {
-            self.0.shut(until, next);
-        }
-        output
+        let (now, engine, quiet) = self.0.open_to_wait(now);
+        engine.poll_output(now, quiet)
     }
 }
 

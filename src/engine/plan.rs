@@ -169,6 +169,6 @@ impl<P: Provider> Engine<P> {
             return None;
         }
         let patience = if self.core.life.is_open() { self.options.open_patience } else { self.options.patience };
-        Some((self.core.trouble?.since, patience?))
+        Some((self.core.trouble.since()?, patience?))
     }
 }

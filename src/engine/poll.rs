@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::agenda::Slot;
+use super::door::Quiet;
 use super::fall::Mishap;
 use super::plan::Next;
 use super::turn::{Engine, Flight};
@@ -18,8 +19,8 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(5);
 
 impl<P: Provider> Engine<P> {
-    /// Gives the next output; `waits` is what it waits for, where it says so.
-    pub(super) fn poll_output(&mut self, now: Timestamp, waits: &mut Option<(Timestamp, Next<P::Step>)>) -> Output {
+    /// Gives the next output; `quiet` notes what it waits for, where it says so.
+    pub(super) fn poll_output(&mut self, now: Timestamp, quiet: &mut Quiet<Next<P::Step>>) -> Output {
         loop {
             if self.has_output()
                 && let Some(output) = self.pop_output()
@@ -28,7 +29,7 @@ impl<P: Provider> Engine<P> {
             }
             let (at, next) = self.next();
             if at > now {
-                *waits = Some((at, next));
+                quiet.wait(at, next);
                 return Output::Wait { until: at, on: self.waiting_on(now, next) };
             }
             match next {
@@ -74,7 +75,7 @@ impl<P: Provider> Engine<P> {
 
     /// Tells whether something is to be stored now.
     fn saves_now(&self) -> bool {
-        self.out.unsaved && self.options.durable || self.out.rotated
+        self.out.saves.is_due(self.options.durable)
     }
 
     fn pop_output(&mut self) -> Option<Output> {
@@ -83,8 +84,7 @@ impl<P: Provider> Engine<P> {
         }
         // Before the events: a program that ends when it hears of a refusal must find it in its file.
         if self.saves_now() {
-            self.out.unsaved = false;
-            self.out.rotated = false;
+            self.out.saves.done();
             return Some(Output::Save);
         }
         if let Some(event) = self.out.events.pop() {
@@ -105,7 +105,7 @@ impl<P: Provider> Engine<P> {
             return false;
         }
         // It has been noted before the snapshot was stored, or the bytes were made that something was asked about.
-        if self.out.saving != Some(step) && !self.hand.is_asked_by(step) {
+        if !self.out.saves.is_before(step) && !self.hand.is_asked_by(step) {
             self.depart(now, step);
         }
         true
@@ -131,9 +131,7 @@ impl<P: Provider> Engine<P> {
     fn must_be_saved(&mut self, step: P::Step) -> bool {
         let rule = self.provider.rule(step);
         let harms = self.options.durable && rule.replay != Replay::Safe || self.keeps(rule);
-        let save = harms && self.out.saving != Some(step);
-        self.out.saving = save.then_some(step);
-        save
+        self.out.saves.asks_before(step, harms)
     }
 
     /// Tells whether what a step gets for what it sends is stored, whatever else is.
@@ -143,26 +141,26 @@ impl<P: Provider> Engine<P> {
 
     /// Notes that a request is handed out, and gives it a name.
     fn note_left(&mut self, now: Timestamp, step: P::Step) -> (RequestId, SendPolicy) {
-        let timeout = self.provider.rule(step).timeout;
         self.hand.leave(step);
-        self.note_sent(now, step);
+        let timeout = self.note_sent(now, step);
         self.ids.seq = self.ids.seq.wrapping_add(1);
         self.flight = Some(Flight { step, seq: self.ids.seq, deadline: now + timeout.saturating_add(GRACE) });
         (self.ids.request(self.ids.seq), SendPolicy { timeout, max_body: self.options.max_body })
     }
 
-    /// Brings the plans up to date with a step that leaves.
-    fn note_sent(&mut self, now: Timestamp, step: P::Step) {
-        let rule = self.provider.rule(step);
-        let (phase, core) = (rule.phase, &mut self.core);
+    /// Brings the plans up to date with a step that leaves; gives how long its answer may take.
+    fn note_sent(&mut self, now: Timestamp, step: P::Step) -> Duration {
+        let (rule, core) = (self.provider.rule(step), &mut self.core);
+        let (phase, timeout) = (rule.phase, rule.timeout);
         core.agenda.leave(now, step);
         core.limits.note_sent(now, step, rule);
-        if self.core.agenda.has(Slot::Check) && self.provider.probe(&self.core.state) == Some(step) {
+        if core.agenda.has(Slot::Check) && self.provider.probe(&core.state) == Some(step) {
             self.checked(now);
         }
         if let Some(phase) = phase {
             self.set_phase(now, phase);
         }
+        timeout
     }
 
     /// The driver did not report in time: nobody knows whether the request arrived.
@@ -177,7 +175,7 @@ impl<P: Provider> Engine<P> {
         if self.core.life.ending().is_some() {
             self.end_unconfirmed(now);
         } else {
-            self.abandon(now, self.core.trouble.and_then(|trouble| trouble.cause).unwrap_or(Cause::Waiting));
+            self.abandon(now, self.core.trouble.cause().unwrap_or(Cause::Waiting));
         }
     }
 
@@ -187,7 +185,7 @@ impl<P: Provider> Engine<P> {
         match why {
             Unbuildable::Missing(kind) => self.ask_first(now, step, Ask::new(kind, NeedReason::Stale)),
             Unbuildable::Part(part) => {
-                self.out.saving = None;
+                self.out.saves.call_off();
                 self.hand.clear();
                 self.note_sent(now, step);
                 let shape = ResponseSummary::unread(self.provider.rule(step).name, part);

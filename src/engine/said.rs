@@ -56,6 +56,9 @@ impl<P: Provider> Engine<P> {
 
     /// Lets the server's next long wait begin at the first cap, where this answer names none.
     pub(super) fn ease_limit(&mut self, now: Timestamp, own: bool, response: Response<'_>) {
+        if self.core.limits.over.is_none() {
+            return;
+        }
         let named = if own { wait_named(now, response) } else { retry_after(now, response) };
         if response.status.is_success() || named.is_none_or(|named| named <= LONGEST) {
             self.core.limits.over.reset_escalation(now);
@@ -64,14 +67,14 @@ impl<P: Provider> Engine<P> {
 
     /// Lets a wait that a server named be stored: the next process would go on knocking. A short one is over by then.
     pub(super) fn note_wait(&mut self, named: Duration) {
-        self.out.unsaved |= named >= TOO_MANY;
+        self.out.saves.note_if(named >= TOO_MANY);
     }
 
     /// Opens the penalty box.
     pub(super) fn penalize(&mut self, now: Timestamp, lasts: Duration) {
         if self.core.limits.penalize(now + lasts) {
             // The next process would go on knocking, which makes boxes longer.
-            self.out.unsaved = true;
+            self.out.saves.note();
             self.tell(Event::Penalty { lasts });
         }
     }

@@ -10,6 +10,7 @@ use super::life::{Ending, Life, Stage};
 use super::limits::{Over, Pace};
 use super::questions::Open;
 use super::tally::Tally;
+use super::trouble::Trouble;
 use crate::machine::event::Cause;
 use crate::time::Interval;
 use crate::{CloseReason, Need, Phase, Timestamp};
@@ -253,6 +254,17 @@ impl StageText {
             StagePhase::Active => Phase::Active,
         };
         Stage { phase, calls, found, stuck, unsure }
+    }
+}
+
+impl TroubleText {
+    pub(super) fn of(trouble: &Trouble) -> Option<Self> {
+        Some(Self { since: trouble.since()?, attempt: trouble.attempt(), cause: trouble.cause() })
+    }
+
+    pub(super) const fn trouble(self) -> Trouble {
+        let Self { since, attempt, cause } = self;
+        Trouble::of(since, attempt, cause)
     }
 }
 

@@ -10,8 +10,9 @@ use super::aside::Parting;
 use super::core::Core;
 use super::door::Inside;
 use super::hand::Hand;
-use super::life::{Life, Stage, Trouble};
+use super::life::{Life, Stage};
 use super::queue::Queue;
+use super::saves::Saves;
 use crate::provider::{Context, Entropy, Fact, Provider, Verdict};
 use crate::{Event, Options, RequestId, Seed, Timestamp, machine::NeedReason};
 
@@ -61,12 +62,7 @@ pub(super) struct Out<S> {
     pub(super) events: Queue,
     /// The request whose answer is no longer wanted.
     pub(super) cancel: Option<u32>,
-    /// Whether something has happened that a crash must not lose.
-    pub(super) unsaved: bool,
-    /// Whether what a step sent and got for it is to be stored, durable or not.
-    pub(super) rotated: bool,
-    /// The harmful step before which the driver was asked to save.
-    pub(super) saving: Option<S>,
+    pub(super) saves: Saves<S>,
 }
 
 impl Ids {
@@ -100,34 +96,34 @@ impl<P: Provider> Engine<P> {
             hand: Hand::default(),
             skew: 0,
             checked_at: Timestamp::from_millis(0),
-            out: Out { events: Queue::default(), cancel: None, unsaved: false, rotated: false, saving: None },
+            out: Out { events: Queue::default(), cancel: None, saves: Saves::default() },
         }
     }
 
-    /// Asks the provider, and gives what it told beside its answer.
+    /// Asks the provider; `facts` takes what it tells beside its answer.
     #[inline]
     pub(super) fn ask_provider<R>(
         &mut self,
         now: Timestamp,
+        facts: &mut Vec<Fact>,
         ask: impl FnOnce(&P, &mut Context<'_, P::State>) -> R,
-    ) -> (R, Vec<Fact>) {
-        let mut facts = Vec::new();
+    ) -> R {
         let entropy = self.ids.entropy();
-        let said = ask(&self.provider, &mut Context { now, entropy, state: &mut self.core.state, facts: &mut facts });
-        (said, facts)
+        ask(&self.provider, &mut Context { now, entropy, state: &mut self.core.state, facts })
     }
 
     /// Asks the provider, and takes what it tells beside its answer.
     #[inline]
     pub(super) fn consult<R>(&mut self, now: Timestamp, ask: impl FnOnce(&P, &mut Context<'_, P::State>) -> R) -> R {
-        let (said, facts) = self.ask_provider(now, ask);
+        let mut facts = Vec::new();
+        let said = self.ask_provider(now, &mut facts, ask);
         self.absorb(now, facts);
         said
     }
 
     pub(super) fn start(&mut self, now: Timestamp) {
         let Life::Idle { adopted } = self.core.life else { return };
-        self.core.trouble = Some(Trouble::new(now));
+        self.core.trouble.begin(now);
         self.turn(now, Life::Opening { stage: Stage::opening(adopted), adopted });
         let probe = if adopted { self.provider.probe(&self.core.state) } else { None };
         let verdict = match probe {
@@ -161,12 +157,12 @@ impl<P: Provider> Engine<P> {
                 Fact::Penalty(lasts) => self.penalize(now, lasts),
                 Fact::NewTokens => {
                     self.core.generation = self.core.generation.wrapping_add(1);
-                    self.out.unsaved = true;
+                    self.out.saves.note();
                 }
                 Fact::Doubt(cause) => self.doubt(now, cause, None),
                 Fact::TokensRefused => {
                     // The next process must not call with them either.
-                    self.out.unsaved = true;
+                    self.out.saves.note();
                     // What waits for a person looks on when the next token has been taken, and asks again if it must.
                     self.core.agenda.retain(|entry| {
                         !matches!(entry.slot, Slot::Keepalive | Slot::Renew | Slot::Check | Slot::Look)
@@ -188,7 +184,7 @@ impl<P: Provider> Engine<P> {
                 // Only what came of a step tells that, see `note_unspent`.
                 Fact::Unspent(_) => {}
                 Fact::Progress => {
-                    self.core.trouble = self.core.trouble.map(|trouble| Trouble { attempt: 0, ..trouble });
+                    self.core.trouble.progress();
                     self.core.limits.reset_escalation(|step| self.provider.rule(step).escalates);
                 }
             }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::provider::{Plan, When};
 
 const NOON: Timestamp = Timestamp::from_secs(1_790_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -6,14 +7,18 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A table with something in every slot, put in from the last one to the first.
 fn full() -> Agenda<char> {
     let mut agenda = Agenda::default();
-    agenda.keep_alive(NOON, 'k', MINUTE);
+    agenda.follow(NOON, &Plan::staying().keepalive('k', MINUTE));
     agenda.look(NOON, Some(('l', MINUTE)));
     agenda.check(NOON + MINUTE);
-    agenda.renew(NOON, 'r', When::At(NOON + MINUTE));
+    renew(&mut agenda, NOON, 'r', When::At(NOON + MINUTE));
     agenda.put_anew(Some(NOON + MINUTE));
     agenda.again('n', NOON + MINUTE);
-    agenda.expire(NOON, When::In(MINUTE));
+    agenda.follow(NOON, &Plan::staying().expires(When::In(MINUTE)));
     agenda
+}
+
+fn renew(agenda: &mut Agenda<char>, now: Timestamp, step: char, when: When) {
+    agenda.follow(now, &Plan::staying().renew(step, when));
 }
 
 #[test]
@@ -83,9 +88,9 @@ fn a_further_attempt_of_a_keepalive_does_not_push_the_next_one_out() {
 fn tokens_are_not_renewed_each_minute_because_a_server_names_the_past() {
     let mut agenda = full();
     agenda.leave(NOON + MINUTE, 'r');
-    agenda.renew(NOON + MINUTE, 'r', When::At(NOON - MINUTE));
-    assert_eq!(agenda.get(Slot::Renew).map(Entry::due), Some(NOON + MINUTE + RENEWAL_INTERVAL));
-    agenda.expire(NOON, When::At(NOON));
+    renew(&mut agenda, NOON + MINUTE, 'r', When::At(NOON - MINUTE));
+    assert_eq!(agenda.get(Slot::Renew).map(Entry::due), Some(NOON + MINUTE * 2));
+    agenda.follow(NOON, &Plan::staying().expires(When::At(NOON)));
     assert!(!agenda.has(Slot::Expiry), "it has passed");
 }
 
@@ -94,7 +99,7 @@ fn there_may_be_several_renewals_each_with_its_own_step() {
     let hours = |hours| When::In(MINUTE * 60 * hours);
     let (mut agenda, at) = (Agenda::default(), |hours| NOON + MINUTE * 60 * hours);
     for (step, when) in [('a', hours(6)), ('b', hours(2)), ('a', hours(7)), ('b', When::At(at(3)))] {
-        agenda.renew(NOON, step, when);
+        renew(&mut agenda, NOON, step, when);
     }
     let due = |agenda: &Agenda<char>| agenda.iter().map(|entry| (entry.step, entry.due())).collect::<Vec<_>>();
     assert_eq!(
@@ -102,24 +107,24 @@ fn there_may_be_several_renewals_each_with_its_own_step() {
         [(Some('a'), at(6)), (Some('b'), at(3))],
         "a length of time puts none off, an instant does"
     );
-    agenda.renew(at(1), 'a', hours(6));
+    renew(&mut agenda, at(1), 'a', hours(6));
     assert_eq!(due(&agenda)[0], (Some('a'), at(6)));
     agenda.leave(at(5), 'a');
     agenda.settle('a');
-    agenda.renew_lost(at(5));
+    agenda.follow(at(5), &Plan::staying());
     assert_eq!(due(&agenda)[0], (Some('a'), at(6)), "a look with the same step comes before its time");
     agenda.leave(at(6), 'a');
     assert_eq!(due(&agenda)[0], (Some('a'), Timestamp::NEVER));
     agenda.set_back(MINUTE);
     assert_eq!(agenda.renew_again('b', at(6)), None);
     assert_eq!(agenda.renew_again('a', at(7)), Some(at(7)));
-    agenda.renew(at(6), 'a', hours(6));
+    renew(&mut agenda, at(6), 'a', hours(6));
     assert_eq!(due(&agenda)[0], (Some('a'), at(7)), "what failed keeps its own wait");
     agenda.next('b', at(1));
     agenda.leave(at(1), 'b');
     agenda.settle('b');
     assert_eq!(due(&agenda), [(Some('a'), at(7))], "the protocol's next step was the renewal");
     agenda.leave(at(7), 'a');
-    agenda.renew_lost(at(7));
-    assert_eq!(due(&agenda), [(Some('a'), at(7) + RENEWAL_INTERVAL)]);
+    agenda.follow(at(7), &Plan::staying());
+    assert_eq!(due(&agenda), [(Some('a'), at(7) + MINUTE)]);
 }

@@ -57,7 +57,7 @@ impl Provider for Bank {
     type Live = u32;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "bank", server: &self.0, account: None, key: None, binds_ip: false }
+        Identity::new("bank", &self.0)
     }
 
     fn rule(&self, step: Go) -> &Rule {
@@ -82,8 +82,8 @@ impl Provider for Bank {
 
     fn answered(&self, _: &mut Context<'_, State>, given: &Given<'_, Go>) -> Result<Verdict<Go>, Rejection> {
         match (given.kind, given.step) {
-            // The first time there is no code yet.
-            (NeedKind::Pin, None) => Ok(ask(NeedKind::Totp, NeedReason::Opening)),
+            // The code is asked for by the engine, since the step takes it.
+            (NeedKind::Pin, None) => Ok(Verdict::next(Go::Login)),
             (_, step) => step.map(Verdict::next).ok_or(Rejection::WrongKind),
         }
     }
@@ -193,7 +193,8 @@ fn body(story: &Story) -> String {
     String::from_utf8(story.request.as_ref().unwrap().body().clone()).unwrap()
 }
 
-/// Both factors are on their way.
+/// Both factors are on their way;
+/// the code was asked for because it never came, not because it grew old.
 fn both_leave(options: Options) -> Story {
     let story = Script::new(Session::new(bank(), options, seed())).starts();
     let story = story.needs(NeedKind::Pin, NeedReason::Opening).answers(pin("2468"));

@@ -53,7 +53,7 @@ impl Provider for Guild {
     type Live = State;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "guild", server: &self.0, account: None, key: None, binds_ip: false }
+        Identity::new("guild", &self.0)
     }
 
     fn rule(&self, step: Go) -> &Rule {

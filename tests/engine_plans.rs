@@ -55,7 +55,7 @@ impl Provider for Office {
     type Live = State;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "office", server: &self.base, account: None, key: None, binds_ip: false }
+        Identity::new("office", &self.base)
     }
 
     fn rule(&self, step: Go) -> &Rule {

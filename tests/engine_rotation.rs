@@ -2,16 +2,27 @@
 
 mod support;
 
+use std::future::{Future, pending};
+use std::io::ErrorKind;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
 use http::Request;
 use http::request::Parts;
+use sansession::drive::{self, blocking};
+use sansession::drive::{Answer, DriveError, Ended, asynchronous};
 use sansession::provider::{
     Answers, Ask, Build, Context, Fact, Identity, Judgment, Leave, Outcome, Plan, Provider, Rule, Unauthorized,
     Unbuildable, Verdict, View, When,
 };
 use sansession::testing::{Laws, Sample};
-use sansession::{BaseUrl, Input, Machine, NeedKind, Options, Phase, Secret, Session, Timestamp, machine::NeedReason};
+use sansession::{
+    BaseUrl, CloseReason, Failure, Input, Machine, Need, NeedKind, Options, Phase, Secret, Session, Timestamp,
+    machine::{FailureKind, NeedReason, SendPolicy},
+};
 use serde::{Deserialize, Serialize};
 use support::*;
 
@@ -38,7 +49,7 @@ impl Provider for Rotor {
     type Live = String;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "rotor", server: &self.0, account: None, key: None, binds_ip: false }
+        Identity::new("rotor", &self.0).rotates()
     }
 
     fn rule(&self, step: Go) -> &Rule {
@@ -126,7 +137,7 @@ fn sent(story: &Story) -> &[u8] {
 
 /// It has its first token, which is stored.
 fn open(options: Options) -> Story {
-    let story = Script::new(Session::new(rotor(), options, seed())).starts();
+    let story = Script::new(Session::new(rotor(), options, seed())).starts().saves();
     let story = story.needs(NeedKind::Verifier, NeedReason::Opening).answers(code("code-1")).saves();
     let story = story.sends("GET /Exchange").gets(200, "token-1").saves();
     assert!(stored(&story).contains("token-1"));
@@ -165,7 +176,7 @@ fn another_process_does_not_send_it_again() {
     let mut story = open(Options::default()).sleeps().saves();
     let text = story.machine.snapshot();
     story.machine = Session::resume(rotor(), &text, Options::default(), None, [9; 32], story.now).unwrap();
-    story.needs(NeedKind::Verifier, NeedReason::Lost);
+    story.saves().needs(NeedKind::Verifier, NeedReason::Lost);
 }
 
 #[test]
@@ -175,6 +186,53 @@ fn who_stores_nothing_says_so() {
     let story = Script::new(Session::new(rotor(), options, seed())).starts();
     let story = story.answers(code("code-1")).sends("GET /Exchange").gets(200, "token-1").is(Phase::Active);
     story.waits(RENEWAL).sleeps().sends("GET /Refresh").gets(200, "token-2").is(Phase::Active).waits(RENEWAL);
+}
+
+/// It learns that at once, not after a person has logged in.
+#[test]
+fn a_driver_that_stores_nothing_is_stopped_before_anybody_is_asked() {
+    let blocking = |options: Options| {
+        let mut asked = 0;
+        let handle = drive::Handle::new(Session::new(rotor(), options, seed()));
+        let answers = |_: &Need| {
+            asked += 1;
+            Answer::GiveUp
+        };
+        let ended = blocking::drive(&handle, &blocking::Transport::new().unwrap(), &mut { answers });
+        (ended, asked)
+    };
+    let asynchronous = |options: Options| {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&asked);
+        let client = |_: Request<Vec<u8>>, _: SendPolicy| async { Err(Failure::not_sent(FailureKind::Connect)) };
+        let answers = move |_: Need| {
+            counts.fetch_add(1, Ordering::Relaxed);
+            Answer::GiveUp
+        };
+        let session = Session::new(rotor(), options, seed());
+        let (_handle, driver) = asynchronous::new(session, client, |_: Duration| pending::<()>(), answers);
+        let Poll::Ready(ended) = pin!(driver).poll(&mut task::Context::from_waker(Waker::noop())) else {
+            panic!("it waits for something");
+        };
+        (ended, asked.load(Ordering::Relaxed))
+    };
+    for (ended, asked) in [blocking(Options::default()), asynchronous(Options::default())] {
+        match ended {
+            Err(DriveError::Save(error)) => {
+                assert_eq!(error.kind(), ErrorKind::Unsupported);
+                assert!(error.to_string().contains("forgetful"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(asked, 0);
+    }
+    // Who accepts that says so.
+    let mut options = Options::default();
+    options.forgetful = true;
+    for (ended, asked) in [blocking(options.clone()), asynchronous(options)] {
+        assert!(matches!(ended, Ok(Ended::Closed(CloseReason::Denied(_)))), "{ended:?}");
+        assert_eq!(asked, 1);
+    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Provider for Bank {
     type Live = Secret;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "bank", server: &self.0, account: None, key: None, binds_ip: false }
+        Identity::new("bank", &self.0).rotates()
     }
 
     fn rule(&self, step: Step) -> &Rule {

@@ -38,11 +38,13 @@ impl<P: Provider> Engine<P> {
         }
         core.agenda.follow(now, plan);
         let since = if let Life::Open { since, .. } = core.life { since } else { now };
-        if !core.agenda.has(Slot::Next) && !self.hand.is_empty() {
+        if !core.agenda.has(Slot::Next) {
             self.hand.clear();
         }
         let stage = Stage { phase: Phase::Active, calls: true, found, stuck: false, unsure: false };
-        self.turn(now, Life::Open { since, stage });
+        if core.life.stage() != Some(stage) || first {
+            self.turn(now, Life::Open { since, stage });
+        }
         if doubted {
             self.tell(Event::Recovered);
         }

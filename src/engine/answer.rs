@@ -175,6 +175,7 @@ impl<P: Provider> Engine<P> {
         if kind != NeedKind::Browser {
             self.core.take_question(now);
         }
+        self.hand.note_given(kind);
         if kind.is_judged() {
             self.core.counts.tally.given(kind, &input, by);
         }

@@ -32,6 +32,24 @@ pub(super) struct Quiet<W> {
 }
 
 impl<W> Quiet<W> {
+    /// Forgets what was waited for, and gives it, where nothing has changed since.
+    #[inline]
+    pub(super) const fn take(&mut self) -> Option<(Timestamp, W)>
+    where
+        W: Copy,
+    {
+        if self.until.as_millis() == 0 {
+            return None;
+        }
+        let until = self.until;
+        self.end();
+        Some((until, self.waits))
+    }
+
+    const fn end(&mut self) {
+        self.until = Timestamp::from_millis(0);
+    }
+
     /// Remembers that there is nothing to do before `until`, until somebody is let in.
     pub(super) fn wait(&mut self, until: Timestamp, waits: W) {
         *self = Self { until, waits };
@@ -46,20 +64,21 @@ impl<T: Inside, W: Copy> Door<T, W> {
     /// Lets somebody in, and gives the time that counts.
     #[inline]
     pub(super) fn open(&mut self, now: Timestamp) -> (Timestamp, &mut T) {
-        let (now, inside, _) = self.open_to_wait(now);
+        let (now, inside, quiet) = self.open_to_poll(now);
+        quiet.end();
         (now, inside)
     }
 
-    /// Lets somebody in who may find that there is nothing to do.
+    /// Lets a poll in, which learns what the last one waited for, where nothing has changed since, and may wait again.
     #[inline]
-    pub(super) fn open_to_wait(&mut self, now: Timestamp) -> (Timestamp, &mut T, &mut Quiet<W>) {
+    pub(super) fn open_to_poll(&mut self, now: Timestamp) -> (Timestamp, &mut T, &mut Quiet<W>) {
         let Self { clock, quiet, inside } = self;
-        quiet.until = Timestamp::from_millis(0);
         let now = now.min(Timestamp::LATEST);
         if now >= *clock {
             *clock = now;
         } else {
             set_back(clock, now, inside);
+            quiet.end();
         }
         (*clock, inside, quiet)
     }
@@ -131,13 +150,28 @@ mod tests {
     fn what_was_waited_for_is_forgotten_by_whoever_comes_in() {
         let mut door = Door::new(Timestamp::from_millis(0), Room::default(), 0);
         assert_eq!(door.open(NOON).0, NOON);
-        door.open_to_wait(NOON).2.wait(NOON + SECOND * 9, 7);
+        door.open_to_poll(NOON).2.wait(NOON + SECOND * 9, 7);
         assert_eq!(door.still(NOON + SECOND).map(|(until, waits, _)| (until, waits)), Some((NOON + SECOND * 9, 7)));
         assert_eq!((door.quiet(), door.clock()), (Some(NOON + SECOND * 9), NOON + SECOND));
         assert!(door.still(NOON).is_none(), "the clock has gone back");
         assert!(door.still(NOON + SECOND * 9).is_none(), "it is due");
         let _ = door.open(NOON + SECOND * 2);
         assert!(door.quiet().is_none() && door.still(NOON + SECOND * 3).is_none());
+        assert_eq!(door.open_to_poll(NOON + SECOND * 3).2.take(), None);
+    }
+
+    #[test]
+    fn a_poll_in_time_learns_what_was_waited_for_unless_something_has_changed() {
+        let mut door = Door::new(Timestamp::from_millis(0), Room::default(), 0);
+        let waits = |door: &mut Door<Room, i32>| door.open_to_poll(NOON).2.wait(NOON + SECOND, 7);
+        waits(&mut door);
+        assert_eq!(door.open_to_poll(NOON + SECOND).2.take(), Some((NOON + SECOND, 7)));
+        assert_eq!(door.open_to_poll(NOON + SECOND).2.take(), None, "it is told once");
+        waits(&mut door);
+        let _ = door.open(NOON + SECOND);
+        assert_eq!(door.open_to_poll(NOON + SECOND).2.take(), None);
+        waits(&mut door);
+        assert_eq!(door.open_to_poll(NOON - STANDS_STILL * 2).2.take(), None, "the clock has gone back");
     }
 
     #[test]
@@ -150,7 +184,7 @@ mod tests {
         assert_eq!(door.open(NOON - back).0, NOON - back);
         assert_eq!(door.inside().back, back);
         assert_eq!(door.open(Timestamp::NEVER).0, Timestamp::LATEST);
-        door.open_to_wait(Timestamp::LATEST).2.wait(Timestamp::NEVER, 0);
+        door.open_to_poll(Timestamp::LATEST).2.wait(Timestamp::NEVER, 0);
         assert!(door.still(Timestamp::NEVER).is_none(), "no time counts that is later than the last one");
     }
 }

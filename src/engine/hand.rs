@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::provider::{Answers, Rule};
 use crate::redact::Words;
-use crate::{Input, NeedKind, Timestamp};
+use crate::{Input, NeedKind, Timestamp, machine::NeedReason};
 
 /// An answer that waits for its step.
 pub(super) struct Held<S> {
@@ -36,22 +36,65 @@ impl<S: Copy + PartialEq> Held<S> {
 }
 
 /// All of them: there is one, seldom two.
-pub(super) struct Hand<S>(Vec<Held<S>>);
+pub(super) struct Hand<S> {
+    held: Vec<Held<S>>,
+    /// The kinds that were given for this login, as bits: one that is not in hand any more is asked for with another reason.
+    given: u32,
+}
+
+/// Returns the bit of a kind. Those that are a provider's own may share one.
+const fn bit(kind: NeedKind) -> u32 {
+    let place = match kind {
+        NeedKind::Credentials => 0,
+        NeedKind::AccessCode => 1,
+        NeedKind::Totp => 2,
+        NeedKind::Pin => 3,
+        NeedKind::Browser => 4,
+        NeedKind::Takeover => 5,
+        NeedKind::GatewayToken => 6,
+        NeedKind::Verifier => 7,
+        NeedKind::Signature => 8,
+        NeedKind::Decryption => 9,
+        NeedKind::Redirect => 10,
+        NeedKind::Custom(number) => 11 + number % 21,
+    };
+    1 << place
+}
 
 impl<S> Default for Hand<S> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self { held: Vec::new(), given: 0 }
     }
 }
 
 impl<S: Copy + PartialEq> Hand<S> {
     pub(super) fn put(&mut self, held: Held<S>) {
         self.drop(held.kind);
-        self.0.push(held);
+        self.held.push(held);
     }
 
+    /// Drops everything: what follows is another matter.
+    #[inline]
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.given = 0;
+        if !self.held.is_empty() {
+            self.held.clear();
+        }
+    }
+
+    /// Notes that an answer was given, whether or not it waits here for its step.
+    pub(super) const fn note_given(&mut self, kind: NeedKind) {
+        self.given |= bit(kind);
+    }
+
+    /// Notes that an earlier process may have been given answers of every kind.
+    pub(super) const fn note_resumed(&mut self) {
+        self.given = u32::MAX;
+    }
+
+    /// Says why an answer that is not in hand is asked for: it grew old or was lost with a process, or it never came.
+    pub(super) const fn why_missing(&self, kind: NeedKind) -> NeedReason {
+        if self.given & bit(kind) == 0 { NeedReason::Opening } else { NeedReason::Stale }
     }
 
     pub(super) fn drop(&mut self, kind: NeedKind) {
@@ -67,8 +110,8 @@ impl<S: Copy + PartialEq> Hand<S> {
     /// Mostly there is nothing.
     #[inline]
     fn sift(&mut self, keep: impl FnMut(&mut Held<S>) -> bool) {
-        if !self.0.is_empty() {
-            self.0.retain_mut(keep);
+        if !self.held.is_empty() {
+            self.held.retain_mut(keep);
         }
     }
 
@@ -84,7 +127,7 @@ impl<S: Copy + PartialEq> Hand<S> {
 
     /// Notes that nobody has looked at an answer; gives the end of the one-time code before it, where it is one.
     pub(super) fn stays(&mut self, kind: NeedKind) -> Option<Option<Timestamp>> {
-        let held = self.0.iter_mut().find(|held| held.kind == kind)?;
+        let held = self.held.iter_mut().find(|held| held.kind == kind)?;
         held.unspent = true;
         matches!(held.input, Input::Totp(_)).then_some(held.before)
     }
@@ -96,7 +139,7 @@ impl<S: Copy + PartialEq> Hand<S> {
 
     /// Notes that the one-time code of a step leaves, and gives its end.
     pub(super) fn code_leaves(&mut self, rule: &Rule, before: Option<Timestamp>) -> Option<Timestamp> {
-        let mut held = self.0.iter_mut();
+        let mut held = self.held.iter_mut();
         let held = held.find(|held| matches!(held.input, Input::Totp(_)) && held.is_taken(rule))?;
         held.before = before;
         if let Input::Totp(code) = &held.input { Some(code.ends()) } else { None }
@@ -109,7 +152,7 @@ impl<S: Copy + PartialEq> Hand<S> {
     }
 
     pub(super) fn set_back(&mut self, by: Duration) {
-        for held in self.0.iter_mut() {
+        for held in self.held.iter_mut() {
             // What it signed has the time of the clock that was wrong.
             held.until = held.until.map(|_| Timestamp::from_millis(0));
             held.before = held.before.map(|at| at - by);
@@ -117,7 +160,7 @@ impl<S: Copy + PartialEq> Hand<S> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.held.is_empty()
     }
 
     pub(super) fn has(&self, kind: NeedKind) -> bool {
@@ -155,13 +198,13 @@ impl<S: Copy + PartialEq> Hand<S> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Held<S>> {
-        self.0.iter()
+        self.held.iter()
     }
 }
 
 #[cfg(feature = "testing")]
-impl<S> FromIterator<Held<S>> for Hand<S> {
-    fn from_iter<I: IntoIterator<Item = Held<S>>>(held: I) -> Self {
-        Self(held.into_iter().collect())
+impl<S> Hand<S> {
+    pub(super) fn twin(&self, copy: impl Fn(&Held<S>) -> Option<Held<S>>) -> Self {
+        Self { held: self.held.iter().filter_map(copy).collect(), given: self.given }
     }
 }

@@ -178,7 +178,7 @@ impl<P: Provider> Engine<P> {
     /// server has not looked at.
     fn unclear(&mut self, step: P::Step, facts: &[Fact]) -> Places {
         self.note_unspent(step, facts);
-        let known = |kind| facts.contains(&Fact::Handled(kind)) || facts.contains(&Fact::Unspent(kind));
+        let known = |kind| facts.contains(&Fact::Accepted(kind)) || facts.contains(&Fact::Unspent(kind));
         let unclear = self.provider.rule(step).takes().enumerate().filter(|(_, kind)| !known(*kind));
         unclear.fold(0, |places, (at, _)| places | place(at))
     }

@@ -70,6 +70,17 @@ impl Life {
         }
     }
 
+    /// Tells whether one life may go on as another: the table that the docs show.
+    pub(super) const fn leads_to(&self, to: &Self) -> bool {
+        match (self, to) {
+            (Self::Closed(_), _) | (_, Self::Idle { .. }) => false,
+            (_, Self::Closed(_) | Self::Ending(_)) => true,
+            (Self::Ending(_), _) => false,
+            (Self::Idle { .. }, Self::Open { .. }) => false,
+            (_, Self::Opening { .. } | Self::Open { .. }) => true,
+        }
+    }
+
     pub(super) const fn stage(&self) -> Option<Stage> {
         match self {
             Self::Opening { stage, .. } | Self::Open { stage, .. } => Some(*stage),
@@ -142,6 +153,7 @@ impl Life {
 impl<P: Provider> Engine<P> {
     /// Moves the session on; the phase follows.
     pub(super) fn turn(&mut self, now: Timestamp, to: Life) {
+        debug_assert!(self.core.life.leads_to(&to), "{:?} goes on as {:?}", self.core.life.phase(), to.phase());
         self.change(now, |life| *life = to);
     }
 
@@ -228,5 +240,33 @@ impl<P: Provider> Engine<P> {
             ending.since = now;
         }
         self.core.trouble.be_patient_anew(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_in_the_docs_is_this_one() {
+        const NOON: Timestamp = Timestamp::from_secs(1_790_000_000);
+        let stage = Stage::opening(false);
+        let lives = [
+            ("idle", Life::Idle { adopted: false }),
+            ("opening", Life::Opening { stage, adopted: false }),
+            ("open", Life::Open { since: NOON, stage }),
+            ("ending", Life::Ending(Ending { since: NOON, leaving: false, unsure: false })),
+            ("closed", Life::Closed(Box::new(CloseReason::Left))),
+        ];
+        let rows = include_str!("life.md").lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+        let rows: Vec<(&str, &str)> =
+            rows.filter_map(|row| Some((row.split(" | ").next()?, row.rsplit("| ").next()?))).collect();
+        for (at, (name, life)) in lives.iter().enumerate() {
+            let others = lives.iter().enumerate().filter(|(other, (_, to))| *other != at && life.leads_to(to));
+            let others: Vec<&str> = others.map(|(_, (name, _))| *name).collect();
+            let said = rows.iter().find(|(row, _)| row == name).map(|(_, goes_on)| goes_on.trim());
+            let others = if others.is_empty() { "nothing".to_owned() } else { others.join(", ") };
+            assert_eq!(said, Some(others.as_str()), "{name}");
+        }
     }
 }

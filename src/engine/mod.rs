@@ -1,28 +1,28 @@
 //! The one engine: it drives every provider's steps through time, failures and questions.
 //!
-//! A session is idle, opening, open, being ended or closed (`life::Life`), and each of these owns what belongs to it; once it
-//! was usable it is open, and no outage closes it. What speaks against it is one `life::Trouble`. What is planned is one
-//! table (`agenda`), of which the earliest line counts, behind the limits (`limits`). Of two that are due at once, the first
-//! of these goes:
+//! # Life (`life`)
 //!
-//! 1. the known end of the tokens
-//! 2. the next step of the protocol
-//! 3. a question about bytes that have grown old
-//! 4. the renewal of the tokens
-//! 5. a look at the session that somebody asked for
-//! 6. a look whether an open question has answered itself
-//! 7. the keepalive
+#![doc = include_str!("life.md")]
 //!
-//! What follows where a step did not get what it was sent for is one table too: `after`, which
-//! [`Replay`](crate::provider::Replay) shows.
+//! # Agenda (`agenda`) and limits (`limits`)
 //!
-//! The files:
+#![doc = include_str!("agenda.md")]
+//!
+//! # Consequences (`after`)
+//!
+//! What follows where a step did not get what it was sent for:
+//!
+#![doc = include_str!("after.md")]
+//!
+//! # Files
 //!
 //! - `door`: the only way to change it: time, and the poll that comes too early
 //! - `engine`: what it is made of, and how the provider is asked
 //! - `core`: what is known of a session, of its `life`, of the `agenda` and of `limits`
 //! - `text`: that in types of its own, and `format`: written down and read
-//! - `agenda`: what is planned, as one table
+//! - `trouble`: what speaks against it, and how long it has
+//! - `saves`: what the driver is to store
+//! - `agenda`: what is planned, as one table: its lines (`entry`), and what the plan of an open session makes of them (`renewals`)
 //! - `plan`: what is due next: the least instant of the table, behind the limits
 //! - `poll`: what the driver is told to do
 //! - `queue`: what waits to be told
@@ -105,6 +105,19 @@ use crate::{
 };
 
 /// A login session of one provider: the engine, and the [`Machine`] that drivers see.
+///
+/// # Life
+///
+#[doc = include_str!("life.md")]
+///
+/// # What goes next
+///
+#[doc = include_str!("agenda.md")]
+///
+/// # What follows a failure
+///
+/// It depends on where the session stands, on what the step's [rule](crate::provider::Rule::replay) says, and on what became of
+/// the request: the table is at [`Replay`](crate::provider::Replay).
 pub struct Session<P: Provider>(Door<Engine<P>, Next<P::Step>>);
 
 impl<P: Provider> Session<P> {
@@ -178,7 +191,7 @@ impl<P: Provider> Session<P> {
 
     #[inline(never)]
     fn poll_inside(&mut self, now: Timestamp) -> Output {
-        let (now, engine, quiet) = self.0.open_to_wait(now);
+        let (now, engine, quiet) = self.0.open_to_poll(now);
         engine.poll_output(now, quiet)
     }
 }

@@ -10,24 +10,22 @@ use super::turn::{Engine, Flight};
 use crate::machine::event::Cause;
 use crate::machine::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
 use crate::provider::{Ask, Build, Provider, Replay, Rule, Unbuildable, View};
-use crate::{
-    Output, Timestamp,
-    machine::{NeedReason, ResponseSummary},
-};
+use crate::{NeedKind, Output, Timestamp, machine::ResponseSummary};
 
 /// How much longer than its timeout a request is waited for, so that the driver's verdict comes first.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl<P: Provider> Engine<P> {
-    /// Gives the next output; `quiet` notes what it waits for, where it says so.
+    /// Gives the next output; `quiet` knows what the last one waited for, and notes what this one waits for.
     pub(super) fn poll_output(&mut self, now: Timestamp, quiet: &mut Quiet<Next<P::Step>>) -> Output {
+        let mut known = quiet.take();
         loop {
             if self.has_output()
                 && let Some(output) = self.pop_output()
             {
                 return output;
             }
-            let (at, next) = self.next();
+            let (at, next) = known.take().unwrap_or_else(|| self.next());
             if at > now {
                 quiet.wait(at, next);
                 return Output::Wait { until: at, on: self.waiting_on(now, next) };
@@ -98,9 +96,7 @@ impl<P: Provider> Engine<P> {
     fn may_leave(&mut self, now: Timestamp, step: P::Step) -> bool {
         self.hand.freshen(now);
         if let Some(kind) = self.hand.lacks(self.provider.rule(step)) {
-            // It grew old in hand, or a resume has come in between: it was not refused.
-            let stale = Ask::new(kind, NeedReason::Stale);
-            let ask = if let Ok(Build::Needs(ask)) = self.build(now, step) { ask } else { stale };
+            let ask = if let Ok(Build::Needs(ask)) = self.build(now, step) { ask } else { self.missing(kind) };
             self.ask_first(now, step, ask);
             return false;
         }
@@ -109,6 +105,11 @@ impl<P: Provider> Engine<P> {
             self.depart(now, step);
         }
         true
+    }
+
+    /// Asks for an answer that a step cannot leave without, and that is not in hand: it was lost, or nobody was asked yet.
+    fn missing(&self, kind: NeedKind) -> Ask<P::Step> {
+        Ask::new(kind, self.hand.why_missing(kind))
     }
 
     /// Notes that a step is about to leave.
@@ -183,7 +184,7 @@ impl<P: Provider> Engine<P> {
     /// the state is at fault.
     pub(super) fn unbuildable(&mut self, now: Timestamp, step: P::Step, why: Unbuildable) {
         match why {
-            Unbuildable::Missing(kind) => self.ask_first(now, step, Ask::new(kind, NeedReason::Stale)),
+            Unbuildable::Missing(kind) => self.ask_first(now, step, self.missing(kind)),
             Unbuildable::Part(part) => {
                 self.out.saves.call_off();
                 self.hand.clear();

@@ -44,6 +44,8 @@ impl<P: Provider> Session<P> {
         engine.core.limits.bound(now, now, leaving);
         // Nobody tried anything meanwhile.
         engine.be_patient_anew(now);
+        engine.hand.note_resumed();
+        engine.note_must_store();
         if may_live_on {
             engine.tell(Event::MayLiveOn);
         }

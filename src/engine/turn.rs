@@ -123,6 +123,7 @@ impl<P: Provider> Engine<P> {
 
     pub(super) fn start(&mut self, now: Timestamp) {
         let Life::Idle { adopted } = self.core.life else { return };
+        self.note_must_store();
         self.core.trouble.begin(now);
         self.turn(now, Life::Opening { stage: Stage::opening(adopted), adopted });
         let probe = if adopted { self.provider.probe(&self.core.state) } else { None };
@@ -131,6 +132,13 @@ impl<P: Provider> Engine<P> {
             None => self.consult(now, |provider, cx| provider.open(cx, NeedReason::Opening)),
         };
         self.apply(now, None, verdict);
+    }
+
+    /// Has the session stored before anything else where a server takes its tokens only once: a program that cannot store
+    /// them, and does not say so, finds that out before anybody was asked for anything.
+    pub(super) fn note_must_store(&mut self) {
+        let rotates = self.provider.identity().rotates && self.core.life.closed().is_none();
+        self.out.saves.note_rotated(rotates && !self.options.forgetful);
     }
 
     pub(super) fn tell(&mut self, event: Event) {

@@ -29,7 +29,7 @@ where
             core: self.core.clone(),
             parting: self.parting.clone(),
             flight: self.flight,
-            hand: self.hand.iter().filter_map(copy).collect(),
+            hand: self.hand.twin(copy),
             skew: self.skew,
             checked_at: self.checked_at,
             out: self.out.clone(),

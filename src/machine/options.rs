@@ -37,7 +37,8 @@ pub struct Options {
     pub durable: bool,
     /// Whether the program stores nothing at all, not even the tokens that a server takes only once
     /// ([`Rule::rotates`](crate::provider::Rule::rotates)); off. With it there is no [`Output::Save`] for them, and a login is lost
-    /// with the process.
+    /// with the process. Without it a session that may have such tokens says `Save` first of all, before anybody is asked for
+    /// anything: a program that cannot store it should end there.
     pub forgetful: bool,
     /// What a logout ends at the server. Default: [`Ends::Opened`], since ending a login that was found living costs a
     /// person another one.

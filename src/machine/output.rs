@@ -37,8 +37,8 @@ pub enum Purpose {
 pub enum Output {
     /// Send this request and report its id once.
     Send(Outgoing),
-    /// Store [`Machine::snapshot`] before the next `poll`; with [`Options::durable`](crate::Options::durable), and around steps
-    /// that [rotate](crate::provider::Rule::rotates) a token.
+    /// Store [`Machine::snapshot`] before the next `poll`; with [`Options::durable`](crate::Options::durable), and where a
+    /// provider [rotates](crate::provider::Identity::rotates) tokens: first of all, and around the steps that do.
     Save,
     /// Nothing to do until then, or until something happens.
     Wait {

@@ -221,6 +221,40 @@ pub struct Identity<'a> {
     pub key: Option<&'a str>,
     /// Whether the server binds its tokens to the client's IP address.
     pub binds_ip: bool,
+    /// Whether the server takes some token only once and gives another one for it, so that a step [rotates](Rule::rotates): the
+    /// session is stored as soon as it begins, and a program that cannot store it learns that before anything is sent.
+    pub rotates: bool,
+}
+
+impl<'a> Identity<'a> {
+    /// Names the provider and the configured server.
+    pub const fn new(provider: &'static str, server: &'a BaseUrl) -> Self {
+        Self { provider, server, account: None, key: None, binds_ip: false, rotates: false }
+    }
+
+    /// Names the configured account.
+    #[must_use]
+    pub const fn account(self, account: &'a str) -> Self {
+        Self { account: Some(account), ..self }
+    }
+
+    /// Names the fingerprint of the configured key.
+    #[must_use]
+    pub const fn key(self, fingerprint: &'a str) -> Self {
+        Self { key: Some(fingerprint), ..self }
+    }
+
+    /// Says that the server binds its tokens to the client's IP address.
+    #[must_use]
+    pub const fn binds_ip(self) -> Self {
+        Self { binds_ip: true, ..self }
+    }
+
+    /// Says that the server takes some token only once, so that a step [rotates](Rule::rotates).
+    #[must_use]
+    pub const fn rotates(self) -> Self {
+        Self { rotates: true, ..self }
+    }
 }
 
 /// What a provider's functions are given.

@@ -85,11 +85,17 @@ pub struct Given<'a, S> {
 /// The answers that leave with a step: those that its rule [spends](super::Rule::spends), and those that were asked for while it
 /// was built.
 #[derive(Clone, Default, Debug)]
-pub struct Answers<'a>(Vec<(NeedKind, &'a Input)>);
+pub struct Answers<'a> {
+    // There is one, seldom two, for which nothing is allocated.
+    first: [Option<(NeedKind, &'a Input)>; 2],
+    more: Vec<(NeedKind, &'a Input)>,
+}
 
 impl<'a> FromIterator<(NeedKind, &'a Input)> for Answers<'a> {
     fn from_iter<I: IntoIterator<Item = (NeedKind, &'a Input)>>(answers: I) -> Self {
-        Self(answers.into_iter().collect())
+        let mut answers = answers.into_iter().fuse();
+        let first = [answers.next(), answers.next()];
+        Self { first, more: answers.collect() }
     }
 }
 
@@ -99,8 +105,8 @@ impl<'a> Answers<'a> {
     /// # Errors
     /// [`Unbuildable::Missing`], for which the engine asks.
     pub fn get(&self, kind: NeedKind) -> Result<&'a Input, Unbuildable> {
-        let answer = self.0.iter().find(|(held, _)| *held == kind);
-        answer.map(|(_, input)| *input).ok_or(Unbuildable::Missing(kind))
+        let mut answers = self.iter();
+        answers.find(|(held, _)| *held == kind).map(|(_, input)| input).ok_or(Unbuildable::Missing(kind))
     }
 
     /// Gives login name and password.
@@ -148,6 +154,6 @@ impl<'a> Answers<'a> {
 
     /// Gives all of them.
     pub fn iter(&self) -> impl Iterator<Item = (NeedKind, &'a Input)> {
-        self.0.iter().copied()
+        self.first.iter().flatten().chain(&self.more).copied()
     }
 }

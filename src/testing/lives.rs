@@ -64,6 +64,7 @@ impl<P: Provider + Send> World<'_, P> {
         let stored = self.store();
         self.lives += 1;
         let provider = Watched { inner: (self.laws.make)(), log: self.log.clone() };
+        self.begun = self.sent;
         let mut session = Session::new(provider, self.options.clone(), seed(self.laws.seed, self.lives));
         if let Err(error) = session.remember(&Snapshot::from_text(stored.text)) {
             broken!("15. snapshots", "what it has cost is not taken over: {error}");

@@ -27,7 +27,9 @@ impl<P: Provider + Send> World<'_, P> {
             Output::Send(outgoing) => self.sent(outgoing)?,
             Output::Save => {
                 let left = left_in(&self.session.snapshot(), self.session.provider());
-                let rotates = left.is_some_and(|step| self.session.provider().rule(step).rotates);
+                let provider = self.session.provider();
+                let begins = self.sent == self.begun && provider.identity().rotates;
+                let rotates = begins || left.is_some_and(|step| provider.rule(step).rotates);
                 if !self.options.durable && !rotates && !core::mem::take(&mut self.rotated) {
                     broken!("10. write-ahead", "`Save` without `durable`");
                 }
@@ -78,6 +80,12 @@ impl<P: Provider + Send> World<'_, P> {
             given.fate == Fate::Over && !given.reusable && given.secret.len() >= 8 && wire.holds(&given.secret)
         }) {
             broken!("6. answers", "{:?} is on the wire again: {}", given.kind, given.secret);
+        }
+        if rotates && !self.session.provider().identity().rotates {
+            broken!(
+                "10. write-ahead",
+                "{step:?} rotates a token, and the identity does not say that the provider does"
+            );
         }
         if self.options.durable && harmful || rotates && !self.options.forgetful {
             let left = |text: &str| left_in(&Snapshot::from_text(text), self.session.provider());

@@ -163,6 +163,8 @@ pub(super) struct World<'a, P: Provider> {
     pub(super) kept: Vec<Stored>,
     /// A step that rotates was answered, which is to be stored.
     pub(super) rotated: bool,
+    /// How many requests earlier lives had sent.
+    pub(super) begun: u64,
     /// The last output was `Save`.
     pub(super) saved: bool,
     pub(super) sent: u64,
@@ -215,6 +217,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
             disk: None,
             kept: Vec::new(),
             rotated: false,
+            begun: 0,
             saved: false,
             sent: 0,
             built: None,
@@ -295,6 +298,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
     /// Makes the next life of a session out of a stored text.
     pub(super) fn life(&mut self, text: &str, log: &Log<P::Step>) -> Lawful<Session<Watched<P>>> {
         self.lives += 1;
+        self.begun = self.sent;
         let provider = Watched { inner: (self.laws.make)(), log: log.clone() };
         let (options, seed) = (self.options.clone(), seed(self.laws.seed, self.lives));
         match Session::resume(provider, &Snapshot::from_text(text), options, None, seed, self.now) {

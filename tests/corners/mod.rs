@@ -83,7 +83,7 @@ impl Provider for Corners {
     type Live = u32;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "corners", server: &self.base, account: None, key: None, binds_ip: false }
+        Identity::new("corners", &self.base)
     }
 
     fn rule(&self, step: Go) -> &Rule {

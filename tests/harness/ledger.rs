@@ -193,7 +193,7 @@ impl Provider for Ledger {
     type Live = String;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "ledger", server: &self.base, account: None, key: None, binds_ip: false }
+        Identity::new("ledger", &self.base).rotates()
     }
 
     fn rule(&self, step: Go) -> &Rule {

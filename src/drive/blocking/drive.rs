@@ -72,11 +72,17 @@ pub trait Driver {
     /// Stores a snapshot, before something is sent whose loss would do harm.
     ///
     /// # Errors
-    /// Whatever keeps it from being stored; [`drive`] returns it then. The default is an error: this
-    /// is called only for sessions with [`Options::durable`](crate::Options::durable) or a token that
-    /// [rotates](crate::provider::Rule::rotates), and saving nothing would break what that promises.
+    /// Whatever keeps it from being stored; [`drive`] returns it then. The default is an error
+    /// ([`Unsupported`](io::ErrorKind::Unsupported)): this is called only for sessions with
+    /// [`Options::durable`](crate::Options::durable) or of a provider that [rotates](crate::provider::Identity::rotates)
+    /// tokens, and saving nothing would break what that promises. The latter are saved before anything is sent, so the
+    /// error comes at once; who accepts that a login is lost with the process sets
+    /// [`Options::forgetful`](crate::Options::forgetful).
     fn save(&mut self, _snapshot: &Snapshot) -> io::Result<()> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "the session is to be stored and the driver saves nothing"))
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the session is to be stored and the driver does not: implement `save`, or set `Options::forgetful`",
+        ))
     }
 
     /// Learns that a request is about to leave.

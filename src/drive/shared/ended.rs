@@ -15,6 +15,7 @@ pub enum Ended {
     /// [`Stop::Leave`](super::Stop::Leave) was asked for; the session is open and in the handle.
     Left,
     /// A snapshot could not be stored; what had to be saved first has not been sent, and the session is in the handle.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) where the program stores none.
     Unsaved(io::ErrorKind),
     /// The driver was dropped: its task was aborted, its runtime is gone, or a callback panicked. The session is in
     /// the handle, and nobody looks after it.
@@ -54,6 +55,9 @@ impl fmt::Display for Ended {
                 advice => write!(f, "{reason}; {advice}"),
             },
             Self::Left => f.write_str("the session was left open"),
+            Self::Unsaved(io::ErrorKind::Unsupported) => f.write_str(
+                "the session is to be stored, and the program does not: implement `save`, or set `Options::forgetful`",
+            ),
             Self::Unsaved(kind) => write!(f, "the snapshot could not be stored: {kind}"),
             Self::Abandoned => f.write_str("nobody drives the session any more: its driver was dropped"),
         }

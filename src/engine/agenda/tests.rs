@@ -27,6 +27,10 @@ fn the_order_of_slots_breaks_ties() {
     let slots: Vec<Slot> = agenda.iter().map(|entry| entry.slot).collect();
     assert!(slots.is_sorted(), "{slots:?}");
     assert_eq!(slots.len(), 7);
+    let docs = include_str!("../agenda.md");
+    let listed = docs.lines().filter_map(|line| line.split_once(". ")?.1.split_once(": "));
+    let listed: Vec<&str> = listed.map(|(name, _)| name).collect();
+    assert_eq!(listed, slots.iter().map(|slot| format!("{slot:?}").to_lowercase()).collect::<Vec<_>>());
     assert!(agenda.iter().all(|entry| entry.due() == NOON + MINUTE));
 }
 

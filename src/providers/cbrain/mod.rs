@@ -236,7 +236,7 @@ impl Provider for Cbrain {
     type Live = CbrainLive;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "cbrain", server: &self.base, account: None, key: None, binds_ip: true }
+        Identity::new("cbrain", &self.base).binds_ip()
     }
 
     fn rule(&self, step: CbrainStep) -> &Rule {

@@ -303,6 +303,15 @@ impl OAuth2 {
         Self { bare_code: true, ..self }
     }
 
+    /// Reports whether the server may take something that this session sends only once and give another one for it.
+    pub(super) const fn rotates(&self) -> bool {
+        match self.grant {
+            Grant::Code { .. } => true,
+            Grant::Device | Grant::Given => !matches!(self.rotation, Rotation::Fixed),
+            Grant::ClientCredentials => false,
+        }
+    }
+
     pub(super) const fn rule_of(&self, step: OAuth2Step) -> &'static Rule {
         const DISCOVER: Rule = Rule::new("discover");
         const REGISTER: Rule = Rule::new("register");

@@ -273,7 +273,7 @@ impl Provider for OAuth2 {
             ClientOf::Known(client) | ClientOf::Jwt { client, .. } => Some(client.id()),
             ClientOf::Register { .. } | ClientOf::Wrong(_) => None,
         };
-        Identity { provider: self.name, server: &self.server.base, account, key: None, binds_ip: false }
+        Identity { account, rotates: self.rotates(), ..Identity::new(self.name, &self.server.base) }
     }
 
     fn rule(&self, step: Step) -> &Rule {

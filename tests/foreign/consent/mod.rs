@@ -131,7 +131,7 @@ impl Provider for App {
     type Live = Secret;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "app", server: &self.api, account: Some(self.client.id()), key: None, binds_ip: false }
+        Identity::new("app", &self.api).account(self.client.id()).rotates()
     }
 
     fn rule(&self, step: Step) -> &Rule {

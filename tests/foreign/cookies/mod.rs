@@ -58,7 +58,7 @@ impl Provider for Site {
     type Live = Cookies;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "site", server: &self.0, account: None, key: None, binds_ip: false }
+        Identity::new("site", &self.0)
     }
 
     fn rule(&self, step: Step) -> &Rule {

@@ -88,7 +88,7 @@ impl Provider for Broker {
     type Live = Secret;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "device-broker", server: &self.0, account: None, key: None, binds_ip: false }
+        Identity::new("device-broker", &self.0)
     }
 
     fn rule(&self, step: Step) -> &Rule {

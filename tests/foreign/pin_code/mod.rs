@@ -76,7 +76,7 @@ impl Provider for Broker {
     type Live = Secret;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "broker", server: &self.base, account: Some(&self.client), key: None, binds_ip: true }
+        Identity::new("broker", &self.base).account(&self.client).binds_ip()
     }
 
     fn rule(&self, step: Step) -> &Rule {

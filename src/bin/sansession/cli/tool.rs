@@ -246,6 +246,9 @@ impl Driver for Tool {
     fn save(&mut self, snapshot: &Snapshot) -> std::io::Result<()> {
         if self.files.save(snapshot)? {
             self.report.saved();
+        } else if !self.files.saves() {
+            let why = "this provider takes its tokens only once, so they are to be stored: give --save";
+            return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, why));
         }
         Ok(())
     }

@@ -209,7 +209,7 @@ impl Provider for WebApi {
             OAuth::V2(oauth) => ("ibkr-oauth2", &oauth.user, true),
         };
         let server = self.hosts.configured().base();
-        Identity { provider, server, account: Some(account), key: Some(self.oauth.key().fingerprint()), binds_ip }
+        Identity { binds_ip, ..Identity::new(provider, server).account(account).key(self.oauth.key().fingerprint()) }
     }
 
     fn rule(&self, step: WebApiStep) -> &Rule {

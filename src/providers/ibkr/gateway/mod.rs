@@ -213,7 +213,7 @@ impl Provider for Gateway {
 
     fn identity(&self) -> Identity<'_> {
         let account = self.settings.expect.user.as_deref();
-        Identity { provider: "ibkr-gateway", server: self.api.base(), account, key: None, binds_ip: false }
+        Identity { account, ..Identity::new("ibkr-gateway", self.api.base()) }
     }
 
     fn rule(&self, step: GatewayStep) -> &Rule {

@@ -306,7 +306,7 @@ impl Provider for Neo {
     type Live = NeoLive;
 
     fn identity(&self) -> Identity<'_> {
-        Identity { provider: "kotak-neo", server: &self.base, account: Some(&self.ucc), key: None, binds_ip: true }
+        Identity::new("kotak-neo", &self.base).account(&self.ucc).binds_ip()
     }
 
     fn rule(&self, step: NeoStep) -> &Rule {

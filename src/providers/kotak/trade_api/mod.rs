@@ -286,13 +286,7 @@ impl Provider for TradeApi {
     type Live = TradeLive;
 
     fn identity(&self) -> Identity<'_> {
-        Identity {
-            provider: "kotak-trade",
-            server: &self.base,
-            account: Some(&self.userid),
-            key: Some(&self.key_print),
-            binds_ip: false,
-        }
+        Identity::new("kotak-trade", &self.base).account(&self.userid).key(&self.key_print)
     }
 
     fn rule(&self, step: TradeStep) -> &Rule {

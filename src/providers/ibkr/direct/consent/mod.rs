@@ -189,7 +189,7 @@ impl Provider for Consent {
 
     fn identity(&self) -> Identity<'_> {
         let (account, key) = (Some(self.consumer.key()), Some(self.key.fingerprint()));
-        Identity { provider: "ibkr-consent", server: &self.base, account, key, binds_ip: false }
+        Identity { account, key, ..Identity::new("ibkr-consent", &self.base) }
     }
 
     fn rule(&self, step: ConsentStep) -> &Rule {

@@ -1,17 +1,4 @@
-//! Keeping secrets out of a server's words: some servers quote what they were sent.
-
-use zeroize::Zeroizing;
-
-use crate::{
-    CloseReason, Event, Input,
-    machine::{Denial, ResponseSummary, ServerText},
-};
-
-/// What stands in the place of a secret.
-const BLOT: &str = "…";
-
-/// Words of an answer that are shorter are not looked for: they are in every other text.
-const SHORTEST: usize = 4;
+//! What is shown of text that others wrote: no token, and no control character.
 
 /// No word of a message is that long and has so many digits; tokens are, and have.
 const TOKEN: usize = 20;
@@ -32,179 +19,16 @@ pub(crate) const fn is_of_token(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '+' | '=')
 }
 
-/// The secret word of an answer. Its forms are worked out where there is a text, which is seldom.
-pub(crate) struct Words<'a>(&'a str);
-
-impl<'a> Words<'a> {
-    /// Takes the secret word of an answer; the login name is none.
-    pub(crate) fn of(answer: &'a Input) -> Self {
-        Self(match answer {
-            Input::Credentials(given) => given.password(),
-            Input::Totp(totp) => totp.code(),
-            Input::Code(secret)
-            | Input::Pin(secret)
-            | Input::Token(secret)
-            | Input::Redirect(secret)
-            | Input::Text(secret) => secret.expose(),
-            // Bytes leave in base64 only, which is a token by its look.
-            Input::Signature(_) | Input::Decrypted(_) => "",
-            Input::Done | Input::TakeOver | Input::GiveUp => "",
-        })
-    }
-
-    /// Gives the word in the forms in which a server may quote it.
-    fn forms(&self) -> Vec<Zeroizing<String>> {
-        let Self(word) = *self;
-        if word.len() < SHORTEST {
-            return Vec::new();
-        }
-        let encoded = Zeroizing::new(serde_urlencoded::to_string([("", word)]).unwrap_or_default());
-        let encoded = Zeroizing::new(encoded.trim_start_matches('=').to_owned());
-        let mut words = vec![Zeroizing::new(word.to_owned())];
-        for form in [encoded, Zeroizing::new(ServerText::escaped(word))] {
-            if !words.contains(&form) {
-                words.push(form);
-            }
-        }
-        words
-    }
-
-    /// Gives a text without the words, where it has any of them.
-    pub(crate) fn redact(&self, text: &str) -> Option<Box<str>> {
-        let mut blotted = None;
-        for word in &self.forms() {
-            let present = blotted.as_deref().unwrap_or(text);
-            if present.contains(word.as_str()) {
-                blotted = Some(present.replace(word.as_str(), BLOT));
-            }
-            // A text that was cut may end with the beginning of a word.
-            let present = blotted.as_deref().unwrap_or(text);
-            let begun = word.char_indices().rev().map(|(end, _)| end).take_while(|end| *end >= SHORTEST);
-            let rest = begun.filter_map(|end| present.strip_suffix(word.get(..end)?)).next();
-            if let Some(rest) = rest {
-                blotted = Some(format!("{rest}{BLOT}"));
-            }
-        }
-        blotted.map(Into::into)
-    }
-
-    fn blot_text(&self, text: &mut ServerText) {
-        if let Some(blotted) = self.redact(text.as_str()) {
-            *text = ServerText::from_blotted(blotted);
-        }
-    }
-
-    /// Blots the words out of what an event quotes.
-    pub(crate) fn blot_event(&self, event: &mut Event) {
-        match event {
-            Event::ServerSays(text) | Event::IpNotAllowed { text: Some(text) } => self.blot_text(text),
-            Event::ActionRequired { url, text } => {
-                [url, text].into_iter().flatten().for_each(|text| self.blot_text(text))
-            }
-            Event::Suspect { shape: Some(shape), .. } => self.blot_shape(shape),
-            _ => {}
-        }
-    }
-
-    /// Blots the words out of what a reason quotes.
-    pub(crate) fn blot_reason(&self, reason: &mut CloseReason) {
-        match reason {
-            CloseReason::Denied(Denial::Rejected(Some(text))) => self.blot_text(text),
-            CloseReason::Protocol(shape) => self.blot_shape(shape),
-            _ => {}
-        }
-    }
-
-    /// Blots the words out of a shape.
-    pub(crate) fn blot_shape(&self, shape: &mut ResponseSummary) {
-        if let Some(text) = &mut shape.content_type {
-            self.blot_text(text);
-        }
-        for part in [Some(&mut shape.why), shape.json.as_mut()].into_iter().flatten() {
-            if let Some(blotted) = self.redact(part) {
-                *part = blotted;
-            }
-        }
+/// Appends a character of a server's text, escaped where a terminal or a log would not show it as it is.
+pub(crate) fn escape(character: char, into: &mut String) {
+    if character.is_control() || is_invisible(character) {
+        into.extend(character.escape_default());
+    } else {
+        into.push(character);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Credentials;
-
-    fn login(password: &str) -> Input {
-        Input::Credentials(Credentials::new("norm", password).unwrap())
-    }
-
-    #[test]
-    fn a_quoted_answer_is_blotted_out() {
-        let login = login("tr0ub 4dor&3");
-        let words = Words::of(&login);
-        for (text, blotted) in [
-            ("wrong password tr0ub 4dor&3 for norm", Some("wrong password … for norm")),
-            ("login=norm&password=tr0ub+4dor%263", Some("login=norm&password=…")),
-            ("cut in the middle: tr0ub", Some("cut in the middle: …")),
-            ("wrong password for norm", None),
-        ] {
-            assert_eq!(words.redact(text).as_deref(), blotted, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_short_answer_is_not_looked_for() {
-        assert_eq!(Words::of(&login("pwd")).redact("no pwd for you"), None);
-        assert_eq!(Words::of(&login("pswd")).redact("no pswd for you").as_deref(), Some("no … for you"));
-    }
-
-    #[test]
-    fn a_quoted_answer_shows_in_no_event_and_no_reason() {
-        let login = login("correct horse");
-        let words = Words::of(&login);
-        let said = || ServerText::new("wrong: correct horse");
-        let shape = || ResponseSummary {
-            content_type: Some(said()),
-            json: Some("{correct horse: null}".into()),
-            ..ResponseSummary::unread("login", "not correct horse")
-        };
-        let mut events = [
-            Event::ServerSays(said()),
-            Event::ActionRequired { url: None, text: Some(said()) },
-            Event::ActionRequired { url: Some(said()), text: None },
-            Event::IpNotAllowed { text: Some(said()) },
-            Event::Suspect { cause: crate::machine::event::Cause::Unreadable, shape: Some(Box::new(shape())) },
-        ];
-        for event in &mut events {
-            words.blot_event(event);
-        }
-        let mut reasons =
-            [CloseReason::Denied(Denial::Rejected(Some(said()))), CloseReason::Protocol(Box::new(shape()))];
-        for reason in &mut reasons {
-            words.blot_reason(reason);
-        }
-        let shown = format!("{events:?} {reasons:?}");
-        assert!(!shown.contains("horse"), "{shown}");
-        assert_eq!(shown.matches("wrong: …").count(), 7, "{shown}");
-    }
-
-    #[test]
-    fn a_token_is_told_from_a_word() {
-        for (run, token) in [
-            ("933ccfadb75a91c45bd1a6f7adf86472", true),
-            ("bb665d0f-55b6-289d-70bc-7380089fc96f", true),
-            ("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9", true),
-            ("ctradeapi", false),
-            ("internationalization", false),
-            ("ec2-54-123-22-11", false),
-            ("2026-07-07", false),
-            // Three digits in twenty characters make a token, and so do forty characters.
-            ("abcdefghijklmnopq123", true),
-            ("abcdefghijklmnop123", false),
-            ("abcdefghijklmnopqr12", false),
-            ("abcdefghijklmnopqrstabcdefghijklmnopqrst", true),
-            ("abcdefghijklmnopqrstabcdefghijklmnopqrs", false),
-        ] {
-            assert_eq!(is_token(run), token, "{run}");
-        }
-    }
+/// Characters that turn a line of text around or hide in it.
+const fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -146,8 +146,18 @@ pub(super) fn read<P: Provider>(
     Ok(read)
 }
 
-/// Tells why the session of a text has ended, if it has.
-pub(crate) fn closed(text: &str) -> Option<CloseReason> {
+impl Snapshot {
+    /// Returns why the session has ended, if it has; `None` for a text that is not a snapshot.
+    ///
+    /// One that was given up while it may live on ([`CloseReason::GivenUp`](crate::CloseReason::GivenUp)) has not ended
+    /// for whoever resumes it.
+    pub fn closed(&self) -> Option<CloseReason> {
+        closed(self.expose_secrets())
+    }
+}
+
+/// Returns why the session of a text has ended, if it has.
+fn closed(text: &str) -> Option<CloseReason> {
     #[derive(Deserialize)]
     struct Known<'a> {
         life: LifeText<'a>,

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
+use super::redact::Words;
 use crate::provider::{Answers, Rule};
-use crate::redact::Words;
 use crate::{Input, NeedKind, Timestamp, machine::NeedReason};
 
 /// An answer that waits for its step.

@@ -72,7 +72,7 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Tells what went wrong, if the step did not get what it was sent for. The answers in hand are blotted out of what a
+    /// Tells what went wrong, if the step did not get what it was sent for. The answers in hand are redacted in what a
     /// server said about it.
     fn mishap(&self, step: P::Step, verdict: &mut Verdict<P::Step>, response: Response<'_>) -> Option<Mishap> {
         match verdict {
@@ -82,11 +82,11 @@ impl<P: Provider> Engine<P> {
             }
             Verdict::Unreadable(why) => {
                 let mut shape = ResponseSummary::new(self.provider.rule(step).name, why, response);
-                self.hand.words().for_each(|words| words.blot_shape(&mut shape));
+                self.hand.words().for_each(|words| words.redact_summary(&mut shape));
                 Some(Mishap::unreadable(shape))
             }
             Verdict::Close(reason) => {
-                self.hand.words().for_each(|words| words.blot_reason(reason));
+                self.hand.words().for_each(|words| words.redact_reason(reason));
                 if let CloseReason::Protocol(shape) = reason {
                     Some(Mishap::unreadable((**shape).clone()))
                 } else {

@@ -68,6 +68,7 @@ mod plan;
 mod poll;
 mod questions;
 mod queue;
+mod redact;
 mod remember;
 mod resume;
 mod said;
@@ -84,7 +85,6 @@ use ::core::time::Duration;
 use std::sync::Arc;
 
 pub(crate) use door::STANDS_STILL;
-pub(crate) use format::closed;
 use http::request::Parts;
 #[cfg(feature = "testing")]
 pub(crate) use likeness::{left_in, likeness};

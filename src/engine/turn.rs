@@ -158,7 +158,7 @@ impl<P: Provider> Engine<P> {
             match fact {
                 Fact::Tell(mut event) => {
                     for words in self.hand.words() {
-                        words.blot_event(&mut event);
+                        words.redact_event(&mut event);
                     }
                     self.tell(event);
                 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::shape::ResponseSummary;
-use crate::redact::{is_of_token, is_token};
+use crate::redact::{escape, is_of_token, is_token};
 use crate::{NeedKind, Phase, Timestamp, machine::FailureKind};
 
 /// Something that happened; each has a stable [`Event::code`].
@@ -236,7 +236,7 @@ impl ServerText {
     }
 
     /// Takes a text of this kind from which something was taken out.
-    pub(crate) const fn from_blotted(text: Box<str>) -> Self {
+    pub(crate) const fn from_redacted(text: Box<str>) -> Self {
         Self(text)
     }
 
@@ -256,19 +256,6 @@ impl fmt::Display for ServerText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-fn escape(character: char, into: &mut String) {
-    if character.is_control() || is_invisible(character) {
-        into.extend(character.escape_default());
-    } else {
-        into.push(character);
-    }
-}
-
-/// Characters that turn a line of text around or hide in it.
-const fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -25,14 +25,6 @@ impl Snapshot {
         Self { text, spare_is_clean: true }
     }
 
-    /// Tells why the session has ended, if it has; a text that is no snapshot tells nothing.
-    ///
-    /// One that was given up while it may live on ([`CloseReason::GivenUp`](crate::CloseReason::GivenUp)) has not ended
-    /// for whoever resumes it.
-    pub fn closed(&self) -> Option<crate::CloseReason> {
-        crate::engine::closed(&self.text)
-    }
-
     /// Shows the whole text, tokens included.
     pub fn expose_secrets(&self) -> &str {
         &self.text

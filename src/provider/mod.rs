@@ -4,6 +4,7 @@
 //! public, so that others can be written outside this crate.
 
 mod adopts;
+mod build;
 mod entropy;
 mod plan;
 mod request;
@@ -21,6 +22,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::adopts::Adopts;
+pub use self::build::RequestBuilder;
+pub(crate) use self::build::{AGENT, JSON};
 pub use self::entropy::Entropy;
 pub use self::plan::{Plan, When};
 pub use self::request::{Answers, Build, Given, Unbuildable, View};

@@ -120,12 +120,12 @@ use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
 use self::wire::{Endpoints, Refusal, SessionInfo};
+use crate::provider::AGENT;
 use crate::provider::{
     Adopts, Answers, Ask, Build, Context, Fact, Identity, Judgment, Leave, Observed, Outcome, Plan, Provider, Rule,
     Unauthorized, Unbuildable, Verdict, View,
 };
 use crate::providers::table::steps;
-use crate::wire::AGENT;
 use crate::{
     BaseUrl, CloseReason, Event, NeedKind, Phase, Response, Secret, Ticket, UrlError,
     machine::{Denial, NeedReason, Rejection, ServerText},

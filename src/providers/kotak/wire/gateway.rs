@@ -9,10 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request};
 use zeroize::Zeroizing;
 
+use crate::provider::RequestBuilder;
 use crate::provider::Unbuildable;
 use crate::secret::Secret;
 use crate::url::BaseUrl;
-use crate::wire::{RequestBuilder, Text};
+use crate::wire::Text;
 
 /// An application at the gateway.
 #[derive(Debug)]

@@ -7,10 +7,11 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request};
 
 use super::header;
+use crate::provider::RequestBuilder;
 use crate::provider::Unbuildable;
 use crate::secret::Secret;
 use crate::url::BaseUrl;
-use crate::wire::{Code, Lenient, RequestBuilder, Text};
+use crate::wire::{Code, Lenient, Text};
 
 /// The value of `neo-fin-key`, the same for everybody.
 pub const FIN_KEY: &str = "neotradeapi";

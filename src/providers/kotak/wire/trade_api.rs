@@ -7,10 +7,11 @@
 use http::{Method, Request};
 
 use super::{header, segment};
+use crate::provider::RequestBuilder;
 use crate::provider::Unbuildable;
 use crate::secret::Secret;
 use crate::url::BaseUrl;
-use crate::wire::{Code, RequestBuilder, Text};
+use crate::wire::{Code, Text};
 
 /// The values that every request to the Trade API carries.
 #[derive(Debug)]

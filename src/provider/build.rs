@@ -4,7 +4,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use serde::Serialize;
 
-use crate::provider::Unbuildable;
+use super::Unbuildable;
 use crate::{BaseUrl, Secret};
 
 /// `application/json`.
@@ -22,8 +22,7 @@ pub(crate) const AGENT: HeaderValue = HeaderValue::from_static(concat!("sansessi
 ///
 /// ```
 /// use sansession::http::{HeaderName, Method};
-/// use sansession::provider::Unbuildable;
-/// use sansession::wire::RequestBuilder;
+/// use sansession::provider::{RequestBuilder, Unbuildable};
 /// use sansession::{BaseUrl, Secret};
 ///
 /// let base = BaseUrl::parse("https://api.example.com/v2")?;

@@ -155,7 +155,8 @@ dist:
     "$program" completions fish >"$dist/share/fish/vendor_completions.d/sansession.fish"
     "$program" completions zsh >"$dist/share/zsh/site-functions/_sansession"
     "$program" man >"$dist/share/man/man1/sansession.1"
-    install -D -m 644 packaging/sansession@.service "$dist/lib/systemd/system/sansession@.service"
+    install -D -m 644 packaging/sansession@.service "$dist/lib/systemd/user/sansession@.service"
+    install -D -m 644 packaging/system/sansession@.service "$dist/lib/systemd/system/sansession@.service"
     find "$dist" -type f
 
 # Builds the library with the lowest versions that Cargo.toml names.

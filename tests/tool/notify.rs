@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use crate::home::{Home, mode};
-use crate::process::{portal, tool};
+use crate::process::{asked, portal, tool};
 
 struct Manager {
     socket: UnixDatagram,
@@ -66,6 +66,50 @@ fn systemd_hears_when_a_session_is_usable_and_when_it_ends() {
     // Its command is none of the manager's business.
     let script = r#"test -z "$NOTIFY_SOCKET$WATCHDOG_USEC""#;
     told(home.tool("run portal")).exec(script).runs().exits(0);
+}
+
+/// A unit of `packaging`: its variables, and what it runs, without the program's own path.
+fn unit(path: &str) -> (Vec<(String, String)>, String) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(path);
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains("\nType=notify\n"));
+    let values =
+        |key: &str| text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect::<Vec<_>>();
+    let variables = values("Environment").join(" ");
+    let variables = variables.split_whitespace().filter_map(|pair| pair.split_once('='));
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let command = values("ExecStart")[0].split_once("/sansession ").unwrap().1;
+    (variables.collect(), command.replace("%i", "portal"))
+}
+
+#[test]
+fn the_units_run_a_profile_and_tell_when_it_is_usable() {
+    let portal = portal();
+    for path in ["sansession@.service", "system/sansession@.service"] {
+        let home = Home::of(&portal);
+        home.secret("proxy", "0123456789abcdef0123");
+        let (manager, (variables, command)) = (Manager::new(), unit(path));
+        assert_eq!(command, "run portal --json", "{path}");
+        let start = || {
+            let tool = home.tool(&command).env("NOTIFY_SOCKET", &manager.path);
+            variables.iter().fold(tool, |tool, (name, value)| {
+                let config = home.config("");
+                let (config, state) = (config.to_str().unwrap().trim_end_matches("/sansession/"), home.state(""));
+                let value = value.replace("%E", config).replace("%S", state.to_str().unwrap());
+                tool.env(name, value.replace("%i", "portal").replace("%d/", home.config("").to_str().unwrap()))
+            })
+        };
+        let before = asked(&portal).len();
+        for logins in [1, 1] {
+            let run = start().starts();
+            manager.hears("READY=1");
+            run.gets("TERM");
+            manager.hears("STOPPING=1");
+            run.ends().exits(0);
+            let posts = asked(&portal).iter().skip(before).filter(|call| *call == "POST /session").count();
+            assert_eq!(posts, logins, "{path}: the next start goes on with the session");
+        }
+    }
 }
 
 /// What nobody reads fills the socket, and whoever writes to it then waits.

@@ -44,6 +44,12 @@ fn every_mistake_is_explained() {
         ("--serve cbrain --save x", &["--serve", "--save"]),
         ("--json", &["provider"]),
         ("--again", &["provider"]),
+        ("login", &["NAME"]),
+        ("call portal GET", &["PATH"]),
+        ("serve", &["PROVIDER"]),
+        ("run portal --save x", &["profiles"]),
+        ("lgoin portal", &["lgoin", "login"]),
+        ("status --nonsense", &["--nonsense"]),
     ] {
         let run = tool(args).norm().runs().exits(64);
         for word in words {

@@ -10,7 +10,9 @@ sansession PROVIDER [OPTIONS]
        sansession PROVIDER [OPTIONS] --exec COMMAND…
        sansession PROVIDER [OPTIONS] --listen 127.0.0.1:PORT
        sansession --serve PROVIDER [--port N] [--limits HOW] [--body PATH=FILE]
-       sansession login|status|token|call|logout|run|proxy PROFILE […]";
+       sansession login|status|token|logout|run|proxy|doctor PROFILE [OPTIONS]
+       sansession call PROFILE METHOD PATH [--data BODY] [--header 'NAME: VALUE']
+       sansession serve PROVIDER [--port N]";
 
 /// What the short help says last.
 pub const SHORT: &str = "\
@@ -20,6 +22,23 @@ SANSESSION_USER, SANSESSION_PASSWORD_FILE and others. --help tells of them, of e
 
 /// What the long help and the manual page say last.
 pub const LONG: &str = "\
+PROFILES are the tables of ~/.config/sansession/profiles.toml (XDG_CONFIG_HOME). A key is an option without its --, or a
+variable of those below in small letters and without SANSESSION_; a path begins beside the file, or with ~/.
+  [portal]
+  provider = \"cbrain\"
+  url = \"https://portal.example.org\"
+  user = \"norm\"
+  password-file = \"portal.password\"
+A secret itself is refused there, and so is a file of one that others may read. Options of the command line come before the
+profile, and so does the environment. The session of a profile is kept in ~/.local/state/sansession/NAME.session
+(XDG_STATE_HOME), mode 0600; a process that finds it in use says by whom and since when.
+  login       logs in and leaves the session open; status, token and call use it, and log in themselves where they can
+  run         keeps it alive: Ctrl-C logs out, SIGTERM leaves it open. Under systemd it tells when the session is usable
+              (Type=notify) and feeds the watchdog
+  call        prints the body; 1 is its exit code where the provider answers with 400 or more
+  status      sends nothing without --check; 6 is its exit code where the session is not open
+  doctor      tells of each fault what to do; its exit code is the first fault's: 4 or 64
+
 SECRETS come from files, whose paths are in NAME_FILE, from the environment, or from a prompt on a terminal,
 never from arguments. Prefer the files (`chmod 600`, systemd's LoadCredential=, a container's secrets): whoever
 runs as the same user, and root, reads a process's environment in /proc/PID/environ, and `docker inspect` and
@@ -96,8 +115,8 @@ Ctrl-C logs out. SIGTERM, SIGHUP (where `nohup` does not have it ignored) and SI
 save and leave the session open. A closed pipe, a full disk and a reader who has stopped reading end no session.
 
 EXIT CODES
-  0 logged out or left     3 denied
-  4 unavailable, the logout not confirmed, nothing to save to any more, or a file of --save or --resume that
+  0 logged out or left     1 call: the provider answers with 400 or more     3 denied
+  4 unavailable, the logout not confirmed, nothing to save to any more, or a profile or a file of --save or --resume that
     another process has: nothing is sent then
   5 protocol error         6 expired     7 another client holds the session
   64 usage: an option, a variable or a file that cannot be used
@@ -114,6 +133,10 @@ EXAMPLES
   sansession ibkr-oauth1a --listen 127.0.0.1:0 --exec python3 bot.py
   sansession ibkr-gateway --listen 127.0.0.1:8080 --secret-file proxy.secret
   (printf 'X-Sansession-Secret: '; cat proxy.secret) | curl -H @- http://127.0.0.1:8080/_session
+
+  sansession doctor portal && sansession login portal --open
+  sansession call portal GET /groups?page=2
+  sansession token portal --header | curl -H @- https://portal.example.org/groups
 
   sansession completions bash > ~/.local/share/bash-completion/completions/sansession
   sansession man > ~/.local/share/man/man1/sansession.1";

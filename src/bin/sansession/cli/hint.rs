@@ -21,6 +21,8 @@ pub struct Trouble {
     ends: Ends,
     /// Whether the session is in a file.
     saves: bool,
+    /// Whether that is a profile's, which nobody has to name.
+    kept: bool,
     /// Whether the file of `--resume` stays what it is.
     reads_only: bool,
     /// Whether somebody gave a token in the place of a login.
@@ -42,8 +44,12 @@ impl Trouble {
             ca_file: args.ca_file.is_some(),
             ends: args.ends,
             saves: args.save.is_some(),
+            kept: args.place.is_some(),
             remembers: args.save.is_some() || args.resume.is_some(),
-            reads_only: args.save.is_some() && args.resume.is_some() && args.resume != args.save,
+            reads_only: args.place.is_none()
+                && args.save.is_some()
+                && args.resume.is_some()
+                && args.resume != args.save,
             adopted: ["SANSESSION_TOKEN", "SANSESSION_TOKEN_FILE"].iter().any(|name| std::env::var_os(name).is_some()),
             path: String::new(),
             failure: None,
@@ -122,7 +128,9 @@ impl Trouble {
 
     /// The session was open when it was given up.
     const fn lives_on(&self) -> &'static str {
-        if self.saves {
+        if self.kept {
+            "the session was open and may live: run it again, which looks first"
+        } else if self.saves {
             "the session was open and may live: run it again with --resume and its file, which looks first"
         } else {
             "the session was open and may live on at the server; --save FILE keeps one for --resume"

@@ -164,7 +164,7 @@
 //! | `oauth2` | `providers::oauth2`: requests and answers of any OAuth 2 server | 31 |
 //! | `totp` | `totp`, the codes of an authenticator from its secret | 36 |
 //! | `testing` | `testing`, the laws that each provider must keep, as a property-test harness | 34 |
-//! | `cli` | the command `sansession` (`cargo install --path . --features cli`); programs have no use for it | 135 |
+//! | `cli` | the command `sansession` (`cargo install --path . --features cli`); programs have no use for it | 141 |
 //!
 //! Without any there are 19: `http`, `serde`, `serde_json`, `serde_urlencoded`, `zeroize` and `base64` with all that these
 //! bring and their build needs; none of them does I/O or reads a clock.

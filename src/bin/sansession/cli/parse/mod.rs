@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::cli::args::{Args, Command, Line, Provider};
-use crate::cli::{Usage, options, verbs};
+use crate::cli::{Usage, names, options, verbs};
 
 /// Gives the command line as clap knows it, for help, completions and manual page.
 pub fn definition() -> clap::Command {
@@ -16,11 +16,12 @@ impl Args {
     /// Reads a command line, whose first word is the program's name.
     pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command, Usage> {
         let definition = definition();
-        let read = definition.clone().try_get_matches_from(line);
+        let line: Vec<OsString> = line.into_iter().collect();
+        let read = definition.clone().try_get_matches_from(&line);
         let read = read.and_then(|matches| Ok((Line::from_arg_matches(&matches)?, matches)));
         let (Line { provider, mut args, serve, print_ca, verb }, matches) = match read {
             Ok(read) => read,
-            Err(error) => return options::explained(&error),
+            Err(error) => return unknown(&definition, &line).map_or_else(|| options::explained(&error), Err),
         };
         if let Some(verb) = verb {
             return verbs::resolve(verb, &matches);
@@ -72,6 +73,26 @@ impl Args {
         }
         Ok(())
     }
+}
+
+/// Complains of a first word that is neither a provider nor a verb: what follows it would be misread.
+fn unknown(definition: &clap::Command, line: &[OsString]) -> Option<Usage> {
+    let word = line.get(1)?.to_str().filter(|word| !word.starts_with('-'))?;
+    let providers = Provider::ALL.map(Provider::name);
+    let hidden = definition.get_subcommands().filter(|verb| verb.is_hide_set()).map(clap::Command::get_name);
+    let verbs: Vec<_> =
+        definition.get_subcommands().filter(|verb| !verb.is_hide_set()).map(clap::Command::get_name).collect();
+    let known: Vec<_> = providers.iter().chain(&verbs).copied().chain(hidden).chain(["help"]).collect();
+    if known.contains(&word) {
+        return None;
+    }
+    let meant = names::nearest(word, known.into_iter().map(ToOwned::to_owned));
+    let meant = meant.map_or(String::new(), |meant| format!("; is {meant} meant?"));
+    Some(Usage(format!(
+        "there is no provider and no verb {word:?}{meant} (providers: {}; verbs: {})",
+        providers.join(", "),
+        verbs.join(", ")
+    )))
 }
 
 #[cfg(test)]

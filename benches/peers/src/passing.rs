@@ -12,7 +12,11 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::Response;
-use sansession::drive::{asynchronous::{self, Handle}, Answer, Client, Ended, Program, SendError, Stop, Timer, seed};
+use sansession::drive::{
+    Answer, Client, Ended, Program, SendError, Stop, Timer,
+    asynchronous::{self, Handle},
+    seed,
+};
 use sansession::providers::ibkr::Gateway;
 use sansession::{BaseUrl, Need, Options, Outgoing, RequestId, Session, Timestamp};
 

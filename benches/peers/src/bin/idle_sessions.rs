@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response};
-use sansession::drive::{asynchronous, Answer, SendError, seed};
+use sansession::drive::{Answer, SendError, asynchronous, seed};
 use sansession::providers::ibkr::Gateway;
-use sansession::{BaseUrl, Need, Options, machine::SendPolicy, Session};
+use sansession::{BaseUrl, Need, Options, Session, machine::SendPolicy};
 use sansession_peers::held::{Counting, Held};
 use sansession_peers::{STATUS, TICKLE, VALIDATE};
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use sansession::drive::{asynchronous::Transport, Trust};
+use sansession::drive::{Trust, asynchronous::Transport};
 use sansession_peers::{Task, passing};
 
 #[tokio::main(flavor = "current_thread")]

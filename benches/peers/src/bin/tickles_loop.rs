@@ -7,8 +7,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use http::Request;
+use sansession::drive::{Trust, blocking::Transport};
 use sansession::machine::SendPolicy;
-use sansession::drive::{blocking::Transport, Trust};
 use sansession_peers::{Task, passing};
 
 fn main() -> Result<(), Box<dyn Error>> {

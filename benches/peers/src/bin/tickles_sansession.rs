@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use sansession::drive::{blocking::Transport, Trust, seed};
+use sansession::drive::{Trust, blocking::Transport, seed};
 use sansession::providers::ibkr::Gateway;
 use sansession::{BaseUrl, Machine, Options, Output, Session, Timestamp};
 use sansession_peers::Task;

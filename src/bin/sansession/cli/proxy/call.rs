@@ -46,7 +46,12 @@ pub async fn send_on(
         Ok(keepalive) => keepalive,
         Err(answer) => return answer,
     };
-    let Ok(Ok(place)) = tokio::time::timeout(QUEUE, Arc::clone(&shared.places).acquire_owned()).await else {
+    // Most find one at once, and set no alarm.
+    let place = match Arc::clone(&shared.places).try_acquire_owned() {
+        Ok(place) => Ok(Ok(place)),
+        Err(_) => tokio::time::timeout(QUEUE, Arc::clone(&shared.places).acquire_owned()).await,
+    };
+    let Ok(Ok(place)) = place else {
         let text = format!("too many calls are under way, also after {} s", QUEUE.as_secs());
         return later("busy", &text, 1);
     };
@@ -92,9 +97,14 @@ async fn forwarded(
         shared.recent.left(turn, true);
     }
     let base = parts.uri.clone();
-    let (told, left) = oneshot::channel();
-    let body = Watched { body, done: Some(told) }.boxed_unsync();
-    let answered = exchange(shared, Request::from_parts(parts, body), left).await;
+    let answered = if body.is_end_stream() {
+        let answered = tokio::time::timeout(ANSWER, shared.client.send(Request::from_parts(parts, body))).await;
+        answered.unwrap_or_else(|_| Err(Failure::maybe_sent(FailureKind::Timeout).into()))
+    } else {
+        let (told, left) = oneshot::channel();
+        let body = Watched { body, done: Some(told) }.boxed_unsync();
+        exchange(shared, Request::from_parts(parts, body), left).await
+    };
     let (mut parts, body) = match answered {
         // Nobody asked for another protocol.
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {

@@ -48,8 +48,10 @@ pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response
         }
         return answer;
     }
+    let status = shared.handle.status();
+    let base = shared.base(&status);
     if forward::wants_upgrade(request.headers()) {
-        let is_stream = forward::below(plain, shared.base().as_ref(), shared.is_ibkr()) == "/ws";
+        let is_stream = forward::below(plain, base.as_ref(), shared.is_ibkr()) == "/ws";
         if let Some(streams) = shared.streams.clone().filter(|_| is_stream && stream::is_handshake(&request)) {
             return stream::open(&shared, streams, request, &client).await;
         }
@@ -60,12 +62,11 @@ pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response
         return refusal(StatusCode::BAD_REQUEST, "path", "a `%` in the path or query that no two hex digits follow");
     }
     if shared.is_ibkr() {
-        let (status, is_gateway) = (shared.handle.status(), shared.is_gateway());
+        let is_gateway = shared.is_gateway();
         if let Some(answer) = gateway::answer(request.method(), plain, &client.prefix, &status, is_gateway) {
             return answer;
         }
     }
-    let base = shared.base();
     let is_page = shared.is_gateway() && gateway::is_page(plain);
     let path = if is_page { path } else { forward::below(&path, base.as_ref(), shared.is_ibkr()) };
     if !shared.allow_logout && ends_the_session(request.method(), &path) {

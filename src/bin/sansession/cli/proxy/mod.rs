@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::Request;
 use sansession::drive::asynchronous::{Streaming, Transport};
 use sansession::drive::{Handle, Pin};
-use sansession::{Secret, Timestamp, machine::Rejection};
+use sansession::{Secret, Status, Timestamp, machine::Rejection};
 use tokio::sync::Semaphore;
 
 use crate::cli::Usage;
@@ -117,9 +117,9 @@ impl Listening {
 
 impl Shared {
     /// Gives the base URL of the provider, once there is a session.
-    fn base(&self) -> Option<http::Uri> {
+    fn base(&self, status: &Status) -> Option<http::Uri> {
         // A login may lead to another host, and is a change of phase.
-        let since = self.handle.status().since;
+        let since = status.since;
         let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
         if base.as_ref().is_none_or(|(then, _)| *then != since) {
             let (mut parts, ()) = Request::new(()).into_parts();

@@ -71,7 +71,7 @@ pub async fn open(
     };
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         let (mut parts, body) = answer.into_parts();
-        forward::incoming(&mut parts.headers, false, shared.base().as_ref(), &client.url);
+        forward::incoming(&mut parts.headers, false, shared.base(&shared.handle.status()).as_ref(), &client.url);
         return Response::from_parts(parts, body.map_err(Into::into).boxed_unsync());
     }
     let mut switching = Response::new(whole(""));

@@ -181,7 +181,7 @@ fn what_a_provider_refuses_has_a_name_and_a_text() {
     assert_eq!(host::Refusal::Port.code(), "host.port");
     assert_eq!(PrivateKey::from_pem("no key").unwrap_err().to_string(), "key: not a PEM file");
     assert_eq!(PublicKey::from_pem("no key").unwrap_err(), KeyError::NotPem);
-    assert_eq!(GrantError::Damaged.to_string(), "the text is no grant");
+    assert_eq!(GrantError::Damaged.to_string(), "the text is not a grant");
     assert!(!oauth1a::Refusal::Signature.to_string().is_empty());
     assert_eq!("mars".parse::<Region>().unwrap_err().to_string(), "region: must be new-york, zug or hong-kong");
 }

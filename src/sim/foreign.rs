@@ -15,7 +15,7 @@ use crate::Timestamp;
 const ARRIVAL: Arrival =
     Arrival { scheme: "http", address: core::net::SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 18_731) };
 
-/// Sends all requests of a recording, each some seconds after the other; gives the answers.
+/// Sends all requests of a recording, each some seconds after the other; returns the answers.
 ///
 /// # Panics
 /// Where one is answered with another status than the recording has.

@@ -1,4 +1,4 @@
-//! What can go wrong between a simulated server and its client.
+//! Faults between a simulated server and its client.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -7,7 +7,7 @@ use http::{Method, Request, Response, StatusCode};
 
 use super::{Fault, Reply, web};
 
-/// Something that goes wrong with one request.
+/// A fault that hits one request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Mishap {
@@ -17,11 +17,11 @@ pub enum Mishap {
     Dropped,
     /// The server acts, then the connection breaks in the middle of the answer's body.
     Truncated,
-    /// The server acts; the answer's JSON is cut off in the middle, yet whole for HTTP.
+    /// The server acts; the answer's JSON is cut in the middle, though HTTP sees a complete body.
     MalformedJson,
-    /// The server acts and answers so much later.
+    /// The server acts and answers with this delay.
     Slow(Duration),
-    /// The server acts; the answer's body comes one byte in each such time.
+    /// The server acts; the answer's body arrives one byte per interval.
     Trickled(Duration),
     /// An exception inside the server before it acts: 500 with `{"error":"<message>"}`, as JSON.
     Exception(String),
@@ -34,7 +34,7 @@ pub enum Mishap {
 }
 
 impl Mishap {
-    /// Lets it happen to a request that `serve` has the server answer.
+    /// Applies the fault to a request that `serve` answers.
     pub(super) fn befall(self, serve: impl FnOnce() -> Reply) -> Reply {
         match self {
             Self::Lost => Reply::new(proxy_page(StatusCode::BAD_GATEWAY)).with(Fault::Drop),
@@ -71,7 +71,7 @@ impl Mishap {
     }
 }
 
-/// What is planned to go wrong, for any request or for those of a method and a path.
+/// The planned faults, for any request or for those of a method and a path.
 #[derive(Default)]
 pub(super) struct Mishaps(VecDeque<(Option<(Method, String)>, Mishap)>);
 
@@ -88,6 +88,36 @@ impl Mishaps {
         self.0.remove(place).map(|(_, mishap)| mishap)
     }
 }
+
+/// Declares the methods that plan faults of a simulator.
+macro_rules! disturbed {
+    ($simulator:ty) => {
+        impl $simulator {
+            /// Disturbs this many requests from the next on.
+            pub fn disturb(&mut self, requests: usize, mishap: &$crate::sim::Mishap) {
+                self.mishaps.plan(None, requests, mishap);
+            }
+
+            /// Disturbs this many requests of a method and a path.
+            pub fn disturb_calls(
+                &mut self,
+                method: http::Method,
+                path: &str,
+                requests: usize,
+                mishap: &$crate::sim::Mishap,
+            ) {
+                self.mishaps.plan(Some((method, path.to_owned())), requests, mishap);
+            }
+
+            /// Removes the mishaps that have not happened yet.
+            pub fn calm(&mut self) {
+                self.mishaps = Default::default();
+            }
+        }
+    };
+}
+
+pub(super) use disturbed;
 
 fn proxy_page(status: StatusCode) -> Response<Vec<u8>> {
     let title = format!("{} {}", status.as_str(), status.canonical_reason().unwrap_or_default());

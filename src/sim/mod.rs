@@ -1,8 +1,8 @@
 //! The simulators: the server's side of each provider's lifecycle as a pure state machine.
 //!
-//! A simulator does no I/O and reads no clock either: a request, the time and the client's address go
-//! in, a [`Reply`] comes out. It follows what is known of the real server, not what this crate's
-//! clients happen to send, and refuses what the real server refuses, so that programs can be tested
+//! A simulator does no I/O and reads no clock: it takes a request, the time and the client's address,
+//! and returns a [`Reply`]. It follows the documented behaviour of the real server, not this crate's
+//! clients, and refuses what the real server refuses, so that programs can be tested
 //! against it.
 
 use core::fmt;
@@ -37,16 +37,16 @@ pub trait Simulator: Send {
     /// Answers one request that came from `peer` at `now`.
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &http::Request<Vec<u8>>) -> Reply;
 
-    /// How long a body may be, in bytes; [`Server`] answers longer ones with 413. 1 MiB.
+    /// Returns the maximum length of a body in bytes, 1 MiB by default; [`Server`] answers longer ones with 413.
     fn longest_body(&self) -> usize {
         1 << 20
     }
 
-    /// Goes on with a WebSocket that a [`Reply::stream`] has opened: takes a text of the client's, if there is
-    /// one, and gives the texts to send now; `None` closes it.
+    /// Drives a WebSocket that a [`Reply::stream`] has opened: takes a text from the client, if there is
+    /// one, and returns the texts to send now; `None` closes it.
     ///
     /// [`Server`] calls it at the beginning, at each text and ten times a second. A simulator without streams
-    /// leaves it out.
+    /// need not implement it.
     fn stream(&mut self, now: Timestamp, stream: &mut Stream, text: Option<&str>) -> Option<Vec<String>> {
         let _ = (now, stream, text);
         None
@@ -67,7 +67,7 @@ impl<S: Simulator + ?Sized> Simulator for Box<S> {
     }
 }
 
-/// Where a request came in, as an extension of requests that came over a socket.
+/// Where a request arrived, as an extension of requests from a socket.
 ///
 /// Their URI has the authority of the header `Host`, which need not be the one that the client called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,11 +89,11 @@ pub struct Reply {
     pub fault: Option<Fault>,
     /// The WebSocket that the connection becomes where the answer is 101.
     pub stream: Option<Stream>,
-    /// Makes the answer while other requests are handled.
+    /// Computes the response while other requests are handled.
     later: Option<Later>,
 }
 
-/// Work that gives an answer in its own time.
+/// Work that computes a response.
 struct Later(Box<dyn FnOnce() -> http::Response<Vec<u8>> + Send>);
 
 impl fmt::Debug for Later {
@@ -106,33 +106,32 @@ impl fmt::Debug for Later {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Fault {
-    /// No connection is made: nothing has left, and the client knows it. Over a real socket it is [`Fault::Drop`],
-    /// since a connection is there already.
+    /// The connection is refused: nothing was sent, and the client knows it. Over a real socket it is [`Fault::Drop`],
+    /// since a connection exists already.
     Refuse,
     /// The connection is closed without an answer, after the server has acted.
     Drop,
-    /// The connection is closed after so many bytes of the body; the head promises all of it.
+    /// The connection is closed after this many bytes of the body; the head announces all of it.
     Truncate(usize),
-    /// The body leaves at one byte in each such time.
+    /// The body is sent one byte per interval.
     Trickle(Duration),
 }
 
 impl Reply {
-    /// Answers at once.
+    /// Creates a reply that is sent at once.
     pub fn new(response: http::Response<Vec<u8>>) -> Self {
         Self { response, delay: Duration::ZERO, fault: None, stream: None, later: None }
     }
 
-    /// Answers with what this work gives: a stand-in that asks somebody else.
+    /// Creates a reply whose response is computed later, such as by asking another server.
     ///
-    /// [`Server`] does the work in the connection's own thread and handles other requests meanwhile,
-    /// which [`Simulator::handle`] alone keeps waiting. Whoever uses a simulator without a server calls
-    /// [`Reply::finish`].
+    /// [`Server`] runs the work in the connection's thread and handles other requests meanwhile. Without a
+    /// server, call [`Reply::finish`].
     pub fn later(work: impl FnOnce() -> http::Response<Vec<u8>> + Send + 'static) -> Self {
         Self { later: Some(Later(Box::new(work))), ..Self::new(http::Response::default()) }
     }
 
-    /// Does the work of [`Reply::later`], if there is any left.
+    /// Runs the work of [`Reply::later`], if any is left.
     #[must_use]
     pub fn finish(mut self) -> Self {
         if let Some(Later(work)) = self.later.take() {
@@ -141,13 +140,13 @@ impl Reply {
         self
     }
 
-    /// Answers later.
+    /// Delays the reply.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }
 
-    /// Damages the answer on its way.
+    /// Damages the response on its way.
     #[must_use]
     pub fn with(self, fault: Fault) -> Self {
         Self { fault: Some(fault), ..self }

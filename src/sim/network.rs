@@ -69,17 +69,17 @@ impl Weather {
 }
 
 impl<S> Network<S> {
-    /// Puts a network before a server.
+    /// Creates a network in front of a server.
     pub const fn new(server: S, weather: Weather, seed: u64) -> Self {
         Self { server, weather, down_until: Timestamp::from_millis(0), random: seed, faults: 0 }
     }
 
-    /// Lets no connection be made until then.
+    /// Refuses all connections until this time.
     pub const fn cut(&mut self, until: Timestamp) {
         self.down_until = until;
     }
 
-    /// Tells whether no connection can be made at this time.
+    /// Reports whether no connection can be made at this time.
     pub fn is_cut(&self, now: Timestamp) -> bool {
         now < self.down_until
     }

@@ -3,7 +3,7 @@
 use http::header::{CONTENT_TYPE, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-/// Makes an answer with a body of a media type.
+/// Creates an answer with a body of a media type.
 pub(crate) fn answer(status: StatusCode, media: &'static str, body: impl Into<Vec<u8>>) -> Response<Vec<u8>> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -24,7 +24,7 @@ pub(crate) fn pairs(form: &[u8]) -> Vec<(String, String)> {
     serde_urlencoded::from_bytes(form).unwrap_or_default()
 }
 
-/// Gives the value of a cookie that a request brings.
+/// Returns the value of a cookie that a request brings.
 pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';')).find_map(
         |cookie| {
@@ -34,7 +34,7 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     )
 }
 
-/// Gives the media type of a request's body in lower case, without its parameters.
+/// Returns the media type of a request's body in lower case, without its parameters.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase())

@@ -4,7 +4,7 @@ use super::world::World;
 use crate::{Credentials, Input, Need, NeedKind, Provider, Secret, SecretBytes, machine::Totp};
 
 impl<P: Provider + Send> World<'_, P> {
-    /// Makes an answer to a question, as the provider wants it.
+    /// Returns an answer to a question, in the provider's form.
     pub(super) fn answer_to(&mut self, need: &Need) -> Option<Input> {
         if let Some(input) = self.simulator.as_mut().and_then(|simulator| simulator.answer(self.now, need)) {
             return Some(input);
@@ -12,7 +12,7 @@ impl<P: Provider + Send> World<'_, P> {
         self.own_answer_to(need)
     }
 
-    /// Makes an answer that no server has given, and that a simulator refuses.
+    /// Returns an answer that a simulator refuses.
     pub(super) fn own_answer_to(&mut self, need: &Need) -> Option<Input> {
         let number = self.given + 1;
         match self.laws.answers.as_ref().and_then(|answers| answers(need, number, self.now)) {
@@ -24,7 +24,7 @@ impl<P: Provider + Send> World<'_, P> {
         }
     }
 
-    /// Makes an answer that was never given before.
+    /// Returns an answer that was never given before.
     pub(super) fn answer(&mut self, kind: NeedKind) -> Option<Input> {
         self.given += 1;
         let number = self.given;

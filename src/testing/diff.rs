@@ -5,7 +5,7 @@ use serde_json::Value;
 /// The most places that are shown.
 const MOST: usize = 12;
 
-/// Names each place where two texts differ, and what stands there: `session.due.step: "look" became "open"`.
+/// Lists each difference of two texts: `session.due.step: "look" became "open"`.
 pub(super) fn difference(before: &str, after: &str) -> String {
     let read = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
     let mut places = Vec::new();

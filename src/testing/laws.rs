@@ -173,7 +173,7 @@ impl<P: Provider + Send> World<'_, P> {
             self.capped = (before.saturating_add(1), until.max(self.clock + wait.min(cap)));
         }
         self.not_before = self.not_before.max(self.clock + wait.min(cap));
-        // Calls of the user's own may have made the session's longer than this one.
+        // The user's own calls may have made the session's longer than this one.
         self.longest = self.longest.max(if wait > CAP { LONGEST_CAP } else { CAP });
     }
 

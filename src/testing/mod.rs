@@ -122,7 +122,7 @@
 //!     the query, in a header or in the body, whatever was lost; with `durable` also wherever the process died.
 //! 23. *Pages*: a page of HTML in the server's place is no proof of life, of death or of a logout and no refusal, whatever
 //!     its status.
-//! 24. *Calls of the user's own*: while nothing goes wrong, none that the session has authorized is
+//! 24. *The user's own calls*: while nothing goes wrong, none that the session has authorized is
 //!     [refused](Simulated::refuses); some time after a mishap none is again.
 //! 25. *Renewals*: while nothing goes wrong, what a verdict plans to renew is renewed.
 //! 26. *A calm life*: while nothing goes wrong and each question is answered, one login lasts ([`Laws::lasts`]): with all
@@ -169,13 +169,13 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Takes a status, a content type (empty for none) and a body.
+    /// Creates a response from a status, a content type (empty for none) and a body.
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let sample = Self { status, headers: Vec::new(), body: body.into() };
         if content_type.is_empty() { sample } else { sample.header("content-type", content_type) }
     }
 
-    /// Takes a status and a JSON body.
+    /// Creates a response from a status and a JSON body.
     pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::new(status, "application/json", body)
     }
@@ -189,7 +189,7 @@ impl Sample {
 }
 
 type Server = dyn Fn(&Request<Vec<u8>>, Timestamp) -> Response<Vec<u8>>;
-/// Makes a state of tokens that somebody already has.
+/// Creates a state from existing tokens.
 type Adopted<P> = dyn Fn(&P) -> Option<<P as Provider>::State>;
 type Answers = dyn Fn(&Need, u32, Timestamp) -> Option<Input>;
 type Show<L> = dyn Fn(&L) -> String;
@@ -214,7 +214,7 @@ pub struct Laws<P: Provider> {
 }
 
 impl<P: Provider + Send> Laws<P> {
-    /// Takes a maker of the provider: one is made for every life of a session.
+    /// Creates the laws from a function that creates the provider, called for every life of a session.
     pub fn new(make: impl Fn() -> P + 'static) -> Self {
         Self {
             make: Box::new(make),
@@ -256,7 +256,7 @@ impl<P: Provider + Send> Laws<P> {
         self
     }
 
-    /// Puts a server with a memory behind the provider: one is made for every run. It answers in the place of
+    /// Sets a stateful server for the provider, created for every run. It answers in place of
     /// [`Laws::server`], and laws 22 to 26 are checked with it.
     #[must_use]
     pub fn simulator<S: Simulated + 'static>(mut self, simulator: impl Fn() -> S + 'static) -> Self {
@@ -288,7 +288,7 @@ impl<P: Provider + Send> Laws<P> {
         self
     }
 
-    /// Lets some runs begin with tokens that somebody already has.
+    /// Starts some runs with existing tokens.
     #[must_use]
     pub fn tokens(mut self, tokens: impl Fn() -> P::Tokens + 'static) -> Self
     where
@@ -298,7 +298,7 @@ impl<P: Provider + Send> Laws<P> {
         self
     }
 
-    /// Makes the answers to needs, where the provider is strict about their form; each must be
+    /// Sets the answers to needs, where the provider is strict about their form; each must be
     /// another one for another number. `None` leaves the harness to its own.
     #[must_use]
     pub fn answers(mut self, answers: impl Fn(&Need, u32, Timestamp) -> Option<Input> + 'static) -> Self {
@@ -379,7 +379,7 @@ impl<P: Provider + Send> Laws<P> {
         }
     }
 
-    /// Gives the shortest run found that breaks a law, or says that no run has got in.
+    /// Returns the shortest run found that breaks a law, or says that no run has got in.
     pub fn broken(&self) -> Option<String> {
         let run = (
             proptest::arbitrary::any::<(bool, bool, bool)>(),

@@ -195,7 +195,7 @@ impl<P: Provider + Send> World<'_, P> {
         Ok(())
     }
 
-    /// Takes what was noted; gives the steps whose loss the provider was told.
+    /// Removes the notes; returns the steps whose loss was reported to the provider.
     pub(super) fn note(&mut self, responded: Option<&Flying<P::Step>>) -> Lawful<Vec<P::Step>> {
         let mut lost = Vec::new();
         for note in self.log.drain() {

@@ -19,7 +19,7 @@ impl<P: Provider + Send> World<'_, P> {
         self.session.provider().rule(step).name
     }
 
-    /// Lets a request arrive at the simulator.
+    /// Delivers a request to the simulator.
     pub(super) fn arrives(&mut self, request: &Request<Vec<u8>>, what: &str) -> Lawful<Response<Vec<u8>>> {
         let Some(simulator) = &mut self.simulator else { return Ok(Response::default()) };
         let wire = Wire::of(request);
@@ -31,7 +31,7 @@ impl<P: Provider + Send> World<'_, P> {
         Ok(simulator.handle(self.now, request))
     }
 
-    /// Takes note of an answer and what the provider made of it.
+    /// Notes an answer and what the provider made of it.
     pub(super) fn heard(&mut self, name: &str, response: &Response<Vec<u8>>, verdict: Option<&What>) {
         let Some(verdict) = verdict else { return };
         let heard = format!("`{name}` got {} and made {verdict:?} of it", told(response));
@@ -61,7 +61,7 @@ impl<P: Provider + Send> World<'_, P> {
         broken!("23. pages", "`{name}` takes a page of a proxy ({status}, text/html) for {proof}")
     }
 
-    /// Takes note of what the provider has planned.
+    /// Notes what the provider has planned.
     pub(super) fn names(&mut self, step: Option<P::Step>, when: When, renewal: bool) {
         let at = match when {
             When::At(at) => at,
@@ -89,7 +89,7 @@ impl<P: Provider + Send> World<'_, P> {
         )
     }
 
-    /// Authorizes a call of the user's own.
+    /// Authorizes a user's own call.
     pub(super) fn authorized(&mut self) -> Lawful<Option<(Request<Vec<u8>>, Ticket)>> {
         let mut request = Request::new(Vec::new());
         *request.uri_mut() = self.laws.path.parse().unwrap_or_default();
@@ -112,7 +112,7 @@ impl<P: Provider + Send> World<'_, P> {
     }
 }
 
-/// Shows an answer: its status, its type and its beginning.
+/// Describes a response: status, type and the first part of the body.
 pub(super) fn told(response: &Response<Vec<u8>>) -> String {
     let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("no type");
     let body: String = String::from_utf8_lossy(response.body()).chars().take(SHOWN).collect();

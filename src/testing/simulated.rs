@@ -20,7 +20,7 @@ use crate::{Input, Need, Timestamp};
 /// | [`spent`](Self::spent) | nothing that is taken once leaves twice |
 /// | [`secrets`](Self::secrets) | tokens are in no event, and every header that carries one is marked as sensitive |
 /// | [`is_open`](Self::is_open) | a confirmed logout has ended the login, and one with nothing to end sends nothing |
-/// | [`refuses`](Self::refuses) | calls of the user's own are not refused while the session authorizes them |
+/// | [`refuses`](Self::refuses) | the user's own calls are not refused while the session authorizes them |
 ///
 /// ```
 /// use http::{Request, Response, StatusCode};
@@ -74,7 +74,7 @@ pub trait Simulated {
         None
     }
 
-    /// Shows the values that this server takes once and has taken: rotated refresh tokens, redeemed codes, used tickets.
+    /// Returns the one-time values that this server has accepted: rotated refresh tokens, redeemed codes, used tickets.
     ///
     /// A value that can be sent again, as after an answer that says that nobody looked at it, is not among them. Make each
     /// long enough not to be found elsewhere by chance.
@@ -82,18 +82,18 @@ pub trait Simulated {
         &[]
     }
 
-    /// Shows what this server has given out and nobody else may see, such as tokens.
+    /// Returns the secrets that this server has issued, such as tokens.
     fn secrets(&self) -> &[String] {
         &[]
     }
 
-    /// Tells whether the login that it has opened last is still open; `None` where it does not know.
+    /// Reports whether the login that it has opened last is still open; `None` where it does not know.
     fn is_open(&self, now: Timestamp) -> Option<bool> {
         let _ = now;
         None
     }
 
-    /// Tells whether an answer to a call of the user's own says that its tokens are not, or no longer, good. A 401
+    /// Reports whether an answer to a user's own call says that its tokens are not, or no longer, good. A 401
     /// otherwise.
     fn refuses(&self, response: &Response<Vec<u8>>) -> bool {
         response.status() == StatusCode::UNAUTHORIZED

@@ -71,7 +71,7 @@ pub(super) enum Twist<S> {
     Leaving(S, usize, Mishap),
 }
 
-/// Gives what breaks a law before the simulator, if there is one.
+/// Returns which law breaks against the simulator, if there is one.
 pub(super) fn broken<P: Provider + Send>(laws: &Laws<P>) -> Option<String> {
     laws.simulator.as_ref()?;
     let life = |twist: Twist<P::Step>| {

@@ -85,7 +85,7 @@ impl<S> Log<S> {
         Self(Arc::default(), Arc::default())
     }
 
-    /// Lets a provider draw the same in two lives that are compared, by a number that is not zero; zero ends that.
+    /// Makes a provider draw the same in two lives that are compared, by a nonzero number; zero ends that.
     pub(super) fn draw_alike(&self, number: u64) {
         self.1.store(number, Ordering::Relaxed);
     }
@@ -99,7 +99,7 @@ impl<S> Log<S> {
         core::mem::take(&mut *self.lock())
     }
 
-    /// Gives what the provider said of the last response, if it was asked.
+    /// Returns what the provider said of the last response, if it was asked.
     pub(super) fn peek(&self) -> Option<What> {
         self.lock().iter().find_map(|note| match note {
             Note::Said { from: From::Response(_), what } => Some(what.clone()),
@@ -107,12 +107,12 @@ impl<S> Log<S> {
         })
     }
 
-    /// Tells whether the provider said with the last response that an answer of this kind was accepted.
+    /// Reports whether the provider said with the last response that an answer of this kind was accepted.
     pub(super) fn accepts(&self, kind: NeedKind) -> bool {
         self.lock().iter().any(|note| matches!(note, Note::Accepted(accepted) if *accepted == kind))
     }
 
-    /// Tells whether the provider said so that nobody has looked at an answer of this kind.
+    /// Reports whether the provider said so that nobody has looked at an answer of this kind.
     pub(super) fn leaves_unspent(&self, kind: NeedKind) -> bool {
         self.lock().iter().any(|note| matches!(note, Note::Unspent(unspent) if *unspent == kind))
     }
@@ -128,7 +128,7 @@ pub(super) struct Watched<P: Provider> {
     pub(super) log: Log<P::Step>,
 }
 
-/// Gives the part of an answer that is secret, and unique in a run.
+/// Returns the part of an answer that is secret, and unique in a run.
 pub(super) fn secret(input: &Input) -> Option<&str> {
     match input {
         Input::Credentials(given) => Some(given.password()),
@@ -228,7 +228,7 @@ impl<P: Provider> Watched<P> {
     }
 }
 
-/// Gives the longest wait that a rule itself can lead to.
+/// Returns the longest wait that a rule itself can lead to.
 fn longest(rule: &Rule) -> Duration {
     rule.backoff.cap.max(rule.min_interval * 2).max(rule.timeout.saturating_add(Duration::from_secs(5)))
 }
@@ -343,7 +343,7 @@ impl<P: Provider> Provider for Watched<P> {
     }
 }
 
-/// Tells whether sending a step twice may do harm.
+/// Reports whether sending a step twice may do harm.
 pub(super) fn is_harmful(rule: &Rule) -> bool {
     rule.replay != Replay::Safe
 }

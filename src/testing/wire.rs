@@ -30,13 +30,13 @@ impl Wire {
         texts
     }
 
-    /// Tells whether a value is in it, however it is written.
+    /// Reports whether a value is in it, however it is written.
     pub(super) fn holds(&self, value: &str) -> bool {
         self.0.iter().any(|text| text.contains(value))
     }
 }
 
-/// Gives the name of a header that shows a value and is not marked as sensitive.
+/// Returns the name of a header that shows a value and is not marked as sensitive.
 pub(super) fn bare(headers: &HeaderMap, mut secret: impl FnMut(&str) -> bool) -> Option<&str> {
     let shows = |value: &HeaderValue| readings(value).iter().any(|text| secret(text));
     let mut headers = headers.iter().filter(|(_, value)| !value.is_sensitive());

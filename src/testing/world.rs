@@ -225,7 +225,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
         }
     }
 
-    /// Makes all calls, on an open session if `open`, then ends the session.
+    /// Runs all calls, on an open session if `open`, then ends the session.
     pub(super) fn run(&mut self, open: bool, calls: &[Call]) -> Lawful {
         self.start();
         if open {
@@ -295,7 +295,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
         self.session.start(now);
     }
 
-    /// Makes the next life of a session out of a stored text.
+    /// Resumes a session from a stored text.
     pub(super) fn life(&mut self, text: &str, log: &Log<P::Step>) -> Lawful<Session<Watched<P>>> {
         self.lives += 1;
         self.begun = self.sent;
@@ -315,7 +315,7 @@ impl<'a, P: Provider + Send> World<'a, P> {
         }
     }
 
-    /// Makes the response that a reply stands for.
+    /// Returns the response of a reply.
     pub(super) fn response(&self, reply: &Reply, request: Option<&http::Request<Vec<u8>>>) -> http::Response<Vec<u8>> {
         let empty = || Sample::new(200, "", "");
         let sample = match reply {
@@ -359,7 +359,7 @@ pub(super) fn build(sample: Sample) -> http::Response<Vec<u8>> {
     response
 }
 
-/// Gives another seed for every life.
+/// Returns another seed for every life.
 pub(super) fn seed(run: u64, life: u64) -> Seed {
     let mut bytes = [0_u8; 32];
     for (chunk, salt) in bytes.chunks_exact_mut(8).zip(1_u64..) {

@@ -3,7 +3,7 @@
 use super::*;
 
 impl Cbrain {
-    pub(super) fn judge(&self, cx: &mut Context<'_, CbrainState>, step: CbrainStep, response: Response<'_>) -> Judged {
+    pub(super) fn judge(&self, cx: &mut Cx<'_>, step: CbrainStep, response: Response<'_>) -> Judged {
         use CbrainStep::{Check, Login, Logout};
         let text = explain(cx, response);
         match (response.status.as_u16(), response.is_json(), step) {

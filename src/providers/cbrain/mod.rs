@@ -131,6 +131,10 @@ use crate::{
     machine::{Denial, NeedReason, Rejection, ServerText},
 };
 
+type Cx<'a> = Context<'a, CbrainState>;
+type Judged = Verdict<CbrainStep>;
+type Built = Result<Build<CbrainStep>, Unbuildable>;
+
 /// The interval of the keepalive: half the 24 hours after which the portal ends an unused session.
 const KEEPALIVE: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -139,8 +143,6 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A token in a snapshot or an answer that was tampered with.
 const UNSENDABLE: &str = "the token has characters that no header can carry";
-
-type Judged = Verdict<CbrainStep>;
 
 /// The CBRAIN provider.
 #[derive(Clone, Debug)]
@@ -166,11 +168,11 @@ impl Cbrain {
         Self { keepalive: every, ..self }
     }
 
-    fn active(&self) -> Verdict<CbrainStep> {
+    fn active(&self) -> Judged {
         Plan::new().keepalive(CbrainStep::Check, self.keepalive).into()
     }
 
-    fn logged_in(&self, cx: &mut Context<'_, CbrainState>, response: Response<'_>) -> Judged {
+    fn logged_in(&self, cx: &mut Cx<'_>, response: Response<'_>) -> Judged {
         let Some((user_id, token)) = session_info(response) else {
             return Verdict::Unreadable("a login answers with JSON, user_id and cbrain_api_token");
         };
@@ -182,7 +184,7 @@ impl Cbrain {
         self.active()
     }
 
-    fn checked(&self, cx: &mut Context<'_, CbrainState>, response: Response<'_>) -> Judged {
+    fn checked(&self, cx: &mut Cx<'_>, response: Response<'_>) -> Judged {
         let (Some((user_id, token)), Some(live)) = (session_info(response), cx.state.live.as_mut()) else {
             return Verdict::Unreadable("a check answers with JSON, user_id and cbrain_api_token");
         };
@@ -243,7 +245,7 @@ impl Provider for Cbrain {
         step.rule()
     }
 
-    fn open(&self, _: &mut Context<'_, CbrainState>, because: NeedReason) -> Verdict<CbrainStep> {
+    fn open(&self, _: &mut Cx<'_>, because: NeedReason) -> Judged {
         Ask::new(NeedKind::Credentials, because).then(CbrainStep::Login).into()
     }
 
@@ -256,12 +258,7 @@ impl Provider for Cbrain {
         state.live.as_ref()
     }
 
-    fn request(
-        &self,
-        view: &View<'_, CbrainState>,
-        step: CbrainStep,
-        answers: &Answers<'_>,
-    ) -> Result<Build<CbrainStep>, Unbuildable> {
+    fn request(&self, view: &View<'_, CbrainState>, step: CbrainStep, answers: &Answers<'_>) -> Built {
         let token = || view.state.live.as_ref().map(|live| &live.token).ok_or(Unbuildable::Part("token"));
         let request = match step {
             CbrainStep::Login => {
@@ -274,7 +271,7 @@ impl Provider for Cbrain {
         request.map(Build::Request)
     }
 
-    fn interpret(&self, cx: &mut Context<'_, CbrainState>, step: CbrainStep, outcome: Outcome<'_>) -> Judged {
+    fn interpret(&self, cx: &mut Cx<'_>, step: CbrainStep, outcome: Outcome<'_>) -> Judged {
         match (outcome, step) {
             (Outcome::Response(response), _) => self.judge(cx, step, response),
             (Outcome::Lost, CbrainStep::Login) => Ask::new(NeedKind::Credentials, NeedReason::Lost).then(step).into(),
@@ -290,7 +287,7 @@ impl Provider for Cbrain {
         if state.live.is_some() { Leave::Step(CbrainStep::Logout) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Context<'_, CbrainState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Cx<'_>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
         parts.headers.insert(AUTHORIZATION, live.token.header("Bearer ")?);
         // A cookie beside the token could answer for another session once the token is dead.
@@ -307,7 +304,7 @@ impl Provider for Cbrain {
         Ok(())
     }
 
-    fn observe(&self, cx: &mut Context<'_, CbrainState>, _: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Cx<'_>, _: &Ticket, response: Response<'_>) -> Observed {
         let required = match response.status {
             StatusCode::UNAUTHORIZED => return Observed::Doubt,
             StatusCode::FOUND => {
@@ -349,7 +346,7 @@ fn refusal(response: Response<'_>) -> Refusal<'_> {
 }
 
 /// Returns why the portal refuses a request; tells the user where it is the portal's failure.
-fn explain(cx: &mut Context<'_, CbrainState>, response: Response<'_>) -> Option<ServerText> {
+fn explain(cx: &mut Cx<'_>, response: Response<'_>) -> Option<ServerText> {
     let text = match response.status {
         status if status.is_success() => None,
         StatusCode::SERVICE_UNAVAILABLE => refusal(response).message,

@@ -35,7 +35,7 @@ pub(crate) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// Makes the stream of one purpose of one emission.
+    /// Creates the stream of one purpose of one emission.
     pub(crate) fn new(entropy: Entropy<'a>, account: &'a str, label: &'a str) -> Self {
         Self { entropy, account, label, index: 0, left: Zeroizing::new([0; 32]), used: 32 }
     }

@@ -1,4 +1,4 @@
-//! The method by which the status is asked for, at the gateway and at the direct Web API alike.
+//! The method of the status request, at the gateway and at the direct Web API.
 
 use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -7,8 +7,8 @@ use super::Refusal;
 use super::wire::Endpoints;
 use crate::provider::Verdict;
 
-/// What is known of the status by GET: one gateway was reported to answer 400 to the POST of the documentation, and
-/// to take the GET.
+/// Whether the status works by GET: one gateway is reported to answer 400 to the documented POST and
+/// to accept GET.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct ByGet(Option<Known>);
@@ -25,17 +25,17 @@ enum Known {
 }
 
 impl ByGet {
-    /// Tells whether there is nothing to store.
+    /// Reports whether there is nothing to store.
     pub(super) const fn is_unknown(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Tells whether the next status is asked for by GET.
+    /// Reports whether the next status is asked for by GET.
     pub(super) const fn is_used(self) -> bool {
         matches!(self.0, Some(Known::Tried | Known::Works))
     }
 
-    /// Asks for the status by the method that is taken, as far as known.
+    /// Builds the status request with the method that works, as far as known.
     pub(super) fn status(self, api: &Endpoints) -> Request<Vec<u8>> {
         if self.is_used() { api.status_by_get() } else { api.status() }
     }
@@ -47,7 +47,7 @@ impl ByGet {
         }
     }
 
-    /// Asks by the other method where an answer to a status refuses this one.
+    /// Retries with the other method where a response refuses this one.
     pub(super) fn refused<S>(&mut self, step: S, status: StatusCode, refusal: Refusal) -> Option<Verdict<S>> {
         if !refuses(status, refusal) {
             return None;
@@ -65,7 +65,7 @@ impl ByGet {
     }
 }
 
-/// Tells whether an answer refuses the form of a request rather than what it asks for.
+/// Reports whether an answer refuses the form of a request rather than what it asks for.
 pub(super) const fn refuses(status: StatusCode, refusal: Refusal) -> bool {
     matches!(refusal, Refusal::BadRequest | Refusal::MethodNotAllowed) && matches!(status.as_u16(), 400 | 405 | 415)
 }

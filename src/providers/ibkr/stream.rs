@@ -1,4 +1,4 @@
-//! The stream beside the calls, `/ws`: what the gateway's and the Web API's have in common.
+//! The common part of the gateway's and the Web API's stream, `/ws`.
 
 use http::uri::{PathAndQuery, Scheme};
 use http::{Request, Uri};
@@ -8,14 +8,14 @@ use super::wire::{Endpoints, Frame};
 use crate::Secret;
 use crate::provider::{Observed, Unauthorized};
 
-/// Makes the handshake of a stream; what the query says is a secret.
+/// Builds the handshake of a stream; the query is secret.
 pub(super) fn handshake(api: &Endpoints, query: Option<&Secret>) -> Result<Request<()>, Unauthorized> {
     let (mut parts, _) = api.stream().into_parts();
     parts.uri = as_stream(parts.uri, query).ok_or(Unauthorized::Unsignable("uri"))?;
     Ok(Request::from_parts(parts, ()))
 }
 
-/// Makes sense of a frame; `ready` tells whether the brokerage session is usable as far as known.
+/// Interprets a frame; `ready` reports whether the brokerage session is usable as far as known.
 pub(super) fn observed(ready: bool, frame: &[u8]) -> Observed {
     let Some(frame) = Frame::read(frame) else { return Observed::Nothing };
     if let Some(error) = &frame.error {
@@ -36,7 +36,7 @@ pub(super) fn observed(ready: bool, frame: &[u8]) -> Observed {
     }
 }
 
-/// Gives a URL the scheme of a stream, and a query.
+/// Returns a URL the scheme of a stream, and a query.
 fn as_stream(uri: Uri, query: Option<&Secret>) -> Option<Uri> {
     let mut parts = uri.into_parts();
     let scheme = if parts.scheme == Some(Scheme::HTTP) { "ws" } else { "wss" };

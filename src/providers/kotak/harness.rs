@@ -111,7 +111,7 @@ impl<P: Provider + Send, S: Simulator> Run<P, S> {
         }
     }
 
-    /// Makes a call of the user's own and shows the session what it got; gives the status.
+    /// Creates a user's own call and shows the session what it got; returns the status.
     pub(super) fn calls(&mut self, path: &str) -> Result<http::StatusCode, AuthorizeError> {
         let request = http::Request::get(path).body(Vec::new()).unwrap();
         let (request, ticket) = self.session.authorize_request(self.now, request)?;

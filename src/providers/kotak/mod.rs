@@ -44,7 +44,7 @@ fn to_the_next_minute(now: Timestamp) -> Duration {
     Duration::from_millis(61_000 - now.as_millis() % 60_000)
 }
 
-/// Tells the user a fault's text, or its status where a refusal has no text. Outages are told by
+/// Returns the user a fault's text, or its status where a refusal has no text. Outages are told by
 /// [`Event::Retrying`](crate::Event::Retrying).
 fn pass_on<T>(cx: &mut Context<'_, T>, fault: &Fault<'_>, response: Response<'_>) {
     let passing = matches!(fault.class, Class::Unavailable | Class::Quota);

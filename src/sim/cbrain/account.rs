@@ -42,12 +42,12 @@ impl Account {
         }
     }
 
-    /// Gives the user's id.
+    /// Returns the user's id.
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// Gives the login name.
+    /// Returns the login name.
     pub fn login(&self) -> &str {
         &self.login
     }

@@ -76,12 +76,12 @@ impl Action {
         })
     }
 
-    /// Tells whether the action is one of the sessions controller, which three checks pass over.
+    /// Reports whether the action is one of the sessions controller, which three checks pass over.
     pub(super) const fn is_of_sessions(&self) -> bool {
         matches!(self, Self::Show | Self::Create | Self::Destroy | Self::New)
     }
 
-    /// Tells the name of an action that the API does not have, and those it has there.
+    /// Returns the name of an action that the API does not have, and those it has there.
     pub(super) const fn outside_api(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::SignIn => Some(("new", "[]")),

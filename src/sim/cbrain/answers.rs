@@ -70,7 +70,7 @@ pub(super) fn told(status: StatusCode, name: &str, text: Option<&str>, format: F
     }
 }
 
-/// Makes a list of one object as XML.
+/// Creates a list of one object as XML.
 pub(super) fn xml_list(object: &Value) -> Answer {
     let members = object.as_object().into_iter().flatten().map(|(name, value)| {
         let name = name.replace('_', "-");
@@ -164,7 +164,7 @@ pub(super) fn finish(mut answer: Answer, call: &Call<'_>) -> Answer {
     answer
 }
 
-/// Makes a weak tag of a body (FNV-1a; the real one is a digest, which no client can tell).
+/// Creates a weak tag of a body (FNV-1a; the real one is a digest, which no client can tell).
 fn etag(body: &[u8]) -> String {
     let hash = body
         .iter()

@@ -66,7 +66,7 @@ impl<'a> Call<'a> {
         Self { method, path, token, odd_token, cookie, format, wanted, unsupported, params, headers, uri }
     }
 
-    /// Gives the client's address where headers of a proxy tell one; the portal believes them.
+    /// Returns the client's address where headers of a proxy tell one; the portal believes them.
     pub(super) fn address(&self) -> Option<IpAddr> {
         let told = |name: &&str| {
             let list = self.headers.get(*name)?.to_str().ok()?;
@@ -75,7 +75,7 @@ impl<'a> Call<'a> {
         ["x-real-ip", "x-forwarded-for", "client-ip"].iter().find_map(told)
     }
 
-    /// Tells whether the portal takes the request for one of its API, not of a browser.
+    /// Reports whether the portal takes the request for one of its API, not of a browser.
     pub(super) fn is_api(&self) -> bool {
         self.token.is_some() || matches!(self.format, Format::Json | Format::Xml)
     }

@@ -1,23 +1,23 @@
 //! A simulator of CBRAIN's portal: `/session`, and a few calls of a user's own.
 //!
-//! It follows what was recorded from BrainPortal 7.0.0 with forgery protection on, as in production.
-//! What surprises most clients:
+//! It follows recordings of BrainPortal 7.0.0 with forgery protection on, as in production.
+//! Notable behaviour:
 //!
 //! - The `Accept` header decides everything. None, `*/*` and any list with `*/*` in it count as HTML: a
 //!   login is then a redirect, a check is 200 with an empty body, and **a logout is a redirect that logs
-//!   nobody out**. Types that it does not know get 401, also with a live token.
-//! - A 401 has an empty body, and so has the 200 of a logout.
+//!   nobody out**. Unknown types get 401, also with a live token.
+//! - A 401 and the 200 of a logout have an empty body.
 //! - A wrong password is answered after 3 s. A login that carries a live token answers for that token's
 //!   user, whatever the credentials.
 //! - A token dies after a day without use, and for good when it comes from another address. `X-Real-IP`,
-//!   `X-Forwarded-For` and `Client-IP` are believed to tell that address. Only an
-//!   action that ran to its end counts as use, and it is noted at most once a minute.
+//!   `X-Forwarded-For` and `Client-IP` are trusted to name that address. Only a
+//!   completed action counts as use, recorded at most once a minute.
 //! - Three parameters too many on a login ban the client's address for two weeks. Loopback is exempt.
 //!
-//! What is left out: pages for people are stubs, logging in by HTML form, OpenID and JWT are not there
-//! ([`CbrainSim::open_in_browser`] stands for them). Of the rest of the API there are the calls that tell or make
-//! something of a session (`/groups`, `/users` and what is below them); lists such as `/userfiles` are empty, and
-//! nothing can be made. Everything else is 404.
+//! Omissions: HTML pages are stubs; there is no login by HTML form, OpenID or JWT
+//! ([`CbrainSim::open_in_browser`] replaces them). Of the rest of the API, the calls that concern a session are
+//! there (`/groups`, `/users` and below); lists such as `/userfiles` are empty, and
+//! nothing can be created. Everything else is 404.
 //!
 //! ```
 //! use sansession::Timestamp;
@@ -39,7 +39,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque, btree_map};
 
-use http::{Method, Request};
+use http::Request;
 
 use super::{Reply, Simulator};
 use crate::Timestamp;
@@ -54,7 +54,7 @@ mod portal;
 mod sessions;
 
 pub use super::Mishap;
-use super::mishap::Mishaps;
+use super::mishap::{Mishaps, disturbed};
 pub use account::Account;
 use sessions::Sessions;
 
@@ -81,37 +81,37 @@ struct Lock {
     message: Option<String>,
 }
 
-/// Something that the portal did.
+/// An entry of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Entry {
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// What.
+    /// The action.
     pub deed: Outcome,
     /// The login name of the account, where there is one.
     pub user: Option<String>,
 }
 
-/// What the portal did.
+/// An action of the portal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
     /// Opened a session for a login and a password.
     LoggedIn,
-    /// Answered a login that carried a live token, without looking at its credentials.
+    /// Answered a login that carried a live token, without checking its credentials.
     LoginReused,
     /// Refused a login: wrong credentials, a locked account or an address outside the whitelist.
     LoginRefused,
     /// Showed a live session on `GET /session`.
     Checked,
-    /// Ran another call of a logged-in user to its end.
+    /// Completed another call of a logged-in user.
     Called,
-    /// Made a token by another way than a login.
+    /// Created a token other than by a login.
     TokenMade,
     /// Ended a session on request.
     LoggedOut,
-    /// Looked at a token that opens no session (any more), and found nobody else behind the call.
+    /// Refused a token without a session, where the call has no other user.
     TokenRefused,
     /// Ended a session because its token came from another address.
     AddressChanged,
@@ -120,7 +120,7 @@ pub enum Outcome {
 }
 
 impl CbrainSim {
-    /// Makes a portal without users; equal seeds make equal tokens.
+    /// Creates a portal without users; the same seed gives the same tokens.
     pub fn new(seed: u64) -> Self {
         Self {
             accounts: BTreeMap::new(),
@@ -151,7 +151,7 @@ impl CbrainSim {
         }
     }
 
-    /// Gives a user's account, whose fields are levers.
+    /// Returns a user's account, whose fields are levers.
     pub fn account(&mut self, login: &str) -> Option<&mut Account> {
         self.accounts.values_mut().find(|account| account.matches(login))
     }
@@ -194,12 +194,12 @@ impl CbrainSim {
         self.sessions.purge(now, unused);
     }
 
-    /// Makes all sessions as old as if nobody had used them for a day, without letting a day pass.
+    /// Ages all sessions as if they had not been used for a day.
     pub fn expire_sessions(&mut self) {
         self.sessions.expire_all();
     }
 
-    /// Makes all requests look as if they came from this address; `None` takes the one they come from.
+    /// Sets the address that all requests seem to come from; `None` uses their real one.
     ///
     /// Over loopback a client cannot change its address by itself.
     pub fn clients_come_from(&mut self, address: Option<IpAddr>) {
@@ -211,22 +211,7 @@ impl CbrainSim {
         self.bans.remove(&address);
     }
 
-    /// Lets something go wrong with the next so many requests.
-    pub fn disturb(&mut self, requests: usize, mishap: &Mishap) {
-        self.mishaps.plan(None, requests, mishap);
-    }
-
-    /// Lets something go wrong with the next so many requests of a method and a path.
-    pub fn disturb_calls(&mut self, method: Method, path: &str, requests: usize, mishap: &Mishap) {
-        self.mishaps.plan(Some((method, path.to_owned())), requests, mishap);
-    }
-
-    /// Forgets the mishaps that have not happened yet.
-    pub fn calm(&mut self) {
-        self.mishaps = Mishaps::default();
-    }
-
-    /// Opens a session as a browser's login does; gives the value for a `Cookie` header.
+    /// Opens a session as a browser's login does; returns the value for a `Cookie` header.
     ///
     /// `None` where there is no such user. A request that brings this cookie and a token that is not
     /// live is answered for the cookie's session.
@@ -242,12 +227,12 @@ impl CbrainSim {
         account.map_or(0, |account| self.sessions.live(now, account.id()))
     }
 
-    /// Tells what the portal did, oldest first: the last 10,000 deeds.
+    /// Returns the log, oldest first: the last 10,000 entries.
     pub fn log(&self) -> impl Iterator<Item = &Entry> {
         self.log.iter()
     }
 
-    /// Takes what the portal did since the last time, so that the log of a long run stays short.
+    /// Removes and returns the log, so that it stays short in a long run.
     pub fn take_log(&mut self) -> Vec<Entry> {
         self.log.drain(..).collect()
     }
@@ -265,6 +250,8 @@ impl CbrainSim {
         self.log.push_back(Entry { at, deed, user: user.map(|account| account.login().to_owned()) });
     }
 }
+
+disturbed!(CbrainSim);
 
 impl Simulator for CbrainSim {
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {

@@ -32,7 +32,7 @@ pub(super) enum Unreadable {
 }
 
 impl Param {
-    /// Gives the name that Ruby has for the kind, in its complaint about what is no text.
+    /// Returns the name that Ruby has for the kind, in its complaint about what is no text.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nil",
@@ -77,7 +77,7 @@ pub(super) fn form(text: &[u8]) -> Result<Params, Unreadable> {
     Ok(params)
 }
 
-/// Puts fields of a form together that have been decoded already.
+/// Joins decoded fields of a form.
 pub(super) fn fields(fields: Vec<(String, Param)>) -> Result<Params, Unreadable> {
     let mut params = Params::new();
     for (name, value) in fields {
@@ -86,7 +86,7 @@ pub(super) fn fields(fields: Vec<(String, Param)>) -> Result<Params, Unreadable>
     Ok(params)
 }
 
-/// Puts a value at its place: `a`, `a[]`, `a[b]`, and so on (Rack's `normalize_params`).
+/// Sets a value at its place: `a`, `a[]`, `a[b]`, and so on (Rack's `normalize_params`).
 fn place(params: &mut Params, name: &str, value: Param, depth: usize) -> Result<(), Unreadable> {
     let depth = depth.checked_sub(1).ok_or(Unreadable::TooDeep)?;
     let name = name.trim_start_matches(['[', ']']);

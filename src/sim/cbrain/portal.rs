@@ -239,7 +239,7 @@ impl CbrainSim {
     }
 }
 
-/// Shows the session after a login, or sends the browser to its start page.
+/// Returns the session after a login, or sends the browser to its start page.
 fn logged_in(call: &Call<'_>, who: &Who) -> Answer {
     match call.wanted {
         Format::Json | Format::Xml => answers::session(who.account.id(), &who.token, call.wanted),
@@ -339,7 +339,7 @@ fn server_refuses(request: &Request<Vec<u8>>) -> Option<Answer> {
     (asks && method == Method::OPTIONS).then(|| answers::bare(StatusCode::OK))
 }
 
-/// Tells whether a token in the header is no ASCII.
+/// Reports whether a token in the header is no ASCII.
 fn has_odd_bearer(call: &Call<'_>) -> bool {
     let value = call.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
     (value.starts_with(b"Bearer ") || value.starts_with(b"Token ")) && !value.is_ascii()

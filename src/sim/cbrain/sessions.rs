@@ -55,7 +55,7 @@ impl Sessions {
         token
     }
 
-    /// Gives a session a browser's cookie.
+    /// Returns a session a browser's cookie.
     pub(super) fn give_cookie(&mut self, token: &str) -> Option<String> {
         let cookie = self.text();
         let session = self.rows.get_mut(token)?;
@@ -120,7 +120,7 @@ impl Sessions {
         self.rows.values().filter(|session| session.user == user && session.is_live(now)).count()
     }
 
-    /// Makes 32 lower-case hexadecimal digits, the same ones for the same seed and count.
+    /// Creates 32 lower-case hexadecimal digits, the same ones for the same seed and count.
     fn text(&mut self) -> String {
         self.made += 1;
         let high = mix(self.seed ^ mix(self.made));

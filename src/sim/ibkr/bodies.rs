@@ -15,7 +15,7 @@ pub(super) const JSON: &str = "application/json;charset=utf-8";
 pub(super) const READY: Flags = Flags { connected: true, authenticated: true, established: true, competing: false };
 pub(super) const WANTS_COMPETE: &str = "Force compete capability must be used together with compete flag";
 
-/// Makes an answer.
+/// Creates an answer.
 pub(super) fn answer(status: StatusCode, content_type: &str, body: impl Into<Vec<u8>>) -> Response<Vec<u8>> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -27,23 +27,23 @@ pub(super) fn answer(status: StatusCode, content_type: &str, body: impl Into<Vec
     response
 }
 
-/// Makes an answer of JSON.
+/// Creates an answer of JSON.
 pub(super) fn object(body: &Value) -> Response<Vec<u8>> {
     answer(StatusCode::OK, JSON, body.to_string())
 }
 
-/// Makes an error of IBKR's own form.
+/// Creates an error of IBKR's own form.
 pub(super) fn error(status: StatusCode, text: &str) -> Response<Vec<u8>> {
     let body = json!({ "error": text, "statusCode": status.as_u16() });
     answer(status, JSON, body.to_string())
 }
 
-/// Makes a page for people.
+/// Creates a page for people.
 pub(super) fn page(status: StatusCode, title: &str) -> Response<Vec<u8>> {
     answer(status, "text/html", format!("<HTML><HEAD><TITLE>{title}</TITLE></HEAD><BODY>{title}</BODY></HTML>"))
 }
 
-/// Makes the answer to a call while nobody is logged in.
+/// Creates the answer to a call while nobody is logged in.
 pub(super) fn logged_out(how: LoggedOut) -> Response<Vec<u8>> {
     match how {
         LoggedOut::Redirect => {
@@ -59,7 +59,7 @@ pub(super) fn logged_out(how: LoggedOut) -> Response<Vec<u8>> {
     }
 }
 
-/// Makes the answer to a call during an outage.
+/// Creates the answer to a call during an outage.
 pub(super) fn outage(outage: Outage) -> Response<Vec<u8>> {
     match outage {
         Outage::Empty503 | Outage::Slow503 => answer(StatusCode::SERVICE_UNAVAILABLE, "", ""),
@@ -68,7 +68,7 @@ pub(super) fn outage(outage: Outage) -> Response<Vec<u8>> {
     }
 }
 
-/// Makes the flags of a status or an init.
+/// Creates the flags of a status or an init.
 pub(super) fn status(settings: &Settings, flags: Flags, fail: Option<&str>) -> Value {
     if !flags.authenticated && !flags.connected {
         return json!({ "authenticated": false, "competing": flags.competing, "connected": false, "MAC": MAC });
@@ -96,12 +96,12 @@ pub(super) fn status(settings: &Settings, flags: Flags, fail: Option<&str>) -> V
     body
 }
 
-/// Makes the refusal of an init, which was seen in this form.
+/// Creates the refusal of an init, which was seen in this form.
 pub(super) fn refused_init(competing: bool) -> Value {
     json!({ "passed": false, "authenticated": false, "connected": true, "competing": competing })
 }
 
-/// Makes a tickle.
+/// Creates a tickle.
 pub(super) fn tickle(how: TickleBody, sso: &Sso, now: Timestamp, status: &Value) -> Value {
     let hmds = json!({ "error": "no bridge" });
     match how {
@@ -127,7 +127,7 @@ pub(super) fn tickle(how: TickleBody, sso: &Sso, now: Timestamp, status: &Value)
     }
 }
 
-/// Makes the answer of `sso/validate`.
+/// Creates the answer of `sso/validate`.
 pub(super) fn validate(sso: &Sso, now: Timestamp) -> Value {
     let person = &sso.person;
     json!({

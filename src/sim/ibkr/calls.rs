@@ -24,7 +24,7 @@ struct Wishes {
 }
 
 impl GatewaySim {
-    /// Tells which operation a request is for.
+    /// Returns which operation a request is for.
     pub(super) fn call_of(&self, path: &str) -> Call {
         match path {
             "/sso/ping" => Call::Ping,
@@ -33,20 +33,20 @@ impl GatewaySim {
         }
     }
 
-    /// Tells how long an answer takes.
+    /// Returns how long an answer takes.
     pub(super) fn delay(&self, now: Timestamp, response: &Response<Vec<u8>>) -> Duration {
         let hangs = matches!(self.outage_at(now), Some((_, Outage::Slow503)));
         if hangs && response.status() == StatusCode::SERVICE_UNAVAILABLE { ABORT } else { Duration::ZERO }
     }
 
-    /// Gives what a path is below a base; pybkr doubles a slash.
+    /// Returns what a path is below a base; pybkr doubles a slash.
     fn below_base(&self, path: &str) -> Option<String> {
         let path = path.split('/').filter(|part| !part.is_empty()).fold(String::new(), |path, part| path + "/" + part);
         let rest = |base: &String| path.strip_prefix(base.as_str()).filter(|rest| rest.starts_with('/'));
         self.settings.bases.iter().find_map(rest).map(str::to_owned)
     }
 
-    /// Refuses what is refused whatever it asks for; gives the path below the base of everything else.
+    /// Refuses what is refused whatever it asks for; returns the path below the base of everything else.
     pub(super) fn admit(
         &mut self,
         now: Timestamp,
@@ -252,7 +252,7 @@ fn refuse_transport(request: &Request<Vec<u8>>) -> Option<Response<Vec<u8>>> {
     (request.method() == Method::POST && !has_length).then(|| page(StatusCode::LENGTH_REQUIRED, "Length Required"))
 }
 
-/// Tells whether a request claims to come from another site's page, which counts as forged.
+/// Reports whether a request claims to come from another site's page, which counts as forged.
 pub(super) fn refuses_origin(headers: &HeaderMap, uri: &Uri) -> bool {
     let own = headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.authority().map(|own| own.as_str()));
     [ORIGIN, REFERER].into_iter().filter_map(|name| headers.get(name)).any(|value| {
@@ -261,7 +261,7 @@ pub(super) fn refuses_origin(headers: &HeaderMap, uri: &Uri) -> bool {
     })
 }
 
-/// Tells whether one cookie name has two values.
+/// Reports whether one cookie name has two values.
 pub(super) fn has_double_cookie(headers: &HeaderMap) -> bool {
     let mut names: Vec<&str> = headers
         .get_all(COOKIE)

@@ -141,7 +141,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// Tells which operation a path below the base is.
+    /// Returns which operation a path below the base is.
     pub(super) fn of(path: &str) -> Self {
         match path.trim_end_matches('/') {
             "/iserver/auth/status" => Self::Status,
@@ -164,7 +164,7 @@ impl Call {
         }
     }
 
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Status => "status",

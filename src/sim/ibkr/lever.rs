@@ -61,7 +61,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// Gives the number of the person's account.
+    /// Returns the number of the person's account.
     pub fn account(&self) -> &'static str {
         if self.paper { "DU0000001" } else { "U0000001" }
     }
@@ -121,7 +121,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Answer { .. } => "answer",
@@ -133,7 +133,7 @@ impl Trouble {
         }
     }
 
-    /// Makes the trouble that an abort at IBKR is: 503 with an empty body.
+    /// Creates the fault of an abort at IBKR: 503 with an empty body.
     pub const fn aborted() -> Self {
         Self::Answer { status: 503, content_type: "", body: String::new() }
     }

@@ -129,7 +129,7 @@ pub enum Holder {
 }
 
 impl GatewaySim {
-    /// Makes a gateway that was just started: nobody is logged in.
+    /// Creates a gateway that was just started, where nobody is logged in.
     pub fn new(settings: Settings) -> Self {
         Self {
             random: settings.seed,
@@ -154,13 +154,13 @@ impl GatewaySim {
         }
     }
 
-    /// Makes something happen now.
+    /// Pulls a lever now.
     pub fn pull(&mut self, now: Timestamp, lever: Lever) {
         self.advance(now);
         self.apply(self.now.unwrap_or(now), lever);
     }
 
-    /// Makes something happen later; in the order of their times, and of these calls.
+    /// Pulls a lever at a later time; levers apply in the order of their times, then of these calls.
     pub fn schedule(&mut self, at: Timestamp, lever: Lever) {
         let place = self.plan.partition_point(|(other, _)| *other <= at);
         self.plan.insert(place, (at, lever));
@@ -179,12 +179,12 @@ impl GatewaySim {
         &mut self.settings
     }
 
-    /// Gives what happened so far, in its order.
+    /// Returns the log.
     pub fn log(&self) -> &[Logged] {
         &self.log
     }
 
-    /// Takes what happened since the last time, so that the log of a long run stays short.
+    /// Removes and returns the log, so that it stays short in a long run.
     pub fn take_log(&mut self) -> Vec<Logged> {
         core::mem::take(&mut self.log)
     }
@@ -194,12 +194,12 @@ impl GatewaySim {
         self.log.iter().filter(|logged| wanted(&logged.what)).count()
     }
 
-    /// Gives the person who is logged in, as of the last time that was seen.
+    /// Returns the person who is logged in, as of the last time that was seen.
     pub fn person(&self) -> Option<&Person> {
         self.sso.as_ref().map(|sso| &sso.person)
     }
 
-    /// Tells who holds the brokerage session, as of the last time that was seen.
+    /// Returns who holds the brokerage session, as of the last request.
     pub const fn holder(&self) -> Holder {
         match (&self.brokerage, &self.rival) {
             (Brokerage::Open { .. }, _) => Holder::Client,
@@ -208,7 +208,7 @@ impl GatewaySim {
         }
     }
 
-    /// Tells how many questions are suppressed in the present brokerage session; a new one has none.
+    /// Returns how many questions are suppressed in the present brokerage session; a new one has none.
     pub const fn suppressed(&self) -> usize {
         match &self.brokerage {
             Brokerage::Open { suppressed, .. } => *suppressed,
@@ -220,7 +220,7 @@ impl GatewaySim {
         self.log.push(Logged { at, what });
     }
 
-    /// Takes the trouble that a request is to meet.
+    /// Removes and returns the fault for a request.
     fn trouble(&mut self, path: &str, call: Call) -> Option<Trouble> {
         if let Some(place) = self.troubles.iter().position(|(_, end, _)| path.ends_with(end))
             && let Some((left, _, trouble)) = self.troubles.get_mut(place)

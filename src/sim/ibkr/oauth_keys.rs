@@ -28,14 +28,14 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Gives what a consumer uploads of them, for [`OAuthServer::register`](super::oauth::OAuthServer::register).
+    /// Returns what a consumer uploads of them, for [`OAuthServer::register`](super::oauth::OAuthServer::register).
     pub fn upload(&self) -> Upload<'_> {
         Upload { signature: &self.signature_public, encryption: &self.encryption_public, dh_params: &self.dh_params }
     }
 
-    /// Makes keys of so many bits from 32 random bytes; it takes about a second without optimization.
+    /// Creates keys of so many bits from 32 random bytes; it takes about a second without optimization.
     ///
-    /// Gives `None` where no key of that length can be made.
+    /// Returns `None` where no key of that length can be made.
     pub fn generate(seed: [u8; 32], bits: usize) -> Option<Self> {
         let mut random = Random::new(seed);
         let mut pair = || {

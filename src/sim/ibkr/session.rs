@@ -24,7 +24,7 @@ pub(super) struct Sso {
 }
 
 impl Sso {
-    /// Gives the milliseconds that the counter shows.
+    /// Returns the milliseconds that the counter shows.
     pub(super) fn expires_in(&self, now: Timestamp) -> u64 {
         let shown = |at: Timestamp| COUNTER - crate::time::millis(at.since(self.since)) % COUNTER;
         self.ends.map_or_else(|| shown(now), |ends| crate::time::millis(ends.since(now)))
@@ -95,7 +95,7 @@ impl GatewaySim {
         .min_by_key(|(at, _)| *at)
     }
 
-    /// Gives the next time at which a day ends here.
+    /// Returns the next time at which a day ends here.
     fn next_reset(&self, clock: Timestamp) -> Timestamp {
         let early = self.settings.early;
         self.settings.region.next_midnight(clock + early) - early
@@ -273,7 +273,7 @@ impl GatewaySim {
         }
     }
 
-    /// Gives the end of the outage that holds `now`, and its kind.
+    /// Returns the end of the outage that holds `now`, and its kind.
     pub(super) fn outage_at(&self, now: Timestamp) -> Option<(Timestamp, Outage)> {
         if let Some((until, outage)) = self.outage.filter(|(until, _)| now < *until) {
             return Some((until, outage));

@@ -42,7 +42,7 @@ impl GatewaySim {
         flags.authenticated && !flags.competing
     }
 
-    /// Gives what a stream sends now. It ends with the login that it was opened with.
+    /// Returns what a stream sends now. It ends with the login that it was opened with.
     pub(super) fn go_on(&mut self, now: Timestamp, stream: &mut Stream, text: Option<&str>) -> Option<Vec<String>> {
         self.advance(now);
         let mut frames = core::mem::take(&mut stream.first);
@@ -111,7 +111,7 @@ impl GatewaySim {
         }
     }
 
-    /// Gives the frames that answer one of the client's. `open` tells whether the greeting was sent.
+    /// Returns the frames that answer one of the client's. `open` tells whether the greeting was sent.
     ///
     /// Before the greeting everything but the session is dropped without a word. Afterwards `tic` is answered,
     /// for which ibind waits.
@@ -127,12 +127,12 @@ impl GatewaySim {
         }
     }
 
-    /// Gives the heartbeat that the server sends each ten seconds.
+    /// Returns the heartbeat that the server sends each ten seconds.
     pub fn stream_heartbeat(&self, now: Timestamp) -> String {
         json!({ "topic": "system", "hb": now.as_millis() }).to_string()
     }
 
-    /// Gives a frame that tells one flag alone, as the server does when it changes. The real one does not tell
+    /// Returns a frame that tells one flag alone, as the server does when it changes. The real one does not tell
     /// that a session is authenticated again.
     pub fn stream_flags(&mut self, now: Timestamp) -> String {
         self.advance(now);
@@ -154,13 +154,13 @@ impl GatewaySim {
     }
 }
 
-/// Gives the value of the cookie `api`.
+/// Returns the value of the cookie `api`.
 fn api_cookie(headers: &HeaderMap) -> Option<&str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     lines.flat_map(|line| line.split(';')).find_map(|cookie| cookie.trim().strip_prefix("api="))
 }
 
-/// Tells whether a text is `{"session":"<id>"}`.
+/// Reports whether a text is `{"session":"<id>"}`.
 fn is_session(text: &[u8], id: &str) -> bool {
     serde_json::from_slice::<Value>(text).is_ok_and(|body| body.get("session").and_then(Value::as_str) == Some(id))
 }

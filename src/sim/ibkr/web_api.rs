@@ -40,7 +40,7 @@ pub enum Door {
 }
 
 impl WebApiSim {
-    /// Gives the settings of a gateway simulator as they are behind this door.
+    /// Returns the settings of a gateway simulator as they are behind this door.
     ///
     /// Nobody knows whether midnight ends tokens, too; here it ends the brokerage session.
     pub fn settings() -> Settings {
@@ -54,12 +54,12 @@ impl WebApiSim {
         }
     }
 
-    /// Puts OAuth 1.0a before a brokerage tier.
+    /// Creates a Web API with OAuth 1.0a.
     pub fn oauth1a(server: OAuthServer, settings: Settings) -> Self {
         Self::new(Door::V1a(server), settings)
     }
 
-    /// Puts OAuth 2.0 before a brokerage tier, whose validate says more then.
+    /// Creates a Web API with OAuth 2.0, whose validate has more fields.
     pub fn oauth2(server: OAuth2Server, settings: Settings) -> Self {
         Self::new(Door::V2(server), Settings { validate_oauth2: true, ..settings })
     }
@@ -158,7 +158,7 @@ impl WebApiSim {
     }
 }
 
-/// Gives the token in a handshake's query.
+/// Returns the token in a handshake's query.
 fn stream_token(request: &Request<Vec<u8>>, name: &str) -> Option<String> {
     let pairs = web::pairs(request.uri().query()?.as_bytes());
     pairs.into_iter().find_map(|(key, value)| (key == name).then_some(value))

@@ -56,7 +56,7 @@ pub enum Outcome {
 pub struct Log(Vec<Seen>);
 
 impl Log {
-    /// Gives every request.
+    /// Returns every request.
     pub fn requests(&self) -> &[Seen] {
         &self.0
     }
@@ -65,7 +65,7 @@ impl Log {
         core::mem::take(&mut self.0)
     }
 
-    /// Gives the requests with credentials that went to a host which is none of the API's.
+    /// Returns the requests with credentials that went to a host which is not one of the API's.
     pub fn leaks(&self) -> impl Iterator<Item = &Seen> {
         self.0.iter().filter(|seen| seen.foreign && seen.had_credentials)
     }
@@ -75,17 +75,17 @@ impl Log {
         self.0.iter().filter(|seen| seen.outcome == outcome).count()
     }
 
-    /// Gives the outcome of the last request.
+    /// Returns the outcome of the last request.
     pub fn last(&self) -> Option<Outcome> {
         self.0.last().map(|seen| seen.outcome)
     }
 }
 
-/// What happens to a request besides or instead of what the server would do.
+/// A fault or a substitute answer for a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Lever {
-    /// It is answered with this before anybody looks at it.
+    /// It is answered with this without being processed.
     Answer {
         /// The status code.
         status: StatusCode,
@@ -98,18 +98,18 @@ pub enum Lever {
     Drop,
     /// The server acts and takes this long.
     Slow(Duration),
-    /// The server acts, and the body breaks off in the middle although its length says so not.
+    /// The server acts, and the body is cut in the middle although its length is complete.
     Malformed,
 }
 
 impl Lever {
-    /// Answers with a page for people, as gateways do in an outage.
+    /// Creates a lever that answers with an HTML page, as gateways do in an outage.
     pub fn page(status: StatusCode) -> Self {
         let body = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
         Self::Answer { status, content_type: "text/html", body }
     }
 
-    /// Answers with JSON.
+    /// Creates a lever that answers with JSON.
     pub fn json(status: StatusCode, body: impl Into<String>) -> Self {
         Self::Answer { status, content_type: "application/json", body: body.into() }
     }
@@ -168,7 +168,7 @@ impl Desk {
         reply
     }
 
-    /// Makes an opaque token of 32 upper-case hexadecimal digits.
+    /// Returns an opaque token of 32 upper-case hexadecimal digits.
     fn token(&mut self) -> String {
         self.made += 1;
         let high = crate::machine::backoff::split_mix(u64::from(self.made));
@@ -208,14 +208,14 @@ impl Answer {
     }
 }
 
-/// Gives host and port that a request went to, in lower case.
+/// Returns host and port that a request went to, in lower case.
 fn host(request: &Request<Vec<u8>>) -> String {
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
     authority.or_else(header).unwrap_or_default().to_ascii_lowercase()
 }
 
-/// Tells whether a host (with its port, if it is not the scheme's) is that of a base URL.
+/// Reports whether a host (with its port, if it is not the scheme's) is that of a base URL.
 fn is_host_of(base: &crate::BaseUrl, host: &str) -> bool {
     let default = if base.scheme() == "https" { ":443" } else { ":80" };
     let bare = |text: &str| text.strip_suffix(default).unwrap_or(text).to_owned();
@@ -229,12 +229,12 @@ fn has_credentials(request: &Request<Vec<u8>>) -> bool {
     HEADERS.iter().any(|name| request.headers().contains_key(*name)) || FIELDS.iter().any(|field| body.contains(field))
 }
 
-/// Gives a header's text; `None` where it is missing or empty.
+/// Returns a header's text; `None` where it is missing or empty.
 fn header<'a>(request: &'a Request<Vec<u8>>, name: &str) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok().filter(|text| !text.is_empty())
 }
 
-/// Gives a text field of a JSON body.
+/// Returns a text field of a JSON body.
 fn field(request: &Request<Vec<u8>>, name: &str) -> Option<String> {
     let body: Value = serde_json::from_slice(request.body()).ok()?;
     body.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
@@ -243,12 +243,12 @@ fn field(request: &Request<Vec<u8>>, name: &str) -> Option<String> {
 /// Indian Standard Time is UTC+5:30 all year.
 const IST: Duration = Duration::from_secs(5 * 3600 + 1800);
 
-/// Gives the day in India, counted from the epoch.
+/// Returns the day in India, counted from the epoch.
 fn indian_day(now: Timestamp) -> u64 {
     (now + IST).as_secs() / 86_400
 }
 
-/// Gives the next midnight in India.
+/// Returns the next midnight in India.
 fn indian_midnight(now: Timestamp) -> Timestamp {
     Timestamp::from_secs((indian_day(now) + 1) * 86_400) - IST
 }

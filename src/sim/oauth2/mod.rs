@@ -65,8 +65,8 @@ use self::books::Books;
 pub use self::client::Client;
 use self::device::Device;
 pub use self::settings::{Life, Person, Settings};
-use super::mishap::Mishaps;
-use super::{Mishap, Reply, Simulator, web};
+use super::mishap::{Mishaps, disturbed};
+use super::{Reply, Simulator, web};
 use crate::Timestamp;
 
 /// The most entries that the log keeps.
@@ -226,21 +226,6 @@ impl OAuth2Sim {
     /// Ends every access token at once, as a restart of the server may; refresh tokens stay good.
     pub fn drop_access_tokens(&mut self) {
         self.books.drop_access();
-    }
-
-    /// Lets something go wrong with the next so many requests.
-    pub fn disturb(&mut self, requests: usize, mishap: &Mishap) {
-        self.mishaps.plan(None, requests, mishap);
-    }
-
-    /// Lets something go wrong with the next so many requests of a method and a path.
-    pub fn disturb_calls(&mut self, method: Method, path: &str, requests: usize, mishap: &Mishap) {
-        self.mishaps.plan(Some((method, path.to_owned())), requests, mishap);
-    }
-
-    /// Forgets the mishaps that have not happened yet.
-    pub fn calm(&mut self) {
-        self.mishaps = Mishaps::default();
     }
 
     /// Counts the consents whose refresh token or access token is good now.
@@ -456,6 +441,8 @@ impl Form {
 fn words(scope: Option<&str>) -> Vec<String> {
     scope.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
+
+disturbed!(OAuth2Sim);
 
 impl Simulator for OAuth2Sim {
     fn handle(&mut self, now: Timestamp, _: IpAddr, request: &Request<Vec<u8>>) -> Reply {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::sim::Mishap;
 
 const ISSUER: &str = "https://login.example.org";
 const BACK: &str = "http://127.0.0.1:8400/callback";

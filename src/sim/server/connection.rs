@@ -45,7 +45,7 @@ pub(super) fn run<S: Simulator>(
 pub(super) trait Wire: Read + Write {
     /// Says that nothing more will be sent.
     fn finish(&mut self);
-    /// Gives the socket below.
+    /// Returns the socket below.
     fn socket(&mut self) -> &mut TcpStream;
 }
 
@@ -235,7 +235,7 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
     }
 }
 
-/// Says how long the body is: in chunks where the simulator wants it and the client can, else by its length.
+/// Returns how long the body is: in chunks where the simulator wants it and the client can, else by its length.
 fn frame(parts: &mut http::response::Parts, request: &Request<Vec<u8>>, length: usize) {
     let chunked = parts.headers.get(TRANSFER_ENCODING).is_some_and(|coding| coding == "chunked");
     parts.headers.remove(CONTENT_LENGTH);

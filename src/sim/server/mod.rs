@@ -64,7 +64,7 @@ struct Shared<S> {
     open: Mutex<BTreeMap<u64, TcpStream>>,
     stopped: Mutex<bool>,
     stopping: Condvar,
-    /// Tells that a connection has ended.
+    /// Notes that a connection has ended.
     ended: Condvar,
 }
 
@@ -169,27 +169,27 @@ impl<S: Simulator + 'static> Server<S> {
 }
 
 impl<S> Server<S> {
-    /// Gives the base URL, `http://127.0.0.1:PORT` or `https://127.0.0.1:PORT`.
+    /// Returns the base URL, `http://127.0.0.1:PORT` or `https://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Gives the port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Gives the certificate as PEM; `None` over plain HTTP.
+    /// Returns the certificate as PEM; `None` over plain HTTP.
     pub fn certificate_pem(&self) -> Option<&str> {
         self.identity.as_ref().map(Identity::pem)
     }
 
-    /// Gives the certificate as DER; `None` over plain HTTP.
+    /// Returns the certificate as DER; `None` over plain HTTP.
     pub fn certificate_der(&self) -> Option<&[u8]> {
         self.identity.as_ref().map(Identity::der)
     }
 
-    /// Tells which requests came, oldest first: the last 10,000.
+    /// Returns the requests, oldest first: the last 10,000.
     pub fn log(&self) -> Vec<Served> {
         lock(&self.shared.log).iter().cloned().collect()
     }
@@ -251,7 +251,7 @@ impl<S> Shared<S> {
     }
 }
 
-/// Takes connections until the server stops, then waits for all of them to end.
+/// Accepts connections until the server stops, then waits for all of them to end.
 fn accept<S: Simulator + 'static>(
     listener: &TcpListener,
     shared: &Arc<Shared<S>>,

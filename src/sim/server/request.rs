@@ -143,7 +143,7 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
     }
 }
 
-/// Takes a request that says `HTTP/2.0` for one of HTTP/1.1, as Puma does.
+/// Treats a request that says `HTTP/2.0` as HTTP/1.1, as Puma does.
 fn tolerate_version(inbox: &mut [u8]) {
     let line = inbox.iter().position(|byte| *byte == b'\r').unwrap_or_default();
     if let Some(version) = line.checked_sub(9).and_then(|start| inbox.get_mut(start..line))
@@ -153,7 +153,7 @@ fn tolerate_version(inbox: &mut [u8]) {
     }
 }
 
-/// Puts a request together. Its URI becomes absolute, as it was when its sender wrote it, so that a
+/// Creates a request. Its URI becomes absolute, as it was when its sender wrote it, so that a
 /// simulator sees the same with sockets and without.
 fn put_together(head: Request<()>, body: Vec<u8>, arrival: Arrival) -> Request<Vec<u8>> {
     let (mut parts, ()) = head.into_parts();
@@ -178,7 +178,7 @@ fn absolute(host: Option<Authority>, path: PathAndQuery, arrival: Arrival) -> Op
     Uri::from_parts(parts).ok()
 }
 
-/// Makes a simulator's request of the bytes in which it left its sender; for tests.
+/// Parses a simulator's request from the bytes on the wire; for tests.
 #[cfg(test)]
 pub(crate) fn received(bytes: &[u8], arrival: Arrival) -> Request<Vec<u8>> {
     let (used, head) = Http::<RecvRequest>::new().unwrap().try_request(bytes).unwrap();

@@ -95,7 +95,7 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
         broken!("1. no spin", "{TURNS} turns and no end")
     }
 
-    /// Waits for the time, with a restart or a call of the user's own in between.
+    /// Waits for the time, with a restart or a user's own call in between.
     fn waits(&mut self, until: Timestamp) -> Lawful {
         self.waits += 1;
         let (first, every) = RESTARTS;
@@ -123,7 +123,7 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
         Ok(())
     }
 
-    /// Tells when an authenticator shows a code that can be used, where the present one cannot.
+    /// Returns when an authenticator shows a code that can be used, where the present one cannot.
     fn next_code(&self) -> Option<Timestamp> {
         let at = self.world.need.as_ref().and_then(|need| need.fresh_after)?;
         (at > self.world.now).then_some(at)
@@ -168,7 +168,7 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
         }
     }
 
-    /// A call of the user's own, where the session authorizes one. After a mishap there is none: its refusal would tell
+    /// A user's own call, where the session authorizes one. After a mishap there is none: its refusal would tell
     /// the session what it is to find out by itself.
     fn own_call(&mut self) -> Lawful {
         if self.is_disturbed() {
@@ -193,7 +193,7 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
         self.world.simulator.as_ref().is_some_and(|simulator| simulator.refuses(response))
     }
 
-    /// Lets the request in flight be answered, or meet its mishap.
+    /// Answers the request in flight, or applies its fault.
     fn reply(&mut self) -> Lawful {
         let Some(step) = self.world.flying.as_ref().map(|flying| flying.step) else { return Ok(()) };
         let before = self.left.iter().filter(|left| left.step == step).count();
@@ -330,7 +330,7 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
         Ok(())
     }
 
-    /// Tells whether it has lived long enough.
+    /// Reports whether it has lived long enough.
     fn logs_out(&self) -> bool {
         let lived = self.world.now.since(self.begun);
         let active = self.world.session.phase() == Phase::Active;

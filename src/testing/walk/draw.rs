@@ -43,7 +43,7 @@ impl Map {
         text
     }
 
-    /// Gives the events that lead to the same states, and these.
+    /// Returns the events that lead to the same states, and these.
     fn rows(&self, index: usize) -> Vec<(Vec<&str>, Vec<String>)> {
         let mut ends: Vec<(&str, Arrows<'_>)> = Vec::new();
         for Edge { label, to, told } in self.edges.get(&index).into_iter().flatten() {
@@ -64,7 +64,7 @@ impl Map {
         rows.into_iter().map(|(labels, ends)| (labels, self.named(index, &ends))).collect()
     }
 
-    /// Names the states that something leads to from one of them: each once, with all that is told.
+    /// Returns the successors of a state: each once, with all labels.
     fn named(&self, from: usize, ends: &BTreeSet<(usize, &[&str])>) -> Vec<String> {
         let mut by_state: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
         for (to, told) in ends {
@@ -86,7 +86,7 @@ impl Map {
     /// anything leads from and to, with the first events that do.
     ///
     /// Left out is the way out, over `logging-out`, and what can happen in every state: a logout, giving up, a check, a consent that was not
-    /// asked for, a call of the user's own that is refused, sleep, crashes, and the lack of a connection.
+    /// asked for, a user's own call that is refused, sleep, crashes, and the lack of a connection.
     pub fn mermaid(&self) -> String {
         let mut nodes: Vec<&str> = Vec::new();
         for state in &self.states {

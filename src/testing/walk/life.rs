@@ -58,7 +58,7 @@ pub(super) enum Turn {
     Logout,
     /// The process dies and another one resumes the session.
     Crash,
-    /// A call of the user's own gets a 401.
+    /// A user's own call gets a 401.
     OwnCall,
     /// Another client may be thrown out, unasked.
     TakeOver,
@@ -99,7 +99,7 @@ where
         life
     }
 
-    /// Makes a copy to which something else can happen.
+    /// Returns a copy for another branch.
     pub(super) fn twin(&self) -> Self {
         Self {
             walk: self.walk,
@@ -113,7 +113,7 @@ where
         }
     }
 
-    /// Tells what can happen now.
+    /// Returns the possible events.
     pub(super) fn steps(&mut self, outage: bool) -> Vec<Turn> {
         if let Some(flying) = &mut self.flying {
             flying.replies = (self.walk.replies)(&flying.request).into();
@@ -149,7 +149,7 @@ where
         steps
     }
 
-    /// Lets something happen and gives its name.
+    /// Applies an event and returns its name.
     pub(super) fn take(&mut self, turn: Turn) -> String {
         self.told.clear();
         self.now = self.now + MOMENT;
@@ -286,7 +286,7 @@ where
         "an outage".to_owned()
     }
 
-    /// Takes outputs until there is nothing to do.
+    /// Polls until there is nothing to do.
     #[expect(clippy::panic, reason = "a harness reports by panicking, as assert does")]
     fn rest(&mut self) {
         for _ in 0..SPIN {
@@ -333,7 +333,7 @@ where
         }
     }
 
-    /// Lets somebody look at what is shown, and at the session itself.
+    /// Calls a function with the shown state and the session.
     fn show(&self, shown: &dyn Debug) {
         let Some(look) = &self.walk.look else { return };
         look(&format!("{shown:?} {:?} {:?}", self.session, self.session.status()));
@@ -349,12 +349,12 @@ where
         }
     }
 
-    /// Gives the events that the last move brought.
+    /// Returns the events that the last move brought.
     pub(super) fn told(&self) -> Vec<&'static str> {
         self.told.clone()
     }
 
-    /// Gives the name of the state, and what tells states apart that are to be walked both.
+    /// Returns the name of the state, and what tells states apart that are to be walked both.
     pub(super) fn seen(&self) -> (State, String) {
         let session = &self.session;
         let state = state::name(&session.status(), session.asks(), session.step(), self.closed.as_ref());

@@ -26,7 +26,7 @@ type Begin<P> = dyn Fn(P) -> Session<P>;
 ///
 /// In each state all that can happen happens: every answer of the server, failures before and after
 /// the request has left, every answer to a question, time, a jump by a day or to an instant that a verdict names (a
-/// renewal, the end of the tokens, a keepalive), a check, a logout, a crash, a 401 to a call of the user's own, and an
+/// renewal, the end of the tokens, a keepalive), a check, a logout, a crash, a 401 to a user's own call, and an
 /// outage that lasts.
 ///
 /// A state's name is the phase, the open question, and the step that is in flight or planned, as
@@ -70,7 +70,7 @@ impl<P: Provider + Send> Walk<P>
 where
     P::State: Clone,
 {
-    /// Takes a maker of the provider: one is made for every life of a session.
+    /// Creates a walk from a function that creates the provider, called for every life of a session.
     pub fn new(make: impl Fn() -> P + 'static) -> Self {
         Self {
             make: Box::new(make),
@@ -93,20 +93,20 @@ where
         Self { begin: Box::new(begin), options, ..self }
     }
 
-    /// Makes sessions in another way, such as of tokens that somebody already has. Call it after
+    /// Sets another way to create sessions, such as from existing tokens. Call it after
     /// [`Walk::options`].
     #[must_use]
     pub fn begin(self, begin: impl Fn(P) -> Session<P> + 'static) -> Self {
         Self { begin: Box::new(begin), ..self }
     }
 
-    /// Names the answers to a question of a kind; giving up is among them by itself.
+    /// Sets the answers to a question of a kind; giving up is always among them.
     #[must_use]
     pub fn answers(self, answers: impl Fn(NeedKind, Timestamp) -> Vec<(&'static str, Input)> + 'static) -> Self {
         Self { answers: Box::new(answers), ..self }
     }
 
-    /// Names the server's answers to a request. Several may have one name: a class of answers.
+    /// Sets the server's responses to a request. Several may share a name, as a class of responses.
     #[must_use]
     pub fn replies(self, replies: impl Fn(&Request<Vec<u8>>) -> Vec<(&'static str, Sample)> + 'static) -> Self {
         Self { replies: Box::new(replies), ..self }
@@ -218,7 +218,7 @@ impl Map {
         self.walked
     }
 
-    /// Names the states from which no way leads to an active session although the session has not
+    /// Returns the states from which no path leads to an active session although the session has not
     /// ended and is not ending, and those from which none leads to an end.
     pub fn dead_ends(&self) -> Vec<String> {
         let open = |state: &State| !state.name.starts_with("closed") && !state.name.starts_with("logging-out");
@@ -228,7 +228,7 @@ impl Map {
         self.states.iter().enumerate().filter(lost).map(|(_, state)| state.name.clone()).collect()
     }
 
-    /// Gives the states from which a way leads to one that is wanted.
+    /// Returns the states from which a way leads to one that is wanted.
     fn leading_to(&self, wanted: impl Fn(&State) -> bool) -> BTreeSet<usize> {
         let mut leading: BTreeSet<usize> =
             self.states.iter().enumerate().filter(|(_, state)| wanted(state)).map(|(index, _)| index).collect();

@@ -11,7 +11,7 @@ const STAMP: u64 = 100_000_000_000;
 /// A stamp is new for as long as anything is that was answered a moment ago, in milliseconds.
 const NEW: u64 = 70_000;
 
-/// Names a state and its node in the diagram.
+/// The name of a state and of its node in the diagram.
 pub(super) fn name(status: &Status, asks: Option<NeedKind>, step: Option<&str>, closed: Option<&CloseReason>) -> State {
     if let Some(reason) = closed {
         return State { name: format!("closed, {}", reason.code()), node: "closed".to_owned() };
@@ -35,7 +35,7 @@ pub(super) fn name(status: &Status, asks: Option<NeedKind>, step: Option<&str>, 
     State { name, node }
 }
 
-/// Gives what is known of a session in so far as it tells states apart.
+/// Returns what is known of a session in so far as it tells states apart.
 pub(super) fn key<P: Provider>(session: &Session<P>, ignored: &[&str]) -> String {
     let (known, clock) = session.known();
     let mut known = serde_json::to_value(known).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is configured of a direct session, and how its calls are signed.
+//! The configuration of a direct session, and the signing of its calls.
 
 use core::time::Duration;
 
@@ -7,7 +7,7 @@ use http::request::Parts;
 use super::host::{self, Hosts};
 use super::{OAuth, WebApiState, WebApiToken};
 use crate::provider::{Entropy, Unauthorized};
-use crate::providers::ibkr::inner::Settings;
+use crate::providers::ibkr::inner::{Settings, setters};
 use crate::providers::ibkr::oauth1a::{SignError, Signer};
 use crate::providers::ibkr::wire::Endpoints;
 use crate::providers::ibkr::{Region, Takeover, Tier};
@@ -23,7 +23,7 @@ pub struct WebApi {
 }
 
 impl WebApi {
-    /// Takes the base URL, `https://api.ibkr.com/v1/api`, and an [`OAuth1a`](super::OAuth1a) or [`OAuth2`](super::OAuth2).
+    /// Creates a provider from the base URL, `https://api.ibkr.com/v1/api`, and an [`OAuth1a`](super::OAuth1a) or [`OAuth2`](super::OAuth2).
     ///
     /// # Errors
     /// [`UrlError`] where the base's path has characters that no URL may have.
@@ -36,35 +36,14 @@ impl WebApi {
         })
     }
 
-    /// Sets the region whose midnight ends brokerage sessions and makes new keys live; New York otherwise.
-    #[must_use]
-    pub fn region(mut self, region: Region) -> Self {
-        self.settings.region = region;
-        self
-    }
-
-    /// Sets whether another client may be thrown out; a need asks otherwise.
-    #[must_use]
-    pub fn takeover(mut self, takeover: Takeover) -> Self {
-        self.settings.takeover = takeover;
-        self
-    }
-
-    /// Sets whether the account must be one with play money, or must not.
+    /// Sets whether the account must be a paper account, or must not.
     #[must_use]
     pub fn expect_paper(mut self, paper: bool) -> Self {
         self.settings.expect.paper = Some(paper);
         self
     }
 
-    /// Sets how often the session is kept alive, from 1.1 s to 4 min, as at the [gateway](crate::providers::ibkr::Gateway::keepalive).
-    #[must_use]
-    pub fn keepalive(mut self, every: Duration) -> Self {
-        self.settings.set_tickle(every);
-        self
-    }
-
-    /// Gives the operations of the host that is called now.
+    /// Returns the endpoints of the present host.
     pub(super) fn api(&self, state: &WebApiState) -> &Endpoints {
         self.hosts.of(state.host)
     }
@@ -89,7 +68,9 @@ impl WebApi {
     }
 }
 
-/// Names the part of a request that cannot be signed.
+setters!(WebApi);
+
+/// Returns the part of a request that cannot be signed.
 pub(super) const fn what(error: SignError) -> &'static str {
     match error {
         SignError::Malformed(what) | SignError::Uri(what) => what,

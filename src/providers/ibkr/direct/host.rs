@@ -1,7 +1,7 @@
 //! The hosts of the Web API: the configured one, and those that may take its place.
 //!
-//! The state of a session holds a number and no name, so neither an answer nor a snapshot that
-//! somebody has tampered with can send a token to a foreign host.
+//! The state of a session contains a number and no name, so neither a response nor a manipulated
+//! snapshot can send a token to a foreign host.
 
 use super::super::wire::Endpoints;
 use crate::{BaseUrl, UrlError};
@@ -19,7 +19,7 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    /// Takes the configured host; only one of IBKR's own, over https, has siblings.
+    /// Creates the list from the configured host; only IBKR's own hosts, over https, have siblings.
     pub(super) fn new(base: &BaseUrl) -> Result<Self, UrlError> {
         let mut siblings = Vec::new();
         if base.scheme() == "https" && base.port() == 443 && is_ibkr(base.host()) {
@@ -34,23 +34,23 @@ impl Hosts {
         Ok(Self { configured: Endpoints::new(base)?, siblings: siblings.into() })
     }
 
-    /// Gives the configured host.
+    /// Returns the configured host.
     pub(super) const fn configured(&self) -> &Endpoints {
         &self.configured
     }
 
-    /// Gives the host of a number; a state with a number that is none is not admitted.
+    /// Returns the host of a number; `admits` has checked the number.
     pub(super) fn of(&self, number: usize) -> &Endpoints {
         let sibling = number.checked_sub(1).and_then(|place| self.siblings.get(place));
         sibling.unwrap_or(&self.configured)
     }
 
-    /// Tells whether a host is one of the numbered ones, whose refusals judge nothing.
+    /// Reports whether a host is a numbered one, whose refusals prove nothing.
     pub(super) fn is_numbered(&self, number: usize) -> bool {
         !self.siblings.is_empty() && self.of(number).base().host() != HOST
     }
 
-    /// Tells how many hosts there are.
+    /// Returns the number of hosts.
     pub(super) const fn count(&self) -> usize {
         self.siblings.len() + 1
     }
@@ -61,7 +61,7 @@ fn is_ibkr(host: &str) -> bool {
     host == HOST || number.is_some_and(|number| number.len() == 1 && ("1"..="8").contains(&number))
 }
 
-/// Gives the server's root, below which the endpoints of OAuth 2.0 lie.
+/// Returns the server's root, below which the endpoints of OAuth 2.0 lie.
 pub(super) fn root(base: &BaseUrl) -> Result<BaseUrl, UrlError> {
     BaseUrl::parse_allowing_plain_http(&format!("{}://{}", base.scheme(), base.authority()))
 }

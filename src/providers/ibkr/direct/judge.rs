@@ -1,36 +1,27 @@
-//! What the outer tier of a direct session is: a token of OAuth.
+//! The outer tier of a direct session: an OAuth token.
 
 use super::super::brokerage::LOOK;
 use super::super::inner::{Call, Judge, Outer, Settings};
 use super::super::oauth1a;
 use super::super::{Refusal, Tier};
 use super::state::{LIFE, WebApiState, renewal};
-use super::{OAuth, WebApi, WebApiStep};
-use crate::provider::{Context, Fact, Verdict};
+use super::{Cx, Judged, OAuth, WebApi, WebApiStep};
+use crate::provider::{Fact, Verdict};
 use crate::{Response, Timestamp};
 
-type Judged = Verdict<WebApiStep>;
-type DirectContext<'a> = Context<'a, WebApiState>;
-
 impl WebApi {
-    /// Goes on after a request of unknown fate.
+    /// Continues after a lost response.
     pub(super) fn lost(&self, state: &WebApiState, step: WebApiStep) -> Judged {
         Verdict::next(match &state.token {
-            // What a lost renewal would have brought is asked for again in time.
+            // A lost renewal is repeated later.
             Some(_) if step.renews() => state.inner.probe().into(),
             Some(_) if step.call().is_some() => Call::Look.into(),
             _ => WebApiStep::Token,
         })
     }
 
-    /// Makes sense of the answer to a call that was signed with the present token.
-    pub(super) fn judge(
-        &self,
-        cx: &mut DirectContext<'_>,
-        step: WebApiStep,
-        call: Call,
-        response: Response<'_>,
-    ) -> Judged {
+    /// Interprets the answer to a call that was signed with the present token.
+    pub(super) fn judge(&self, cx: &mut Cx<'_>, step: WebApiStep, call: Call, response: Response<'_>) -> Judged {
         match oauth1a::refusal(cx.now, response) {
             Some(reason) if call != Call::Logout => self.token_refused(cx, reason),
             _ => Judge::new(self, cx).answer(step, call, response),
@@ -46,18 +37,18 @@ impl Outer for WebApi {
         &self.settings
     }
 
-    /// Under OAuth 1.0a nothing else could be asked.
+    /// OAuth 1.0a has no call that checks the outer tier.
     fn is_proven_by_calls(&self) -> bool {
         matches!(self.oauth, OAuth::V1a(_))
     }
 
-    /// A session that was stored under another expectation may be of another account, as the next look finds out.
+    /// A session that was stored with another expectation may be for another account; the next check finds out.
     fn may_use(&self, state: &WebApiState) -> bool {
         self.settings.expect.admits_kind(state.inner.paper()) == Some(true)
     }
 
-    fn flagged(&self, cx: &mut DirectContext<'_>, _: bool) -> Option<Judged> {
-        // A token that is taken again was refused for another reason, such as this machine's clock.
+    fn flagged(&self, cx: &mut Cx<'_>, _: bool) -> Option<Judged> {
+        // A token that is accepted again was refused for another reason, such as this machine's clock.
         if core::mem::take(&mut cx.state.doubted) {
             cx.tell(Fact::Usable(true));
         }
@@ -67,45 +58,45 @@ impl Outer for WebApi {
         (untold && may_ask).then(|| Verdict::next(Call::Validate.into()))
     }
 
-    fn validated(&self, _: &mut DirectContext<'_>, _: Option<bool>, _: bool) {}
+    fn validated(&self, _: &mut Cx<'_>, _: Option<bool>, _: bool) {}
 
-    fn unvalidated(&self, cx: &mut DirectContext<'_>) -> Option<Judged> {
+    fn unvalidated(&self, cx: &mut Cx<'_>) -> Option<Judged> {
         cx.state.inner.brokerage.ready.then(|| Verdict::next(Call::Status.into()))
     }
 
-    fn find_out(&self, _: &mut DirectContext<'_>) -> Judged {
+    fn find_out(&self, _: &mut Cx<'_>) -> Judged {
         match self.oauth {
             OAuth::V2(_) => Verdict::next(Call::Validate.into()),
             OAuth::V1a(_) => Verdict::Next { step: Call::Look.into(), after: LOOK },
         }
     }
 
-    fn no_login(&self, cx: &mut DirectContext<'_>) -> Judged {
+    fn no_login(&self, cx: &mut Cx<'_>) -> Judged {
         self.token_refused(cx, oauth1a::Refusal::BearerExpired)
     }
 
-    fn doubted(&self, cx: &mut DirectContext<'_>, refusal: Refusal, _: Tier) -> Option<Judged> {
+    fn doubted(&self, cx: &mut Cx<'_>, refusal: Refusal, _: Tier) -> Option<Judged> {
         (refusal == Refusal::LoginRedirect).then(|| self.token_refused(cx, oauth1a::Refusal::Signature))
     }
 
-    fn moves(&self, cx: &mut DirectContext<'_>, step: WebApiStep) -> Option<Judged> {
+    fn moves(&self, cx: &mut Cx<'_>, step: WebApiStep) -> Option<Judged> {
         Some(self.moved(cx, step))
     }
 
-    fn admitted(&self, cx: &mut DirectContext<'_>) -> (Option<(WebApiStep, Timestamp)>, Option<Timestamp>) {
+    fn admitted(&self, cx: &mut Cx<'_>) -> (Option<(WebApiStep, Timestamp)>, Option<Timestamp>) {
         cx.state.opened = true;
         cx.state.refused = 0;
         cx.state.settle();
         let expires = cx.state.inner.live.as_ref().and_then(|live| live.expires);
-        // An adopted token may have told no end.
+        // The expiry of an adopted token may be unknown.
         let ends = expires.unwrap_or(cx.now + LIFE / 2);
         let renew_at = cx.state.renew_at.unwrap_or_else(|| renewal(cx.now, ends, &cx.entropy, self.account()));
         cx.state.renew_at = Some(renew_at);
-        // A clock that was set back must not put the renewal off for days.
+        // Setting the clock back must not delay the renewal by days.
         (Some((WebApiStep::Renew, renew_at.min(cx.now + LIFE))), expires)
     }
 
-    /// A token that was refused opens nothing, consent or not.
+    /// A refused token opens nothing, even with consent.
     fn consented(&self, state: &WebApiState) -> Option<WebApiStep> {
         (state.token.is_none() || state.doubted).then_some(WebApiStep::Token)
     }
@@ -119,16 +110,16 @@ impl Outer for WebApi {
         }
     }
 
-    fn is_over(&self, cx: &DirectContext<'_>, response: Response<'_>, refusal: Refusal) -> Option<bool> {
+    fn is_over(&self, cx: &Cx<'_>, response: Response<'_>, refusal: Refusal) -> Option<bool> {
         let over = match refusal {
             Refusal::LoginRedirect | Refusal::NoSession => true,
-            // What no token opens any more is over, unless it is this machine's clock that refuses.
+            // A refused token means that the session is over, unless the cause is this machine's clock.
             _ => {
                 let reason = oauth1a::refusal(cx.now, response);
                 reason.is_some_and(|reason| !matches!(reason, oauth1a::Refusal::Clock { .. }))
             }
         };
-        // That a token is refused says nothing new where it was known: what it had opened may live on.
+        // If the token was refused before, this refusal proves nothing: the session may live on.
         over.then_some(!cx.state.doubted)
     }
 }

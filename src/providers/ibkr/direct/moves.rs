@@ -1,9 +1,9 @@
-//! When a session leaves a host of IBKR's for another one, and when it comes back.
+//! When a session moves between IBKR's hosts.
 //!
-//! A 410 says that a host is done with, and the next one may serve (a client's advice). A numbered host may also refuse
-//! an address that the plain one takes, and says so in its own words: "IP not authorized, use api.ibkr.com instead". So
-//! what a numbered host refuses says nothing of keys, tokens or the address: the session moves on. After the last
-//! one the configured host is tried again, and where it still does not serve, it alone is asked for a while, before
+//! A 410 means that a host is retired and another one may serve (a client's advice). A numbered host may also refuse
+//! an address that the plain host accepts, with its own text: "IP not authorized, use api.ibkr.com instead". A
+//! refusal by a numbered host therefore says nothing about keys, tokens or the address, and the session moves on. After the
+//! last host the configured one is tried again. If it still does not serve, only that host is tried for a while, before
 //! another round.
 
 use core::time::Duration;
@@ -11,34 +11,29 @@ use core::time::Duration;
 use super::super::brokerage::LOOK;
 use super::super::inner::Call;
 use super::super::{Refusal, Tier};
-use super::{OAuth, WebApi, WebApiState, WebApiStep};
+use super::{Cx, Judged, OAuth, WebApi, WebApiState, WebApiStep};
 use crate::machine::event::Cause;
-use crate::provider::{Context, Fact, Judgment, Verdict};
+use crate::provider::{Fact, Judgment, Verdict};
 use crate::{Response, Timestamp};
 
 /// The pause before the next host.
 const MOVE: Duration = Duration::from_secs(1);
 
-/// After the first round of hosts in vain, the next one waits so long; each further one four times as long,
+/// The wait after the first failed round of hosts; four times as long after each further one,
 const FIRST_REST: Duration = Duration::from_secs(60);
 
-/// but no longer than this: hosts that refuse an address do so for days.
+/// up to this limit: hosts that refuse an address do so for days.
 const LONGEST_REST: Duration = Duration::from_secs(4 * 3_600);
 
 /// The configured host is tried again at least this often between two rounds: a session idles out in five minutes.
 const RETURN: Duration = Duration::from_secs(5 * 60);
 
-/// So many requests in a row without an answer, and another host is tried.
+/// The number of consecutive requests without a response after which another host is tried.
 const UNANSWERED: u8 = 3;
 
 impl WebApi {
-    /// Moves on where a numbered host refuses to serve, before anything is made of its words.
-    pub(super) fn leaves(
-        &self,
-        cx: &mut Context<'_, WebApiState>,
-        step: WebApiStep,
-        response: Response<'_>,
-    ) -> Option<Verdict<WebApiStep>> {
+    /// Moves on where a numbered host refuses to serve; its text is not interpreted.
+    pub(super) fn leaves(&self, cx: &mut Cx<'_>, step: WebApiStep, response: Response<'_>) -> Option<Judged> {
         cx.state.unanswered = 0;
         // While the present token works, a renewal that is refused here waits, and the session stays.
         if !self.hosts.is_numbered(cx.state.host) || self.asks_the_root(step) || step.renews() {
@@ -53,8 +48,8 @@ impl WebApi {
         Some(self.moved(cx, step))
     }
 
-    /// The host is done with: the next one may serve.
-    pub(super) fn moved(&self, cx: &mut Context<'_, WebApiState>, step: WebApiStep) -> Verdict<WebApiStep> {
+    /// Moves to the next host.
+    pub(super) fn moved(&self, cx: &mut Cx<'_>, step: WebApiStep) -> Judged {
         if self.hosts.count() == 1 || self.asks_the_root(step) {
             return wait(step, None);
         }
@@ -74,14 +69,14 @@ impl WebApi {
             }
         }
         self.moves_on(cx.state);
-        // What one host was asked is no reason to ask the next one later.
+        // The pace at one host does not apply to the next.
         cx.tell(Fact::Progress);
         let step = if is_init(step) { Call::Look.into() } else { step };
         Verdict::Next { step, after: MOVE }
     }
 
-    /// Counts a request, and leaves a host that has not answered the last few, unless it is the plain one that is
-    /// configured: then the network is at fault.
+    /// Counts a request, and leaves a host that has not answered the last few. If the plain host is configured,
+    /// the network is at fault, and the session stays.
     pub(super) fn counts_request(&self, state: &mut WebApiState, step: WebApiStep) {
         if state.host == 0 && !self.hosts.is_numbered(0) || self.asks_the_root(step) {
             return;
@@ -98,14 +93,14 @@ impl WebApi {
         state.unanswered = 0;
     }
 
-    /// Tells whether a step goes to the configured host, whichever is called now.
+    /// Reports whether a step goes to the configured host, whichever is called now.
     fn asks_the_root(&self, step: WebApiStep) -> bool {
         matches!(self.oauth, OAuth::V2(_)) && step.call().is_none()
     }
 }
 
 impl WebApiState {
-    /// Gives how long the other hosts are left alone still.
+    /// Returns how long no other host is to be tried.
     fn rest(&mut self, now: Timestamp) -> Duration {
         // The clock may have been set back since.
         self.round_at = self.round_at.min(now);
@@ -117,7 +112,7 @@ impl WebApiState {
         rest.saturating_sub(now.since(self.round_at))
     }
 
-    /// The session is usable at the host that is called now.
+    /// Notes that the session is usable at the present host.
     pub(super) fn settle(&mut self) {
         self.moves = 0;
         self.rounds = 0;
@@ -125,11 +120,11 @@ impl WebApiState {
     }
 }
 
-/// Tells whether a numbered host's answer means that it does not serve this client. `served` tells whether it did before.
+/// Reports whether a numbered host's response means that it does not serve this client; `served` reports whether it did before.
 fn refuses_to_serve(refusal: Refusal, step: WebApiStep, served: bool) -> bool {
     match refusal {
         Refusal::Gone | Refusal::IpNotAuthorized | Refusal::EdgeDenied | Refusal::Forbidden => true,
-        // Where it has served, a call is refused because of its token: it is asked for the next one first.
+        // A host that has served refuses a call because of its token, so a new token is requested from it first.
         Refusal::LoginRedirect
         | Refusal::NotLoggedIn
         | Refusal::Unauthorized
@@ -141,8 +136,8 @@ fn refuses_to_serve(refusal: Refusal, step: WebApiStep, served: bool) -> bool {
     }
 }
 
-/// Stays at the host.
-fn wait(step: WebApiStep, after: Option<Duration>) -> Verdict<WebApiStep> {
+/// Stays at the present host.
+fn wait(step: WebApiStep, after: Option<Duration>) -> Judged {
     match is_init(step) {
         // It was seen right after a logout, too.
         true => Verdict::Next { step: Call::Look.into(), after: after.unwrap_or(LOOK) },

@@ -1,4 +1,4 @@
-//! Who a direct session is of, and the keys that prove it.
+//! The identity of a direct session, and its keys.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -12,18 +12,19 @@ use super::super::oauth1a::{AccessTokenSecret, Consumer, DhParams, Grant, GrantE
 use super::super::oauth2::{self, Bearer, Client, SessionUser, UnsignedJwt};
 use super::{WebApiState, WebApiStep};
 use crate::provider::Entropy;
+use crate::providers::table::named;
 use crate::{
     BaseUrl, Secret, Timestamp,
     machine::{Message, Rejection},
 };
 
-/// How a direct session proves whose it is.
+/// The authorization of a direct session.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OAuth {
-    /// With OAuth 1.0a: for everybody, over IBKR's self-service page.
+    /// OAuth 1.0a: for everybody, through IBKR's self-service page.
     V1a(Box<OAuth1a>),
-    /// With OAuth 2.0: for institutions that IBKR has admitted.
+    /// OAuth 2.0: for institutions that IBKR has approved.
     V2(Box<OAuth2>),
 }
 
@@ -35,7 +36,7 @@ impl OAuth {
         }
     }
 
-    /// Gives the access token secret's ciphertext, where it is still to be decrypted elsewhere.
+    /// Returns the ciphertext of the access token secret, where it still has to be decrypted elsewhere.
     pub(super) fn sealed(&self, state: &WebApiState) -> Option<&Message> {
         match self {
             Self::V1a(oauth) => match &oauth.secret {
@@ -46,7 +47,7 @@ impl OAuth {
         }
     }
 
-    /// Writes the request of a login step, up to its signature.
+    /// Builds the request of a login step without its signature.
     pub(super) fn unfinished<'a>(
         &'a self,
         api: &BaseUrl,
@@ -106,7 +107,7 @@ impl From<OAuth2> for OAuth {
     }
 }
 
-/// All that OAuth 1.0a needs, checked before anything is sent.
+/// The parameters of OAuth 1.0a, checked before anything is sent.
 pub struct OAuth1a {
     pub(super) consumer: Consumer,
     access_token: Secret,
@@ -125,10 +126,10 @@ enum TokenSecret {
 }
 
 impl OAuth1a {
-    /// Takes consumer, grant, both keys and the Diffie-Hellman parameters. The signature key may be a
+    /// Creates the parameters from consumer, grant, both keys and the Diffie-Hellman parameters. The signature key may be a
     /// [`PublicKey`]: the session then asks for each signature.
     ///
-    /// The access token secret is decrypted here, and the encryption key is not needed any longer.
+    /// The access token secret is decrypted here; the encryption key is not needed afterwards.
     ///
     /// # Errors
     /// [`GrantError::Key`] where the secret was not encrypted for that key: the two keys are mixed up,
@@ -140,13 +141,13 @@ impl OAuth1a {
         encryption: &PrivateKey,
         params: DhParams,
     ) -> Result<Self, GrantError> {
-        // The blinding hides nothing from anybody here: no one far away can choose the ciphertext or
-        // measure what becomes of it, and no seed is at hand yet.
+        // The blinding may be constant: nobody else can choose the ciphertext or time its decryption,
+        // and there is no seed yet.
         let secret = grant.secret(encryption, Entropy { key: &[0; 24], epoch: 0, counter: 0 })?;
         Ok(Self::with_secret(consumer, grant, secret, signature, params))
     }
 
-    /// Takes an access token secret that was decrypted elsewhere, such as in a vault.
+    /// Creates the parameters with an access token secret that was decrypted elsewhere, such as in a vault.
     pub fn with_secret(
         consumer: Consumer,
         grant: &Grant,
@@ -157,7 +158,7 @@ impl OAuth1a {
         Self::with(consumer, grant, TokenSecret::Known(secret), signature.into(), params)
     }
 
-    /// Takes a signature key that is kept in a vault or an HSM, as is the encryption key.
+    /// Creates the parameters for keys that are in a vault or an HSM.
     ///
     /// The session asks once for the access token secret, with a need of the kind
     /// [`Decryption`](crate::NeedKind::Decryption), unless the grant has it in clear, and daily for a
@@ -189,7 +190,7 @@ impl OAuth1a {
         self.access_token.expose()
     }
 
-    /// Gives the handshake, as soon as the access token secret is known.
+    /// Returns the handshake, as soon as the access token secret is known.
     pub(super) fn handshake<'a>(&'a self, state: &'a WebApiState) -> Option<Handshake<'a>> {
         let secret = match &self.secret {
             TokenSecret::Known(secret) => secret,
@@ -206,7 +207,7 @@ impl fmt::Debug for OAuth1a {
     }
 }
 
-/// Names an account without its access token: the consumer key, which several accounts may share, and
+/// Returns a name for an account without its access token: the consumer key, which several accounts may share, and
 /// the start of the access token's SHA-256.
 fn account(consumer: &Consumer, access_token: &str) -> Box<str> {
     let mut name = format!("{}/", consumer.key());
@@ -214,7 +215,7 @@ fn account(consumer: &Consumer, access_token: &str) -> Box<str> {
     name.into()
 }
 
-/// All that OAuth 2.0 needs, checked before anything is sent.
+/// The parameters of OAuth 2.0, checked before anything is sent.
 #[derive(Debug)]
 pub struct OAuth2 {
     client: Client,
@@ -226,11 +227,11 @@ pub struct OAuth2 {
 }
 
 impl OAuth2 {
-    /// Takes the client, its key, the user's name at IBKR, and the address that IBKR sees this machine under.
+    /// Creates the parameters from the client, its key, the user's name at IBKR, and this machine's address as IBKR sees it.
     /// The key may be a [`PublicKey`]: the session then asks for each signature.
     ///
     /// # Errors
-    /// [`OAuth2Error`] where the key is too short, or the user's name is none.
+    /// [`OAuth2Error`] where the key is too short, or the user's name is malformed.
     pub fn new(
         client: Client,
         signature: impl Into<SignatureKey>,
@@ -267,23 +268,14 @@ impl OAuth2 {
     }
 }
 
-/// Why OAuth 2.0 cannot be used like this.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum OAuth2Error {
-    /// The key is too short.
-    Key(KeyError),
-    /// The user's name is empty, or has spaces or other characters than printable ASCII.
-    User,
-}
-
-impl fmt::Display for OAuth2Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Key(error) => error.fmt(f),
-            Self::User => f.write_str("user: empty, or with a character that no name has"),
-        }
+named! {
+    /// Why the parameters of OAuth 2.0 are invalid.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[non_exhaustive]
+    pub enum OAuth2Error {
+        /// The key is too short.
+        Key(error: KeyError) => "{error}",
+        /// The user's name is empty, or has spaces or other characters than printable ASCII.
+        User => "user: empty, or with a character that is not allowed",
     }
 }
-
-impl std::error::Error for OAuth2Error {}

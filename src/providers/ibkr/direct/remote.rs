@@ -1,18 +1,20 @@
-//! Keys that are kept elsewhere: what they are asked to sign, and what becomes of their answers.
+//! External keys: what they sign, and how signatures are checked.
 //!
 //! ```text
 //!  token is due ─▶ Need { Decryption, ciphertext }   once, where the secret is not known yet
 //!               ─▶ Need { Signature, digest, until }  ─▶ checked ─▶ token leaves
 //! ```
 //!
-//! The text holds the time, so it is made when the step is due, after all waits and penalty boxes, and made
-//! anew where the answer takes longer than [`VALID`]. The text itself stays here: it begins with the access
-//! token secret. It is not kept either: made again with the same stamp it is the same.
+//! The text contains the time, so it is built when the step is due, after all waits and penalty boxes, and built
+//! again if the answer takes longer than [`VALID`]. The text never leaves the process, since it begins with the access
+//! token secret, and is not stored: the same stamp builds the same text.
 
 use core::time::Duration;
+use std::borrow::Cow;
 
 use super::super::keys::SignatureKey;
-use crate::provider::{Entropy, Given, Verdict};
+use super::super::oauth1a::SignError;
+use crate::provider::{Answers, Entropy, Given, Verdict};
 use crate::{
     SecretBytes, Timestamp,
     machine::{Message, Rejection},
@@ -21,7 +23,7 @@ use crate::{
 /// How long a signature can be used: an assertion of OAuth 2.0 is valid for 20 s from its time on.
 pub(super) const VALID: Duration = Duration::from_secs(15);
 
-/// What the text of a signed request is made of, beside the state, so that it is the same however often it is made.
+/// The inputs of the text of a signed request, besides the state, so that it can be built again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamp<S> {
     /// The step that it is for.
@@ -35,13 +37,31 @@ pub(super) struct Stamp<S> {
 }
 
 impl<S> Stamp<S> {
-    /// Gives the entropy of the text.
+    /// Returns the entropy of the text.
     pub(super) fn entropy<'a>(&self, entropy: Entropy<'a>) -> Entropy<'a> {
         Entropy { counter: self.counter, ..entropy }
     }
 }
 
-/// Takes a signature for the step that waits for it.
+/// Returns the signature of a digest, or `None` where it has to be asked for.
+///
+/// # Errors
+/// [`SignError::Signature`] where the parts of the key do not belong together.
+pub(super) fn sign<'a>(
+    key: &SignatureKey,
+    digest: &[u8; 32],
+    answers: &Answers<'a>,
+    entropy: Entropy<'_>,
+) -> Result<Option<Cow<'a, [u8]>>, SignError> {
+    match key {
+        SignatureKey::Local(key) => {
+            key.sign(digest, entropy).map(|signature| Some(signature.into())).map_err(|_| SignError::Signature)
+        }
+        SignatureKey::Remote(_) => Ok(answers.signature().map(|signature| signature.expose().into())),
+    }
+}
+
+/// Checks a signature for the step that waits for it.
 ///
 /// # Errors
 /// [`Rejection::Malformed`] where it is not the signature of the bytes of the question by the expected key.

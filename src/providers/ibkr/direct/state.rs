@@ -12,7 +12,7 @@ use super::remote::Stamp;
 use crate::Timestamp;
 use crate::provider::Entropy;
 
-/// The longest life of a token; one that claims more is renewed as if it had this.
+/// The maximum lifetime of a token; a longer one is renewed as if it had this.
 pub(super) const LIFE: Duration = Duration::from_secs(24 * 3_600);
 
 /// What is known of a direct session.
@@ -58,7 +58,7 @@ pub struct WebApiState {
 }
 
 impl WebApiState {
-    /// Takes a token that calls can be made with.
+    /// Stores a token for calls.
     pub(super) fn enter(&mut self, now: Timestamp, token: WebApiToken, entropy: &Entropy<'_>, account: &str) {
         let expires = token.expires().unwrap_or(now + LIFE).min(now + LIFE);
         self.renew_at = Some(renewal(now, expires, entropy, account));
@@ -82,8 +82,8 @@ impl AsMut<Inner> for WebApiState {
     }
 }
 
-/// Says when a token is renewed: from one to three hours before its end, so that the sessions of a house do
-/// not come all at once.
+/// Returns when a token is renewed: one to three hours before its expiry, spread so that many sessions do
+/// not renew at once.
 pub(super) fn renewal(now: Timestamp, expires: Timestamp, entropy: &Entropy<'_>, account: &str) -> Timestamp {
     let drawn = super::super::draw::bytes(entropy, account, "renewal");
     let drawn = drawn.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));

@@ -38,22 +38,22 @@ impl WebApiStep {
         if let Self::Call(call) = self { Some(call) } else { None }
     }
 
-    /// Tells whether the step asks for a session, with OAuth 2.0's first token.
+    /// Reports whether the step asks for a session, with OAuth 2.0's first token.
     pub(super) const fn is_session(self) -> bool {
         matches!(self, Self::Session | Self::RenewSession)
     }
 
-    /// Tells whether the step works on the next token while the present one is good.
+    /// Reports whether the step works on the next token while the present one is good.
     pub(super) const fn renews(self) -> bool {
         matches!(self, Self::Renew | Self::RenewSession)
     }
 }
 
 impl WebApiStep {
-    /// Gives the rule of the step; `remote` tells whether the key that signs a login is kept elsewhere.
+    /// Returns the rule of the step; `remote` reports whether the key that signs a login is kept elsewhere.
     pub(super) const fn rule(self, remote: bool) -> &'static Rule {
-        // A handshake whose answer got lost left a token that nobody knows: the next one is made anew.
-        // The pace counts between handshakes, too, where each token is refused by the call that follows.
+        // A lost response leaves an unknown token, and the next handshake creates another one.
+        // The backoff also counts between handshakes, where each token is refused by the next call.
         const TOKEN: Rule = Rule { name: "token", ..BASE }
             .phase(Phase::Opening)
             .backoff(Backoff::new(Duration::from_secs(5), Duration::from_secs(5 * 60), 8))
@@ -65,7 +65,7 @@ impl WebApiStep {
         // A signature leaves once.
         const REMOTE_TOKEN: Rule = TOKEN.replay(Replay::Never);
         const REMOTE_SESSION: Rule = SESSION.replay(Replay::Never);
-        // One that got lost is not followed by another at once: there is an hour at least.
+        // After a lost response the next attempt can wait: there is at least an hour.
         const REMOTE_RENEW: Rule = RENEW.replay(Replay::Never).escalates().min_interval(RENEWAL.first);
         const REMOTE_RENEW_SESSION: Rule = Rule { name: "renew-session", ..REMOTE_RENEW }.opens();
         match self {

@@ -3,15 +3,15 @@
 use http::Request;
 use http::header::COOKIE;
 
-use super::{OAuth, WebApi, WebApiState, WebApiToken};
-use crate::provider::{Context, Observed, Unauthorized};
+use super::{Cx, OAuth, WebApi, WebApiToken};
+use crate::provider::{Observed, Unauthorized};
 use crate::providers::ibkr::inner::Outer;
 use crate::providers::ibkr::wire::{bare_session_cookie, session_frame};
 use crate::providers::ibkr::{Tier, stream};
 use crate::{Secret, provider::Streams};
 
 impl Streams for WebApi {
-    /// Makes `GET /ws?oauth_token=…` with the access token (1.0a), or `GET /ws?bearer_token=…` with the session's
+    /// Builds `GET /ws?oauth_token=…` with the access token (1.0a), or `GET /ws?bearer_token=…` with the session's
     /// bearer (2.0), and the cookie `api=…` with the id that the first tickle brings.
     ///
     /// The specification has it so, and two public clients do the same. The URL holds a secret: see
@@ -19,10 +19,7 @@ impl Streams for WebApi {
     ///
     /// A stream that was opened with an earlier token goes on after a renewal, but what it says of the session no longer
     /// counts ([`Handled::Stale`](crate::Handled::Stale)): open another one, and end it then.
-    fn authorize_stream(
-        &self,
-        cx: &mut Context<'_, WebApiState>,
-    ) -> Result<(Request<()>, Option<Secret>), Unauthorized> {
+    fn authorize_stream(&self, cx: &mut Cx<'_>) -> Result<(Request<()>, Option<Secret>), Unauthorized> {
         let not_ready = Unauthorized::NotReady(Some(Tier::Sso.code()));
         let state = &*cx.state;
         let (Some(token), false) = (&state.token, state.doubted || !self.may_use(state)) else {
@@ -41,7 +38,7 @@ impl Streams for WebApi {
         Ok((request, session_frame(session.expose())))
     }
 
-    fn observe_stream(&self, cx: &mut Context<'_, WebApiState>, frame: &[u8]) -> Observed {
+    fn observe_stream(&self, cx: &mut Cx<'_>, frame: &[u8]) -> Observed {
         stream::observed(cx.state.inner.brokerage.ready, frame)
     }
 }

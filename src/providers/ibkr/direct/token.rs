@@ -1,33 +1,27 @@
-//! Getting tokens: the steps before the first call, and their renewal.
+//! Requests for tokens: the steps before the first call, and renewal.
 
 use super::super::Refusal;
 use super::super::inner::{Call, Judge};
-use super::super::keys::SignatureKey;
-use super::super::oauth1a::{self, HandshakeError, SignError};
+use super::super::oauth1a::{self, HandshakeError};
 use super::super::oauth2::{Bearer, TokenError};
-use super::remote::VALID;
+use super::remote::{VALID, sign};
 use super::state::WebApiState;
-use super::{OAuth, WebApi, WebApiStep, WebApiToken, what};
-use crate::provider::{Answers, Ask, Build, Context, Fact, Judgment, Provider, Unbuildable, Verdict, View};
+use super::{Built, Cx, Judged, OAuth, WebApi, WebApiStep, WebApiToken, what};
+use crate::provider::{Answers, Ask, Build, Fact, Judgment, Provider, Unbuildable, Verdict, View};
 use crate::{
     CloseReason, NeedKind, Response,
     machine::{Cause, Denial, Message, NeedReason},
 };
 
-/// So many tokens that are refused by the call after them are no accident.
+/// After this number of tokens that the next call refuses, an opening fails.
 const REFUSED: u8 = 3;
 
 impl WebApi {
-    pub(super) fn login_request(
-        &self,
-        view: &View<'_, WebApiState>,
-        step: WebApiStep,
-        answers: &Answers<'_>,
-    ) -> Result<Build<WebApiStep>, Unbuildable> {
+    pub(super) fn login_request(&self, view: &View<'_, WebApiState>, step: WebApiStep, answers: &Answers<'_>) -> Built {
         let because = if step.renews() { NeedReason::Renewing } else { NeedReason::Opening };
         let needs = |kind, message: Message, valid| {
             let ask = Ask::new(kind, because).about(message, valid);
-            // A renewal is no reason to stop keeping alive what works.
+            // The session stays active during a renewal.
             Ok(Build::Needs(if step.renews() { ask.lasting() } else { ask }))
         };
         if let Some(sealed) = self.oauth.sealed(view.state) {
@@ -39,27 +33,15 @@ impl WebApi {
         let (host, entropy) = (self.hosts.of(stamp.host).base(), stamp.entropy(view.entropy));
         let unbuildable = |error| Unbuildable::Part(what(error));
         let text = self.oauth.unfinished(host, view.state, step, stamp.at, &entropy).map_err(unbuildable)?;
-        let request = match (self.oauth.key(), answers.signature()) {
-            (SignatureKey::Local(key), _) => {
-                let signature =
-                    key.sign(&text.digest(), view.entropy).map_err(|_| unbuildable(SignError::Signature))?;
-                text.finish(&self.root, &signature)
-            }
-            (SignatureKey::Remote(_), Some(signature)) => text.finish(&self.root, signature.expose()),
-            (SignatureKey::Remote(_), None) => {
-                return needs(NeedKind::Signature, Message::new(&text.digest()), Some(VALID));
-            }
-        };
-        request.map(Build::Request).map_err(unbuildable)
+        let digest = text.digest();
+        match sign(self.oauth.key(), &digest, answers, view.entropy).map_err(unbuildable)? {
+            Some(signature) => text.finish(&self.root, &signature).map(Build::Request).map_err(unbuildable),
+            None => needs(NeedKind::Signature, Message::new(&digest), Some(VALID)),
+        }
     }
 
-    /// Makes sense of the answer to a step that asks for a token.
-    pub(super) fn judge_login(
-        &self,
-        cx: &mut Context<'_, WebApiState>,
-        step: WebApiStep,
-        response: Response<'_>,
-    ) -> Verdict<WebApiStep> {
+    /// Interprets the answer to a step that asks for a token.
+    pub(super) fn judge_login(&self, cx: &mut Cx<'_>, step: WebApiStep, response: Response<'_>) -> Judged {
         if oauth1a::refusal(cx.now, response).is_none() {
             match Refusal::of(response) {
                 // Problem documents of OAuth 2.0 are read below.
@@ -69,7 +51,7 @@ impl WebApi {
         }
         match &self.oauth {
             OAuth::V1a(oauth) => {
-                // The exponent is drawn again from the entropy that the request was built with.
+                // The exponent is derived again from the entropy of the request.
                 let entropy = cx.state.stamp.as_ref().map_or(cx.entropy, |stamp| stamp.entropy(cx.entropy));
                 let unknown = HandshakeError::Unreadable("the access token secret is not known");
                 let accepted = oauth.handshake(cx.state).ok_or(unknown);
@@ -87,12 +69,7 @@ impl WebApi {
         }
     }
 
-    fn judge_bearer(
-        &self,
-        cx: &mut Context<'_, WebApiState>,
-        step: WebApiStep,
-        response: Response<'_>,
-    ) -> Verdict<WebApiStep> {
+    fn judge_bearer(&self, cx: &mut Cx<'_>, step: WebApiStep, response: Response<'_>) -> Judged {
         use WebApiStep as S;
         let is_session = step.is_session();
         let read = if is_session { Bearer::read_session(response, cx.now) } else { Bearer::read(response, cx.now) };
@@ -113,14 +90,14 @@ impl WebApi {
         }
     }
 
-    /// There is a token.
-    fn enter(&self, cx: &mut Context<'_, WebApiState>, step: WebApiStep, token: WebApiToken) -> Verdict<WebApiStep> {
+    /// Stores a new token.
+    fn enter(&self, cx: &mut Cx<'_>, step: WebApiStep, token: WebApiToken) -> Judged {
         let account = self.account();
         cx.state.enter(cx.now, token, &cx.entropy, account);
         let live = cx.state.inner.live.get_or_insert_default();
         live.paper = self.known_paper().or(live.paper);
         if !step.renews() {
-            // The stream's id came with a tickle of the session before.
+            // The stream's id belongs to the previous session.
             live.session = None;
             cx.state.inner.admitted = None;
         }
@@ -130,7 +107,7 @@ impl WebApi {
             return Verdict::Close(CloseReason::Denied(Denial::WrongAccount));
         }
         cx.tell(Fact::Usable(true));
-        // The brokerage session may outlive a token, so what is there is looked at before an init.
+        // The brokerage session may outlive a token, so its status is checked before an init.
         Verdict::next(match &self.oauth {
             OAuth::V2(_) if !step.renews() => Call::Validate.into(),
             _ if step.renews() => cx.state.inner.probe().into(),
@@ -138,10 +115,10 @@ impl WebApi {
         })
     }
 
-    /// The server gives no token.
-    fn login_refused(&self, cx: &Context<'_, WebApiState>, step: WebApiStep, denial: Denial) -> Verdict<WebApiStep> {
-        // Neither the keys nor the clock were wrong an hour ago, so a refusal proves nothing: but no
-        // access token that was made anew comes back. While the present token works, it is used up.
+    /// Judges a refused request for a token.
+    fn login_refused(&self, cx: &Cx<'_>, step: WebApiStep, denial: Denial) -> Judged {
+        // In an open session keys and clock were right before, so a refusal proves nothing, except that a
+        // regenerated access token is final. While the present token works, the session goes on.
         let is_final = !cx.state.opened || denial == Denial::TokenRegenerated && !step.renews();
         if is_final {
             return Verdict::Close(CloseReason::Denied(denial));
@@ -149,12 +126,8 @@ impl WebApi {
         Verdict::Retry { after: None, answer: Judgment::Judged }
     }
 
-    /// A call was refused that was signed with the present token.
-    pub(super) fn token_refused(
-        &self,
-        cx: &mut Context<'_, WebApiState>,
-        reason: oauth1a::Refusal,
-    ) -> Verdict<WebApiStep> {
+    /// Judges a refused call that was signed with the present token.
+    pub(super) fn token_refused(&self, cx: &mut Cx<'_>, reason: oauth1a::Refusal) -> Judged {
         self.distrust(cx);
         if !self.counts_refusal(cx) {
             return Verdict::Close(CloseReason::Denied(denial(self, cx, reason)));
@@ -162,20 +135,20 @@ impl WebApi {
         Verdict::next(WebApiStep::Token)
     }
 
-    /// Makes no further use of the present token.
-    pub(super) fn distrust(&self, cx: &mut Context<'_, WebApiState>) {
+    /// Stops using the present token.
+    pub(super) fn distrust(&self, cx: &mut Cx<'_>) {
         cx.state.inner.brokerage.doubt(cx.now);
         cx.tell(Fact::Doubt(Cause::Status(401)));
         cx.state.inner.validated = None;
-        // Calls of the user's own would be refused as well.
+        // The user's own calls would be refused as well.
         cx.state.doubted = true;
         cx.tell(Fact::Usable(false));
-        // Whatever else it would sign is refused, too: the next token comes first.
+        // It would be refused everywhere, so the next token comes first.
         cx.tell(Fact::TokensRefused);
     }
 
-    /// Counts a refused token; gives false where there is no sense in another one.
-    fn counts_refusal(&self, cx: &mut Context<'_, WebApiState>) -> bool {
+    /// Counts a refused token; returns false where another one would be no better.
+    fn counts_refusal(&self, cx: &mut Cx<'_>) -> bool {
         cx.state.refused = cx.state.refused.saturating_add(1);
         cx.state.opened || cx.state.refused < REFUSED
     }
@@ -200,12 +173,12 @@ impl WebApi {
     }
 }
 
-/// Tells why an opening is refused, in the words of its owner.
-fn denial(api: &WebApi, cx: &Context<'_, WebApiState>, reason: oauth1a::Refusal) -> Denial {
+/// Returns the denial for a refused opening.
+fn denial(api: &WebApi, cx: &Cx<'_>, reason: oauth1a::Refusal) -> Denial {
     refusal_to_denial(reason, api.settings.region.next_midnight(cx.now))
 }
 
-/// Tells what a refusal means for its owner; new keys are live after the next midnight.
+/// Returns the denial for a refusal; new keys are valid after the next midnight.
 pub(super) fn refusal_to_denial(reason: oauth1a::Refusal, midnight: crate::Timestamp) -> Denial {
     use oauth1a::Refusal as R;
     match reason {

@@ -1,4 +1,4 @@
-//! What the outer tier of a gateway is: a person's login in a browser.
+//! The outer tier of a gateway: a person's login in a browser.
 
 use core::time::Duration;
 
@@ -7,8 +7,8 @@ use http::header::{SERVER, WWW_AUTHENTICATE};
 
 use super::state::GatewayState;
 use super::step::GatewayStep;
-use super::{Gateway, origin};
-use crate::provider::{Ask, Context, Fact, Verdict};
+use super::{Cx, Gateway, Judged, origin};
+use crate::provider::{Ask, Fact, Verdict};
 use crate::providers::ibkr::inner::{Call, Judge, Outer, Settings, VALIDATE_INTERVAL};
 use crate::providers::ibkr::refusal::says_denied;
 use crate::providers::ibkr::wire::ErrorBody;
@@ -16,22 +16,19 @@ use crate::providers::ibkr::{Refusal, Tier};
 use crate::wire::json;
 use crate::{Event, NeedKind, Response, Timestamp, machine::NeedReason};
 
-/// How often a person's login in a browser is looked for at first,
+/// The interval of checks for a person's login in a browser at first,
 const BROWSER: Duration = Duration::from_secs(3);
-/// for how long,
+/// its duration,
 const BROWSER_SOON: Duration = Duration::from_secs(5 * 60);
-/// and how often later, when the person is asleep rather than typing.
+/// and the interval later, when the person is probably away.
 const BROWSER_LATER: Duration = Duration::from_secs(15);
 
-/// How seldom `sso/validate` is asked while a person logs in, and only where an answer leaves open that it has happened.
+/// The interval of `sso/validate` while a person logs in, where the flags leave it open whether that has happened.
 const HINT: Duration = Duration::from_secs(5 * 60);
 
-type Judged = Verdict<GatewayStep>;
-type GatewayContext<'a> = Context<'a, GatewayState>;
-
 impl Gateway {
-    pub(super) fn judge(&self, cx: &mut GatewayContext<'_>, step: GatewayStep, response: Response<'_>) -> Judged {
-        // What is none of IBKR's is told at once.
+    pub(super) fn judge(&self, cx: &mut Cx<'_>, step: GatewayStep, response: Response<'_>) -> Judged {
+        // A foreign server is reported at once.
         if let Some(why) = is_foreign(cx, response) {
             return Verdict::Unreadable(why);
         }
@@ -41,8 +38,8 @@ impl Gateway {
         Judge::new(self, cx).answer(step, step.call(), response)
     }
 
-    /// Nobody is logged in at the gateway (any more).
-    fn sso_is_dead(&self, cx: &mut GatewayContext<'_>) -> Judged {
+    /// Judges that nobody is logged in at the gateway (any more).
+    fn sso_is_dead(&self, cx: &mut Cx<'_>) -> Judged {
         self.note_midnight(cx);
         let ends = cx.state.is_worn_out(cx.now) || cx.state.is_before_midnight(cx.now);
         if ends && !cx.state.is_reset(cx.now) {
@@ -62,8 +59,8 @@ impl Gateway {
         self.ask_for_browser(cx, because)
     }
 
-    /// Goes on waiting for the person in the browser; `hint` tells whether the login may have happened.
-    fn watch(&self, cx: &mut GatewayContext<'_>, hint: bool) -> Judged {
+    /// Goes on waiting for the person in the browser; `hint` reports whether the login may have happened.
+    fn watch(&self, cx: &mut Cx<'_>, hint: bool) -> Judged {
         let last = cx.state.denied.max(cx.state.hinted);
         let hint = hint && last.is_none_or(|at| cx.now.since(at) >= HINT);
         if hint || cx.state.done && !cx.state.is_denied(cx.now) {
@@ -74,9 +71,9 @@ impl Gateway {
         self.ask_for_browser(cx, NeedReason::Opening)
     }
 
-    fn ask_for_browser(&self, cx: &mut GatewayContext<'_>, because: NeedReason) -> Judged {
+    fn ask_for_browser(&self, cx: &mut Cx<'_>, because: NeedReason) -> Judged {
         cx.state.inner.met = true;
-        // A midnight that passes while a person is asked makes it no other question.
+        // Midnight keeps the question's reason.
         let because = cx.state.because.filter(|_| cx.state.asked.is_some()).unwrap_or(because);
         cx.state.because = Some(because);
         let since = *cx.state.asked.get_or_insert(cx.now);
@@ -100,12 +97,12 @@ impl Outer for Gateway {
         false
     }
 
-    /// A login that was stored under other expectations may be of another account, as the next look finds out.
+    /// A login that was stored with another expectation may be for another account; the next check finds out.
     fn may_use(&self, state: &GatewayState) -> bool {
         state.identified && self.settings.expect.admits_kind(state.inner.paper()) == Some(true)
     }
 
-    fn flagged(&self, cx: &mut GatewayContext<'_>, login: bool) -> Option<Judged> {
+    fn flagged(&self, cx: &mut Cx<'_>, login: bool) -> Option<Judged> {
         if !login {
             return None;
         }
@@ -124,23 +121,23 @@ impl Outer for Gateway {
         None
     }
 
-    fn validated(&self, cx: &mut GatewayContext<'_>, admitted: Option<bool>, first: bool) {
+    fn validated(&self, cx: &mut Cx<'_>, admitted: Option<bool>, first: bool) {
         cx.state.denied = None;
         cx.state.done = false;
         note_login(cx, first);
         cx.state.nameless = cx.state.inner.live.as_ref().is_none_or(|live| live.user.is_none());
         cx.state.identified = admitted != Some(false);
         if cx.state.identified {
-            // Where the kind is not known yet, the outer tier may not be used either.
+            // While the kind is unknown, the outer tier may not be used either.
             cx.tell(Fact::Usable(admitted == Some(true)));
         }
     }
 
-    fn relogged(&self, cx: &mut GatewayContext<'_>) {
+    fn relogged(&self, cx: &mut Cx<'_>) {
         cx.state.identified &= !self.settings.expect.is_any();
     }
 
-    fn unvalidated(&self, cx: &mut GatewayContext<'_>) -> Option<Judged> {
+    fn unvalidated(&self, cx: &mut Cx<'_>) -> Option<Judged> {
         if cx.state.asked.is_some() {
             return Some(self.ask_for_browser(cx, NeedReason::Opening));
         }
@@ -151,9 +148,9 @@ impl Outer for Gateway {
         Some(Verdict::next(Call::Status.into()))
     }
 
-    fn find_out(&self, cx: &mut GatewayContext<'_>) -> Judged {
+    fn find_out(&self, cx: &mut Cx<'_>) -> Judged {
         if cx.state.asked.is_some() {
-            // Flags may stay as they are after the login, too.
+            // The flags may not change at the login.
             return self.watch(cx, true);
         }
         if cx.state.is_denied(cx.now) {
@@ -162,8 +159,8 @@ impl Outer for Gateway {
         Verdict::next(Call::Validate.into())
     }
 
-    fn no_login(&self, cx: &mut GatewayContext<'_>) -> Judged {
-        // Where the flags say that all is well, one answer alone proves no death.
+    fn no_login(&self, cx: &mut Cx<'_>) -> Judged {
+        // While the flags are good, a single response proves no death.
         if cx.state.inner.brokerage.ready
             && cx.state.identified
             && let Some(verdict) = self.unvalidated(cx)
@@ -174,22 +171,22 @@ impl Outer for Gateway {
         self.sso_is_dead(cx)
     }
 
-    fn doubted(&self, cx: &mut GatewayContext<'_>, refusal: Refusal, tier: Tier) -> Option<Judged> {
+    fn doubted(&self, cx: &mut Cx<'_>, refusal: Refusal, tier: Tier) -> Option<Judged> {
         if cx.state.asked.is_some() {
-            // The brokerage tier alone being refused hints that the outer one has been opened.
+            // A refusal of the brokerage tier alone hints that the outer tier is open.
             return Some(self.watch(cx, tier == Tier::Brokerage));
         }
         let plain = matches!(refusal, Refusal::LoginRedirect | Refusal::NotLoggedIn) && cx.state.inner.live.is_none();
         plain.then(|| self.sso_is_dead(cx))
     }
 
-    fn moves(&self, _: &mut GatewayContext<'_>, _: GatewayStep) -> Option<Judged> {
+    fn moves(&self, _: &mut Cx<'_>, _: GatewayStep) -> Option<Judged> {
         None
     }
 
-    /// Who is logged in is asked late, so that a program which is started twice in a minute does not put its address into
-    /// the penalty box.
-    fn admitted(&self, cx: &mut GatewayContext<'_>) -> (Option<(GatewayStep, Timestamp)>, Option<Timestamp>) {
+    /// The user name is requested late, so that a program which starts twice in a minute stays within the rate
+    /// limit.
+    fn admitted(&self, cx: &mut Cx<'_>) -> (Option<(GatewayStep, Timestamp)>, Option<Timestamp>) {
         let named = cx.state.nameless || cx.state.inner.live.as_ref().is_some_and(|live| live.user.is_some());
         let at = cx.state.inner.admitted.unwrap_or(cx.now) + VALIDATE_INTERVAL;
         ((!named).then_some((Call::Validate.into(), at)), None)
@@ -206,11 +203,11 @@ impl Outer for Gateway {
         false
     }
 
-    fn is_over(&self, _: &GatewayContext<'_>, _: Response<'_>, refusal: Refusal) -> Option<bool> {
+    fn is_over(&self, _: &Cx<'_>, _: Response<'_>, refusal: Refusal) -> Option<bool> {
         matches!(refusal, Refusal::LoginRedirect | Refusal::NotLoggedIn | Refusal::NoSession).then_some(true)
     }
 
-    fn passed_midnight(&self, cx: &mut GatewayContext<'_>) {
+    fn passed_midnight(&self, cx: &mut Cx<'_>) {
         let told = cx.state.came_early(cx.now);
         cx.state.reset_at = Some(cx.now);
         if !told {
@@ -219,8 +216,8 @@ impl Outer for Gateway {
     }
 }
 
-/// Notes that somebody is logged in: because a person was asked to, or before anybody was.
-fn note_login(cx: &mut GatewayContext<'_>, first: bool) {
+/// Notes a login, and whether this session asked for it.
+fn note_login(cx: &mut Cx<'_>, first: bool) {
     let asked = cx.state.asked.take().is_some();
     if asked {
         cx.tell(Fact::Settled(NeedKind::Browser));
@@ -230,8 +227,8 @@ fn note_login(cx: &mut GatewayContext<'_>, first: bool) {
     }
 }
 
-/// Says what shows that an error is none of IBKR's, while nothing has shown that the server is.
-fn is_foreign(cx: &GatewayContext<'_>, response: Response<'_>) -> Option<&'static str> {
+/// Returns why an error is not IBKR's, as long as nothing proves that the server is.
+fn is_foreign(cx: &Cx<'_>, response: Response<'_>) -> Option<&'static str> {
     if cx.state.inner.met {
         return None;
     }
@@ -252,7 +249,7 @@ fn is_foreign(cx: &GatewayContext<'_>, response: Response<'_>) -> Option<&'stati
 
 /// Notes what an answer says of the gateway's wish for its own `Origin`; reports whether the step is worth being sent once
 /// more with the other one before anything is made of its refusal.
-fn is_worth_the_other_origin(cx: &mut GatewayContext<'_>, step: GatewayStep, response: Response<'_>) -> bool {
+fn is_worth_the_other_origin(cx: &mut Cx<'_>, step: GatewayStep, response: Response<'_>) -> bool {
     if !step.is_post() || step.call().is_status() && cx.state.inner.by_get.is_used() {
         return false;
     }

@@ -1,4 +1,4 @@
-//! The Client Portal Gateway: a program on the user's machine, a person's login in a browser, two tiers.
+//! The Client Portal Gateway: a program on the user's machine, with a login in a browser and two tiers.
 //!
 //! ```
 //! use sansession::providers::ibkr::{Expect, Gateway, Region, Takeover};
@@ -18,118 +18,127 @@
 //!
 //! | step | request | when |
 //! |---|---|---|
-//! | look | `POST iserver/auth/status` | at the opening, and each minute while the inner tier is not there; each 2 s while it is being established, each 10 s after thirty of these |
-//! | watch | the same | while a person logs in: each 3 s for five minutes, each 15 s later |
-//! | validate | `GET sso/validate` | before anything is opened where [`Expect`] has a wish; against a doubt; to learn the user's name a minute after the opening; each five minutes while a person logs in and the flags leave open whether that has happened. At least 65 s apart: one a minute is allowed |
-//! | accounts | `GET iserver/accounts` | where a kind of account is expected and the login does not tell its own |
-//! | init | `POST iserver/auth/ssodh/init`, `compete:false` | where the login lives and the inner tier does not: at most each minute, slowing down to each half hour, and no faster than that after a hundred times a day; the pace starts anew when `connected` comes back |
-//! | take-over | the same, `compete:true` | by [`Takeover`], or by the owner's word |
-//! | tickle | `POST tickle` | a second after the opening, and each 60 s. Its flags are looked at, so a loss is known within a minute |
-//! | status | `POST iserver/auth/status` | on [`Machine::check`](crate::Machine::check), after a call of the user's own that was refused, five seconds after midnight, where a tickle has no flags or is empty, which two older specifications have. By GET where a gateway refuses the POST |
-//! | logout | `POST logout` | ends both tiers, and with them the person's login: only where a person logged in because this session asked, in any process that has had it, or with [`Ends::Always`](crate::machine::Ends::Always) |
+//! | look | `POST iserver/auth/status` | at the opening, and each minute while there is no brokerage session; every 2 s while it is being established, every 10 s after thirty checks |
+//! | watch | the same | while a person logs in: every 3 s for five minutes, every 15 s later |
+//! | validate | `GET sso/validate` | before anything is opened if [`Expect`] is set; when the login is in doubt; a minute after the opening, for the user's name; every five minutes while a person logs in and the flags leave it open. At least 65 s apart, since one a minute is allowed |
+//! | accounts | `GET iserver/accounts` | where a kind of account is expected and the login does not name its own |
+//! | init | `POST iserver/auth/ssodh/init`, `compete:false` | where the login lives and there is no brokerage session: at most once a minute, slowing down to once in 30 minutes, and at that pace after a hundred inits in a day; the pace is reset when `connected` returns |
+//! | take-over | the same, `compete:true` | as [`Takeover`] allows, or with the owner's consent |
+//! | tickle | `POST tickle` | a second after the opening, and every 60 s. Its flags are checked, so a lost session is found within a minute |
+//! | status | `POST iserver/auth/status` | on [`Machine::check`](crate::Machine::check), after a refused user's own call, five seconds after midnight, and where a tickle has no flags or is empty, as in two older specifications. By GET where a gateway refuses the POST |
+//! | logout | `POST logout` | ends both tiers, and so the person's login: only if a person logged in because this session asked, in any process, or with [`Ends::Always`](crate::machine::Ends::Always) |
 //!
-//! The flags decide together what follows, see [`BrokerageState`](super::BrokerageState). A session that is found
-//! living is taken up as it is, and left as it is in the end.
+//! All flags together decide the next step, see [`BrokerageState`](super::BrokerageState). A live session that is found is used
+//! as it is, and left open at the end.
 //!
 //! # Needs
 //!
 //! - [`NeedKind::Browser`]: nobody is logged in, because of `Opening`, of the nightly `Reset` or, with
 //!   [`Options::relogin`](crate::Options::relogin), because the login `Expired`. Show a person [`Need::url`](crate::Need::url); the browser must run on the
-//!   gateway's own machine. The session goes on by itself. Where the flags stay false although somebody has logged in, it
-//!   finds out within five minutes, by `sso/validate`, or as soon as [`Input::Done`](crate::Input::Done) says so.
-//! - [`NeedKind::Takeover`], under [`Takeover::Ask`]: another client holds the inner tier, or the server wants the compete
-//!   flag although nobody is known to hold it. [`Input::TakeOver`](crate::Input::TakeOver) throws it out, once; without an answer the session
-//!   goes on when the other client has left. The same word may be given at any time under
-//!   [`NeedId::UNSOLICITED`](crate::NeedId::UNSOLICITED): it is kept until it is used, the login ends, or the inner tier becomes
-//!   usable without it. Snapshots have it; with [`Options::durable`](crate::Options::durable) it is used once,
+//!   gateway's machine. The session continues automatically after the login. If the flags stay false, it
+//!   finds out within five minutes by `sso/validate`, or as soon as [`Input::Done`](crate::Input::Done) is given.
+//! - [`NeedKind::Takeover`], under [`Takeover::Ask`]: another client holds the brokerage session, or the server requires the compete
+//!   flag although no other client is known. [`Input::TakeOver`](crate::Input::TakeOver) throws that client out, once; without an
+//!   answer the session continues when the other client has left. The same input may be given at any time with
+//!   [`NeedId::UNSOLICITED`](crate::NeedId::UNSOLICITED): it is stored until it is used, the login ends, or the brokerage session becomes
+//!   usable without it. Snapshots include it; with [`Options::durable`](crate::Options::durable) it is used once,
 //!   whenever the process dies.
 //!
 //! # Deadlines
 //!
-//! - Each answer has 12 s: IBKR itself gives up after 10 and says 503.
-//! - Five minutes without an answered tickle raise a doubt. The page says in one place that a session idles out after
-//!   five minutes, in another after six. Other calls of the user's own never put a tickle off: nobody knows whether
+//! - Requests time out after 12 s: IBKR itself aborts after 10 s with 503.
+//! - Five minutes without an answered tickle put the session in doubt. IBKR's page says in one place that a session expires after
+//!   five idle minutes, in another after six. The user's other calls never delay a tickle, since it is not known whether
 //!   they count.
-//! - A `tickle` or `sso/validate` of the user's own is one of the session's: it reads what that got, and keeps its own at
-//!   a distance, since the limits of one a second and one a minute are those of the address. Give
-//!   [`observe`](crate::Machine::observe) the body, too. A call right after the session's own is the user's risk.
+//! - A user's own `tickle` or `sso/validate` counts as the session's: its response is used, and the session's own one
+//!   waits, since the limits of one a second and one a minute are per address. Pass the body to
+//!   [`observe`](crate::Machine::observe), too. A call right after the session's own is at the user's risk.
 //! - Midnight of the [`Region`] ends sessions, and a login lasts 24 hours at most (on a day of 25 it ends before midnight).
-//!   Both are told as [`Event::Reset`](crate::Event::Reset) and are no failure: an init follows, or a need because of the
-//!   reset. Logins that end within half an hour before midnight are part of it, too. Maintenance after midnight was seen to
+//!   Both are reported as [`Event::Reset`](crate::Event::Reset) and are not failures: an init follows, or a need because of the
+//!   reset. A login that ends within half an hour before midnight counts as reset, too. Maintenance after midnight has been seen to
 //!   last five to ten minutes, sometimes an hour late.
 //! - 429 is a penalty box for the whole address, of 15 minutes (newer texts say 10) unless a `Retry-After` names its
-//!   length: neither the session nor the user's calls send anything meanwhile. The user's own 429s count too.
-//!   [`Status::penalty`](crate::Status::penalty) and the refused calls tell its end.
+//!   length: neither the session nor the user sends anything meanwhile. A 429 to the user's own calls counts, too.
+//!   [`Status::penalty`](crate::Status::penalty) and the refused calls name its end.
 //! - `ssoExpires` and `EXPIRES` are information only: the counter of ten minutes renews itself near zero.
 //!
 //! # Events
 //!
-//! - [`Event::SettingsLost`](crate::Event::SettingsLost): a new inner session began. Ask `/iserver/accounts` before other
-//!   `/iserver` calls, which are answered with 400 otherwise, and send again what was set per session, such as suppressed
+//! - [`Event::SettingsLost`](crate::Event::SettingsLost): a new brokerage session began. Call `/iserver/accounts` before other
+//!   `/iserver` calls, which otherwise get 400, and repeat per-session settings, such as suppressed
 //!   questions.
-//! - [`Event::Stuck`](crate::Event::Stuck): the login lives and no init opens the inner tier, for hours as was reported.
-//!   Log in anew in the browser, or restart the gateway; inits go on at their pace, and
-//!   [`Options::open_patience`](crate::Options::open_patience) gives such a session up.
-//! - [`Event::Suspect`](crate::Event::Suspect): among others for a tickle that says `no session` or 401. Calls to
-//!   `/iserver` are refused until a look, which follows at once, says otherwise.
-//! - [`Event::Rival`](crate::Event::Rival): another client has the inner tier. Meanwhile calls outside of `/iserver`
-//!   (`/portfolio` and the like) may be authorized, others are
+//! - [`Event::Stuck`](crate::Event::Stuck): the login lives and no init opens the brokerage session, for hours in some reports.
+//!   Log in again in the browser, or restart the gateway; inits continue at their pace, and
+//!   [`Options::open_patience`](crate::Options::open_patience) limits how long.
+//! - [`Event::Suspect`](crate::Event::Suspect): for example after a tickle that says `no session` or 401. Calls to
+//!   `/iserver` are refused until a check, which follows at once, succeeds.
+//! - [`Event::Rival`](crate::Event::Rival): another client holds the brokerage session. Meanwhile calls outside of `/iserver`
+//!   (such as `/portfolio`) may be authorized; others are
 //!   [`NotReady`](crate::AuthorizeError::NotReady) with the tier `brokerage`.
+//!
+//! # Answers
+//!
+//! The flags of a status, a tickle and an init decide by [`BrokerageState`](super::BrokerageState). An error decides by this
+//! function, with [`Refusal`](super::Refusal) and [`Call`]:
+//!
+//! ```ignore
+#![doc = include_str!("../inner/table.rs")]
+//! ```
 //!
 //! # Why it closed, and what to do
 //!
 //! | [code](crate::CloseReason::code) | what happened | what to do |
 //! |---|---|---|
-//! | `logged-out` | the gateway confirmed it, nobody was logged in any more, or no login had been found yet | nothing |
-//! | `logged-out.unconfirmed` | no answer for [`logout_patience`](crate::Options::logout_patience), or a penalty box that lasts longer | the inner session idles out in minutes; log out in the browser to end the login, too |
-//! | `left` | the login was found living, so it is not this session's to end ([`Options::ends`](crate::Options::ends)) | nothing: the person's login lives on, and the inner session in it idles out in minutes |
-//! | `expired` | the login ended in the middle of the day, by the word of two answers | start anew, or set [`Options::relogin`](crate::Options::relogin) |
-//! | `rival` | another client holds the inner tier, and may not be thrown out or nobody wanted to say so | ask the owner, who may log the other client out, or allow a takeover |
-//! | `denied.unanswered` | the driver gave the login in the browser up | log in at [`Need::url`](crate::Need::url) |
-//! | `denied.wrong-account` | the login is not the one of [`Expect`] | log out in the browser and log in as the expected user; nothing was done with the wrong one |
-//! | `denied.ip-not-allowed` | 403, or 404 of older gateways, in IBKR's words, before anything else had come | allow this address in the gateway's `conf.yaml`; those of data centres may be refused at the edge |
-//! | `protocol` | what was found at the opening is not IBKR's | the shape tells what: another program on the port (AirPlay of macOS has 5000), a wrong path |
-//! | `retries-exhausted` | no gateway runs there, its certificate is not the pinned one, or IBKR is down | start it, see the certificate, or try later |
+//! | `logged-out` | the gateway confirmed it, nobody was logged in any more, or no login had been found | nothing |
+//! | `logged-out.unconfirmed` | no response for [`logout_patience`](crate::Options::logout_patience), or a longer penalty box | the brokerage session expires in minutes; log out in the browser to end the login, too |
+//! | `left` | the login was there before, so this session does not end it ([`Options::ends`](crate::Options::ends)) | nothing: the person's login lives on, and the brokerage session expires in minutes |
+//! | `expired` | the login ended during the day, confirmed by two responses | start again, or set [`Options::relogin`](crate::Options::relogin) |
+//! | `rival` | another client holds the brokerage session, and a takeover is not allowed or was declined | ask the owner, who may log the other client out, or allow a takeover |
+//! | `denied.unanswered` | the driver gave up on the login in the browser | log in at [`Need::url`](crate::Need::url) |
+//! | `denied.wrong-account` | the login is not the expected one ([`Expect`]) | log out in the browser and log in as the expected user; nothing was done with the wrong login |
+//! | `denied.ip-not-allowed` | 403 (404 from older gateways) with IBKR's text, before any other response | allow this address in the gateway's `conf.yaml`; addresses of data centres may be refused at the edge |
+//! | `protocol` | the server at the opening is not IBKR's | inspect the shape: another program on the port (AirPlay of macOS uses 5000), a wrong path |
+//! | `retries-exhausted` | no gateway runs there, its certificate is not the pinned one, or IBKR is down | start it, check the certificate, or try later |
 //!
-//! An open session is ended by none of the outages: it becomes suspect and is looked after.
+//! An outage never ends an open session: the session becomes suspect and keeps retrying.
 //!
 //! # Traps
 //!
-//! - HTTP 200 says nothing: a refused init is `passed:false`, or a text in `fail`, with `competing:false`, and the other
+//! - HTTP 200 proves nothing: a refused init is `passed:false`, or a text in `fail`, with `competing:false`, and the other
 //!   client's session goes on (seen by a probe with the desktop program logged in).
-//! - `established:false` with all else true: calls answer empty data instead of errors. Another init would begin it anew.
-//! - 401 may be about the inner tier alone while `/portfolio` still answers; only a second answer, of `sso/validate`,
-//!   proves that nobody is logged in. Public clients log in again, and send a person to the browser for nothing.
-//! - `sso/validate` still answers for a while after a logout, so it proves no inner session.
-//! - One tickle in fifteen was reported to fail. It is tried again after a second or two.
-//! - A CIDR mask in `conf.yaml` makes a gateway answer 500 to everything (a client's issue): name single addresses there.
-//! - An init each minute for hours made a gateway refuse fresh logins.
-//! - A program that is started twice within a minute and has expectations asks `sso/validate` twice: resume it from its
-//!   snapshot, which remembers when it was asked.
-//! - The edge answers 403 without a `User-Agent` and 411 to a POST without a length; both are put on the user's calls,
-//!   and so is `Accept: application/json`, which the specification has for every operation.
-//! - The official specification has no body for status, tickle, reauthenticate and logout, and a server that validates
-//!   by it answers 415 to a `{}`: these leave with `Content-Length: 0` and no type, as public clients send them.
-//! - A call with another `Origin` than the gateway's own is refused with 401, as is one with cookies that it does
-//!   not know (a client's source): send no cookies. A foreign `Origin` or `Referer` of the user's calls is dropped.
+//! - `established:false` with all other flags true: calls return empty data instead of errors. Another init would restart it.
+//! - 401 may concern the brokerage session alone while `/portfolio` still works; only a second response, from `sso/validate`,
+//!   proves that nobody is logged in. Other clients send a person to the browser needlessly.
+//! - `sso/validate` still succeeds for a while after a logout, so it does not prove a brokerage session.
+//! - One tickle in fifteen is reported to fail. It is retried after a second or two.
+//! - A CIDR mask in `conf.yaml` makes a gateway answer 500 to everything (a client's issue): list single addresses there.
+//! - An init each minute for hours made a gateway refuse new logins.
+//! - A program that starts twice within a minute and sets [`Expect`] calls `sso/validate` twice: resume it from its
+//!   snapshot, which stores the time of the last call.
+//! - The edge answers 403 without a `User-Agent` and 411 to a POST without a length; both are set on the user's calls,
+//!   as is `Accept: application/json`, which the specification has for every operation.
+//! - In the official specification status, tickle, reauthenticate and logout have no body, and a validating server
+//!   answers 415 to a `{}`: they are sent with `Content-Length: 0` and no type, as by other clients.
+//! - A call with another `Origin` than the gateway's own is refused with 401, as is one with unknown
+//!   cookies (a client's source): send no cookies. A foreign `Origin` or `Referer` is removed from the user's calls.
 //! - In some configurations a POST without the gateway's own `Origin` gets 401, too, as from a gateway where nobody is
-//!   logged in (a client's source). So an opening that gets 401 asks once more with it, looks take turns while a person
-//!   logs in, and what was answered is kept to, for the user's calls, too.
+//!   logged in (a client's source). An opening that gets 401 therefore retries once with it, checks alternate while a person
+//!   logs in, and the form that is accepted is used from then on, for the user's calls, too.
 //! - A redirect to `/sso/Login` means that nobody is logged in.
-//! - The stream needs a word of the client's own once a minute, `tic`, which keeps the stream open and not the session;
-//!   that a session is back is not always told there (a client's issues). Feed what comes to
+//! - The stream needs a `tic` from the client once a minute, which keeps the stream open, not the session;
+//!   the stream does not always report that a session is back (a client's issues). Pass its frames to
 //!   [`Session::observe_stream`](crate::Session::observe_stream).
-//! - The published times of maintenance are wrong by their sign in UTC; it begins at the region's midnight.
+//! - The published times of maintenance have the wrong sign in UTC; it begins at the region's midnight.
 //!
 //! # Moving a session
 //!
-//! The gateway holds cookies and tokens, so a snapshot has no more than the stream's key, and may be resumed in another
-//! process and on another machine that reaches the same gateway. The gateway itself must stay where it is: the person's
-//! login is bound to it, and a changed address of it was reported to end the login.
+//! The gateway holds cookies and tokens, so a snapshot contains only the stream's key and may be resumed in another
+//! process and on another machine that reaches the same gateway. The gateway itself must not move: the person's
+//! login is bound to it, and a change of its address is reported to end the login.
 //!
 //! # States
 //!
-//! The phases and questions, and what leads from one to another, drawn from a walk through all states:
+//! The phases and questions, and the transitions between them, generated from a walk through all states:
 //!
 #![doc = include_str!("states.md")]
 
@@ -146,7 +155,7 @@ use http::request::Parts;
 pub use state::GatewayState;
 pub use step::GatewayStep;
 
-use super::inner::{Call, Judge, Live, Outer, Settings};
+use super::inner::{Call, Judge, Live, Outer, Settings, setters};
 use super::wire::Endpoints;
 use super::{Expect, Region, Takeover};
 #[cfg(doc)]
@@ -160,6 +169,10 @@ use crate::{
     machine::{NeedReason, Rejection},
 };
 
+type Cx<'a> = Context<'a, GatewayState>;
+type Judged = Verdict<GatewayStep>;
+type Built = Result<Build<GatewayStep>, Unbuildable>;
+
 /// The Client Portal Gateway.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -168,7 +181,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Takes the gateway's base URL, such as `https://localhost:5000/v1/api`, or `/v1/portal` for its older alias.
+    /// Creates a provider from the gateway's base URL, such as `https://localhost:5000/v1/api`, or `/v1/portal` for its older alias.
     ///
     /// # Errors
     /// [`UrlError`] where the base's path has characters that no URL may have.
@@ -176,35 +189,15 @@ impl Gateway {
         Ok(Self { api: Endpoints::new(base)?, settings: Settings::default() })
     }
 
-    /// Sets the region whose midnight ends all sessions; New York otherwise.
-    #[must_use]
-    pub fn region(mut self, region: Region) -> Self {
-        self.settings.region = region;
-        self
-    }
-
-    /// Sets whether another client may be thrown out; a need asks otherwise.
-    #[must_use]
-    pub fn takeover(mut self, takeover: Takeover) -> Self {
-        self.settings.takeover = takeover;
-        self
-    }
-
-    /// Sets the account that the session must be of.
+    /// Sets the expected account.
     #[must_use]
     pub fn expect(mut self, expect: Expect) -> Self {
         self.settings.expect = expect;
         self
     }
-
-    /// Sets how often the session is kept alive, from 1.1 s, since more than one tickle a second is
-    /// punished, to 4 min; every 60 s otherwise, which is IBKR's own advice.
-    #[must_use]
-    pub fn keepalive(mut self, every: Duration) -> Self {
-        self.settings.set_tickle(every);
-        self
-    }
 }
+
+setters!(Gateway);
 
 impl Provider for Gateway {
     type Step = GatewayStep;
@@ -220,7 +213,7 @@ impl Provider for Gateway {
         step.rule()
     }
 
-    fn open(&self, cx: &mut Context<'_, GatewayState>, because: NeedReason) -> Verdict<GatewayStep> {
+    fn open(&self, cx: &mut Cx<'_>, because: NeedReason) -> Judged {
         cx.state.because = Some(because);
         cx.state.origin.begin();
         cx.state.inner.brokerage.note_midnight(cx.now, self.settings.region);
@@ -242,13 +235,9 @@ impl Provider for Gateway {
         }
     }
 
-    fn answered(
-        &self,
-        cx: &mut Context<'_, GatewayState>,
-        given: &Given<'_, GatewayStep>,
-    ) -> Result<Verdict<GatewayStep>, Rejection> {
+    fn answered(&self, cx: &mut Cx<'_>, given: &Given<'_, GatewayStep>) -> Result<Judged, Rejection> {
         match given.kind {
-            // A word of the person is worth asking the outer tier itself, as soon as it may be asked.
+            // The person says that the login is done, so the outer tier is checked as soon as the rate limit allows.
             NeedKind::Browser => {
                 cx.state.done = cx.state.is_denied(cx.now);
                 Ok(Verdict::next(if cx.state.done { GatewayStep::Watch } else { Call::Validate.into() }))
@@ -258,28 +247,18 @@ impl Provider for Gateway {
         }
     }
 
-    fn left(&self, cx: &mut Context<'_, GatewayState>, step: GatewayStep) {
+    fn left(&self, cx: &mut Cx<'_>, step: GatewayStep) {
         self.note_leaving(cx, step.call());
     }
 
-    fn request(
-        &self,
-        view: &View<'_, GatewayState>,
-        step: GatewayStep,
-        _: &Answers<'_>,
-    ) -> Result<Build<GatewayStep>, Unbuildable> {
+    fn request(&self, view: &View<'_, GatewayState>, step: GatewayStep, _: &Answers<'_>) -> Built {
         let mut request = step.call().request(&self.api, view.state.inner.by_get);
         let method = request.method().clone();
         view.state.origin.put(&method, self.api.base(), request.headers_mut());
         Ok(request.into())
     }
 
-    fn interpret(
-        &self,
-        cx: &mut Context<'_, GatewayState>,
-        step: GatewayStep,
-        outcome: Outcome<'_>,
-    ) -> Verdict<GatewayStep> {
+    fn interpret(&self, cx: &mut Cx<'_>, step: GatewayStep, outcome: Outcome<'_>) -> Judged {
         match outcome {
             Outcome::Response(response) => self.judge(cx, step, response),
             Outcome::Lost => Verdict::next(Call::Look.into()),
@@ -291,23 +270,18 @@ impl Provider for Gateway {
     }
 
     fn logout(&self, state: &GatewayState) -> Leave<GatewayStep> {
-        // A login that may be somebody else's is left alone.
+        // The login may belong to somebody else.
         if state.identified { Leave::Step(Call::Logout.into()) } else { Leave::Nothing }
     }
 
-    fn authorize(
-        &self,
-        cx: &mut Context<'_, GatewayState>,
-        parts: &mut Parts,
-        body: &[u8],
-    ) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Cx<'_>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {
         self.lets_through(cx.state, parts, body)?;
         origin::drop_foreign(self.api.base(), &mut parts.headers);
         cx.state.origin.put(&parts.method, self.api.base(), &mut parts.headers);
         Ok(())
     }
 
-    fn observe(&self, cx: &mut Context<'_, GatewayState>, _: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Cx<'_>, _: &Ticket, response: Response<'_>) -> Observed {
         Judge::new(self, cx).observed(response)
     }
 
@@ -317,7 +291,7 @@ impl Provider for Gateway {
 }
 
 impl Adopts for Gateway {
-    /// Nothing: the gateway holds the tokens, and every opening looks first what is there.
+    /// Nothing: the gateway holds the tokens, and every opening checks first for a login.
     type Tokens = ();
 
     fn adopt(&self, (): ()) -> Result<GatewayState, Rejection> {

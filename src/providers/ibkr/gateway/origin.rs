@@ -1,4 +1,4 @@
-//! The `Origin` of requests: a gateway in some configurations answers 401 to a POST without its own.
+//! The `Origin` of requests: in some configurations a gateway answers 401 to a POST without its own origin.
 
 use http::header::{ORIGIN, REFERER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -8,23 +8,23 @@ use crate::BaseUrl;
 use crate::providers::ibkr::Refusal;
 use crate::providers::ibkr::method::refuses;
 
-/// What is known of the gateway's wish for its own `Origin`.
+/// Whether the gateway wants its own `Origin`.
 ///
-/// 401 is also what a gateway answers where nobody is logged in. So a refusal of both forms tells nothing, and
-/// requests that leave anyway take turns until one is answered.
+/// A gateway also answers 401 while nobody is logged in. A refusal of both forms therefore proves nothing, and
+/// requests alternate between them until one is accepted.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Origin {
-    /// Whether the next request has it,
+    /// Whether the next request has it.
     sent: bool,
-    /// as one that was answered had.
+    /// Whether a request of this form was accepted.
     known: bool,
-    /// Whether the other form was asked in since one was answered, or since the opening began.
+    /// Whether the other form was tried since one was accepted, or since the opening began.
     asked_both: bool,
 }
 
 impl Origin {
-    /// Tells whether there is nothing to store.
+    /// Reports whether there is nothing to store.
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -34,7 +34,7 @@ impl Origin {
         self.asked_both = false;
     }
 
-    /// Notes the answer to a POST; gives true where it is worth being sent again at once, in the other form.
+    /// Notes the response to a POST; returns true where it should be sent again at once in the other form.
     pub(super) fn note(&mut self, status: StatusCode, refusal: Option<Refusal>) -> bool {
         if is_missed(status, refusal) {
             if self.known {
@@ -43,26 +43,26 @@ impl Origin {
             self.sent = !self.sent;
             return !core::mem::replace(&mut self.asked_both, true);
         }
-        // What is refused for its method was not refused for its origin.
+        // A refusal of the method is no refusal of the origin.
         if status.is_success() || refusal.is_some_and(|refusal| refuses(status, refusal)) {
             *self = Self { sent: self.sent, known: true, asked_both: false };
         }
         false
     }
 
-    /// Notes that a POST is refused as if nobody were logged in, although somebody is: the gateway may have been set up anew.
+    /// Notes that a POST is refused although somebody is logged in: the gateway may have been reconfigured.
     pub(super) const fn doubt(&mut self) {
         self.known = false;
     }
 
-    /// Puts the gateway's own origin on a request where it is wanted, as a browser does: not on GET.
+    /// Sets the gateway's own origin on a request where it is wanted; like a browser, not on GET.
     pub(super) fn put(self, method: &Method, base: &BaseUrl, headers: &mut HeaderMap) {
         if !matches!(*method, Method::GET | Method::HEAD) {
             self.put_on_stream(base, headers);
         }
     }
 
-    /// Puts it on the handshake of a stream, on which a browser always does.
+    /// Sets it on the handshake of a stream, where a browser always does.
     pub(super) fn put_on_stream(self, base: &BaseUrl, headers: &mut HeaderMap) {
         if self.sent
             && let Ok(own) = HeaderValue::try_from(own(base))
@@ -72,12 +72,12 @@ impl Origin {
     }
 }
 
-/// Tells whether an answer is the one that a POST without the wanted origin gets, as one without a login does.
+/// Reports whether a response is one that a POST without the wanted origin gets, and also one without a login.
 pub(super) fn is_missed(status: StatusCode, refusal: Option<Refusal>) -> bool {
     status == StatusCode::UNAUTHORIZED && matches!(refusal, Some(Refusal::NotLoggedIn | Refusal::Unauthorized))
 }
 
-/// Drops where a caller's own page comes from, which the gateway takes for a forged request.
+/// Removes a foreign `Origin` or `Referer`, which the gateway treats as request forgery.
 pub(super) fn drop_foreign(base: &BaseUrl, headers: &mut HeaderMap) {
     for name in [ORIGIN, REFERER] {
         let is_own = |value: &HeaderValue| {
@@ -90,7 +90,7 @@ pub(super) fn drop_foreign(base: &BaseUrl, headers: &mut HeaderMap) {
     }
 }
 
-/// Gives an origin as browsers write it, without the port that the scheme has by itself.
+/// Returns an origin as browsers write it, without the scheme's default port.
 fn own(base: &BaseUrl) -> String {
     let (scheme, host, port) = (base.scheme(), base.host(), base.port());
     if port == if scheme == "http" { 80 } else { 443 } {

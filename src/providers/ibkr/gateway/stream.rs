@@ -3,22 +3,19 @@
 use http::Request;
 use http::header::COOKIE;
 
-use super::{Gateway, GatewayState};
-use crate::provider::{Context, Observed, Unauthorized};
+use super::{Cx, Gateway};
+use crate::provider::{Observed, Unauthorized};
 use crate::providers::ibkr::inner::Outer;
 use crate::providers::ibkr::wire::{session_cookie, session_frame};
 use crate::providers::ibkr::{Tier, stream};
 use crate::{Secret, provider::Streams};
 
 impl Streams for Gateway {
-    /// Makes `GET /ws` with the cookie `api={"session":"…"}`, with which the stream is open at once.
+    /// Builds `GET /ws` with the cookie `api={"session":"…"}`, which opens the stream at once.
     ///
     /// The id in it comes with the first tickle, which leaves right after the opening. A gateway that wants its own
     /// `Origin` gets it here, too.
-    fn authorize_stream(
-        &self,
-        cx: &mut Context<'_, GatewayState>,
-    ) -> Result<(Request<()>, Option<Secret>), Unauthorized> {
+    fn authorize_stream(&self, cx: &mut Cx<'_>) -> Result<(Request<()>, Option<Secret>), Unauthorized> {
         let live = cx.state.inner.live.as_ref().filter(|_| self.may_use(cx.state));
         let not_ready = Unauthorized::NotReady(Some(Tier::Sso.code()));
         let session = live.and_then(|live| live.session.as_ref()).ok_or(not_ready)?;
@@ -29,7 +26,7 @@ impl Streams for Gateway {
         Ok((request, session_frame(session.expose())))
     }
 
-    fn observe_stream(&self, cx: &mut Context<'_, GatewayState>, frame: &[u8]) -> Observed {
+    fn observe_stream(&self, cx: &mut Cx<'_>, frame: &[u8]) -> Observed {
         stream::observed(cx.state.inner.brokerage.ready, frame)
     }
 }

@@ -1,14 +1,13 @@
-//! What follows from the answers of an open outer tier.
+//! The judge of all responses once the outer tier is open.
 
 use core::time::Duration;
 
 use super::table::{Next, leads_to};
 use super::{Call, Inner, Outer, TICKLE, TICKLE_BOUNDS};
 use crate::provider::{Ask, Context, Fact, Judgment, Observed, Plan, Verdict, When};
-use crate::providers::ibkr::account::{Counted, is_paper};
 use crate::providers::ibkr::brokerage::{AFTER_FAILED_INIT, ESTABLISHING, LOOK, Move};
 use crate::providers::ibkr::refusal::PENALTY;
-use crate::providers::ibkr::wire::{Accounts, Flags, Logout, LogoutOutcome, Pulse, Validate};
+use crate::providers::ibkr::wire::{Accounts, Flags, Login, Logout, LogoutOutcome, Pulse, Validate};
 use crate::providers::ibkr::{BrokerageState, Refusal, Tier};
 use crate::wire::json;
 use crate::{
@@ -16,13 +15,13 @@ use crate::{
     machine::{Denial, NeedReason},
 };
 
-/// After so long without a tickle the brokerage session may be gone: the page says 5 minutes and 6.
+/// How long a brokerage session lives without a tickle: the page says 5 minutes and 6.
 const IDLE: Duration = Duration::from_secs(5 * 60);
 
-/// How long after midnight the session is looked at.
+/// How long after midnight the session is checked.
 const AFTER_MIDNIGHT: Duration = Duration::from_secs(5);
 
-/// Makes sense of answers, for a session with this outer tier.
+/// Interprets responses, for a session with this outer tier.
 pub(in super::super) struct Judge<'j, 'c, O: Outer> {
     pub(in super::super) outer: &'j O,
     pub(in super::super) cx: &'j mut Context<'c, O::State>,
@@ -33,14 +32,13 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         Self { outer, cx }
     }
 
-    /// Makes sense of the answer to a step, which makes this call.
+    /// Interprets the response to a step, which makes this call.
     pub(in super::super) fn answer(mut self, step: O::Step, call: Call, response: Response<'_>) -> Verdict<O::Step> {
         self.outer.note_midnight(self.cx);
         if call == Call::Logout {
             return self.logged_out(step, response);
         }
-        // Bodies are read once: where the status is a success, the fields tell whether it is one. A web
-        // page has none.
+        // Bodies are parsed once: after a success status, the fields decide. A web page has none.
         if !response.status.is_success() {
             let refusal = Refusal::of(response).unwrap_or(Refusal::Foreign);
             if call.is_status()
@@ -61,7 +59,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         }
     }
 
-    /// Makes sense of what a call of the user's own got.
+    /// Interprets the response to a user's own call.
     pub(in super::super) fn observed(self, response: Response<'_>) -> Observed {
         // Bodies of successes are the user's own, and may be large.
         if response.status.is_success() {
@@ -77,7 +75,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         }
     }
 
-    /// Goes on after the owner's word that somebody may be thrown out.
+    /// Continues after the owner's consent to a takeover.
     pub(in super::super) fn consented(self) -> Verdict<O::Step> {
         let brokerage = &mut self.cx.state.as_mut().brokerage;
         // One consent is one takeover, however often it is given before it is used.
@@ -108,7 +106,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
     }
 
     fn tickled(mut self, step: O::Step, response: Response<'_>) -> Verdict<O::Step> {
-        // The older specifications have a void answer, which proves neither life nor death.
+        // The older specifications have an empty response, which proves nothing.
         if response.body.trim_ascii().is_empty() {
             return Verdict::next(Call::Status.into());
         }
@@ -135,11 +133,11 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         }
     }
 
-    /// Makes sense of flags, wherever they came from.
+    /// Interprets flags from any response.
     fn weigh(mut self, flags: &Flags<'_>, standing: BrokerageState) -> Verdict<O::Step> {
         let now = self.cx.now;
         self.inner().met |= standing != BrokerageState::Unknown;
-        // Only with a login are there a back end and a verdict on it.
+        // Without a login there is no back end to judge.
         let login = flags.connected == Some(true) || flags.authenticated == Some(true);
         if let Some(first) = self.outer.flagged(self.cx, login) {
             return first;
@@ -158,7 +156,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
             self.cx.tell(Fact::Stuck(stuck));
         }
         match next {
-            // What was usable a moment ago is looked at once more at once, which also tells the phase.
+            // Re-check immediately a session that was usable; this also sets the phase.
             Move::Look(after) if was_ready && after > ESTABLISHING => Verdict::next(Call::Look.into()),
             next => self.follow(next),
         }
@@ -177,21 +175,21 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         }
     }
 
-    /// The brokerage session is usable: is it the expected account's?
+    /// Checks the account of a usable brokerage session.
     fn admit(self) -> Verdict<O::Step> {
         let settings = self.outer.settings();
         match settings.expect.admits_kind(self.cx.state.as_ref().paper()) {
             Some(true) => {}
             Some(false) => return Verdict::Close(CloseReason::Denied(Denial::WrongAccount)),
-            // Some answers lack the kind of the login; the list of accounts has it.
+            // Some responses lack the kind of the login; the list of accounts has it.
             None => return Verdict::next(Call::Accounts.into()),
         }
         let now = self.cx.now;
         let inner = self.cx.state.as_mut();
         let admitted = *inner.admitted.get_or_insert(now);
         let midnight = inner.brokerage.midnight.map(|midnight| (Call::Status.into(), midnight + AFTER_MIDNIGHT));
-        // The first tickle brings the stream's key, or the next one does. One that was sent by a program which crashed and
-        // was started again must be a second old.
+        // The first tickle returns the stream's key, or the next one does. It must be a second after the last tickle, which a
+        // crashed process may have sent.
         let has_stream = inner.live.get_or_insert_default().session.is_some();
         let stream =
             (!has_stream && now.since(admitted) < TICKLE).then_some((Call::Tickle.into(), admitted + TICKLE_BOUNDS.0));
@@ -201,7 +199,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
             None => When::In(IDLE),
         };
         let plan = Plan::new().keepalive(Call::Tickle.into(), settings.tickle).expires(ends);
-        // Each tickle names them anew, so the first of them is enough.
+        // Each tickle plans them again, so the earliest is enough.
         let first: Option<(O::Step, Timestamp)> =
             [stream, own, midnight].into_iter().flatten().min_by_key(|(_, at)| *at);
         match first {
@@ -228,7 +226,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         let live = inner.live.get_or_insert_default();
         live.user_id = validate.user_id.or(live.user_id);
         live.user = validate.user_name.as_deref().map(Box::from);
-        live.paper = is_paper(&validate).or(live.paper);
+        live.paper = validate.login().map(|login| login == Login::Paper).or(live.paper);
         let paper = live.paper;
         let expect = &self.outer.settings().expect;
         let admitted = if expect.admits_user(&validate) { expect.admits_kind(paper) } else { Some(false) };
@@ -244,17 +242,18 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         let Some(accounts) = json::<Accounts<'_>>(response.body) else {
             return self.not_json(step, Call::Accounts, response);
         };
-        match Counted::of(&accounts) {
-            Counted::Paper(paper) => {
+        match (accounts.is_paper, accounts.accounts.is_none_or(|accounts| accounts.is_empty())) {
+            (Some(paper), _) => {
                 self.inner().live.get_or_insert_default().paper = Some(paper);
                 self.admit()
             }
-            Counted::Empty => Verdict::unavailable(),
-            Counted::Untold => Verdict::Unreadable("nothing tells whether the account is a paper one"),
+            // The list is empty while the session is being established.
+            (None, true) => Verdict::unavailable(),
+            (None, false) => Verdict::Unreadable("nothing tells whether the account is a paper one"),
         }
     }
 
-    /// Goes on without an answer of `sso/validate` where it can; else the answer is what it would be to any step.
+    /// Continues without a response of `sso/validate` where possible; otherwise judges it like any step's.
     fn go_without(self, step: O::Step, refusal: Refusal) -> Verdict<O::Step> {
         match self.outer.unvalidated(self.cx) {
             Some(verdict) => verdict,
@@ -271,12 +270,12 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         }
     }
 
-    /// Follows an error answer to a step.
+    /// Follows an error response to a step.
     fn refused(self, step: O::Step, call: Call, refusal: Refusal) -> Verdict<O::Step> {
         self.refused_as(step, Some(call), refusal)
     }
 
-    /// Follows an error answer to a step that asks for a token.
+    /// Follows an error response to a request for a token.
     #[cfg(feature = "ibkr-oauth")]
     pub(in super::super) fn refused_token(self, step: O::Step, refusal: Refusal) -> Verdict<O::Step> {
         self.refused_as(step, None, refusal)
@@ -290,7 +289,7 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
             }
             Next::Move => match (self.outer.moves(self.cx, step), call) {
                 (Some(verdict), _) => verdict,
-                // It was seen right after a logout, too.
+                // 410 was seen right after a logout, too.
                 (None, Some(Call::Init | Call::TakeOver)) => self.look_later(),
                 (None, Some(Call::Validate)) => self.go_without(step, Refusal::ErrorInside),
                 (None, _) => Verdict::unavailable(),
@@ -311,18 +310,18 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         }
     }
 
-    /// What an init did is seen by looking; the init itself waits its turn.
+    /// Checks what an init did; the next init keeps its pace.
     fn look_later(mut self) -> Verdict<O::Step> {
-        // One may fail by chance.
+        // A single failure may be an accident.
         if self.inner().brokerage.is_stuck(2) {
             self.cx.tell(Fact::Stuck(true));
         }
-        // Who waits for an opening is told soon; a session that was open has time.
+        // An opening is checked soon; a session that was open can wait.
         let after = if self.inner().admitted.is_none() { AFTER_FAILED_INIT } else { LOOK };
         Verdict::Next { step: Call::Look.into(), after }
     }
 
-    /// Follows an answer that casts doubt on a tier.
+    /// Follows a response that casts doubt on a tier.
     fn doubted(mut self, call: Option<Call>, refusal: Refusal, tier: Tier) -> Verdict<O::Step> {
         let now = self.cx.now;
         let was_ready = self.inner().brokerage.ready;
@@ -331,11 +330,11 @@ impl<'j, 'c, O: Outer> Judge<'j, 'c, O> {
         if let Some(verdict) = self.outer.doubted(self.cx, refusal, tier) {
             return verdict;
         }
-        // Tickles fail now and then while all is well: what was usable a moment ago is looked at at once.
+        // Tickles fail now and then without a cause: re-check immediately.
         if was_ready && call == Some(Call::Tickle) {
             return Verdict::next(Call::Look.into());
         }
-        // A 401 may be one of the brokerage tier alone: the outer one is asked before a login is thrown away.
+        // A 401 may concern the brokerage tier alone: check the outer tier before giving up the login.
         if !self.lives(tier) {
             return self.outer.find_out(self.cx);
         }

@@ -1,4 +1,4 @@
-//! The inner tier, the same behind a gateway and direct: one judge of all answers, and what it knows.
+//! The inner tier, the same behind a gateway and direct: one judge of all responses, and its state.
 //!
 //! ```text
 //!             ┌─ flags ──▶ BrokerageState ──▶ Brokerage::weigh ──▶ Move ─┐
@@ -6,7 +6,7 @@
 //!             └─ error ──▶ Refusal ───▶ table::leads_to ───▶ Next ─┘
 //! ```
 //!
-//! Where the two kinds of session differ is how a login comes about and how calls are authorized: [`Outer`].
+//! The two kinds of session differ in how they log in and how they authorize calls: [`Outer`].
 
 mod call;
 mod judge;
@@ -29,16 +29,16 @@ use super::{Refusal, Region, Takeover, Tier, wire};
 use crate::provider::{Context, Fact, Target, Unauthorized, Verdict};
 use crate::{BaseUrl, Event, Response, Secret, Timestamp};
 
-/// How often a session is kept alive: IBKR's page says about once a minute, and at most every 5.
+/// The interval of the keepalive: IBKR recommends about a minute, and at most 5.
 const TICKLE: Duration = Duration::from_secs(60);
 
-/// How long an answer of `sso/validate` is believed against doubts of the inner tier; it may be asked once a minute.
+/// How long a response of `sso/validate` outweighs doubts about the inner tier; one call a minute is allowed.
 const BELIEVED: Duration = Duration::from_secs(90);
 
-/// How long it is believed against doubts of the outer tier itself: they led to it a moment ago.
+/// How long it outweighs doubts about the outer tier itself.
 const BELIEVED_AGAINST: Duration = Duration::from_secs(20);
 
-/// What a user may configure of either kind of session.
+/// The settings of both kinds of session.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) region: Region,
@@ -59,7 +59,38 @@ impl Settings {
     }
 }
 
-/// What either kind of session knows.
+/// Declares the setters that both providers have.
+macro_rules! setters {
+    ($provider:ty) => {
+        impl $provider {
+            /// Sets the region whose midnight ends brokerage sessions and activates new keys; New York by default.
+            #[must_use]
+            pub fn region(mut self, region: Region) -> Self {
+                self.settings.region = region;
+                self
+            }
+
+            /// Sets whether another client may be thrown out; by default a need asks.
+            #[must_use]
+            pub fn takeover(mut self, takeover: Takeover) -> Self {
+                self.settings.takeover = takeover;
+                self
+            }
+
+            /// Sets the interval of the keepalive, from 1.1 s, since more than one tickle a second is
+            /// penalised, to 4 min; 60 s by default, as IBKR recommends.
+            #[must_use]
+            pub fn keepalive(mut self, every: Duration) -> Self {
+                self.settings.set_tickle(every);
+                self
+            }
+        }
+    };
+}
+
+pub(super) use setters;
+
+/// The state of both kinds of session.
 #[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 pub(super) struct Inner {
@@ -69,18 +100,18 @@ pub(super) struct Inner {
     /// When `sso/validate` last said that the login lives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) validated: Option<Timestamp>,
-    /// When this login was usable first.
+    /// When this login was first usable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) admitted: Option<Timestamp>,
-    /// Whether the server has shown that it is IBKR's.
+    /// Whether a response has proven that the server is IBKR's.
     pub(super) met: bool,
-    /// Whether the status is asked for by GET, where POST was refused.
+    /// Whether the status is requested by GET, where POST was refused.
     #[serde(skip_serializing_if = "ByGet::is_unknown")]
     pub(super) by_get: ByGet,
 }
 
 impl Inner {
-    /// Returns the call that finds out how the brokerage session stands.
+    /// Returns the call that checks the brokerage session.
     pub(super) const fn probe(&self) -> Call {
         if self.brokerage.ready { Call::Status } else { Call::Look }
     }
@@ -91,7 +122,7 @@ impl Inner {
         self.live.is_some() && is_recent(self.validated, now, within)
     }
 
-    /// Returns whether the account trades with play money, where that is known.
+    /// Returns whether it is a paper account, where that is known.
     pub(super) fn paper(&self) -> Option<bool> {
         self.live.as_ref().and_then(|live| live.paper)
     }
@@ -101,75 +132,75 @@ pub(super) fn is_recent(at: Option<Timestamp>, now: Timestamp, within: Duration)
     at.is_some_and(|at| at <= now && now.since(at) < within)
 }
 
-/// What an open session has.
+/// The data of an open session.
 #[derive(Clone, Default, Serialize, Deserialize, Debug)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Live {
     /// The user's number. The first tickle of a gateway has it, and `sso/validate`.
     pub user_id: Option<u64>,
-    /// The user's name, not with OAuth 1.0a. A gateway is asked a minute after the opening, since that may be done once a
-    /// minute.
+    /// The user's name, not with OAuth 1.0a. With a gateway it is requested a minute after the opening, to stay within the
+    /// rate limit.
     pub user: Option<Box<str>>,
-    /// Whether the account trades with play money, where that is known.
+    /// Whether it is a paper account, where that is known.
     pub paper: Option<bool>,
-    /// The id with which the stream is opened, known after the first tickle.
+    /// The id that opens the stream, known after the first tickle.
     #[serde(with = "crate::secret::exposed_option", skip_serializing_if = "Option::is_none")]
     pub session: Option<Secret>,
-    /// When the present token ends, of a direct session; it is renewed one to three hours before.
+    /// When the present token of a direct session expires; it is renewed one to three hours before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
 }
 
-/// The outer tier of a session: how a login comes about, how it ends, and how calls are authorized by it.
+/// The outer tier of a session: login, its end, and the authorization of calls.
 pub(super) trait Outer: Sized {
     /// The requests of the session.
     type Step: Copy + PartialEq + From<Call>;
-    /// What it knows.
+    /// The state of the session.
     type State: AsRef<Inner> + AsMut<Inner>;
 
     /// Returns what was configured.
     fn settings(&self) -> &Settings;
 
-    /// Reports whether any answer to an authorized call proves that the outer tier lives, so that nothing else has to.
+    /// Reports whether any response to an authorized call proves that the outer tier lives.
     fn is_proven_by_calls(&self) -> bool;
 
-    /// Reports whether calls of the user's own may be made with the login.
+    /// Reports whether the user's own calls may be made with the login.
     fn may_use(&self, state: &Self::State) -> bool;
 
-    /// Takes note of flags, which come with a login where `login` says so; returns what has to be found out before
+    /// Notes flags, which include a login if `login` is set; returns what has to be checked before
     /// anything is opened with it.
     fn flagged(&self, cx: &mut Context<'_, Self::State>, login: bool) -> Option<Verdict<Self::Step>>;
 
-    /// Takes note that `sso/validate` proves the login; `admitted` tells whether it is the expected one, where that is
+    /// Notes that `sso/validate` proves the login; `admitted` reports whether it is the expected one, where that is
     /// known, and `first` whether it is another one than before.
     fn validated(&self, cx: &mut Context<'_, Self::State>, admitted: Option<bool>, first: bool);
 
-    /// Takes note that a tickle tells of another login than before, which may be another user's.
+    /// Notes that a tickle belongs to another login than before, maybe another user's.
     fn relogged(&self, cx: &mut Context<'_, Self::State>) {
         let _ = cx;
     }
 
-    /// Goes on without an answer of `sso/validate`, where none is needed.
+    /// Continues without a response of `sso/validate`, where none is needed.
     fn unvalidated(&self, cx: &mut Context<'_, Self::State>) -> Option<Verdict<Self::Step>>;
 
-    /// Finds out whether the outer tier lives.
+    /// Checks whether the outer tier lives.
     fn find_out(&self, cx: &mut Context<'_, Self::State>) -> Verdict<Self::Step>;
 
-    /// Goes on after an answer that says that nobody is logged in.
+    /// Continues after a response that says that nobody is logged in.
     fn no_login(&self, cx: &mut Context<'_, Self::State>) -> Verdict<Self::Step>;
 
-    /// Goes on after an answer that casts doubt on a tier, where that is no matter of the inner one.
+    /// Continues after a response that casts doubt on a tier, where the inner tier does not decide.
     fn doubted(&self, cx: &mut Context<'_, Self::State>, refusal: Refusal, tier: Tier) -> Option<Verdict<Self::Step>>;
 
     /// Moves to another host, where the session has several.
     fn moves(&self, cx: &mut Context<'_, Self::State>, step: Self::Step) -> Option<Verdict<Self::Step>>;
 
-    /// Takes note that the session is usable; returns what the outer tier has to do next, and when it ends, as far as
+    /// Notes that the session is usable; returns what the outer tier has to do next, and when it ends, as far as
     /// known.
     fn admitted(&self, cx: &mut Context<'_, Self::State>) -> (Option<(Self::Step, Timestamp)>, Option<Timestamp>);
 
-    /// Says what comes before a takeover that the owner has consented to.
+    /// Returns the step before a takeover that the owner has consented to.
     fn consented(&self, state: &Self::State) -> Option<Self::Step>;
 
     /// Reports whether a refused call of the user's own says something about the session, beside what it says about a tier.
@@ -178,19 +209,19 @@ pub(super) trait Outer: Sized {
     /// Reports whether the refusal of a logout means that the session is over, and whether that is certain.
     fn is_over(&self, cx: &Context<'_, Self::State>, response: Response<'_>, refusal: Refusal) -> Option<bool>;
 
-    /// Takes note of a midnight that has passed in the region.
+    /// Notes a midnight that has passed in the region.
     fn passed_midnight(&self, cx: &mut Context<'_, Self::State>) {
         cx.tell(Fact::Tell(Event::Reset));
     }
 
-    /// Notes the regional midnight, which is told before anything that follows from it.
+    /// Notes the regional midnight; its event comes before any consequence.
     fn note_midnight(&self, cx: &mut Context<'_, Self::State>) {
         if cx.state.as_mut().brokerage.note_midnight(cx.now, self.settings().region) {
             self.passed_midnight(cx);
         }
     }
 
-    /// Notes that a call leaves.
+    /// Notes that a call is about to leave.
     fn note_leaving(&self, cx: &mut Context<'_, Self::State>, call: Call) {
         self.note_midnight(cx);
         if call.is_init() {
@@ -198,14 +229,14 @@ pub(super) trait Outer: Sized {
         }
     }
 
-    /// Says where a call of the user's own goes, below this base, and which of the session's calls it repeats.
+    /// Returns the target of a user's own call below this base, and which of the session's calls it repeats.
     fn goes_to<'a>(&self, base: &'a BaseUrl, path: &str) -> Target<'a, Self::Step> {
         // `sso/validate` is served only where calls alone prove nothing.
         let repeats = Call::of_path(path).filter(|call| *call == Call::Tickle || !self.is_proven_by_calls());
         Target { tier: Some(Tier::of_path(path).code()), repeats: repeats.map(Into::into), ..Target::new(base) }
     }
 
-    /// Lets a call of the user's own through where its tier is usable, and completes it.
+    /// Completes a user's own call, if its tier is usable.
     ///
     /// # Errors
     /// [`Unauthorized::NotReady`] where it is not.
@@ -219,7 +250,7 @@ pub(super) trait Outer: Sized {
     }
 }
 
-/// Adds what the transport in front of IBKR's servers demands of every call.
+/// Adds the headers that IBKR's servers require.
 fn complete(parts: &mut Parts, body: &[u8]) {
     let agent = const { HeaderValue::from_static(wire::USER_AGENT) };
     parts.headers.entry(USER_AGENT).or_insert(agent);

@@ -1,47 +1,47 @@
-//! What each error answer leads to, on one page.
+//! What each error leads to.
 //!
-//! The flags of an answer that is no error lead on by [`BrokerageState`](crate::providers::ibkr::BrokerageState) and
+//! The flags of a response without an error are judged by [`BrokerageState`](crate::providers::ibkr::BrokerageState) and
 //! [`Brokerage::weigh`](crate::providers::ibkr::brokerage::Brokerage::weigh).
 
 use super::Call;
 use crate::providers::ibkr::{Refusal, Tier};
 
-/// What follows from an error answer.
+/// The consequence of an error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Next {
-    /// Nothing is sent before the penalty box ends.
+    /// Wait for the end of the penalty box.
     Wait,
-    /// Another host may serve; where there is none, the call is repeated.
+    /// Move to another host; where there is none, repeat the call.
     Move,
-    /// The call is repeated: nobody has looked at it.
+    /// Repeat the call: it was not processed.
     Again,
-    /// The call is repeated, although the server may have acted on it.
+    /// Repeat the call, although the server may have processed it.
     Later,
-    /// The opening is denied: this address is not let in.
+    /// Close: this address is not allowed.
     Deny,
-    /// Nobody is logged in, by the word of the answer that decides it.
+    /// Nobody is logged in: `sso/validate` decides.
     NoLogin,
-    /// This tier is in doubt: it is found out what is left.
+    /// Put this tier in doubt, and check what is left.
     Doubt(Tier),
-    /// The init did not help: a look in a minute shows what it did, and the next init keeps its pace.
+    /// Check later what a failed init did; the next init keeps its pace.
     LookLater,
-    /// The session goes on without this answer where it can; else it follows as to a step that is no call.
+    /// Continue without this response where possible; otherwise as for a request for a token.
     GoWithout,
-    /// The answer closes an opening, and is a doubt of an open session.
+    /// Close an opening; put an open session in doubt.
     Unreadable(&'static str),
 }
 
-/// Says what an error answer to a call leads to, or to a step that asks for a token where it is no call; `met` reports
-/// whether the server has shown that it is IBKR's.
+/// Returns the consequence of an error to a call, or to a request for a token where there is no call; `met` reports
+/// whether the server has proven to be IBKR's.
 pub(super) const fn leads_to(refusal: Refusal, call: Option<Call>, met: bool) -> Next {
     use Refusal as R;
     match (refusal, call) {
         (R::PenaltyBox, _) => Next::Wait,
         (R::Gone, _) => Next::Move,
-        // An address that was let in a moment ago is refused by accident.
+        // Later, a refusal of an address that was accepted before is an accident.
         (R::EdgeDenied | R::Forbidden | R::IpNotAuthorized, _) if !met => Next::Deny,
 
-        // Of a tier that is not there.
+        // A tier is missing.
         (
             R::LoginRedirect
             | R::NotLoggedIn
@@ -58,21 +58,21 @@ pub(super) const fn leads_to(refusal: Refusal, call: Option<Call>, met: bool) ->
             Next::Doubt(Tier::Sso)
         }
 
-        // Whatever else an init is answered.
+        // Any other error to an init.
         (_, Some(Call::Init | Call::TakeOver)) => Next::LookLater,
         (R::NotAuthenticated | R::NoBridge | R::InitFirst | R::AccountsFirst, Some(_)) => Next::Doubt(Tier::Brokerage),
 
         (R::EdgeDenied | R::Forbidden | R::IpNotAuthorized, _) => Next::Again,
         (R::Aborted | R::Unavailable | R::Failed | R::WaitingForReply | R::DhTokenFailed, _) => Next::Later,
 
-        // What IBKR is not known to answer.
+        // Not known from IBKR.
         (_, Some(Call::Validate)) => Next::GoWithout,
         (R::ErrorInside, _) => Next::Again,
         (_, _) => Next::Unreadable(unknown(refusal)),
     }
 }
 
-/// Says why an answer cannot be made sense of.
+/// Returns why a response is unreadable.
 const fn unknown(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::NotFound => "there is no such operation: is the base URL right?",

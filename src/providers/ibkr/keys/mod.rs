@@ -1,17 +1,17 @@
 //! RSA private keys: signing with RSA-SHA256 and decrypting, both PKCS#1 v1.5.
 //!
 //! # Why the `rsa` crate
-//! It is pure Rust and kept by RustCrypto. Release 0.9 has a timing leak (the Marvin attack,
-//! RUSTSEC-2023-0071). Release 0.10 computes in constant time on `crypto-bigint`, and its authors call
-//! the leak mended; the advisory may name no patched release yet, see `deny.toml`. aws-lc-rs would
+//! It is pure Rust, maintained by RustCrypto. Release 0.9 has a timing leak (the Marvin attack,
+//! RUSTSEC-2023-0071). Release 0.10 computes in constant time on `crypto-bigint`, and its authors consider
+//! the leak fixed; the advisory may not name a patched release yet, see `deny.toml`. aws-lc-rs would
 //! bring C and cmake and has no modular exponentiation for the Diffie-Hellman part, openssl a system
 //! library.
 //!
-//! Marvin and its kin need somebody far away who sends one altered ciphertext after the other and
-//! measures the answers. Here one fixed ciphertext is decrypted, the access token secret of the
+//! Marvin and similar attacks need a remote party that sends many altered ciphertexts and
+//! measures the responses. Here one fixed ciphertext is decrypted, the access token secret of the
 //! account itself: it comes from the owner's configuration or from IBKR's answer to the owner's
-//! consent, nobody else chooses it, and no server waits for what became of it. That is also why a
-//! ciphertext that does not fit the key may be an error of its own here
+//! consent, nobody else chooses it, and no remote party sees the result. That is also why a
+//! ciphertext that does not fit the key may be a separate error here
 //! ([`KeyError::DoesNotFit`]), where a server must pretend that all went well, as `rsa`'s own
 //! decryption does since 0.10 (it gives made-up bytes): the owner learns that the encryption key is
 //! not the one whose public half was uploaded, before anything is sent. So the padding is taken off
@@ -24,21 +24,21 @@
 mod remote;
 
 use core::fmt;
-use core::fmt::Write as _;
 
 use rsa::hazmat::rsa_decrypt_and_check;
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::der::Decode;
 use rsa::pkcs8::{EncodePublicKey, LineEnding, ObjectIdentifier, PrivateKeyInfoRef};
 use rsa::traits::PublicKeyParts;
-use rsa::{BoxedUint, Pkcs1v15Sign, PrivateKey as RsaPrivateKey, PublicKey as RsaPublicKey};
-use sha2::{Digest, Sha256};
+use rsa::{BoxedUint, Pkcs1v15Sign, PrivateKey as RsaPrivateKey};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 pub use self::remote::{PublicKey, SignatureKey};
 use super::draw::Stream;
 use super::pem;
 use crate::provider::Entropy;
+use crate::providers::table::named;
 
 /// The shortest modulus in bits: IBKR asks for 2048 (OAuth 1.0a), for OAuth 2.0 for more.
 const SHORTEST: u32 = 2048;
@@ -48,7 +48,7 @@ const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1
 /// An RSA private key, wiped on drop.
 pub struct PrivateKey {
     key: RsaPrivateKey,
-    fingerprint: Box<str>,
+    public: PublicKey,
 }
 
 impl PrivateKey {
@@ -57,7 +57,7 @@ impl PrivateKey {
     /// The text itself is the caller's to wipe.
     ///
     /// # Errors
-    /// [`KeyError`] tells what the file is instead, or what is wrong with the key.
+    /// [`KeyError`] says what the file is instead, or what is wrong with the key.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let block = pem::first(text).ok_or(KeyError::NotPem)?;
         if block.encrypted {
@@ -84,26 +84,28 @@ impl PrivateKey {
     }
 
     pub(crate) fn from_key(key: RsaPrivateKey) -> Result<Self, KeyError> {
-        let key = Self { fingerprint: fingerprint(key.as_public_key())?, key };
-        key.at_least(SHORTEST)?;
-        Ok(key)
+        Ok(Self { public: PublicKey::from_key(key.as_public_key().clone())?, key })
     }
 
-    /// Checks that the modulus has at least so many bits.
+    /// Returns the public half.
+    pub const fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Checks that the modulus has at least this many bits.
     ///
     /// # Errors
-    /// [`KeyError::TooShort`] where it has not.
+    /// [`KeyError::TooShort`] where it has fewer.
     pub fn at_least(&self, needed: u32) -> Result<(), KeyError> {
-        enough(self.bits(), needed)
+        self.public.at_least(needed)
     }
 
-    /// Gives 32 hexadecimal digits that name the key: the start of the SHA-256 of its public half
-    /// (`openssl pkey -pubout -outform DER | sha256sum`).
+    /// Returns the [fingerprint](PublicKey::fingerprint) of the public half.
     pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+        self.public.fingerprint()
     }
 
-    /// Gives the public half as PEM, the file that IBKR's self-service page wants.
+    /// Returns the public half as PEM, the file that IBKR's self-service page wants.
     ///
     /// # Errors
     /// [`KeyError::Malformed`] where the key has no such form.
@@ -111,21 +113,21 @@ impl PrivateKey {
         self.key.as_public_key().to_public_key_pem(LineEnding::LF).map_err(|_| KeyError::Malformed)
     }
 
-    /// Gives the length of the modulus in bits.
+    /// Returns the length of the modulus in bits.
     pub fn bits(&self) -> u32 {
-        self.key.n().bit_width()
+        self.public.bits()
     }
 
-    /// Signs a SHA-256 digest (RSASSA-PKCS1-v1_5). `entropy` serves the blinding only.
+    /// Signs a SHA-256 digest (RSASSA-PKCS1-v1_5). `entropy` is for the blinding only.
     ///
     /// # Errors
     /// [`KeyError::Failed`] where the key's parts do not belong together.
     pub fn sign(&self, digest: &[u8; 32], entropy: Entropy<'_>) -> Result<Vec<u8>, KeyError> {
-        let mut blinding = Stream::new(entropy, &self.fingerprint, "blinding");
+        let mut blinding = Stream::new(entropy, self.fingerprint(), "blinding");
         self.key.sign_with_rng(&mut blinding, Pkcs1v15Sign::new::<Sha256>(), digest).map_err(|_| KeyError::Failed)
     }
 
-    /// Decrypts a ciphertext (RSAES-PKCS1-v1_5). `entropy` serves the blinding only.
+    /// Decrypts a ciphertext (RSAES-PKCS1-v1_5). `entropy` is for the blinding only.
     ///
     /// # Errors
     /// [`KeyError::DoesNotFit`] where the ciphertext was made for another key,
@@ -140,7 +142,7 @@ impl PrivateKey {
         if sealed >= *self.key.n().as_ref() {
             return Err(KeyError::DoesNotFit);
         }
-        let mut blinding = Stream::new(entropy, &self.fingerprint, "blinding");
+        let mut blinding = Stream::new(entropy, self.fingerprint(), "blinding");
         let opened = rsa_decrypt_and_check(&self.key, Some(&mut blinding), &sealed).map_err(|_| KeyError::Failed)?;
         let opened = Zeroizing::new(opened);
         let padded = Zeroizing::new(opened.to_be_bytes().into_vec());
@@ -148,20 +150,7 @@ impl PrivateKey {
     }
 }
 
-fn fingerprint(key: &RsaPublicKey) -> Result<Box<str>, KeyError> {
-    let public = key.to_public_key_der().map_err(|_| KeyError::Malformed)?;
-    let mut digits = String::with_capacity(32);
-    for byte in Sha256::digest(public.as_bytes()).iter().take(16) {
-        let _ = write!(digits, "{byte:02x}");
-    }
-    Ok(digits.into())
-}
-
-const fn enough(bits: u32, needed: u32) -> Result<(), KeyError> {
-    if bits < needed { Err(KeyError::TooShort { bits, needed }) } else { Ok(()) }
-}
-
-/// Takes the message out of `00 02 <at least eight bytes, none zero> 00 <message>`.
+/// Returns the message in `00 02 <at least eight bytes, none zero> 00 <message>`.
 fn unpad(padded: &[u8], size: usize) -> Option<Zeroizing<Vec<u8>>> {
     // The integer's precision is a whole number of words, which may exceed the modulus.
     let (above, padded) = padded.split_at_checked(padded.len().checked_sub(size)?)?;
@@ -173,79 +162,56 @@ fn unpad(padded: &[u8], size: usize) -> Option<Zeroizing<Vec<u8>>> {
 
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PrivateKey").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
+        f.debug_struct("PrivateKey").field("fingerprint", &self.fingerprint()).finish_non_exhaustive()
     }
 }
 
-/// Why a file is not the private key that is needed, or a key does not do its work.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// The text holds no PEM block.
-    NotPem,
-    /// The key is encrypted with a passphrase: decrypt it first (`openssl pkey -in … -out …`).
-    Encrypted,
-    /// The file holds the public half: the private one is needed.
-    Public,
-    /// The file holds a private key: it must stay where it is kept, only the public half is needed.
-    Private,
-    /// The file holds a certificate.
-    Certificate,
-    /// The file holds Diffie-Hellman parameters.
-    DhParameters,
-    /// The key is of another kind than RSA.
-    NotRsa,
-    /// The key has the form of OpenSSH: convert it (`ssh-keygen -p -m PEM -f …`).
-    OpenSsh,
-    /// The PEM block is of a kind that is no key.
-    Unknown,
-    /// The key cannot be read, or its numbers do not belong together.
-    Malformed,
-    /// The key is too short.
-    TooShort {
-        /// The length of its modulus in bits.
-        bits: u32,
-        /// The length in bits that is needed.
-        needed: u32,
-    },
-    /// The ciphertext has another length than the key's modulus.
-    Ciphertext {
-        /// The length in bytes that it has.
-        length: usize,
-        /// The length in bytes that it should have.
-        expected: usize,
-    },
-    /// The ciphertext was not made for this key: its public half is not the one that was uploaded
-    /// when the access token was made, or the signature key was taken for the encryption key.
-    DoesNotFit,
-    /// The operation failed although the key could be read.
-    Failed,
-}
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotPem => f.write_str("key: not a PEM file"),
-            Self::Encrypted => f.write_str("key: encrypted with a passphrase; decrypt it first"),
-            Self::Public => f.write_str("key: the file holds a public key; the private one is needed"),
-            Self::Private => f.write_str("key: the file holds a private key; only its public half is needed"),
-            Self::Certificate => f.write_str("key: the file holds a certificate; a private key is needed"),
-            Self::DhParameters => f.write_str("key: the file holds Diffie-Hellman parameters; a private key is needed"),
-            Self::NotRsa => f.write_str("key: not an RSA key"),
-            Self::OpenSsh => f.write_str("key: OpenSSH's own form; convert it to PEM first"),
-            Self::Unknown => f.write_str("key: the PEM block is no key"),
-            Self::Malformed => f.write_str("key: cannot be read, or its numbers do not belong together"),
-            Self::TooShort { bits, needed } => write!(f, "key: {bits} bits are too few; {needed} are needed"),
-            Self::Ciphertext { length, expected } => {
-                write!(f, "access token secret: {length} bytes where the encryption key makes {expected}")
-            }
-            Self::DoesNotFit => f.write_str("access token secret: not made for this encryption key"),
-            Self::Failed => f.write_str("key: the operation failed"),
-        }
+named! {
+    /// Why a file is not the required key, or an operation failed.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[non_exhaustive]
+    pub enum KeyError {
+        /// The text holds no PEM block.
+        NotPem => "key: not a PEM file",
+        /// The key is encrypted with a passphrase: decrypt it first (`openssl pkey -in … -out …`).
+        Encrypted => "key: encrypted with a passphrase; decrypt it first",
+        /// The file holds the public half: the private one is needed.
+        Public => "key: the file holds a public key; the private one is needed",
+        /// The file holds a private key: it must stay where it is kept, only the public half is needed.
+        Private => "key: the file holds a private key; only its public half is needed",
+        /// The file holds a certificate.
+        Certificate => "key: the file holds a certificate; a private key is needed",
+        /// The file holds Diffie-Hellman parameters.
+        DhParameters => "key: the file holds Diffie-Hellman parameters; a private key is needed",
+        /// The key is of another kind than RSA.
+        NotRsa => "key: not an RSA key",
+        /// The key has the form of OpenSSH: convert it (`ssh-keygen -p -m PEM -f …`).
+        OpenSsh => "key: OpenSSH's own form; convert it to PEM first",
+        /// The PEM block is of a kind that is no key.
+        Unknown => "key: the PEM block is no key",
+        /// The key cannot be read, or its numbers do not belong together.
+        Malformed => "key: cannot be read, or its numbers do not belong together",
+        /// The key is too short.
+        TooShort {
+            /// The length of its modulus in bits.
+            bits: u32,
+            /// The length in bits that is needed.
+            needed: u32,
+        } => "key: {bits} bits are too few; {needed} are needed",
+        /// The ciphertext has another length than the key's modulus.
+        Ciphertext {
+            /// The length in bytes that it has.
+            length: usize,
+            /// The length in bytes that it should have.
+            expected: usize,
+        } => "access token secret: {length} bytes where the encryption key makes {expected}",
+        /// The ciphertext was not made for this key: its public half is not the one that was uploaded
+        /// when the access token was made, or the signature key was taken for the encryption key.
+        DoesNotFit => "access token secret: not made for this encryption key",
+        /// The operation failed although the key could be read.
+        Failed => "key: the operation failed",
     }
 }
-
-impl std::error::Error for KeyError {}
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -259,7 +225,7 @@ pub(crate) mod tests {
 
     pub(crate) const ENTROPY: Entropy<'static> = Entropy { key: &[3; 24], epoch: 1, counter: 1 };
 
-    /// Makes throw-away keys once for all tests: `[signature, encryption]`.
+    /// Creates throw-away keys once for all tests: `[signature, encryption]`.
     pub(crate) fn keys() -> &'static [PrivateKey; 2] {
         static KEYS: OnceLock<[PrivateKey; 2]> = OnceLock::new();
         KEYS.get_or_init(|| {
@@ -278,7 +244,7 @@ pub(crate) mod tests {
         }
 
         pub(crate) fn verifies(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
-            self.key.as_public_key().verify(Pkcs1v15Sign::new::<Sha256>(), digest, signature).is_ok()
+            self.public.verifies(digest, signature)
         }
     }
 

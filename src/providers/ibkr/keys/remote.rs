@@ -1,14 +1,15 @@
-//! Keys that are kept elsewhere: in a vault or an HSM, which signs but does not give them away.
+//! External keys: in a vault or an HSM, which signs but does not export them.
 
 use core::fmt;
 
 use rsa::pkcs1::DecodeRsaPublicKey;
-use rsa::pkcs8::{DecodePublicKey, SubjectPublicKeyInfoRef, der::Decode};
+use rsa::pkcs8::{DecodePublicKey, EncodePublicKey, SubjectPublicKeyInfoRef, der::Decode};
 use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, PublicKey as RsaPublicKey};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use super::{KeyError, PrivateKey, RSA_ENCRYPTION, SHORTEST, enough, fingerprint, pem};
+use super::{KeyError, PrivateKey, RSA_ENCRYPTION, SHORTEST, pem};
+use crate::providers::ibkr::hex;
 
 /// The public half of an RSA key that is kept elsewhere.
 ///
@@ -24,7 +25,7 @@ impl PublicKey {
     /// and HSMs export, and what was uploaded to IBKR.
     ///
     /// # Errors
-    /// [`KeyError`] tells what the file is instead, or what is wrong with the key.
+    /// [`KeyError`] says what the file is instead, or what is wrong with the key.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let block = pem::first(text).ok_or(KeyError::NotPem)?;
         let key = match block.label {
@@ -41,25 +42,40 @@ impl PublicKey {
             "DH PARAMETERS" | "X9.42 DH PARAMETERS" => return Err(KeyError::DhParameters),
             _ => return Err(KeyError::Unknown),
         };
-        let key = Self { fingerprint: fingerprint(&key)?, key };
+        Self::from_key(key)
+    }
+
+    /// Creates a key that is long enough.
+    pub(super) fn from_key(key: RsaPublicKey) -> Result<Self, KeyError> {
+        let der = key.to_public_key_der().map_err(|_| KeyError::Malformed)?;
+        let mut fingerprint = String::with_capacity(32);
+        hex::push(&mut fingerprint, Sha256::digest(der.as_bytes()).get(..16).unwrap_or_default());
+        let key = Self { fingerprint: fingerprint.into(), key };
         key.at_least(SHORTEST)?;
         Ok(key)
     }
 
-    /// Checks that the modulus has at least so many bits.
-    ///
-    /// # Errors
-    /// [`KeyError::TooShort`] where it has not.
-    pub fn at_least(&self, needed: u32) -> Result<(), KeyError> {
-        enough(self.key.n().bit_width(), needed)
+    /// Returns the length of the modulus in bits.
+    pub fn bits(&self) -> u32 {
+        self.key.n().bit_width()
     }
 
-    /// Gives the same 32 hexadecimal digits as [`PrivateKey::fingerprint`].
+    /// Checks that the modulus has at least this many bits.
+    ///
+    /// # Errors
+    /// [`KeyError::TooShort`] where it has fewer.
+    pub fn at_least(&self, needed: u32) -> Result<(), KeyError> {
+        let bits = self.bits();
+        if bits < needed { Err(KeyError::TooShort { bits, needed }) } else { Ok(()) }
+    }
+
+    /// Returns 32 hexadecimal digits that identify the key: the start of the SHA-256 of the public half
+    /// (`openssl pkey -pubout -outform DER | sha256sum`).
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// Tells whether a signature (RSASSA-PKCS1-v1_5) of a SHA-256 digest is this key's.
+    /// Reports whether a signature (RSASSA-PKCS1-v1_5) of a SHA-256 digest is this key's.
     pub fn verifies(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
         self.key.verify(Pkcs1v15Sign::new::<Sha256>(), digest, signature).is_ok()
     }
@@ -82,36 +98,35 @@ pub enum SignatureKey {
 }
 
 impl SignatureKey {
-    /// Gives the 32 hexadecimal digits that name the key.
-    pub fn fingerprint(&self) -> &str {
+    /// Returns the public half.
+    pub const fn public(&self) -> &PublicKey {
         match self {
-            Self::Local(key) => key.fingerprint(),
-            Self::Remote(key) => key.fingerprint(),
+            Self::Local(key) => key.public(),
+            Self::Remote(key) => key,
         }
     }
 
-    /// Checks that the modulus has at least so many bits.
+    /// Returns the [fingerprint](PublicKey::fingerprint) of the key.
+    pub fn fingerprint(&self) -> &str {
+        self.public().fingerprint()
+    }
+
+    /// Checks that the modulus has at least this many bits.
     ///
     /// # Errors
-    /// [`KeyError::TooShort`] where it has not.
+    /// [`KeyError::TooShort`] where it has fewer.
     pub fn at_least(&self, needed: u32) -> Result<(), KeyError> {
-        match self {
-            Self::Local(key) => key.at_least(needed),
-            Self::Remote(key) => key.at_least(needed),
-        }
+        self.public().at_least(needed)
     }
 
-    /// Tells whether each signature has to be asked for.
+    /// Reports whether each signature has to be asked for.
     pub const fn is_remote(&self) -> bool {
         matches!(self, Self::Remote(_))
     }
 
-    /// Tells whether a signature from elsewhere is this key's.
+    /// Reports whether a signature from elsewhere is this key's.
     pub(crate) fn admits(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
-        match self {
-            Self::Local(_) => false,
-            Self::Remote(key) => key.verifies(digest, signature),
-        }
+        self.is_remote() && self.public().verifies(digest, signature)
     }
 }
 

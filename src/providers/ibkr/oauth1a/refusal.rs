@@ -1,4 +1,4 @@
-//! The 401 answers of OAuth, told apart by what their owner has to do.
+//! The 401 responses of OAuth, by what the owner has to do.
 
 use core::fmt;
 use core::time::Duration;
@@ -7,10 +7,9 @@ use http::StatusCode;
 use http::header::DATE;
 
 use crate::providers::ibkr;
-use crate::wire::{self, Text};
 use crate::{Response, Timestamp};
 
-/// A clock that differs by more than this is named as the reason of a refusal that names none.
+/// A refusal without a reason is blamed on a clock that differs by more than this.
 /// IBKR's own tolerance is not known.
 const TOLERANCE: Duration = Duration::from_secs(60);
 
@@ -20,9 +19,9 @@ const TOLERANCE: Duration = Duration::from_secs(60);
 pub enum Refusal {
     /// The consumer key is unknown. A new one works only after IBKR's next nightly reset; else it is wrong.
     UnknownConsumer,
-    /// The access token has no secret any more: it was made anew in the portal. Take the new one.
+    /// The access token is void: it was regenerated in the portal. Use the new one.
     TokenRegenerated,
-    /// A bearer token of OAuth 2.0 has ended.
+    /// A bearer token of OAuth 2.0 has expired.
     BearerExpired,
     /// This machine's clock is wrong, so the request's time is.
     Clock {
@@ -34,7 +33,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::UnknownConsumer => "oauth.unknown-consumer",
@@ -46,26 +45,19 @@ impl Refusal {
     }
 }
 
-/// Reads the reason of a 401; `None` for every other status, and for what says nothing of the tokens: where only the
-/// brokerage session is missing (`not authenticated`), or where a numbered host does not take the client's address
+/// Returns the reason of a 401; `None` for every other status, and where it says nothing about the tokens: where only the
+/// brokerage session is missing (`not authenticated`), or where a numbered host does not accept the client's address
 /// (`IP not authorized`).
 pub fn refusal(now: Timestamp, response: Response<'_>) -> Option<Refusal> {
     if response.status != StatusCode::UNAUTHORIZED {
         return None;
     }
-    let body: RefusalBody<'_> = wire::json(response.body).unwrap_or_default();
-    let says = |words: &str| [&body.error, &body.detail].into_iter().flatten().any(|text| text.contains(words));
-    if says("not authenticated") || ibkr::Refusal::of(response) == Some(ibkr::Refusal::IpNotAuthorized) {
-        return None;
-    }
-    if says("invalid consumer") {
-        return Some(Refusal::UnknownConsumer);
-    }
-    if says("No access secret key found") {
-        return Some(Refusal::TokenRegenerated);
-    }
-    if says("Access token expired") {
-        return Some(Refusal::BearerExpired);
+    match ibkr::Refusal::of(response) {
+        Some(ibkr::Refusal::NotAuthenticated | ibkr::Refusal::IpNotAuthorized) => return None,
+        Some(ibkr::Refusal::ConsumerInvalid) => return Some(Refusal::UnknownConsumer),
+        Some(ibkr::Refusal::TokenRegenerated) => return Some(Refusal::TokenRegenerated),
+        Some(ibkr::Refusal::BearerExpired) => return Some(Refusal::BearerExpired),
+        _ => {}
     }
     if let Some(theirs) = response.header(DATE).and_then(Timestamp::from_http_date)
         && theirs.since(now).max(now.since(theirs)) > TOLERANCE
@@ -76,24 +68,14 @@ pub fn refusal(now: Timestamp, response: Response<'_>) -> Option<Refusal> {
     Some(Refusal::Signature)
 }
 
-crate::wire_object! {
-    /// The body of a refusal: IBKR's own form, or `application/problem+json`.
-    pub struct RefusalBody<'a> {
-        /// The reason, such as `id: 39687, error: invalid consumer`.
-        error: Text<'a> = "error",
-        /// The reason of a problem document.
-        detail: Text<'a> = "detail",
-    }
-}
-
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownConsumer => {
                 f.write_str("the consumer key is unknown; a new one works after the provider's next nightly reset")
             }
-            Self::TokenRegenerated => f.write_str("the access token has been made anew in the portal"),
-            Self::BearerExpired => f.write_str("the bearer token has ended"),
+            Self::TokenRegenerated => f.write_str("the access token has been regenerated in the portal"),
+            Self::BearerExpired => f.write_str("the bearer token has expired"),
             Self::Clock { by_millis } => write!(f, "this machine's clock is wrong by {} s", by_millis / 1_000),
             Self::Signature => f.write_str("the request was refused, most likely its signature"),
         }

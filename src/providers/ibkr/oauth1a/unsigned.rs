@@ -11,19 +11,16 @@ use zeroize::Zeroizing;
 
 use super::base_string;
 use super::header::{Consumer, Params, SignError, Stamp};
-use crate::provider::Entropy;
+use crate::provider::{AGENT, Entropy};
 use crate::providers::ibkr::keys::PrivateKey;
 use crate::{BaseUrl, Timestamp};
 
-/// IBKR's edge answers 403 to requests without a user agent; any value will do.
-pub(crate) const AGENT: HeaderValue = HeaderValue::from_static(concat!("sansession/", env!("CARGO_PKG_VERSION")));
-
 /// A request that lacks only its RSA-SHA256 signature.
 ///
-/// [`Unsigned::sign`] takes a key of this process. Where the key lives in a vault or an HSM, hand out
-/// [`Unsigned::digest`] (or [`Unsigned::text`], where it does the hashing itself) and bring the answer
-/// to [`Unsigned::finish`] soon: the time of the request is in the text. Built again from the same
-/// values it is the same.
+/// [`Unsigned::sign`] takes a key of this process. If the key is in a vault or an HSM, let it sign
+/// [`Unsigned::digest`] (or [`Unsigned::text`], if it does the hashing) and pass the signature
+/// to [`Unsigned::finish`] soon: the text contains the time of the request. The same
+/// values always build the same request.
 pub struct Unsigned {
     uri: Uri,
     text: Zeroizing<Vec<u8>>,
@@ -34,7 +31,7 @@ pub struct Unsigned {
     verifier: Option<String>,
 }
 
-/// What an [`Unsigned`] is made of, beside consumer, time and randomness.
+/// The parameters of an [`Unsigned`], besides consumer, time and randomness.
 #[derive(Default)]
 pub(crate) struct Parameters<'a> {
     pub(crate) prefix: &'a str,
@@ -80,18 +77,18 @@ impl Unsigned {
         }
     }
 
-    /// Shows the text that is to be signed. Except for a request token it begins with the access token
+    /// Returns the text that is to be signed. Except for a request token it begins with the access token
     /// secret: prefer [`Unsigned::digest`].
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// Gives the SHA-256 of the text, which is what RSASSA-PKCS1-v1_5 signs.
+    /// Returns the SHA-256 of the text, which is what RSASSA-PKCS1-v1_5 signs.
     pub fn digest(&self) -> [u8; 32] {
         Sha256::digest(&self.text).into()
     }
 
-    /// Signs with a key of this process; `entropy` serves the blinding only.
+    /// Signs with a key of this process; `entropy` is for the blinding only.
     ///
     /// # Errors
     /// [`SignError::Signature`] where the key's parts do not belong together.
@@ -100,27 +97,38 @@ impl Unsigned {
         self.finish(&signature)
     }
 
-    /// Takes the signature's bytes from elsewhere and gives the finished request.
+    /// Returns the finished request with a signature that was made elsewhere.
     ///
     /// # Errors
-    /// [`SignError::Signature`] where the length is no RSA key's (256 to 1024 bytes): a base64 text
-    /// must be decoded first.
+    /// [`SignError::Signature`] where the length is not an RSA key's (256 to 1024 bytes): decode a base64 text
+    /// first.
     pub fn finish(&self, signature: &[u8]) -> Result<Request<Vec<u8>>, SignError> {
-        if !(256..=1024).contains(&signature.len()) || !signature.len().is_multiple_of(8) {
-            return Err(SignError::Signature);
-        }
-        let value = self.params().header(BASE64_STANDARD.encode(signature).as_bytes(), Vec::new())?;
-        let mut request = Request::new(Vec::new());
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
+        check_length(signature)?;
+        let mut request = post(self.uri.clone(), Vec::new());
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, value);
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(USER_AGENT, AGENT);
-        // A post without a length is answered with 411.
+        headers.insert(AUTHORIZATION, self.params().header(BASE64_STANDARD.encode(signature).as_bytes(), Vec::new())?);
+        // A POST without a length is answered with 411.
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         Ok(request)
     }
+}
+
+/// Checks that a signature has the length of an RSA key (256 to 1024 bytes).
+///
+/// # Errors
+/// [`SignError::Signature`] where it has another.
+pub(crate) fn check_length(signature: &[u8]) -> Result<(), SignError> {
+    let fits = (256..=1024).contains(&signature.len()) && signature.len().is_multiple_of(8);
+    if fits { Ok(()) } else { Err(SignError::Signature) }
+}
+
+/// Creates a POST. IBKR's edge answers 403 to requests without a user agent; any value works.
+pub(crate) fn post(uri: Uri, body: Vec<u8>) -> Request<Vec<u8>> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    request.headers_mut().extend([(ACCEPT, const { HeaderValue::from_static("*/*") }), (USER_AGENT, AGENT)]);
+    request
 }
 
 impl fmt::Debug for Unsigned {

@@ -1,18 +1,16 @@
 //! The JSON web tokens that a client signs: its assertion, and the claims of a session.
 
-use core::fmt;
 use core::net::IpAddr;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::Serialize;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use crate::provider::Entropy;
 use crate::providers::ibkr::keys::PrivateKey;
-use crate::providers::ibkr::oauth1a::SignError;
-use crate::{Timestamp, machine::Rejection};
+use crate::providers::ibkr::oauth1a::{SignError, check_length};
+use crate::{Secret, Timestamp, machine::Rejection};
 
 /// The client that IBKR registered: its id and the id of its signature key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,7 +20,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Takes the client's id and the id of its key, both as IBKR assigned them.
+    /// Creates a client from its id and the id of its key, both assigned by IBKR.
     ///
     /// # Errors
     /// [`SignError::Malformed`] names the one that is empty, or has spaces or other characters than printable ASCII.
@@ -33,50 +31,51 @@ impl Client {
         Ok(Self { id: id.into(), key_id: key_id.into() })
     }
 
-    /// Gives the client's id.
+    /// Returns the client's id.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Writes the assertion that stands for a password in the token request (RFC 7523).
+    /// Returns the assertion that authenticates the client in the token request (RFC 7523).
     ///
     /// It is valid from 10 s ago, for clocks that are a little ahead, until 20 s from now.
     pub fn assertion(&self, now: Timestamp) -> UnsignedJwt {
-        let seconds = now.as_secs();
-        UnsignedJwt::new(
-            &self.key_id,
-            &AssertionClaims {
-                iss: &self.id,
-                sub: &self.id,
-                aud: "/token",
-                exp: seconds.saturating_add(20),
-                iat: seconds.saturating_sub(10),
-            },
-        )
+        let (id, seconds) = (&self.id, now.as_secs());
+        let (from, until) = (seconds.saturating_sub(10), seconds.saturating_add(20));
+        self.unsigned(&json!({"iss": id, "sub": id, "aud": "/token", "exp": until, "iat": from}))
     }
 
-    /// Writes the claims for a session of one user, seen from this machine's address.
+    /// Returns the claims for a session of one user at this machine's address.
     pub fn session(&self, user: &SessionUser<'_>, now: Timestamp) -> UnsignedJwt {
         let seconds = now.as_secs();
-        UnsignedJwt::new(
-            &self.key_id,
-            &SessionClaims {
-                ip: user.ip,
-                credential: user.credential,
-                iss: &self.id,
-                exp: seconds.saturating_add(86_400),
-                iat: seconds,
-                service: user.service,
-                alternative_ips: user.alternative_ips,
-            },
-        )
+        let mut claims = json!({
+            "ip": user.ip,
+            "credential": user.credential,
+            "iss": self.id,
+            "exp": seconds.saturating_add(86_400),
+            "iat": seconds,
+        });
+        let optional = [
+            user.service.map(|service| ("service", json!(service))),
+            (!user.alternative_ips.is_empty()).then(|| ("alternativeIps", json!(user.alternative_ips))),
+        ];
+        if let Some(claims) = claims.as_object_mut() {
+            claims.extend(optional.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)));
+        }
+        self.unsigned(&claims)
+    }
+
+    fn unsigned(&self, claims: &Value) -> UnsignedJwt {
+        let header = json!({"alg": "RS256", "typ": "JWT", "kid": self.key_id});
+        let part = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
+        UnsignedJwt { text: Secret::new(format!("{}.{}", part(&header), part(claims))) }
     }
 }
 
-/// Whom a session is for.
+/// The user of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionUser<'a> {
-    /// The address that IBKR sees this machine under; the session is bound to it.
+    /// This machine's address as IBKR sees it; the session is bound to it.
     pub ip: IpAddr,
     /// The user's name at IBKR.
     pub credential: &'a str,
@@ -86,67 +85,28 @@ pub struct SessionUser<'a> {
     pub alternative_ips: &'a [IpAddr],
 }
 
-#[derive(Serialize)]
-struct Header<'a> {
-    alg: &'static str,
-    typ: &'static str,
-    kid: &'a str,
-}
-
-#[derive(Serialize)]
-struct AssertionClaims<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    aud: &'static str,
-    exp: u64,
-    iat: u64,
-}
-
-#[derive(Serialize)]
-struct SessionClaims<'a> {
-    ip: IpAddr,
-    credential: &'a str,
-    iss: &'a str,
-    exp: u64,
-    iat: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service: Option<&'a str>,
-    #[serde(rename = "alternativeIps", skip_serializing_if = "<[_]>::is_empty")]
-    alternative_ips: &'a [IpAddr],
-}
-
 /// A JSON web token that lacks only its signature (RS256).
 ///
-/// [`UnsignedJwt::sign`] takes a key of this process; where it lives in a vault or an HSM, hand out
-/// [`UnsignedJwt::digest`] or [`UnsignedJwt::text`] and bring the answer to [`UnsignedJwt::finish`]
+/// [`UnsignedJwt::sign`] takes a key of this process; if it is in a vault or an HSM, let it sign
+/// [`UnsignedJwt::digest`] or [`UnsignedJwt::text`] and pass the signature to [`UnsignedJwt::finish`]
 /// soon: an assertion is valid for 20 s.
+#[derive(Debug)]
 pub struct UnsignedJwt {
-    text: Zeroizing<String>,
+    text: Secret,
 }
 
 impl UnsignedJwt {
-    fn new(key_id: &str, claims: &impl Serialize) -> Self {
-        // Neither can fail: there is no map with keys that are no strings.
-        let header = serde_json::to_vec(&Header { alg: "RS256", typ: "JWT", kid: key_id }).unwrap_or_default();
-        let claims = Zeroizing::new(serde_json::to_vec(claims).unwrap_or_default());
-        let mut text = Zeroizing::new(String::with_capacity((header.len() + claims.len()) * 4 / 3 + 8));
-        BASE64_URL_SAFE_NO_PAD.encode_string(header, &mut text);
-        text.push('.');
-        BASE64_URL_SAFE_NO_PAD.encode_string(&*claims, &mut text);
-        Self { text }
-    }
-
-    /// Shows the text that is to be signed.
+    /// Returns the text that is to be signed.
     pub fn text(&self) -> &str {
-        &self.text
+        self.text.expose()
     }
 
-    /// Gives the SHA-256 of the text, which is what RSASSA-PKCS1-v1_5 signs.
+    /// Returns the SHA-256 of the text, which is what RSASSA-PKCS1-v1_5 signs.
     pub fn digest(&self) -> [u8; 32] {
-        Sha256::digest(self.text.as_bytes()).into()
+        Sha256::digest(self.text()).into()
     }
 
-    /// Signs with a key of this process; `entropy` serves the blinding only.
+    /// Signs with a key of this process; `entropy` is for the blinding only.
     ///
     /// # Errors
     /// [`SignError::Signature`] where the key's parts do not belong together.
@@ -155,40 +115,23 @@ impl UnsignedJwt {
         self.finish(&signature)
     }
 
-    /// Takes the signature's bytes from elsewhere.
+    /// Returns the signed token with a signature that was made elsewhere.
     ///
     /// # Errors
-    /// [`SignError::Signature`] where the length is no RSA key's (256 to 1024 bytes).
+    /// [`SignError::Signature`] where the length is not an RSA key's (256 to 1024 bytes).
     pub fn finish(&self, signature: &[u8]) -> Result<Jwt, SignError> {
-        if !(256..=1024).contains(&signature.len()) || !signature.len().is_multiple_of(8) {
-            return Err(SignError::Signature);
-        }
-        let mut text = Zeroizing::new(String::with_capacity(self.text.len() + signature.len() * 4 / 3 + 5));
-        text.push_str(&self.text);
-        text.push('.');
-        BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut text);
-        Ok(Jwt(text))
-    }
-}
-
-impl fmt::Debug for UnsignedJwt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("UnsignedJwt(..)")
+        check_length(signature)?;
+        Ok(Jwt(Secret::new(format!("{}.{}", self.text(), BASE64_URL_SAFE_NO_PAD.encode(signature)))))
     }
 }
 
 /// A signed JSON web token, wiped on drop.
-pub struct Jwt(Zeroizing<String>);
+#[derive(Debug)]
+pub struct Jwt(Secret);
 
 impl Jwt {
-    /// Shows the token.
+    /// Returns the token.
     pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Jwt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Jwt(..)")
+        self.0.expose()
     }
 }

@@ -1,5 +1,5 @@
-//! OAuth 2.0 as IBKR speaks it, for institutions: a client assertion for a token, the token and the
-//! address of this machine for a session, whose own token is the bearer of every call.
+//! IBKR's OAuth 2.0, for institutions: a client assertion is exchanged for a token, token and
+//! address of this machine for a session, and the session's token is the bearer of every call.
 //!
 //! ```text
 //!  Client::assertion ─ key ─▶ token_request ─▶ Bearer ─┐
@@ -8,21 +8,20 @@
 //!
 //! The paths begin at the server's root (`https://api.ibkr.com`), not below `/v1/api`.
 //!
-//! How a session lives on these parts (steps, needs, deadlines, why it closes, diagram) is told at
-//! [`direct`](super::direct).
+//! [`direct`](super::direct) describes a session on these parts (steps, needs, deadlines, close reasons, diagram).
 //!
-//! # What has to be there first, and how long it is good
+//! # Prerequisites and lifetimes
 //!
-//! A client id, a key id and an RSA key of 3072 bits or more, registered on application; no individual gets them. An
-//! assertion is good for 20 s from its time on, the first token for 86399 s. The second one, of the session,
-//! tells no end: it is taken to last 24 hours. It is bound to the address that [`SessionUser::ip`] names, which the
+//! A client id, a key id and an RSA key of 3072 bits or more, registered on application; not available to individuals. An
+//! assertion is valid for 20 s, the first token for 86399 s. The second token, of the session,
+//! names no expiry: 24 hours are assumed. It is bound to the address that [`SessionUser::ip`] names, which the
 //! server compares with the one that it sees: a session **may not move** to another.
 //!
 //! # Traps
 //!
-//! - It is the second token that goes into calls; with the first one they are refused (the specification's text, and
+//! - Calls need the second token; with the first one they are refused (the specification's text, and
 //!   the one public client).
-//! - The assertion's audience is the path `/token` and no URL (the same).
+//! - The assertion's audience is the path `/token`, not a URL (the same sources).
 //! - The specification lists the form's fields in camel case; the wire wants `client_assertion`.
 //! - Errors are `application/problem+json`: 400 for a refused assertion, address or user, 401 "Access token expired"
 //!   for a dead bearer, which is no refusal of the user.
@@ -32,12 +31,12 @@ mod jwt;
 use core::fmt;
 use core::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::oauth1a::{AGENT, Refusal, SignError, refusal};
+use super::oauth1a::{Refusal, SignError, post, refusal};
 use crate::wire::{self, Text};
 use crate::{
     BaseUrl, Response, Secret, Timestamp,
@@ -64,7 +63,7 @@ pub fn token_request(root: &BaseUrl, assertion: &Jwt) -> Result<Request<Vec<u8>>
     ] {
         form.push_str(part);
     }
-    post(root, "/oauth2/api/v1/token", "application/x-www-form-urlencoded", form.into_bytes(), None)
+    post_to(root, "/oauth2/api/v1/token", "application/x-www-form-urlencoded", form.into_bytes(), None)
 }
 
 /// Builds `POST /gw/api/v1/sso-sessions` with a signed [`Client::session`] and the first token.
@@ -74,7 +73,7 @@ pub fn token_request(root: &BaseUrl, assertion: &Jwt) -> Result<Request<Vec<u8>>
 /// cannot stand in a header.
 pub fn session_request(root: &BaseUrl, token: &Bearer, claims: &Jwt) -> Result<Request<Vec<u8>>, SignError> {
     let body = claims.expose().as_bytes().to_vec();
-    post(root, "/gw/api/v1/sso-sessions", "application/jwt", body, Some(token))
+    post_to(root, "/gw/api/v1/sso-sessions", "application/jwt", body, Some(token))
 }
 
 /// Builds `POST /gw/api/v1/sso-browser-sessions`, for end users who log in on a page of their own.
@@ -86,31 +85,26 @@ pub fn session_request(root: &BaseUrl, token: &Bearer, claims: &Jwt) -> Result<R
 /// Those of [`session_request`].
 pub fn browser_session_request(root: &BaseUrl, token: &Bearer, claims: &Jwt) -> Result<Request<Vec<u8>>, SignError> {
     let body = claims.expose().as_bytes().to_vec();
-    post(root, "/gw/api/v1/sso-browser-sessions", "application/jwt", body, Some(token))
+    post_to(root, "/gw/api/v1/sso-browser-sessions", "application/jwt", body, Some(token))
 }
 
-fn post(
+fn post_to(
     root: &BaseUrl,
     path: &str,
     media: &'static str,
     body: Vec<u8>,
     token: Option<&Bearer>,
 ) -> Result<Request<Vec<u8>>, SignError> {
-    let mut request = Request::new(body);
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = root.join(path).map_err(|_| SignError::Uri("the base URL"))?;
-    let headers = request.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(USER_AGENT, AGENT);
+    let mut request = post(root.join(path).map_err(|_| SignError::Uri("the base URL"))?, body);
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
     if let Some(token) = token {
-        headers.insert(AUTHORIZATION, token.header()?);
+        request.headers_mut().insert(AUTHORIZATION, token.header()?);
     }
     Ok(request)
 }
 
 /// A bearer token and when it ends, as far as known.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Bearer {
     #[serde(with = "secret::exposed")]
     token: Secret,
@@ -118,7 +112,7 @@ pub struct Bearer {
 }
 
 impl Bearer {
-    /// Takes a token.
+    /// Creates a bearer from a token.
     ///
     /// # Errors
     /// [`SignError::Malformed`] where it is empty or cannot stand in a header.
@@ -131,7 +125,7 @@ impl Bearer {
     /// Reads the response to [`token_request`].
     ///
     /// # Errors
-    /// [`TokenError`] tells a refusal from an answer that cannot be read.
+    /// [`TokenError`] distinguishes a refusal from an unreadable response.
     pub fn read(response: Response<'_>, now: Timestamp) -> Result<Self, TokenError> {
         let body: TokenBody<'_> = read(response, now)?;
         let token = body.access_token.ok_or(TokenError::Unreadable("no access_token"))?;
@@ -143,10 +137,10 @@ impl Bearer {
 
     /// Reads the response to [`session_request`].
     ///
-    /// The second token does not tell its end: it follows the session's.
+    /// The second token names no expiry: it expires with the session.
     ///
     /// # Errors
-    /// [`TokenError`] tells a refusal from an answer that cannot be read.
+    /// [`TokenError`] distinguishes a refusal from an unreadable response.
     pub fn read_session(response: Response<'_>, now: Timestamp) -> Result<Self, TokenError> {
         let body: SessionBody<'_> = read(response, now)?;
         if body.active == Some(false) {
@@ -156,17 +150,17 @@ impl Bearer {
         Self::new(Secret::new(token), None).map_err(|_| TokenError::Unreadable("an access_token of another alphabet"))
     }
 
-    /// Shows the token.
+    /// Returns the token.
     pub fn expose(&self) -> &str {
         self.token.expose()
     }
 
-    /// Tells when the token ends, where the server said so.
+    /// Returns when the token ends, where the server said so.
     pub const fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
 
-    /// Puts the token on a call, in place of an earlier one.
+    /// Sets the token on a call and replaces an earlier one.
     ///
     /// # Errors
     /// [`SignError::Malformed`] where it cannot stand in a header, which no token made by this type does.
@@ -175,7 +169,7 @@ impl Bearer {
         Ok(())
     }
 
-    /// Tells whether the token can stand in a header; one out of a snapshot may not.
+    /// Reports whether the token can stand in a header; one out of a snapshot may not.
     pub(super) fn check(&self) -> Result<(), SignError> {
         const WHAT: &str = "bearer token";
         Rejection::check_token(WHAT, self.token.expose()).map_err(|_| SignError::Malformed(WHAT))
@@ -184,12 +178,6 @@ impl Bearer {
     fn header(&self) -> Result<HeaderValue, SignError> {
         self.check()?;
         self.token.header("Bearer ").map_err(|_| SignError::Malformed("bearer token"))
-    }
-}
-
-impl fmt::Debug for Bearer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bearer").field("expires", &self.expires).finish_non_exhaustive()
     }
 }
 
@@ -257,13 +245,13 @@ crate::wire_object! {
     }
 }
 
-/// Why there is no bearer token.
+/// Why a response does not yield a bearer token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The server refused who asks; the reason tells what to do.
+    /// The server refused the client; the reason says what to do.
     Refused(Refusal),
-    /// The server refused what is asked: the assertion, the address or the user.
+    /// The server refused the request: the assertion, the address or the user.
     Rejected(Option<ServerText>),
     /// The response is not one of this endpoint's; the text says why.
     Unreadable(&'static str),
@@ -273,8 +261,8 @@ impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::Rejected(Some(text)) => write!(f, "the server does not take the request: {text}"),
-            Self::Rejected(None) => f.write_str("the server does not take the request"),
+            Self::Rejected(Some(text)) => write!(f, "the server refuses the request: {text}"),
+            Self::Rejected(None) => f.write_str("the server refuses the request"),
             Self::Unreadable(why) => write!(f, "token: {why}"),
         }
     }

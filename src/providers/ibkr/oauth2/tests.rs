@@ -73,7 +73,7 @@ fn a_signature_from_elsewhere_gives_the_same_token() {
     let elsewhere = unsigned.finish(&keys()[0].sign(&unsigned.digest(), ENTROPY).unwrap()).unwrap();
     assert_eq!(elsewhere.expose(), client().assertion(NOW).sign(&keys()[0], ENTROPY).unwrap().expose());
     assert_eq!(unsigned.finish(&[1; 20]).unwrap_err(), SignError::Signature);
-    assert_eq!(format!("{unsigned:?} {elsewhere:?}"), "UnsignedJwt(..) Jwt(..)");
+    assert_eq!(format!("{unsigned:?} {elsewhere:?}"), "UnsignedJwt { text: Secret(..) } Jwt(Secret(..))");
 }
 
 fn answer(status: u16, body: &str) -> http::Response<&str> {
@@ -88,7 +88,7 @@ fn tokens_are_read() {
     let body = r#"{"active":true,"access_token":"ghi","token_type":"Bearer"}"#;
     let bearer = Bearer::read_session(Response::from(&answer(200, body)), NOW).unwrap();
     assert_eq!((bearer.expose(), bearer.expires()), ("ghi", None));
-    assert_eq!(format!("{bearer:?}"), "Bearer { expires: None, .. }");
+    assert_eq!(format!("{bearer:?}"), "Bearer { token: Secret(..), expires: None }");
     let stored = serde_json::to_string(&bearer).unwrap();
     assert_eq!(serde_json::from_str::<Bearer>(&stored).unwrap().expose(), "ghi");
 }

@@ -4,7 +4,7 @@ use super::judge::*;
 use super::*;
 
 impl Neo {
-    pub(super) fn judge(&self, cx: &mut Context<'_, NeoState>, step: NeoStep, response: Response<'_>) -> Judged {
+    pub(super) fn judge(&self, cx: &mut Cx<'_>, step: NeoStep, response: Response<'_>) -> Judged {
         let (at, success) = match step {
             NeoStep::Login => (At::FirstFactor, self.got_view(cx, response)),
             NeoStep::Validate => (At::SecondFactor, self.got_session(cx, response)),

@@ -10,18 +10,14 @@ pub(super) const FACTORS: Factors = Factors {
 };
 
 impl Neo {
-    pub(super) fn got_view(&self, cx: &mut Context<'_, NeoState>, response: Response<'_>) -> Option<Verdict<NeoStep>> {
+    pub(super) fn got_view(&self, cx: &mut Cx<'_>, response: Response<'_>) -> Option<Judged> {
         let (token, sid) = granted(&read::<Reply<'_>>(response.body)?.data?)?;
         cx.state.view = Some(ViewToken { token, sid });
         cx.tell(Fact::Accepted(NeedKind::Totp));
         Some(self.go_on(cx.state))
     }
 
-    pub(super) fn got_session(
-        &self,
-        cx: &mut Context<'_, NeoState>,
-        response: Response<'_>,
-    ) -> Option<Verdict<NeoStep>> {
+    pub(super) fn got_session(&self, cx: &mut Cx<'_>, response: Response<'_>) -> Option<Judged> {
         let data = read::<Reply<'_>>(response.body)?.data?;
         let (token, sid) = granted(&data)?;
         if data.kind.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case("View")) {
@@ -50,7 +46,7 @@ impl Neo {
 }
 
 /// Returns the plan of a session that lives: its token may name an expiry, and the day has an end.
-pub(super) fn active(cx: &mut Context<'_, NeoState>) -> Verdict<NeoStep> {
+pub(super) fn active(cx: &mut Cx<'_>) -> Judged {
     let day_ends = day::next_end(cx.now);
     cx.state.day_ends = Some(day_ends);
     let expires = cx.state.live.as_ref().and_then(|live| live.expires).map(When::At);
@@ -61,7 +57,7 @@ pub(super) fn active(cx: &mut Context<'_, NeoState>) -> Verdict<NeoStep> {
 }
 
 /// Returns which known end had come when the server answered that the session is dead.
-pub(super) fn proof_of_death(cx: &Context<'_, NeoState>) -> &'static str {
+pub(super) fn proof_of_death(cx: &Cx<'_>) -> &'static str {
     let has_come = |end: Option<Timestamp>| end.is_some_and(|end| end <= cx.now);
     if has_come(cx.state.day_ends) {
         "get-client-ip answered after the day's end that the session is invalid"
@@ -72,8 +68,8 @@ pub(super) fn proof_of_death(cx: &Context<'_, NeoState>) -> &'static str {
     }
 }
 
-/// Tells the user that the session lives, but orders from this address are refused.
-pub(super) fn tell_address(cx: &mut Context<'_, NeoState>, fault: &Fault<'_>) {
+/// Returns the user that the session lives, but orders from this address are refused.
+pub(super) fn tell_address(cx: &mut Cx<'_>, fault: &Fault<'_>) {
     cx.tell(Fact::Tell(Event::IpNotAllowed { text: server_text(fault) }));
 }
 

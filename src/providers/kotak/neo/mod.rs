@@ -153,7 +153,9 @@ use crate::{
     machine::{NeedReason, Rejection},
 };
 
+type Cx<'a> = Context<'a, NeoState>;
 type Judged = Verdict<NeoStep>;
+type Built = Result<Build<NeoStep>, Unbuildable>;
 
 /// The number of digits of an authenticator's code and of an MPIN.
 const DIGITS: core::ops::RangeInclusive<usize> = 6..=6;
@@ -203,7 +205,7 @@ impl Neo {
     }
 
     /// Returns the next step: asks for what is missing.
-    fn go_on(&self, state: &NeoState) -> Verdict<NeoStep> {
+    fn go_on(&self, state: &NeoState) -> Judged {
         if self.dashboard(state).is_none() {
             return Ask::new(NeedKind::GatewayToken, state.login.because()).into();
         }
@@ -313,7 +315,7 @@ impl Provider for Neo {
         step.rule()
     }
 
-    fn open(&self, cx: &mut Context<'_, NeoState>, because: NeedReason) -> Verdict<NeoStep> {
+    fn open(&self, cx: &mut Cx<'_>, because: NeedReason) -> Judged {
         cx.state.login.begin(because);
         cx.state.view = None;
         self.go_on(cx.state)
@@ -338,11 +340,7 @@ impl Provider for Neo {
         }
     }
 
-    fn answered(
-        &self,
-        cx: &mut Context<'_, NeoState>,
-        given: &Given<'_, NeoStep>,
-    ) -> Result<Verdict<NeoStep>, Rejection> {
+    fn answered(&self, cx: &mut Cx<'_>, given: &Given<'_, NeoStep>) -> Result<Judged, Rejection> {
         match given.input {
             Input::Token(token) => {
                 cx.state.login.bearer = Bearer::given(token)?;
@@ -357,12 +355,7 @@ impl Provider for Neo {
         }
     }
 
-    fn request(
-        &self,
-        view: &View<'_, NeoState>,
-        step: NeoStep,
-        answers: &Answers<'_>,
-    ) -> Result<Build<NeoStep>, Unbuildable> {
+    fn request(&self, view: &View<'_, NeoState>, step: NeoStep, answers: &Answers<'_>) -> Built {
         let state = view.state;
         let dashboard_token = self.dashboard(state).ok_or(Unbuildable::Part("dashboard token"))?;
         let app = App { base: &self.base, dashboard_token };
@@ -377,7 +370,7 @@ impl Provider for Neo {
         request.map(Build::Request)
     }
 
-    fn interpret(&self, cx: &mut Context<'_, NeoState>, step: NeoStep, outcome: Outcome<'_>) -> Verdict<NeoStep> {
+    fn interpret(&self, cx: &mut Cx<'_>, step: NeoStep, outcome: Outcome<'_>) -> Judged {
         match (outcome, step) {
             (Outcome::Response(response), step) => self.judge(cx, step, response),
             (Outcome::Lost, NeoStep::Login) => Ask::new(NeedKind::Totp, NeedReason::Lost).into(),
@@ -394,7 +387,7 @@ impl Provider for Neo {
         if state.live.is_some() { Leave::Abandon } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Context<'_, NeoState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Cx<'_>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
         authorize(parts, live.granted()).map_err(|_| Unauthorized::NotReady(None))?;
         // Quotes and the scrip master require this one; the vendor's collection sends it with orders too.
@@ -404,7 +397,7 @@ impl Provider for Neo {
         Ok(())
     }
 
-    fn observe(&self, cx: &mut Context<'_, NeoState>, _: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Cx<'_>, _: &Ticket, response: Response<'_>) -> Observed {
         let Some(fault) = find_fault(At::Session, response) else { return Observed::Nothing };
         match fault.class {
             Class::SessionExpired | Class::BearerInvalid => return Observed::Doubt,

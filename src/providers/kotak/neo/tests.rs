@@ -415,7 +415,7 @@ fn observes(run: &mut Trade, status: u16, headers: &[(&str, String)], path: &str
     run.session.observe(run.now, &ticket, Response::from(&response));
 }
 
-/// Tells how many milliseconds calls to a path are held back.
+/// Returns how many milliseconds calls to a path are held back.
 fn held(run: &mut Trade, path: &str) -> Option<u64> {
     let call = http::Request::get(path).body(Vec::new()).unwrap();
     match run.session.authorize_request(run.now, call) {

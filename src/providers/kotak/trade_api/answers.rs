@@ -4,7 +4,7 @@ use super::judge::*;
 use super::*;
 
 impl TradeApi {
-    pub(super) fn judge(&self, cx: &mut Context<'_, TradeState>, step: TradeStep, response: Response<'_>) -> Judged {
+    pub(super) fn judge(&self, cx: &mut Cx<'_>, step: TradeStep, response: Response<'_>) -> Judged {
         use TradeStep as S;
         let (at, success) = match step {
             S::Token => (At::Gateway, self.got_bearer(cx, response)),

@@ -24,7 +24,7 @@ pub(super) const FACTORS: Factors = Factors {
 const AHEAD: Duration = Duration::from_secs(60);
 
 impl TradeApi {
-    pub(super) fn got_bearer(&self, cx: &mut Context<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
+    pub(super) fn got_bearer(&self, cx: &mut Cx<'_>, response: Response<'_>) -> Option<Judged> {
         let token: Token<'_> = crate::wire::json(response.body)?;
         let bearer = token.access_token.filter(sendable)?;
         // -1, or once -2, means no expiry.
@@ -34,7 +34,7 @@ impl TradeApi {
         Some(self.go_on(cx.state))
     }
 
-    pub(super) fn got_init(&self, cx: &mut Context<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
+    pub(super) fn got_init(&self, cx: &mut Cx<'_>, response: Response<'_>) -> Option<Judged> {
         // No token proves this response, and `{"status":"DOWN"}` with 503 says nothing about the user.
         let init = response.status.is_success().then(|| envelope::read::<Init<'_>>(response.body)).flatten();
         let init = init.filter(Init::is_proven)?;
@@ -55,18 +55,14 @@ impl TradeApi {
         })
     }
 
-    pub(super) fn got_one_time_token(
-        &self,
-        cx: &mut Context<'_, TradeState>,
-        response: Response<'_>,
-    ) -> Option<Judged> {
+    pub(super) fn got_one_time_token(&self, cx: &mut Cx<'_>, response: Response<'_>) -> Option<Judged> {
         let login: Login<'_> = envelope::read(response.body)?;
         cx.state.one_time_token = Some(login.one_time_token.filter(sendable)?);
         cx.tell(Fact::Accepted(NeedKind::Credentials));
         Some(self.second_factor(cx.state))
     }
 
-    pub(super) fn got_session(&self, cx: &mut Context<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
+    pub(super) fn got_session(&self, cx: &mut Cx<'_>, response: Response<'_>) -> Option<Judged> {
         let second: SecondFactor<'_> = envelope::read(response.body)?;
         let session_token = second.session_token.filter(sendable)?;
         let client_code = second.client_code.map(|code| code.0.into_owned());
@@ -78,13 +74,13 @@ impl TradeApi {
     }
 
     /// Notes that the API answered, so the gateway accepted the bearer; `/token` has none.
-    pub(super) fn accepted(&self, cx: &mut Context<'_, TradeState>, step: TradeStep) {
+    pub(super) fn accepted(&self, cx: &mut Cx<'_>, step: TradeStep) {
         if step != TradeStep::Token {
             bearer_works(cx);
         }
     }
 
-    pub(super) fn got_code_request(&self, cx: &mut Context<'_, TradeState>, response: Response<'_>) -> Option<Judged> {
+    pub(super) fn got_code_request(&self, cx: &mut Cx<'_>, response: Response<'_>) -> Option<Judged> {
         let sent = response.status.is_success() && find_fault(At::SecondFactor, response).is_none();
         sent.then(|| self.code_requested(cx))
     }
@@ -97,19 +93,19 @@ impl TradeApi {
         done.then_some(Verdict::Close(CloseReason::LoggedOut { confirmed: true }))
     }
 
-    pub(super) fn code_requested(&self, cx: &mut Context<'_, TradeState>) -> Judged {
+    pub(super) fn code_requested(&self, cx: &mut Cx<'_>) -> Judged {
         cx.state.code_requested = true;
         Ask::new(NeedKind::AccessCode, cx.state.login.because()).into()
     }
 
-    pub(super) fn active(&self, cx: &Context<'_, TradeState>) -> Judged {
+    pub(super) fn active(&self, cx: &Cx<'_>) -> Judged {
         let ends = cx.state.login.bearer.ends.filter(|_| self.consumer_secret.is_some());
         let renews = |ends: Timestamp| Plan::new().renew(TradeStep::Token, When::In((ends - AHEAD).since(cx.now)));
         ends.map(renews).unwrap_or_default().into()
     }
 
     /// Moves to the host that the server names, once per login; reports whether it is another one.
-    fn switch(&self, cx: &mut Context<'_, TradeState>, told: &str, port: Option<u64>) -> Result<bool, HostRefused> {
+    fn switch(&self, cx: &mut Cx<'_>, told: &str, port: Option<u64>) -> Result<bool, HostRefused> {
         let Some(moved) = admit(self.host(cx.state), told, port)? else { return Ok(false) };
         if cx.state.switched {
             return Err(HostRefused::new(told, Refusal::Again));
@@ -119,12 +115,7 @@ impl TradeApi {
         Ok(true)
     }
 
-    pub(super) fn bearer_refused(
-        &self,
-        cx: &mut Context<'_, TradeState>,
-        step: TradeStep,
-        status: StatusCode,
-    ) -> Judged {
+    pub(super) fn bearer_refused(&self, cx: &mut Cx<'_>, step: TradeStep, status: StatusCode) -> Judged {
         let live = cx.state.live.is_some();
         let refused = || Verdict::Close(CloseReason::Denied(Denial::Refused { kind: NeedKind::GatewayToken }));
         if step == TradeStep::Token {
@@ -161,13 +152,7 @@ impl TradeApi {
         self.want_bearer(NeedReason::Expired)
     }
 
-    pub(super) fn wrong_host(
-        &self,
-        cx: &mut Context<'_, TradeState>,
-        step: TradeStep,
-        told: &str,
-        response: Response<'_>,
-    ) -> Judged {
+    pub(super) fn wrong_host(&self, cx: &mut Cx<'_>, step: TradeStep, told: &str, response: Response<'_>) -> Judged {
         match self.switch(cx, told, None) {
             Ok(true) if cx.state.live.is_some() => Verdict::next(step),
             Ok(true) => {

@@ -147,7 +147,9 @@ use crate::{
 
 pub use self::state::{TradeLive, TradeState, TradeStep, TradeTokens};
 
+type Cx<'a> = Context<'a, TradeState>;
 type Judged = Verdict<TradeStep>;
+type Built = Result<Build<TradeStep>, Unbuildable>;
 
 /// The number of digits of an access code: four in all public samples; no rule is published.
 const DIGITS: core::ops::RangeInclusive<usize> = 4..=8;
@@ -242,7 +244,7 @@ impl TradeApi {
     }
 
     /// Fetches a bearer, or asks for one.
-    fn want_bearer(&self, because: NeedReason) -> Verdict<TradeStep> {
+    fn want_bearer(&self, because: NeedReason) -> Judged {
         match self.consumer_secret {
             Some(_) => Verdict::next(TradeStep::Token),
             None => Ask::new(NeedKind::GatewayToken, because).into(),
@@ -250,7 +252,7 @@ impl TradeApi {
     }
 
     /// Continues after a bearer was missing.
-    fn go_on(&self, state: &TradeState) -> Verdict<TradeStep> {
+    fn go_on(&self, state: &TradeState) -> Judged {
         if state.live.is_some() && state.leaving {
             return Verdict::next(TradeStep::Logout);
         }
@@ -265,7 +267,7 @@ impl TradeApi {
     }
 
     /// Continues after the password.
-    fn second_factor(&self, state: &TradeState) -> Verdict<TradeStep> {
+    fn second_factor(&self, state: &TradeState) -> Judged {
         if self.without_code {
             Verdict::next(TradeStep::WithoutCode)
         } else if self.requests_code && !state.code_requested {
@@ -293,7 +295,7 @@ impl Provider for TradeApi {
         step.rule()
     }
 
-    fn open(&self, cx: &mut Context<'_, TradeState>, because: NeedReason) -> Verdict<TradeStep> {
+    fn open(&self, cx: &mut Cx<'_>, because: NeedReason) -> Judged {
         let state = &mut *cx.state;
         state.login.begin(because);
         state.switched = false;
@@ -324,11 +326,7 @@ impl Provider for TradeApi {
         }
     }
 
-    fn answered(
-        &self,
-        cx: &mut Context<'_, TradeState>,
-        given: &Given<'_, TradeStep>,
-    ) -> Result<Verdict<TradeStep>, Rejection> {
+    fn answered(&self, cx: &mut Cx<'_>, given: &Given<'_, TradeStep>) -> Result<Judged, Rejection> {
         match given.input {
             Input::Token(token) => {
                 take_bearer(cx, Bearer::given(token)?);
@@ -344,12 +342,7 @@ impl Provider for TradeApi {
         }
     }
 
-    fn request(
-        &self,
-        view: &View<'_, TradeState>,
-        step: TradeStep,
-        answers: &Answers<'_>,
-    ) -> Result<Build<TradeStep>, Unbuildable> {
+    fn request(&self, view: &View<'_, TradeState>, step: TradeStep, answers: &Answers<'_>) -> Built {
         let (state, part) = (view.state, Unbuildable::Part);
         let app = || {
             let bearer = state.login.bearer.token.as_ref().ok_or(part("bearer"))?;
@@ -377,7 +370,7 @@ impl Provider for TradeApi {
         request.map(Build::Request)
     }
 
-    fn interpret(&self, cx: &mut Context<'_, TradeState>, step: TradeStep, outcome: Outcome<'_>) -> Verdict<TradeStep> {
+    fn interpret(&self, cx: &mut Cx<'_>, step: TradeStep, outcome: Outcome<'_>) -> Judged {
         match (outcome, step) {
             (Outcome::Response(response), step) => self.judge(cx, step, response),
             (Outcome::Lost, TradeStep::Login) => Ask::new(NeedKind::Credentials, NeedReason::Lost).into(),
@@ -399,7 +392,7 @@ impl Provider for TradeApi {
         if state.live.is_some() { Leave::Step(TradeStep::Logout) } else { Leave::Nothing }
     }
 
-    fn authorize(&self, cx: &mut Context<'_, TradeState>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, cx: &mut Cx<'_>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let (Some(live), Some(bearer)) = (&cx.state.live, &cx.state.login.bearer.token) else {
             return Err(Unauthorized::NotReady(None));
         };
@@ -415,7 +408,7 @@ impl Provider for TradeApi {
         Target::new(self.host(state))
     }
 
-    fn observe(&self, cx: &mut Context<'_, TradeState>, _: &Ticket, response: Response<'_>) -> Observed {
+    fn observe(&self, cx: &mut Cx<'_>, _: &Ticket, response: Response<'_>) -> Observed {
         match find_fault(At::Session, response).map(|fault| fault.class) {
             Some(Class::SessionExpired | Class::BearerInvalid | Class::WrongHost(_)) => Observed::Doubt,
             Some(Class::Quota) => {
@@ -446,7 +439,7 @@ impl Adopts for TradeApi {
 }
 
 /// Stores a new bearer; responses to calls with the old one no longer count.
-fn take_bearer(cx: &mut Context<'_, TradeState>, bearer: Bearer) {
+fn take_bearer(cx: &mut Cx<'_>, bearer: Bearer) {
     cx.state.login.bearer = bearer;
     cx.tell(Fact::NewTokens);
 }

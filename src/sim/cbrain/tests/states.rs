@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::sim::Fault;
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 #[test]
 fn maintenance_keeps_sessions_and_lets_only_live_admins_in() {

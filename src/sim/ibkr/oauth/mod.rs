@@ -107,7 +107,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// Gives the answer of status 401, with the server's time in its `Date`.
+    /// Returns the answer of status 401, with the server's time in its `Date`.
     pub fn answer(&self, now: Timestamp) -> Response<Vec<u8>> {
         let error = match self {
             Self::UnknownConsumer => "id: 39687, error: invalid consumer".to_owned(),
@@ -122,7 +122,7 @@ impl Refused {
 }
 
 impl OAuthServer {
-    /// Makes a server without any consumer.
+    /// Creates a server without any consumer.
     pub fn new(seed: [u8; 32]) -> Self {
         Self {
             random: Random::new(seed),
@@ -155,13 +155,13 @@ impl OAuthServer {
         Ok(())
     }
 
-    /// Makes an access token for the consumer's own account, as the portal does; earlier ones end.
+    /// Creates an access token for the consumer's own account, as the portal does; earlier ones end.
     pub fn issue(&mut self, consumer: &str) -> Option<Issued> {
         self.grants.retain(|_, granted| granted.consumer != consumer);
         self.grant(consumer)
     }
 
-    /// Consents to a request token in the owner's name; gives the verifier that the page shows.
+    /// Consents to a request token in the owner's name; returns the verifier that the page shows.
     pub fn consent(&mut self, request_token: &str) -> Option<String> {
         let verifier = self.random.token(20);
         self.requests.get_mut(request_token)?.verifier = Some(verifier.clone());
@@ -218,7 +218,7 @@ impl OAuthServer {
         Ok(token.to_owned())
     }
 
-    /// Tells whether a handshake may name this access token: whether a live session token was made with it.
+    /// Reports whether a handshake may name this access token: whether a live session token was made with it.
     pub(super) fn knows(&self, now: Timestamp, access_token: &str) -> Result<(), Refused> {
         let granted = self.grants.get(access_token).ok_or_else(|| Refused::NoSecret(access_token.to_owned()))?;
         let lives = granted.tokens.iter().any(|(_, ends)| *ends > now);

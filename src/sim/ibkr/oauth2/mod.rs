@@ -54,7 +54,7 @@ struct Session {
 pub struct Refused(u16, &'static str);
 
 impl Refused {
-    /// Gives the answer, a problem document with the server's time in its `Date`.
+    /// Returns the answer, a problem document with the server's time in its `Date`.
     pub fn answer(self, now: Timestamp) -> Response<Vec<u8>> {
         let Self(status, detail) = self;
         let title = if status == 401 { "Unauthorized" } else { "Bad Request" };
@@ -64,7 +64,7 @@ impl Refused {
 }
 
 impl OAuth2Server {
-    /// Makes a server without any client.
+    /// Creates a server without any client.
     pub fn new(seed: [u8; 32]) -> Self {
         Self {
             random: Random::new(seed),

@@ -126,7 +126,7 @@ impl Story {
         self.send(&request)
     }
 
-    /// Tells what happened, answers left out.
+    /// Returns what happened, answers left out.
     fn happened(&self) -> Vec<Happening> {
         let all = self.gateway.log().iter().map(|logged| logged.what.clone());
         all.filter(|what| !matches!(what, Happening::Answered { .. })).collect()

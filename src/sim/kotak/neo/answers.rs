@@ -247,7 +247,7 @@ fn order(account: &Account, grant: &Grant, peer: IpAddr) -> Answer {
     Answer::json(200, &body, Outcome::Accepted("order"))
 }
 
-/// Gives the token of the dashboard; `Bearer` before it makes it another text.
+/// Returns the token of the dashboard; `Bearer` before it makes it another text.
 fn dashboard_token(request: &Request<Vec<u8>>) -> Option<&str> {
     header(request, "neo-fin-key")?;
     header(request, "authorization")

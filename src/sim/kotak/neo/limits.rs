@@ -70,7 +70,7 @@ pub(super) fn api(path: &str) -> &str {
 }
 
 impl Limits {
-    /// Counts a request; gives the refusal of one that is too many.
+    /// Counts a request; returns the refusal of one that is too many.
     pub(super) fn admit(&mut self, now: Timestamp, who: &str, path: &str) -> Option<Answer> {
         let api = api(path);
         let most = if api == "/quick/order" { OF_ORDERS } else { OF_EACH };

@@ -96,7 +96,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Makes an account whose other calls go to `base`; its authenticator shows `000000` for ever
+    /// Creates an account whose other calls go to `base`; its authenticator shows `000000` for ever
     /// until [`Account::accepts_totp`] says otherwise.
     pub fn new(
         ucc: impl Into<String>,
@@ -138,7 +138,7 @@ impl fmt::Debug for Account {
 }
 
 impl NeoSim {
-    /// Makes an API with this login host.
+    /// Creates an API with this login host.
     pub fn new(login: BaseUrl) -> Self {
         Self {
             login,
@@ -164,7 +164,7 @@ impl NeoSim {
         self
     }
 
-    /// Gives an account a new token of the dashboard, which ends all of its sessions at once.
+    /// Returns an account a new token of the dashboard, which ends all of its sessions at once.
     pub fn reset_dashboard_token(&mut self, ucc: &str, token: impl Into<String>) {
         if let Some(account) = self.accounts.get_mut(ucc) {
             account.dashboard_token = token.into();
@@ -197,7 +197,7 @@ impl NeoSim {
         self.settings.death = death;
     }
 
-    /// Makes the second step tell this base URL to everybody; an empty one is as good as none.
+    /// Sets the base URL in the response of the second step, for all accounts; an empty one omits it.
     pub fn set_base_url(&mut self, url: Option<String>) {
         self.settings.base_url = url;
     }
@@ -223,17 +223,17 @@ impl NeoSim {
         self.limits.close(path, until);
     }
 
-    /// Tells until when [`NeoSim::set_limited`] holds for a path.
+    /// Returns until when [`NeoSim::set_limited`] holds for a path.
     pub fn limited_until(&self, now: Timestamp, path: &str) -> Option<Timestamp> {
         self.limits.closed_until(now, path)
     }
 
-    /// Does this to the next requests.
+    /// Applies a lever to the next requests.
     pub fn next(&mut self, requests: usize, lever: &Lever) {
         self.desk.pull(requests, lever);
     }
 
-    /// Gives what the authenticator of an account shows.
+    /// Returns the present code of an account's authenticator.
     pub fn totp(&self, ucc: &str, now: Timestamp) -> Option<String> {
         self.accounts.get(ucc).map(|account| (account.code)(now))
     }
@@ -243,12 +243,12 @@ impl NeoSim {
         self.grants.values().filter(|grant| grant.trade && now < grant.ends).count()
     }
 
-    /// Gives what was asked so far.
+    /// Returns the log of requests.
     pub const fn log(&self) -> &Log {
         &self.desk.log
     }
 
-    /// Takes what was asked since the last time, so that the log of a long run stays short.
+    /// Removes and returns the log, so that it stays short in a long run.
     pub fn take_log(&mut self) -> Vec<super::Seen> {
         self.desk.log.take()
     }

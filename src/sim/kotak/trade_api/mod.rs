@@ -101,7 +101,7 @@ pub struct User {
 }
 
 impl User {
-    /// Makes a user of the first host.
+    /// Creates a user of the first host.
     pub fn new(userid: impl Into<String>, password: impl Into<String>) -> Self {
         Self {
             userid: userid.into(),
@@ -115,31 +115,31 @@ impl User {
         }
     }
 
-    /// Puts the user on a host.
+    /// Assigns the user to a host.
     #[must_use]
     pub fn on(self, shard: Shard) -> Self {
         Self { shard, ..self }
     }
 
-    /// Lets the user in without an access code.
+    /// Allows the user to log in without an access code.
     #[must_use]
     pub fn subscribed(self) -> Self {
         Self { subscribed: true, ..self }
     }
 
-    /// Makes the user one who is not enabled for the API: 999003.
+    /// Disables the API for the user: 999003.
     #[must_use]
     pub fn not_entitled(self) -> Self {
         Self { entitled: false, ..self }
     }
 
-    /// Makes init tell that the user has to do something in a browser first.
+    /// Makes init report that the user has to do something in a browser first.
     #[must_use]
     pub fn inactive(self) -> Self {
         Self { active: false, ..self }
     }
 
-    /// Gives the access code of the day: what the SMS would say.
+    /// Returns the access code of the day: what the SMS would say.
     pub fn access_code(&self, now: Timestamp) -> String {
         let name = self.userid.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
         format!("{:04}", crate::machine::backoff::split_mix(name ^ indian_day(now)) % 10_000)
@@ -150,7 +150,7 @@ impl User {
 const TRIES: u8 = 3;
 
 impl TradeApiSim {
-    /// Makes an API with two hosts, given as base URLs such as `http://127.0.0.1:5001/apim`.
+    /// Creates an API with two hosts, given as base URLs such as `http://127.0.0.1:5001/apim`.
     pub fn new(shards: [BaseUrl; 2]) -> Self {
         Self {
             shards,
@@ -175,7 +175,7 @@ impl TradeApiSim {
         }
     }
 
-    /// Makes an API with the two production hosts, for tests without sockets.
+    /// Creates an API with the two production hosts, for tests without sockets.
     pub fn kotak() -> Self {
         Self::new(
             ["https://tradeapi.kotaksecurities.com/apim", "https://ctradeapi.kotaksecurities.com/apim"]
@@ -197,7 +197,7 @@ impl TradeApiSim {
         self
     }
 
-    /// Makes a bearer as the developer portal would.
+    /// Creates a bearer, as the developer portal does.
     pub fn issue_bearer(&mut self, now: Timestamp) -> String {
         let token = self.desk.token().to_ascii_lowercase();
         self.bearers.insert(token.clone(), now + self.settings.bearer_life);
@@ -239,17 +239,17 @@ impl TradeApiSim {
         self.settings.outage = status;
     }
 
-    /// Makes init tell this host to everybody, as somebody would who wants to be sent passwords.
+    /// Sets the host that init names to everybody, as an attacker would who wants passwords.
     pub fn set_redirect(&mut self, host: Option<String>) {
         self.settings.redirect = host;
     }
 
-    /// Makes fault 999024 name this host.
+    /// Sets the host that fault 999024 names.
     pub fn set_right_host(&mut self, host: Option<String>) {
         self.settings.right_host = host;
     }
 
-    /// Does this to the next requests.
+    /// Applies a lever to the next requests.
     pub fn next(&mut self, requests: usize, lever: &Lever) {
         self.desk.pull(requests, lever);
     }
@@ -276,7 +276,7 @@ impl TradeApiSim {
         }
     }
 
-    /// Gives the access code of the day, as the user's SMS says it.
+    /// Returns the user's access code of the day.
     pub fn access_code(&self, userid: &str, now: Timestamp) -> Option<String> {
         self.users.get(userid).map(|user| user.access_code(now))
     }
@@ -291,12 +291,12 @@ impl TradeApiSim {
         self.sessions.len()
     }
 
-    /// Gives what was asked so far.
+    /// Returns the log of requests.
     pub const fn log(&self) -> &Log {
         &self.desk.log
     }
 
-    /// Takes what was asked since the last time, so that the log of a long run stays short.
+    /// Removes and returns the log, so that it stays short in a long run.
     pub fn take_log(&mut self) -> Vec<super::Seen> {
         self.desk.log.take()
     }

@@ -66,7 +66,7 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
         }
     }
 
-    /// Does what a frame asks for; false where the stream ends.
+    /// Handles a frame; returns false where the stream ends.
     fn take(&mut self, stream: &mut Stream, message: &mut Vec<u8>, frame: Frame) -> io::Result<bool> {
         match frame.opcode {
             PING => self.send(PONG, &frame.payload)?,
@@ -97,7 +97,7 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
         Ok(true)
     }
 
-    /// Lets the simulator say something; false where it closes the stream.
+    /// Sends the simulator's texts; returns false where it closes the stream.
     fn tell(&mut self, stream: &mut Stream, frame: Option<&str>) -> io::Result<bool> {
         let told = lock(&self.shared.simulator).stream(self.shared.now(), stream, frame);
         let Some(frames) = told else {
@@ -134,7 +134,7 @@ impl<S: Simulator, W: Wire> Connection<'_, S, W> {
     }
 }
 
-/// Takes one frame out of what was read.
+/// Parses one frame.
 fn read(inbox: &mut Vec<u8>) -> Read {
     let Some((&[first, second], rest)) = inbox.split_first_chunk::<2>() else { return Read::Part };
     // No extension was agreed upon, and all that a client sends is masked.

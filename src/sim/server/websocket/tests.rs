@@ -75,7 +75,7 @@ impl Client {
         self
     }
 
-    /// Gives the first byte and the payload of the next frame.
+    /// Returns the first byte and the payload of the next frame.
     fn gets(&mut self) -> (u8, Vec<u8>) {
         let mut take = |length| {
             let mut bytes = vec![0; length];

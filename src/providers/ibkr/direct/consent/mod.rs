@@ -1,58 +1,58 @@
-//! Consent: how a third party gets a [`Grant`] of somebody else's account.
+//! Consent: how a third party gets a [`Grant`] for another account.
 //!
 //! ```text
 //!  request_token ─▶ Need { Verifier, url } ─▶ access_token ─▶ Active: live() is the Grant
 //! ```
 //!
-//! It is a session of its own, with nothing to keep alive and nothing to end at the server: take
+//! It is a session without keepalive and without logout: take
 //! [`Session::live`](crate::Session::live), store [`Grant::expose_secrets`], and open a
-//! [`WebApi`](super::WebApi) with it. A grant stays what it is through logout, until its owner revokes it.
+//! [`WebApi`](super::WebApi) with it. A grant survives logout and stays valid until its owner revokes it.
 //!
 //! # Steps
 //!
 //! | step | request | when |
 //! |---|---|---|
-//! | `request-token` | `POST oauth/request_token` | at the opening, and anew where the fate of an access token is unknown |
+//! | `request-token` | `POST oauth/request_token` | at the opening, and again after a lost response to `access-token` |
 //! | `access-token` | `POST oauth/access_token` | with the verifier, once |
 //!
 //! # Needs
 //!
 //! - [`NeedKind::Verifier`]: show the owner [`Need::url`](crate::Need::url) and give the code of that page as
-//!   [`Input::Code`]. `Refused`: the code was wrong. `Lost`: nobody knows whether an access token was made, so there is a
-//!   new page with a new code. `Stale`: the program was started anew before the code had been used; the same is right.
+//!   [`Input::Code`]. `Refused`: the code was wrong. `Lost`: the response was lost, so there is a
+//!   new page with a new code. `Stale`: the program was restarted before the code was used; the same code is valid.
 //! - [`NeedKind::Signature`] for keys in a vault or an HSM, before each of the two steps.
 //!
 //! # Deadlines
 //!
-//! Each answer has 10 s. How long a request token lives is not published; one that has died meanwhile is told by the
-//! refusal of its verifier.
+//! Requests time out after 10 s. The lifetime of a request token is not published; if it has expired, the verifier is
+//! refused.
 //!
 //! # Why it closed, and what to do
 //!
 //! | [code](crate::CloseReason::code) | what happened | what to do |
 //! |---|---|---|
-//! | `logged-out` | it was ended; a grant is not, it is as good as before | nothing |
-//! | `logged-out.unconfirmed` | it was ended while a grant was on its way | nothing: nobody has that grant |
-//! | `denied.refused` | the verifier was wrong, and no other one came | ask the owner again |
+//! | `logged-out` | it was ended; a grant is still valid | nothing |
+//! | `logged-out.unconfirmed` | it was ended while a request for a grant was in flight | nothing: nobody has that grant |
+//! | `denied.refused` | the verifier was wrong, and no other one was given | ask the owner again |
 //! | `denied.unanswered` | nobody gave a verifier or a signature | ask the owner again; look at the vault |
 //! | `denied.key-not-live` | the server does not know the consumer key | wait for the time that it names; else it is mistyped |
-//! | `denied.token-regenerated` | the server knows no secret of the request token any more | begin again |
+//! | `denied.token-regenerated` | the request token is void | start again |
 //! | `denied.signature-refused` | another key was registered than the one that signs | upload the public part again, or give the right file |
 //! | `denied.clock-wrong` | the signed time is refused | set this machine's clock |
 //! | `denied.ip-not-allowed` | the edge refuses this address altogether | another address; those of data centres may be refused |
-//! | `retries-exhausted` | an outage, or nobody gave the next verifier after one whose fate is unknown | later |
-//! | `protocol` | an answer that is not IBKR's | the shape shows what it was |
+//! | `retries-exhausted` | an outage, or nobody gave another verifier after a lost response | try later |
+//! | `protocol` | a response that is not IBKR's | inspect the shape |
 //!
 //! # Moving a session
 //!
-//! Yes, to another process and address: the request token is in the snapshot. The grant is as well, so keep it as
-//! you keep a password.
+//! Yes, to another process and address: the request token is in the snapshot. So is the grant: protect it
+//! like a password.
 //!
 //! # Traps
 //!
-//! - A first party must not do this: its token comes from IBKR's own portal (IBKR's page on third parties).
-//! - The secret of an access token is encrypted for the consumer's encryption key and stays so here.
-//! - The specification names the field that tells a paper account otherwise than the servers' answers do (`is_true` and
+//! - A first party must not use this: its token comes from IBKR's portal (IBKR's page on third parties).
+//! - The secret of an access token is encrypted for the consumer's encryption key and stays encrypted here.
+//! - The specification names the field that tells a paper account differently from the servers' responses (`is_true` and
 //!   `is_paper`, by its text); both are read.
 //!
 //! # States
@@ -68,7 +68,7 @@ use super::super::keys::SignatureKey;
 use super::super::oauth1a::{self, Consumer, Grant, GrantError, RequestToken, SignError, Unsigned};
 use super::super::refusal::PENALTY;
 use super::super::{Refusal, Region};
-use super::remote::{Stamp, VALID, signed};
+use super::remote::{Stamp, VALID, sign, signed};
 use super::token::refusal_to_denial;
 use super::what;
 use crate::provider::{
@@ -80,7 +80,11 @@ use crate::{
     machine::{Denial, Message, NeedReason, Rejection},
 };
 
-/// The way to a grant of somebody else's account, for third parties.
+type Cx<'a> = Context<'a, ConsentState>;
+type Judged = Verdict<ConsentStep>;
+type Built = Result<Build<ConsentStep>, Unbuildable>;
+
+/// The consent flow for third parties: gets a grant for another account.
 #[derive(Debug)]
 pub struct Consent {
     base: BaseUrl,
@@ -90,7 +94,7 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// Takes the base URL, `https://api.ibkr.com/v1/api`, the consumer and its signature key, which may be
+    /// Creates a flow from the base URL, `https://api.ibkr.com/v1/api`, the consumer and its signature key, which may be
     /// a [`PublicKey`](super::super::keys::PublicKey): the session then asks for both signatures.
     pub fn new(base: &BaseUrl, consumer: Consumer, signature: impl Into<SignatureKey>) -> Self {
         Self { base: base.clone(), consumer, key: signature.into(), region: Region::default() }
@@ -102,12 +106,7 @@ impl Consent {
         Self { region, ..self }
     }
 
-    fn judge(
-        &self,
-        cx: &mut Context<'_, ConsentState>,
-        step: ConsentStep,
-        response: Response<'_>,
-    ) -> Verdict<ConsentStep> {
+    fn judge(&self, cx: &mut Cx<'_>, step: ConsentStep, response: Response<'_>) -> Judged {
         match step {
             ConsentStep::RequestToken => match RequestToken::read(response, cx.now) {
                 Ok(token) => {
@@ -122,7 +121,7 @@ impl Consent {
                         *cx.state = ConsentState { grant: Some(grant), ..ConsentState::default() };
                         Verdict::Active(Plan::new())
                     }
-                    // The same key was taken a moment ago, so it is the verifier.
+                    // The key was accepted a moment ago, so the verifier is wrong.
                     (Err(GrantError::Refused(oauth1a::Refusal::Signature)), Some(token)) => {
                         Self::ask(token, NeedReason::Refused).into()
                     }
@@ -132,18 +131,13 @@ impl Consent {
         }
     }
 
-    fn failed(
-        &self,
-        cx: &mut Context<'_, ConsentState>,
-        response: Response<'_>,
-        error: GrantError,
-    ) -> Verdict<ConsentStep> {
+    fn failed(&self, cx: &mut Cx<'_>, response: Response<'_>, error: GrantError) -> Judged {
         match Refusal::of(response) {
             Some(Refusal::PenaltyBox) => {
                 cx.tell(Fact::Penalty(PENALTY));
                 return Verdict::unavailable();
             }
-            // The server may have made the access token, and lost the answer, before it fell ill.
+            // The server may have issued the access token before it failed.
             Some(refusal) if refusal.is_passing() => return Verdict::Retry { after: None, answer: Judgment::Judged },
             Some(Refusal::EdgeDenied | Refusal::Forbidden | Refusal::IpNotAuthorized) => {
                 return Verdict::Close(CloseReason::Denied(Denial::IpNotAllowed));
@@ -161,7 +155,7 @@ impl Consent {
         }
     }
 
-    /// Writes the request of a step, up to its signature.
+    /// Builds the request of a step without its signature.
     fn unsigned(
         &self,
         state: &ConsentState,
@@ -196,7 +190,7 @@ impl Provider for Consent {
         step.rule(self.key.is_remote())
     }
 
-    fn open(&self, cx: &mut Context<'_, ConsentState>, because: NeedReason) -> Verdict<ConsentStep> {
+    fn open(&self, cx: &mut Cx<'_>, because: NeedReason) -> Judged {
         if cx.state.grant.is_some() {
             return Verdict::Active(Plan::new());
         }
@@ -218,11 +212,7 @@ impl Provider for Consent {
         *state = ConsentState { grant: state.grant.take(), ..ConsentState::default() };
     }
 
-    fn answered(
-        &self,
-        cx: &mut Context<'_, ConsentState>,
-        given: &Given<'_, ConsentStep>,
-    ) -> Result<Verdict<ConsentStep>, Rejection> {
+    fn answered(&self, cx: &mut Cx<'_>, given: &Given<'_, ConsentStep>) -> Result<Judged, Rejection> {
         let verifier = match given.input {
             Input::Signature(signature) => return signed(&self.key, given, signature),
             Input::Code(verifier) => verifier,
@@ -231,22 +221,17 @@ impl Provider for Consent {
         if cx.state.request.is_none() {
             return Ok(Verdict::next(ConsentStep::RequestToken));
         }
-        // Built once to see whether it can be: what cannot leaves the question open.
+        // A verifier that cannot be written into a request leaves the question open.
         self.unsigned(cx.state, ConsentStep::AccessToken, Some(verifier), cx.now, &cx.entropy)
             .map_err(|_| Rejection::Malformed("verifier"))?;
         Ok(Verdict::next(ConsentStep::AccessToken))
     }
 
-    fn left(&self, cx: &mut Context<'_, ConsentState>, step: ConsentStep) {
+    fn left(&self, cx: &mut Cx<'_>, step: ConsentStep) {
         cx.state.stamp = Some(Stamp { step, host: 0, at: cx.now, counter: cx.entropy.counter });
     }
 
-    fn request(
-        &self,
-        view: &View<'_, ConsentState>,
-        step: ConsentStep,
-        answers: &Answers<'_>,
-    ) -> Result<Build<ConsentStep>, Unbuildable> {
+    fn request(&self, view: &View<'_, ConsentState>, step: ConsentStep, answers: &Answers<'_>) -> Built {
         let verifier = match (step, answers.text(NeedKind::Verifier)) {
             (ConsentStep::RequestToken, _) => None,
             (ConsentStep::AccessToken, Ok(verifier)) => Some(verifier),
@@ -260,25 +245,19 @@ impl Provider for Consent {
         let unbuildable = |error| Unbuildable::Part(what(error));
         let unsigned = self.unsigned(view.state, step, verifier, stamp.at, &stamp.entropy(view.entropy));
         let unsigned = unsigned.map_err(unbuildable)?;
-        let request = match (&self.key, answers.signature()) {
-            (SignatureKey::Local(key), _) => unsigned.sign(key, view.entropy),
-            (SignatureKey::Remote(_), Some(signature)) => unsigned.finish(signature.expose()),
-            (SignatureKey::Remote(_), None) => {
+        let digest = unsigned.digest();
+        match sign(&self.key, &digest, answers, view.entropy).map_err(unbuildable)? {
+            Some(signature) => unsigned.finish(&signature).map(Build::Request).map_err(unbuildable),
+            None => {
                 let ask = Ask::new(NeedKind::Signature, NeedReason::Opening);
-                return Ok(Build::Needs(ask.about(Message::new(&unsigned.digest()), Some(VALID))));
+                Ok(Build::Needs(ask.about(Message::new(&digest), Some(VALID))))
             }
-        };
-        request.map(Build::Request).map_err(unbuildable)
+        }
     }
 
-    fn interpret(
-        &self,
-        cx: &mut Context<'_, ConsentState>,
-        step: ConsentStep,
-        outcome: Outcome<'_>,
-    ) -> Verdict<ConsentStep> {
+    fn interpret(&self, cx: &mut Cx<'_>, step: ConsentStep, outcome: Outcome<'_>) -> Judged {
         let Outcome::Response(response) = outcome else {
-            // A verifier is good for one access token, which may have been made.
+            // A verifier is valid for one access token, which may have been issued.
             *cx.state = ConsentState { because: Some(NeedReason::Lost), ..ConsentState::default() };
             return Verdict::next(ConsentStep::RequestToken);
         };
@@ -293,7 +272,7 @@ impl Provider for Consent {
         Leave::Nothing
     }
 
-    fn authorize(&self, _: &mut Context<'_, ConsentState>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
+    fn authorize(&self, _: &mut Cx<'_>, _: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         Err(Unauthorized::NotReady(None))
     }
 }

@@ -1,13 +1,13 @@
-//! The signature base string: the one text that both sides sign.
+//! The signature base string: the text that is signed.
 //!
 //! It is the method, the URL and all parameters, each percent-encoded (RFC 3986, upper-case digits)
 //! and joined with `&`; a prefix stands directly before the method. The parameters are those of
 //! OAuth, of the query and of a form body, decoded, sorted by name and then by value, joined as
 //! `name=value` with `&`, and only then encoded, once and as a whole. RFC 5849 encodes each value
-//! before joining too; IBKR's documents and worked example do not. JSON bodies take no part.
+//! before joining too; IBKR's documents and worked example do not. JSON bodies are not signed.
 //!
-//! Some clients of others leave the query out and are served as well, so the server seems lenient;
-//! the worked example has it in.
+//! Some third-party clients omit the query and work as well, so the server seems lenient;
+//! the worked example includes it.
 
 use http::{Method, Uri};
 
@@ -39,7 +39,7 @@ pub fn base_string(
     build(prefix, method, uri, sorted.into_iter(), form)
 }
 
-/// Does the work of [`base_string`] for OAuth parameters that come in the order of their names.
+/// Implements [`base_string`] for OAuth parameters in the order of their names.
 pub(crate) fn build<'a>(
     prefix: &str,
     method: &Method,
@@ -171,7 +171,7 @@ fn push_byte(text: &mut Vec<u8>, byte: u8) {
     }
 }
 
-/// Tells whether a byte stands for itself in a percent-encoded text (RFC 3986, 2.3).
+/// Reports whether a byte stands for itself in a percent-encoded text (RFC 3986, 2.3).
 #[inline]
 pub(crate) fn is_unreserved(byte: u8) -> bool {
     // Looked up: comparisons with five ranges cost a third of a signature's time.

@@ -1,10 +1,10 @@
 //! The Diffie-Hellman half of the live session token's handshake.
 //!
 //! The exponent is secret, so the power is taken in constant time, by `crypto-bigint`: RustCrypto's
-//! big integers, without an advisory, and the ones that `rsa` stands on.
+//! big integers, without an advisory, on which `rsa` is built.
 //!
 //! IBKR's own worked example has a prime of 2045 bits and a generator that is larger than the prime;
-//! files of `openssl dhparam 2048` have a prime of 2048 bits and the generator 2.
+//! the output of `openssl dhparam 2048` has a prime of 2048 bits and the generator 2.
 
 use core::fmt;
 
@@ -14,8 +14,10 @@ use rsa::pkcs8::der::asn1::UintRef;
 use rsa::pkcs8::der::{Reader, SliceReader};
 use zeroize::Zeroizing;
 
+use crate::SecretBytes;
 use crate::provider::Entropy;
 use crate::providers::ibkr::{draw, hex, pem};
+use crate::providers::table::named;
 
 /// The shortest prime in bits that is taken.
 const SHORTEST: u32 = 2040;
@@ -35,7 +37,7 @@ impl DhParams {
     /// Reads a PEM file of `openssl dhparam` (`BEGIN DH PARAMETERS`), generator included.
     ///
     /// # Errors
-    /// [`DhError`] tells what is wrong with the file or its numbers.
+    /// [`DhError`] says what is wrong with the file or its numbers.
     pub fn from_pem(text: &str) -> Result<Self, DhError> {
         let block = pem::first(text).ok_or(DhError::NotPem)?;
         if block.label != "DH PARAMETERS" {
@@ -55,20 +57,20 @@ impl DhParams {
         Self::from_be_bytes(prime.as_bytes(), generator.as_bytes())
     }
 
-    /// Takes prime and generator as hexadecimal digits.
+    /// Creates parameters from prime and generator as hexadecimal digits.
     ///
     /// # Errors
-    /// [`DhError`] tells which number is wrong.
+    /// [`DhError`] says which number is wrong.
     pub fn from_hex(prime: &str, generator: &str) -> Result<Self, DhError> {
         let prime = hex::integer::<BYTES>(prime).ok_or(DhError::PrimeSize)?;
         let generator = hex::integer::<BYTES>(generator).ok_or(DhError::Generator)?;
         Self::from_be_bytes(&prime, &generator)
     }
 
-    /// Takes prime and generator as big-endian bytes.
+    /// Creates parameters from prime and generator as big-endian bytes.
     ///
     /// # Errors
-    /// [`DhError`] tells which number is wrong.
+    /// [`DhError`] says which number is wrong.
     pub fn from_be_bytes(prime: &[u8], generator: &[u8]) -> Result<Self, DhError> {
         let prime = integer(prime).ok_or(DhError::PrimeSize)?;
         Self::new(prime, &integer(generator).ok_or(DhError::Generator)?)
@@ -100,8 +102,8 @@ impl DhParams {
     /// Computes the shared secret from the server's response.
     ///
     /// # Errors
-    /// [`DhError::Response`] where the response is no hexadecimal number in `2..=p-2`: 0, 1 and p-1
-    /// would make the secret a known one.
+    /// [`DhError::Response`] where the response is not a hexadecimal number in `2..=p-2`: with 0, 1 and p-1
+    /// the secret would be known.
     pub fn shared(&self, exponent: &Exponent, response: &str) -> Result<SharedSecret, DhError> {
         let response = hex::integer::<BYTES>(response).ok_or(DhError::Response)?;
         let response = integer(&response).ok_or(DhError::Response)?;
@@ -126,7 +128,7 @@ impl fmt::Debug for DhParams {
     }
 }
 
-/// Tells whether a number lies in `2..=prime-2`.
+/// Reports whether a number lies in `2..=prime-2`.
 fn in_group(number: &BoxedUint, prime: &BoxedUint) -> bool {
     let one = BoxedUint::one_with_precision(LONGEST);
     *number > one && *number < prime.wrapping_sub(&one)
@@ -144,7 +146,7 @@ pub struct Exponent(Zeroizing<BoxedUint>);
 impl Exponent {
     /// Draws an exponent of 256 bits, the length that IBKR's documents ask for.
     ///
-    /// The same entropy gives the same exponent, so an open handshake has to keep its counter only.
+    /// The same entropy gives the same exponent, so an open handshake stores its counter only.
     pub fn draw(entropy: &Entropy<'_>, account: &str) -> Self {
         let mut drawn = draw::bytes(entropy, account, "exponent");
         // The top bit is set: the exponent is never zero and its length tells nothing.
@@ -154,7 +156,7 @@ impl Exponent {
         Self::from_be_bytes(&drawn)
     }
 
-    /// Takes an exponent as big-endian bytes.
+    /// Creates an exponent from big-endian bytes.
     pub fn from_be_bytes(bytes: &[u8; 32]) -> Self {
         Self(Zeroizing::new(BoxedUint::from_be_slice_truncated(bytes, 256)))
     }
@@ -166,8 +168,9 @@ impl fmt::Debug for Exponent {
     }
 }
 
-/// What both sides have computed, wiped on drop.
-pub struct SharedSecret(Zeroizing<[u8; BYTES + 1]>, usize);
+/// The secret that both sides have computed, wiped on drop.
+#[derive(Debug)]
+pub struct SharedSecret(SecretBytes);
 
 impl SharedSecret {
     fn new(number: &BoxedUint) -> Self {
@@ -181,56 +184,36 @@ impl SharedSecret {
         }
         let length = usize::try_from(number.bit_width() / 8 + 1).unwrap_or(bytes.len());
         let start = bytes.len().saturating_sub(length);
-        Self(bytes, start)
+        Self(SecretBytes::new(bytes.get(start..).unwrap_or_default()))
     }
 
-    /// Shows the bytes that key the HMAC: big-endian, shortest two's complement.
+    /// Returns the bytes that key the HMAC: big-endian, shortest two's complement.
     pub fn expose(&self) -> &[u8] {
-        self.0.get(self.1..).unwrap_or_default()
+        self.0.expose()
     }
 }
 
-impl fmt::Debug for SharedSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SharedSecret(..)")
+named! {
+    /// Why Diffie-Hellman parameters or a response cannot be used.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[non_exhaustive]
+    pub enum DhError {
+        /// The text holds no PEM block.
+        NotPem => "Diffie-Hellman parameters: not a PEM file",
+        /// The PEM block holds something else than `DH PARAMETERS`.
+        WrongKind => "Diffie-Hellman parameters: the PEM block is something else",
+        /// The parameters cannot be read.
+        Malformed => "Diffie-Hellman parameters: cannot be read",
+        /// The prime does not have 2040 to 2048 bits, or is not a number.
+        PrimeSize => "Diffie-Hellman prime: must have 2040 to 2048 bits",
+        /// The prime is even.
+        PrimeEven => "Diffie-Hellman prime: is even",
+        /// The generator, reduced modulo the prime, is 0, 1 or -1, or is not a number.
+        Generator => "Diffie-Hellman generator: must not be 0, 1 or -1 modulo the prime",
+        /// The server's response is not in `2..=p-2`, or is not a number.
+        Response => "Diffie-Hellman response: not in 2..=p-2",
     }
 }
-
-/// Why Diffie-Hellman parameters or a response cannot be used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum DhError {
-    /// The text holds no PEM block.
-    NotPem,
-    /// The PEM block holds something else than `DH PARAMETERS`.
-    WrongKind,
-    /// The parameters cannot be read.
-    Malformed,
-    /// The prime has not 2040 to 2048 bits, or is no number.
-    PrimeSize,
-    /// The prime is even.
-    PrimeEven,
-    /// The generator, reduced modulo the prime, is 0, 1 or -1, or is no number.
-    Generator,
-    /// The server's response is not in `2..=p-2`, or is no number.
-    Response,
-}
-
-impl fmt::Display for DhError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotPem => "Diffie-Hellman parameters: not a PEM file",
-            Self::WrongKind => "Diffie-Hellman parameters: the PEM block is something else",
-            Self::Malformed => "Diffie-Hellman parameters: cannot be read",
-            Self::PrimeSize => "Diffie-Hellman prime: must have 2040 to 2048 bits",
-            Self::PrimeEven => "Diffie-Hellman prime: is even",
-            Self::Generator => "Diffie-Hellman generator: must not be 0, 1 or -1 modulo the prime",
-            Self::Response => "Diffie-Hellman response: not in 2..=p-2",
-        })
-    }
-}
-
-impl std::error::Error for DhError {}
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,10 +1,8 @@
-//! Access tokens: from IBKR's portal for one's own account, or by consent of somebody else's.
+//! Access tokens: from IBKR's portal for one's own account, or by consent for another account.
 //!
-//! For one's own account the portal gives access token and secret; request and access token must not
-//! be asked for then. Third parties ask for a request token, send the owner to the consent page,
-//! bring the verifier that it shows, and get an access token.
-
-use core::fmt;
+//! For one's own account the portal issues access token and secret; do not request tokens
+//! then. A third party gets a request token, sends the owner to the consent page,
+//! and exchanges the verifier that the page shows for an access token.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -17,6 +15,7 @@ use super::refusal::{Refusal, refusal};
 use super::unsigned::{Parameters, Unsigned};
 use crate::provider::Entropy;
 use crate::providers::ibkr::keys::{KeyError, PrivateKey};
+use crate::providers::table::named;
 use crate::wire::{self, Text};
 use crate::{BaseUrl, Response, Secret, Timestamp, secret};
 
@@ -38,7 +37,7 @@ pub fn request_token(
 }
 
 /// The right to ask the owner of an account for consent, once.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 #[serde(transparent)]
 pub struct RequestToken(#[serde(with = "secret::exposed")] Secret);
 
@@ -46,7 +45,7 @@ impl RequestToken {
     /// Reads the response to [`request_token`].
     ///
     /// # Errors
-    /// [`GrantError`] tells a refusal from a response that cannot be read.
+    /// [`GrantError`] distinguishes a refusal from an unreadable response.
     pub fn read(response: Response<'_>, now: Timestamp) -> Result<Self, GrantError> {
         let body = read(response, now)?;
         let token = body.token.ok_or(GrantError::Unreadable("no oauth_token"))?;
@@ -55,17 +54,17 @@ impl RequestToken {
         Ok(token)
     }
 
-    /// Tells whether the token can be written into a request; one out of a snapshot may not.
+    /// Reports whether the token can be written into a request; one out of a snapshot may not.
     pub(crate) fn check(&self) -> Result<(), SignError> {
         plain(self.0.expose(), "oauth_token").map(drop)
     }
 
-    /// Shows the token.
+    /// Returns the token.
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
 
-    /// Gives the page where the account's owner consents; it shows the verifier afterwards.
+    /// Returns the page where the account's owner consents; it shows the verifier afterwards.
     pub fn consent_url(&self) -> String {
         format!("https://www.interactivebrokers.com/authorize?oauth_token={}", self.0.expose())
     }
@@ -73,7 +72,7 @@ impl RequestToken {
     /// Builds `POST /oauth/access_token` with the consent page's verifier, for the signature key to sign.
     ///
     /// # Errors
-    /// [`SignError::Malformed`] where the verifier is empty or has a character that none has.
+    /// [`SignError::Malformed`] where the verifier is empty or has a character that is not allowed.
     pub fn access_token(
         &self,
         verifier: &Secret,
@@ -91,17 +90,11 @@ impl RequestToken {
     }
 }
 
-impl fmt::Debug for RequestToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RequestToken(..)")
-    }
-}
-
 /// An access token and its secret: what an account's owner has granted, until it is revoked.
 ///
 /// It outlives every session, logout included, so it has a text of its own to be stored:
 /// [`Grant::expose_secrets`]. The secret in it is the encrypted one unless it was taken in clear.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Grant {
     access_token: Secret,
     secret: GrantSecret,
@@ -129,18 +122,18 @@ struct Stored {
 }
 
 impl Grant {
-    /// Takes access token and encrypted secret (base64), as the portal shows them.
+    /// Creates a grant from access token and encrypted secret (base64), as the portal shows them.
     ///
     /// # Errors
-    /// [`GrantError::Malformed`] names the one that cannot be right.
+    /// [`GrantError::Malformed`] names the malformed one.
     pub fn new(access_token: impl Into<Secret>, encrypted_secret: impl Into<Secret>) -> Result<Self, GrantError> {
         Self::checked(access_token.into(), GrantSecret::Encrypted(encrypted_secret.into()), None)
     }
 
-    /// Takes an access token whose secret has been decrypted elsewhere, such as in a vault.
+    /// Creates a grant from an access token whose secret was decrypted elsewhere, such as in a vault.
     ///
     /// # Errors
-    /// [`GrantError::Malformed`] where the access token cannot be right.
+    /// [`GrantError::Malformed`] where the access token is malformed.
     pub fn decrypted(access_token: impl Into<Secret>, secret: &AccessTokenSecret) -> Result<Self, GrantError> {
         let text = Secret::new(BASE64_STANDARD.encode(secret.expose()));
         Self::checked(access_token.into(), GrantSecret::Plain(text), None)
@@ -158,7 +151,7 @@ impl Grant {
     /// Reads the response to [`RequestToken::access_token`].
     ///
     /// # Errors
-    /// [`GrantError`] tells a refusal from a response that cannot be read.
+    /// [`GrantError`] distinguishes a refusal from an unreadable response.
     pub fn read(response: Response<'_>, now: Timestamp) -> Result<Self, GrantError> {
         let body = read(response, now)?;
         let token = body.token.ok_or(GrantError::Unreadable("no oauth_token"))?;
@@ -166,10 +159,10 @@ impl Grant {
         Self::checked(Secret::new(token), GrantSecret::Encrypted(Secret::new(secret)), body.paper)
     }
 
-    /// Takes back the text of [`Grant::expose_secrets`].
+    /// Parses the text of [`Grant::expose_secrets`].
     ///
     /// # Errors
-    /// [`GrantError::Damaged`] where it is none, [`GrantError::NewerFormat`] where a later version of
+    /// [`GrantError::Damaged`] where it is not one, [`GrantError::NewerFormat`] where a later version of
     /// this crate wrote it.
     pub fn from_text(text: &str) -> Result<Self, GrantError> {
         #[derive(Deserialize)]
@@ -184,25 +177,25 @@ impl Grant {
         Self::checked(stored.access_token, stored.secret, stored.paper)
     }
 
-    /// Writes the whole grant as text, secrets included: store it where only the account's owner reads.
+    /// Returns the grant as text, secrets included: store it where only the account's owner can read it.
     pub fn expose_secrets(&self) -> Secret {
         let Self { access_token, secret, paper } = self.clone();
         let stored = Stored { format: FORMAT, access_token, secret, paper };
         Secret::new(serde_json::to_string(&stored).unwrap_or_default())
     }
 
-    /// Shows the access token.
+    /// Returns the access token.
     pub fn access_token(&self) -> &str {
         self.access_token.expose()
     }
 
-    /// Tells whether the account is a paper one, where the server said so.
+    /// Reports whether the account is a paper one, where the server said so.
     pub const fn paper(&self) -> Option<bool> {
         self.paper
     }
 
-    /// Gives the ciphertext for a key that lives in a vault (RSAES-PKCS1-v1_5); bring what it makes of
-    /// it to [`AccessTokenSecret::new`]. `None` where the secret is known in clear already.
+    /// Returns the ciphertext for a key in a vault (RSAES-PKCS1-v1_5); pass the plaintext
+    /// to [`AccessTokenSecret::new`]. `None` where the secret is not encrypted.
     pub fn ciphertext(&self) -> Option<Vec<u8>> {
         match &self.secret {
             GrantSecret::Encrypted(_) => self.bytes().ok().map(|bytes| bytes.to_vec()),
@@ -210,7 +203,7 @@ impl Grant {
         }
     }
 
-    /// Gives the secret, decrypted with a key of this process. `entropy` serves the blinding only.
+    /// Returns the secret, decrypted with a key of this process. `entropy` is for the blinding only.
     ///
     /// # Errors
     /// [`GrantError::Key`] where the secret was not encrypted for this key.
@@ -223,7 +216,7 @@ impl Grant {
         AccessTokenSecret::new(bytes).map_err(|_| GrantError::Malformed("access token secret"))
     }
 
-    /// Gives the secret where it is known in clear.
+    /// Returns the secret where it is not encrypted.
     pub fn plain_secret(&self) -> Option<AccessTokenSecret> {
         match &self.secret {
             GrantSecret::Encrypted(_) => None,
@@ -257,12 +250,6 @@ impl<'de> Deserialize<'de> for Grant {
     }
 }
 
-impl fmt::Debug for Grant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Grant").field("paper", &self.paper).finish_non_exhaustive()
-    }
-}
-
 fn read(response: Response<'_>, now: Timestamp) -> Result<TokenBody<'_>, GrantError> {
     if let Some(refusal) = refusal(now, response) {
         return Err(GrantError::Refused(refusal));
@@ -282,45 +269,30 @@ crate::wire_object! {
     }
 }
 
-/// Why there is no token or no grant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum GrantError {
-    /// The server refused; the reason tells what to do.
-    Refused(Refusal),
-    /// The response is not one of this endpoint's; the text says why.
-    Unreadable(&'static str),
-    /// The named value cannot be right: empty, of another alphabet, or no base64.
-    Malformed(&'static str),
-    /// The secret cannot be decrypted.
-    Key(KeyError),
-    /// The text is damaged or no grant at all.
-    Damaged,
-    /// The text was written by a later version of this crate.
-    NewerFormat {
-        /// The format that the text has.
-        found: u32,
-        /// The latest format that is known.
-        known: u32,
-    },
-}
-
-impl fmt::Display for GrantError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refusal) => refusal.fmt(f),
-            Self::Unreadable(why) => write!(f, "token: {why}"),
-            Self::Malformed(what) => write!(f, "{what}: empty, of another alphabet, or no base64"),
-            Self::Key(error) => error.fmt(f),
-            Self::Damaged => f.write_str("the text is no grant"),
-            Self::NewerFormat { found, known } => {
-                write!(f, "the grant has format {found}, this version knows up to {known}")
-            }
-        }
+named! {
+    /// Why there is no token or no grant.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[non_exhaustive]
+    pub enum GrantError {
+        /// The server refused; the reason says what to do.
+        Refused(refusal: Refusal) => "{refusal}",
+        /// The response is not one of this endpoint's; the text says why.
+        Unreadable(why: &'static str) => "token: {why}",
+        /// The named value is empty, of another alphabet, or not base64.
+        Malformed(what: &'static str) => "{what}: empty, of another alphabet, or not base64",
+        /// The secret cannot be decrypted.
+        Key(error: KeyError) => "{error}",
+        /// The text is not a grant, or damaged.
+        Damaged => "the text is not a grant",
+        /// The text was written by a later version of this crate.
+        NewerFormat {
+            /// The format that the text has.
+            found: u32,
+            /// The latest format that is known.
+            known: u32,
+        } => "the grant has format {found}, this version knows up to {known}",
     }
 }
-
-impl std::error::Error for GrantError {}
 
 #[cfg(test)]
 mod tests;

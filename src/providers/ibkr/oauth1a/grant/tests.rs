@@ -25,7 +25,7 @@ fn consent_leads_to_a_grant() {
     let token =
         RequestToken::read(Response::from(&answer(200, r#"{"oauth_token":"25ebcc75204da80b73f4"}"#)), NOW).unwrap();
     assert_eq!(token.consent_url(), "https://www.interactivebrokers.com/authorize?oauth_token=25ebcc75204da80b73f4");
-    assert_eq!(format!("{token:?}"), "RequestToken(..)");
+    assert_eq!(format!("{token:?}"), "RequestToken(Secret(..))");
     let unsigned = token.access_token(&"61c107d4cf34ac6d9f2b".into(), &consumer, &base(), NOW, &ENTROPY).unwrap();
     let text = core::str::from_utf8(unsigned.text()).unwrap();
     assert!(text.ends_with(
@@ -39,7 +39,10 @@ fn consent_leads_to_a_grant() {
     let grant = Grant::read(Response::from(&answer(200, body)), NOW).unwrap();
     assert_eq!((grant.access_token(), grant.paper()), ("6f531f8fd316915af53f", Some(true)));
     assert_eq!(grant.ciphertext().unwrap(), [1, 2, 3]);
-    assert_eq!(format!("{grant:?}"), "Grant { paper: Some(true), .. }");
+    assert_eq!(
+        format!("{grant:?}"),
+        "Grant { access_token: Secret(..), secret: Encrypted(Secret(..)), paper: Some(true) }"
+    );
 }
 
 #[test]

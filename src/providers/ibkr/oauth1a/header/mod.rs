@@ -1,7 +1,5 @@
 //! The `Authorization` header, and calls that are signed with the live session token.
 
-use core::fmt;
-
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderValue;
@@ -13,8 +11,9 @@ use super::base_string::{self, is_unreserved, push_encoded};
 use crate::Timestamp;
 use crate::provider::Entropy;
 use crate::providers::ibkr::draw;
+use crate::providers::table::named;
 
-/// Who calls: the consumer key that was registered at IBKR, and its realm.
+/// The caller: the consumer key that is registered at IBKR, and its realm.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Consumer {
     key: Box<str>,
@@ -22,7 +21,7 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Takes a consumer key (9 characters for one's own account) with the realm that belongs to it:
+    /// Creates a consumer from its key (9 characters for one's own account) with the matching realm:
     /// `test_realm` for IBKR's test key `TESTCONS`, `limited_poa` for all others.
     ///
     /// # Errors
@@ -32,7 +31,7 @@ impl Consumer {
         Self::with_realm(key, realm)
     }
 
-    /// Takes a consumer key and a realm.
+    /// Creates a consumer from a key and a realm.
     ///
     /// # Errors
     /// [`SignError::Malformed`] names the one that is empty or has a character that would need an escape.
@@ -40,18 +39,18 @@ impl Consumer {
         Ok(Self { key: plain(key, "consumer key")?.into(), realm: plain(realm, "realm")?.into() })
     }
 
-    /// Gives the consumer key.
+    /// Returns the consumer key.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Gives the realm.
+    /// Returns the realm.
     pub fn realm(&self) -> &str {
         &self.realm
     }
 }
 
-/// Checks that a text stands for itself in headers and base strings and is not absurdly long.
+/// Checks that a text needs no escape in headers and base strings and has at most 512 characters.
 pub(crate) fn plain<'a>(text: &'a str, what: &'static str) -> Result<&'a str, SignError> {
     let fits = (1..=512).contains(&text.len()) && text.bytes().all(is_unreserved);
     if fits { Ok(text) } else { Err(SignError::Malformed(what)) }
@@ -60,20 +59,20 @@ pub(crate) fn plain<'a>(text: &'a str, what: &'static str) -> Result<&'a str, Si
 /// Signs calls with a live session token (HMAC-SHA256).
 #[derive(Clone, Copy, Debug)]
 pub struct Signer<'a> {
-    /// Who calls.
+    /// The caller.
     pub consumer: &'a Consumer,
-    /// The access token that the live session token was made for.
+    /// The access token that the live session token belongs to.
     pub access_token: &'a str,
     /// The live session token.
     pub token: &'a LiveSessionToken,
 }
 
 impl Signer<'_> {
-    /// Signs a call: sets its `Authorization` header, in place of an earlier one.
+    /// Signs a call: sets its `Authorization` header and replaces an earlier one.
     ///
-    /// Method, URI and, for `application/x-www-form-urlencoded`, the body take part, so nothing of
-    /// these may change afterwards. Each emission is signed anew, retries included, with an `entropy`
-    /// of its own: the server takes a nonce only once.
+    /// Method, URI and, for `application/x-www-form-urlencoded`, the body are signed, so they must
+    /// not change afterwards. Sign each attempt again, retries included, with new `entropy`:
+    /// the server accepts a nonce only once.
     ///
     /// # Errors
     /// [`SignError::Uri`] where the URI is not absolute, [`SignError::Malformed`] where the access
@@ -152,7 +151,7 @@ pub(crate) struct Params<'a> {
     pub(crate) verifier: Option<&'a str>,
 }
 
-/// Before this parameter the signature has its place in the header.
+/// The signature precedes this parameter in the header.
 const AFTER_SIGNATURE: &str = "oauth_signature_method";
 
 impl<'a> Params<'a> {
@@ -196,29 +195,19 @@ impl<'a> Params<'a> {
     }
 }
 
-/// Why a request cannot be signed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum SignError {
-    /// The named value is empty, too long, or has a character that would need an escape.
-    Malformed(&'static str),
-    /// The URI cannot be signed; the text says why.
-    Uri(&'static str),
-    /// The signature key refused, or a signature from elsewhere has no RSA key's length.
-    Signature,
-}
-
-impl fmt::Display for SignError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(what) => write!(f, "{what}: empty, too long, or with a character that OAuth would escape"),
-            Self::Uri(why) => f.write_str(why),
-            Self::Signature => f.write_str("signature: the key refused, or the length is no RSA key's"),
-        }
+named! {
+    /// Why a request cannot be signed.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[non_exhaustive]
+    pub enum SignError {
+        /// The named value is empty, too long, or has a character that would need an escape.
+        Malformed(what: &'static str) => "{what}: empty, too long, or with a character that OAuth would escape",
+        /// The URI cannot be signed; the text says why.
+        Uri(why: &'static str) => "{why}",
+        /// Signing failed, or an external signature does not have the length of an RSA key.
+        Signature => "signature: signing failed, or the length is not an RSA key's",
     }
 }
-
-impl std::error::Error for SignError {}
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! The live session token: a handshake over Diffie-Hellman that nobody but the holder of both RSA
-//! keys can finish. It signs every further call.
+//! The live session token: a Diffie-Hellman handshake that only the holder of both RSA
+//! keys can finish. The token signs every later call.
 
 use core::fmt;
 use core::time::Duration;
@@ -18,57 +18,51 @@ use super::refusal::{Refusal, refusal};
 use super::unsigned::{Parameters, Unsigned};
 use crate::provider::Entropy;
 use crate::providers::ibkr::hex;
+use crate::providers::table::named;
 use crate::wire::{self, Text};
-use crate::{BaseUrl, Response, Secret, Timestamp};
+use crate::{BaseUrl, Response, Secret, SecretBytes, Timestamp};
 
-/// How long a token lives where the server does not tell.
+/// The lifetime of a token where the server does not say.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// An expiry that is nearer than this is the time at which the token was made, see [`expiry`].
 const NEAREST: Duration = Duration::from_secs(5 * 60);
 
 /// The access token secret in clear, wiped on drop.
-#[derive(Clone)]
-pub struct AccessTokenSecret(Zeroizing<Vec<u8>>);
+#[derive(Clone, Debug)]
+pub struct AccessTokenSecret(SecretBytes);
 
 impl AccessTokenSecret {
-    /// Takes the bytes that decrypting the access token secret gave, here or in a vault.
+    /// Creates a secret from the decrypted bytes of the access token secret.
     ///
     /// # Errors
     /// [`SignError::Malformed`] where there is none, or more than an RSA key could have encrypted.
     pub fn new(bytes: Zeroizing<Vec<u8>>) -> Result<Self, SignError> {
-        if (1..=1024).contains(&bytes.len()) {
-            Ok(Self(bytes))
-        } else {
-            Err(SignError::Malformed("access token secret"))
+        match bytes.len() {
+            1..=1024 => Ok(Self(SecretBytes::new(&**bytes))),
+            _ => Err(SignError::Malformed("access token secret")),
         }
     }
 
-    /// Shows the bytes.
+    /// Returns the bytes.
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        self.0.expose()
     }
 
-    /// Writes the bytes as the hexadecimal digits that stand before a base string.
+    /// Returns the bytes as hexadecimal digits, the prefix of a base string.
     pub(crate) fn prefix(&self) -> Zeroizing<String> {
-        let mut digits = Zeroizing::new(String::with_capacity(2 * self.0.len()));
-        hex::push(&mut digits, &self.0);
+        let mut digits = Zeroizing::new(String::with_capacity(2 * self.expose().len()));
+        hex::push(&mut digits, self.expose());
         digits
-    }
-}
-
-impl fmt::Debug for AccessTokenSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessTokenSecret(..)")
     }
 }
 
 /// One handshake for a live session token.
 ///
-/// It keeps nothing between request and response: the exponent is drawn again from the entropy that
-/// the request was built with.
+/// It stores nothing between request and response: the exponent is derived again from the entropy of
+/// the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Handshake<'a> {
-    /// Who calls.
+    /// The caller.
     pub consumer: &'a Consumer,
     /// The access token.
     pub access_token: &'a str,
@@ -105,10 +99,10 @@ impl Handshake<'_> {
         Unsigned::new(base, "/oauth/live_session_token", self.consumer, parameters, now, entropy)
     }
 
-    /// Makes the token of the server's response; `entropy` is the one of [`Handshake::request`].
+    /// Computes the token from the server's response; `entropy` is that of [`Handshake::request`].
     ///
     /// # Errors
-    /// [`HandshakeError`] tells a refusal from a response that cannot be read or proves nothing.
+    /// [`HandshakeError`] distinguishes a refusal from a response that is unreadable or proves nothing.
     pub fn accept(
         &self,
         response: Response<'_>,
@@ -183,7 +177,7 @@ pub struct LiveSessionToken {
 }
 
 impl LiveSessionToken {
-    /// Takes a token in base64, the form in which other clients keep it.
+    /// Creates a token from base64, the form in which other clients store it.
     ///
     /// # Errors
     /// [`SignError::Malformed`] where it is not the base64 of 20 bytes.
@@ -203,12 +197,12 @@ impl LiveSessionToken {
         Self { key: Zeroizing::new(key), mac: Hmac::new((&*block).into()), expires }
     }
 
-    /// Shows the token in base64.
+    /// Returns the token in base64.
     pub fn expose(&self) -> Secret {
         Secret::new(BASE64_STANDARD.encode(self.key.as_slice()))
     }
 
-    /// Tells when the token ends.
+    /// Returns when the token ends.
     pub const fn expires(&self) -> Timestamp {
         self.expires
     }
@@ -249,33 +243,22 @@ fn hmac_sha1(key: &[u8], text: &[u8]) -> [u8; 20] {
     mac.finalize().into_bytes().into()
 }
 
-/// Why a response makes no live session token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum HandshakeError {
-    /// The server refused; the reason tells what to do.
-    Refused(Refusal),
-    /// The response is not one of this endpoint's; the text says why.
-    Unreadable(&'static str),
-    /// The server's half cannot be used.
-    DiffieHellman(DhError),
-    /// The server has come to another token: the prime is not the uploaded one, or the secret is not
-    /// this access token's, or somebody sits in between.
-    Signature,
-}
-
-impl fmt::Display for HandshakeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refusal) => refusal.fmt(f),
-            Self::Unreadable(why) => write!(f, "live session token: {why}"),
-            Self::DiffieHellman(error) => error.fmt(f),
-            Self::Signature => f.write_str("live session token: the server's signature is wrong"),
-        }
+named! {
+    /// Why a response does not yield a live session token.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[non_exhaustive]
+    pub enum HandshakeError {
+        /// The server refused; the reason says what to do.
+        Refused(refusal: Refusal) => "{refusal}",
+        /// The response is not one of this endpoint's; the text says why.
+        Unreadable(why: &'static str) => "live session token: {why}",
+        /// The server's half cannot be used.
+        DiffieHellman(error: DhError) => "{error}",
+        /// The server has come to another token: the prime is not the uploaded one, or the secret is not
+        /// this access token's, or somebody sits in between.
+        Signature => "live session token: the server's signature is wrong",
     }
 }
-
-impl std::error::Error for HandshakeError {}
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -139,5 +139,8 @@ fn a_token_survives_being_stored() {
 fn secrets_have_a_length() {
     assert!(AccessTokenSecret::new(Zeroizing::new(Vec::new())).is_err());
     assert!(AccessTokenSecret::new(Zeroizing::new(vec![0; 1_025])).is_err());
-    assert_eq!(format!("{:?}", AccessTokenSecret::new(Zeroizing::new(vec![1])).unwrap()), "AccessTokenSecret(..)");
+    assert_eq!(
+        format!("{:?}", AccessTokenSecret::new(Zeroizing::new(vec![1])).unwrap()),
+        "AccessTokenSecret(SecretBytes(..))"
+    );
 }

@@ -20,7 +20,8 @@ use sansession::provider::{
 };
 use sansession::testing::{Laws, Sample};
 use sansession::{
-    BaseUrl, CloseReason, Failure, Input, Machine, Need, NeedKind, Options, Phase, Secret, Session, Timestamp,
+    BaseUrl, CloseReason, Failure, Handled, Input, Machine, Need, NeedKind, Options, Output, Phase, Secret, Session,
+    Timestamp, WaitingOn,
     machine::{FailureKind, NeedReason, SendPolicy},
 };
 use serde::{Deserialize, Serialize};
@@ -168,6 +169,30 @@ fn a_busy_server_has_not_taken_it() {
 fn one_of_unknown_fate_is_not_sent_again() {
     let story = open(Options::default()).sleeps().saves().sends("GET /Refresh").times_out();
     story.needs(NeedKind::Verifier, NeedReason::Lost).answers(code("code-2")).saves().sends("GET /Exchange");
+}
+
+/// The next one cannot be had again, so it is taken whenever it comes, but for a session that has another one by then.
+#[test]
+fn an_answer_that_comes_late_is_taken() {
+    for by_timer in [false, true] {
+        let late = http::Response::new("token-2");
+        let mut story = open(Options::default()).sleeps().saves().sends("GET /Refresh");
+        let WaitingOn::Response(id) = story.machine.status().on else { panic!("nothing is in flight") };
+        if by_timer {
+            // The laptop was shut, and nobody has said what became of the request.
+            story.now = story.now + Duration::from_secs(600);
+            assert!(matches!(story.machine.poll(story.now), Output::Cancel(_)));
+        } else {
+            story = story.times_out();
+        }
+        let mut story = story.forgets().needs(NeedKind::Verifier, NeedReason::Lost);
+        let failed = story.machine.handle_failure(story.now, id, Failure::maybe_sent(FailureKind::Timeout));
+        assert_eq!(failed, Ok(Handled::Stale));
+        assert_eq!(story.machine.handle_response(story.now, id, (&late).into()), Ok(Handled::Used));
+        assert_eq!(story.machine.handle_response(story.now, id, (&late).into()), Ok(Handled::Stale));
+        let story = story.saves().is(Phase::Active).waits(RENEWAL);
+        assert!(stored(&story).contains("token-2"));
+    }
 }
 
 /// The text that was stored before it left says that it may have been used up.

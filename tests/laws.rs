@@ -7,6 +7,7 @@ use lawful::cbrain::cbrain;
 use lawful::direct::{consent, oauth1a, oauth2, remote};
 use lawful::ibkr::{gateway, strict_gateway, waiting_gateway};
 use lawful::kotak::{neo, trade_api};
+use lawful::oauth2 as any_oauth2;
 use sansession::Provider;
 use sansession::testing::{Laws, Sample};
 
@@ -126,4 +127,28 @@ fn consent_keeps_the_laws() {
 #[test]
 fn consent_keeps_a_bounded_pace() {
     longer(consent()).check_pace();
+}
+
+#[test]
+fn every_grant_of_oauth2_keeps_the_laws() {
+    for (name, make) in any_oauth2::grants() {
+        println!("{name}");
+        longer(any_oauth2::laws(make).cases(64)).check_runs();
+    }
+}
+
+#[test]
+fn every_grant_of_oauth2_keeps_the_laws_before_a_server_that_rotates() {
+    for (name, make) in any_oauth2::grants() {
+        println!("{name}");
+        longer(any_oauth2::before_simulator(make).cases(32)).check_runs();
+    }
+}
+
+#[test]
+fn every_grant_of_oauth2_keeps_a_bounded_pace() {
+    for (name, make) in any_oauth2::grants() {
+        println!("{name}");
+        longer(any_oauth2::laws(make)).check_pace();
+    }
 }

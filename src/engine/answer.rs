@@ -25,6 +25,10 @@ impl<P: Provider> Engine<P> {
         // A snapshot must not say that it has left.
         self.out.saves.call_off();
         self.core.agenda.leave(now, step);
+        // A look that needs an answer has been made when somebody is asked for it.
+        if self.core.agenda.has(Slot::Check) && self.provider.probe(&self.core.state) == Some(step) {
+            self.checked(now);
+        }
         self.put(now, ask, Some(step));
     }
 
@@ -47,7 +51,9 @@ impl<P: Provider> Engine<P> {
         let anew = matches!(because, NeedReason::Refused | NeedReason::Lost | NeedReason::Stale);
         // What waits already, or was declined, is not put once more.
         let lasts = lasting && !anew;
-        if next.is_some() && self.hand.has(kind) && !anew || lasts && self.core.questions.is_aside(kind, because) {
+        let aside = lasts && self.core.questions.is_aside(kind, because)
+            || lasting && self.core.questions.is_declined(kind, because);
+        if next.is_some() && self.hand.has(kind) && !anew || aside {
             return;
         }
         let waits = lasts && self.core.questions.open().is_some_and(|open| open.need.kind != kind);
@@ -95,6 +101,7 @@ impl<P: Provider> Engine<P> {
             && message.is_none()
         {
             (open.need.url, open.need.prompt, open.then, open.poll) = (url, prompt.shared(), then, poll);
+            open.lasting = lasting;
         } else {
             let need = Need { url, prompt: prompt.shared(), message, ..self.need(now, kind, because, valid) };
             // Only bytes grow old.
@@ -134,7 +141,14 @@ impl<P: Provider> Engine<P> {
     }
 
     pub(super) fn take_input(&mut self, now: Timestamp, id: NeedId, input: Input, by: Source) -> InputHandled {
-        if self.is_parting() || matches!(self.core.life, Life::Ending(_) | Life::Closed(_)) {
+        // A logout asks for nothing but what its own request is made of.
+        let made_of = || self.core.questions.open().is_some_and(|open| open.asker.is_some());
+        let over = match self.core.life {
+            Life::Ending(ending) => !ending.leaving || !made_of(),
+            Life::Closed(_) => true,
+            _ => false,
+        };
+        if self.is_parting() || over {
             return InputHandled::Stale;
         }
         if id == NeedId::UNSOLICITED && matches!(input, Input::TakeOver) {
@@ -164,6 +178,10 @@ impl<P: Provider> Engine<P> {
             Ok(verdict) => verdict,
             Err(rejection) => return InputHandled::Rejected(rejection),
         };
+        // It was a no: the session goes on without.
+        if self.core.questions.was_declined(id) {
+            return InputHandled::Used;
+        }
         // What the look would find is told by the answer, and it must not undo what follows from that.
         if let Some(look) = self.core.agenda.step(Slot::Look)
             && let Some(flight) = self.flight.take_if(|flight| flight.step == look)

@@ -10,7 +10,7 @@ use crate::machine::event::Cause;
 use crate::provider::{Fact, Judgment, Outcome, Provider, Replay, Verdict};
 use crate::{
     CloseReason, Failure, Handled, Misuse, Phase, RequestId, Response, Timestamp,
-    machine::{Denial, NeedReason, ResponseSummary},
+    machine::{Delivery, Denial, NeedReason, ResponseSummary},
 };
 
 /// Some of the answers that a step takes: bits for their places.
@@ -27,7 +27,8 @@ impl<P: Provider> Engine<P> {
         id: RequestId,
         response: Response<'_>,
     ) -> Result<Handled, Misuse> {
-        let Some(step) = self.settle(id)? else { return Ok(Handled::Stale) };
+        let found = self.settle(id)?.map(|flight| flight.step);
+        let Some(step) = found.or_else(|| self.settle_late(id)) else { return Ok(Handled::Stale) };
         self.judge(now, step, response);
         Ok(Handled::Used)
     }
@@ -98,8 +99,11 @@ impl<P: Provider> Engine<P> {
     }
 
     pub(super) fn take_failure(&mut self, now: Timestamp, id: RequestId, failure: Failure) -> Result<Handled, Misuse> {
-        let Some(step) = self.settle(id)? else { return Ok(Handled::Stale) };
-        self.failed(now, step, failure);
+        let Some(flight) = self.settle(id)? else { return Ok(Handled::Stale) };
+        if failure.delivery == Delivery::MaybeSent {
+            self.wait_on(flight);
+        }
+        self.failed(now, flight.step, failure);
         Ok(Handled::Used)
     }
 
@@ -148,19 +152,32 @@ impl<P: Provider> Engine<P> {
         self.core.agenda.step(Slot::Keepalive) == Some(step) || self.provider.probe(&self.core.state) == Some(step)
     }
 
-    /// Finds the step that an id names and takes it out of flight; `None` if that is over.
-    fn settle(&mut self, id: RequestId) -> Result<Option<P::Step>, Misuse> {
+    /// Finds the request that an id names and takes it out of flight; `None` if that is over.
+    fn settle(&mut self, id: RequestId) -> Result<Option<Flight<P::Step>>, Misuse> {
         let ours = id.epoch == self.ids.epoch && id.life == self.ids.life;
         if id.epoch > self.ids.epoch || ours && (id.seq > self.ids.seq || id.seq == 0) {
             return Err(Misuse::UnknownId);
         }
         match self.flight.take() {
-            Some(Flight { step, seq, .. }) if ours && seq == id.seq => Ok(Some(step)),
+            Some(flight) if ours && flight.seq == id.seq => Ok(Some(flight)),
             other => {
                 self.flight = other;
                 Ok(None)
             }
         }
+    }
+
+    /// Takes the answer to a request that is given up all the same, should it come: what a step sent that
+    /// [rotates](crate::provider::Rule::rotates) serves once, so what came for it cannot be had again.
+    pub(super) fn wait_on(&mut self, flight: Flight<P::Step>) {
+        self.late = Some(flight).filter(|flight| self.provider.rule(flight.step).rotates);
+    }
+
+    /// Finds the step that an id names whose request was given up, where its answer is worth having.
+    fn settle_late(&mut self, id: RequestId) -> Option<P::Step> {
+        let waited_for = self.core.life.goes_on() && !self.is_parting();
+        let is_it = |late: &mut Flight<P::Step>| self.ids.request(late.seq) == id && waited_for;
+        self.late.take_if(is_it).map(|late| late.step)
     }
 
     /// Takes note that the server has judged what left with a step.

@@ -96,8 +96,11 @@ impl<P: Provider> Engine<P> {
     fn may_leave(&mut self, now: Timestamp, step: P::Step) -> bool {
         self.hand.freshen(now);
         if let Some(kind) = self.hand.lacks(self.provider.rule(step)) {
-            let ask = if let Ok(Build::Needs(ask)) = self.build(now, step) { ask } else { self.missing(kind) };
-            self.ask_first(now, step, ask);
+            match self.build(now, step) {
+                Ok(Build::Needs(ask)) => self.ask_first(now, step, ask),
+                Err(Unbuildable::Over(proof)) => self.expired(now, proof),
+                _ => self.ask_first(now, step, self.missing(kind)),
+            }
             return false;
         }
         // It has been noted before the snapshot was stored, or the bytes were made that something was asked about.
@@ -166,8 +169,10 @@ impl<P: Provider> Engine<P> {
 
     /// The driver did not report in time: nobody knows whether the request arrived.
     fn lose_in_flight(&mut self, now: Timestamp) {
-        if let Some(Flight { step, seq, .. }) = self.flight.take() {
+        if let Some(flight) = self.flight.take() {
+            let Flight { step, seq, .. } = flight;
             self.out.cancel = Some(seq);
+            self.wait_on(flight);
             self.failed(now, step, Failure::maybe_sent(FailureKind::Timeout));
         }
     }
@@ -185,6 +190,10 @@ impl<P: Provider> Engine<P> {
     pub(super) fn unbuildable(&mut self, now: Timestamp, step: P::Step, why: Unbuildable) {
         match why {
             Unbuildable::Missing(kind) => self.ask_first(now, step, self.missing(kind)),
+            Unbuildable::Over(proof) => {
+                self.out.saves.call_off();
+                self.expired(now, proof);
+            }
             Unbuildable::Part(part) => {
                 self.out.saves.call_off();
                 self.hand.clear();

@@ -117,6 +117,29 @@ impl<S> Questions<S> {
         self.remove(|open| open.need.kind == kind)
     }
 
+    /// Notes that nobody will answer the one of a kind that lasts; tells whether there is one.
+    pub(super) fn decline(&mut self, kind: NeedKind) -> bool {
+        let mut next = self.0.as_deref_mut();
+        while let Some(open) = next {
+            if open.need.kind == kind && open.lasting && !open.declined {
+                open.declined = true;
+                return true;
+            }
+            next = open.behind.as_deref_mut();
+        }
+        false
+    }
+
+    /// Tells whether the one with an id was declined.
+    pub(super) fn was_declined(&self, id: NeedId) -> bool {
+        self.iter().any(|other| other.need.id == id && other.declined)
+    }
+
+    /// Tells whether this question was declined.
+    pub(super) fn is_declined(&self, kind: NeedKind, because: NeedReason) -> bool {
+        self.iter().any(|other| other.is(kind, because) && other.declined)
+    }
+
     /// Brings the one with an id to the front, unless it was declined; tells whether there is one.
     pub(super) fn bring(&mut self, id: NeedId) -> bool {
         let Some(mut found) = self.remove(|open| open.need.id == id && !open.declined) else { return false };

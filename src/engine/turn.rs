@@ -24,6 +24,8 @@ pub(super) struct Engine<P: Provider> {
     pub(super) core: Core<P::Step, P::State>,
     pub(super) parting: Parting,
     pub(super) flight: Option<Flight<P::Step>>,
+    /// The request that was given up last, where its answer is worth having.
+    pub(super) late: Option<Flight<P::Step>>,
     /// The answers to needs, until the steps that spend them have been judged.
     pub(super) hand: Hand<P::Step>,
     /// The difference of clocks that was told last, in milliseconds.
@@ -93,6 +95,7 @@ impl<P: Provider> Engine<P> {
             core,
             parting: Parting::No,
             flight: None,
+            late: None,
             hand: Hand::default(),
             skew: 0,
             checked_at: Timestamp::from_millis(0),
@@ -164,6 +167,7 @@ impl<P: Provider> Engine<P> {
                 }
                 Fact::Penalty(lasts) => self.penalize(now, lasts),
                 Fact::NewTokens => {
+                    self.late = None;
                     self.core.generation = self.core.generation.wrapping_add(1);
                     self.out.saves.note();
                 }
@@ -182,6 +186,12 @@ impl<P: Provider> Engine<P> {
                         self.core.plan_question(now);
                         // As after an answer.
                         self.be_patient_anew(now);
+                    }
+                }
+                Fact::Declined(kind) => {
+                    if self.core.questions.decline(kind) {
+                        self.core.plan_question(now);
+                        self.out.saves.note();
                     }
                 }
                 Fact::Found(found) => self.find(found),

@@ -29,6 +29,7 @@ where
             core: self.core.clone(),
             parting: self.parting.clone(),
             flight: self.flight,
+            late: self.late,
             hand: self.hand.twin(copy),
             skew: self.skew,
             checked_at: self.checked_at,

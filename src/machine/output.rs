@@ -49,7 +49,8 @@ pub enum Output {
     },
     /// Something happened that somebody may want to know.
     Event(Event),
-    /// Advice: the answer to this request is no longer wanted.
+    /// Advice: the answer to this request is no longer waited for. One that came for a token that serves once is taken all
+    /// the same.
     Cancel(RequestId),
     /// The session has ended; every further `poll` says so again.
     Closed(CloseReason),

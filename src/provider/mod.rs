@@ -299,6 +299,9 @@ pub enum Fact {
     Usable(bool),
     /// The question of this kind has answered itself, although the session is not usable yet.
     Settled(NeedKind),
+    /// The person has said no to the question of this kind at the server, as if by [`Input::GiveUp`](crate::Input::GiveUp): a
+    /// usable session goes on, and the same question is not put again. Only for one that [lasts](Ask::lasting).
+    Declined(NeedKind),
     /// Whether the login was there before this session asked for one, which [`Options::ends`](crate::Options::ends)
     /// spares. The engine knows that adopted tokens are and that what follows a proven expiry is not.
     Found(bool),

@@ -43,6 +43,9 @@ pub enum Unbuildable {
     Missing(NeedKind),
     /// A part of the state or an answer cannot be written into a request; the text names it.
     Part(&'static str),
+    /// The session is dead for certain: what this step would renew has ended, and the server has said before that it renews
+    /// nothing. The text says what proves it.
+    Over(&'static str),
 }
 
 impl Unbuildable {

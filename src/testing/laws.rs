@@ -214,7 +214,12 @@ impl<P: Provider + Send> World<'_, P> {
             return self.dropped(flying, accepted);
         }
         self.note(None)?;
-        self.land(flying, |kind| if sent && !unspent.contains(&kind) { Fate::Over } else { Fate::InHand });
+        let fate = |kind| if sent && !unspent.contains(&kind) { Fate::Over } else { Fate::InHand };
+        if sent {
+            self.give_up(flying, fate)
+        } else {
+            self.land(flying, fate)
+        }
         Ok(())
     }
 
@@ -257,6 +262,15 @@ impl<P: Provider + Send> World<'_, P> {
             }
         }
         self.over.push(flying.id);
+    }
+
+    /// The same, for a request of unknown fate: the answer to one whose step rotates is taken late, too.
+    pub(super) fn give_up(&mut self, flying: Flying<P::Step>, fate: impl Fn(NeedKind) -> Fate) {
+        let rotates = self.session.provider().rule(flying.step).rotates;
+        self.land(flying, fate);
+        if rotates {
+            self.over.pop();
+        }
     }
 
     fn report_late(&mut self, which: usize, reply: &Reply) -> Lawful {

@@ -45,7 +45,7 @@ impl<P: Provider + Send> World<'_, P> {
                     if !lost.contains(&flying.step) {
                         self.fate_unknown(&flying);
                     }
-                    self.land(flying, |_| Fate::Over);
+                    self.give_up(flying, |_| Fate::Over);
                 }
             }
             Output::Closed(reason) => self.closed(reason)?,

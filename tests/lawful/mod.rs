@@ -6,6 +6,7 @@ pub mod cbrain;
 pub mod direct;
 pub mod ibkr;
 pub mod kotak;
+pub mod oauth2;
 
 fn json(body: impl Into<Vec<u8>>) -> http::Response<Vec<u8>> {
     http::Response::builder().header("content-type", "application/json").body(body.into()).unwrap()

@@ -1,6 +1,8 @@
 //! Sessions of an OAuth 2 server before its simulator, in virtual time: each grant, each trap, and the reports of what broke
 //! in well-known clients.
 
+mod consent;
+mod renewal;
 mod reports;
 #[path = "../support/mod.rs"]
 mod support;
@@ -37,13 +39,13 @@ impl Shared {
     pub fn person(&self, need: &Need, now: Timestamp) -> Option<Input> {
         let url = need.url.as_deref()?;
         match need.kind {
-            NeedKind::Verifier => match self.get().browse(now, url) {
-                Browsed::Redirect(back) => Some(Input::Code(Secret::new(back))),
+            NeedKind::Redirect => match self.get().browse(now, url) {
+                Browsed::Redirect(back) => Some(Input::Redirect(Secret::new(back))),
                 Browsed::Page(_) => None,
             },
             NeedKind::Browser => {
-                let (_, code) = url.split_once("user_code=")?;
-                self.get().approve_device(now, code);
+                let code = need.prompt.as_ref()?.user_code.clone()?;
+                self.get().approve_device(now, &code);
                 None
             }
             _ => None,
@@ -222,7 +224,7 @@ fn another_redirect_leaves_the_question_open() {
         "http://evil.example.org/callback?code=x&state=z",
         "x",
     ] {
-        let answered = life.machine.handle_input(life.now, need.id, Input::Code(text.into()), Source::Person);
+        let answered = life.machine.handle_input(life.now, need.id, Input::Redirect(text.into()), Source::Person);
         assert!(matches!(answered, sansession::InputHandled::Rejected(_)), "{text}: {answered:?}");
     }
     assert_eq!(open_need(&life.machine).unwrap().id, need.id);

@@ -61,7 +61,15 @@ impl Input {
             Self::Code(code) => ("code", code),
             Self::Pin(pin) => ("pin", pin),
             Self::Token(token) => ("token", token),
-            Self::Redirect(address) => ("redirect", address),
+            // People paste it with blanks and line breaks; it is read, and travels nowhere as it is.
+            Self::Redirect(address) => {
+                let odd = |c: char| c.is_control() && !c.is_whitespace();
+                return match address.expose() {
+                    blank if blank.trim().is_empty() => Err(Rejection::Empty("redirect")),
+                    long if long.len() > LONGEST || long.chars().any(odd) => Err(Rejection::Malformed("redirect")),
+                    _ => Ok(()),
+                };
+            }
             // What a person writes has spaces and letters of all kinds; where it goes decides the provider.
             Self::Text(text) => {
                 return match text.expose() {
@@ -120,6 +128,13 @@ pub enum Rejection {
     Empty(&'static str),
     /// The field of this name has a wrong length or a character that cannot be sent.
     Malformed(&'static str),
+    /// The field of this name is not what is waited for: an address of another attempt, of another server, without a code.
+    Unfit {
+        /// The field.
+        field: &'static str,
+        /// What is wrong, for people.
+        why: &'static str,
+    },
     /// The answer is of another kind than the question.
     WrongKind,
     /// The code was made before [`fresh_after`](crate::Need::fresh_after), or the answer came after
@@ -173,6 +188,7 @@ impl Rejection {
         match self {
             Self::Empty(_) => "empty",
             Self::Malformed(_) => "malformed",
+            Self::Unfit { .. } => "unfit",
             Self::WrongKind => "wrong-kind",
             Self::NotFresh => "not-fresh",
             Self::Unattended => "unattended",
@@ -186,6 +202,7 @@ impl fmt::Display for Rejection {
         match self {
             Self::Empty(field) => write!(f, "{field}: must not be empty"),
             Self::Malformed(field) => write!(f, "{field}: has a wrong length or a character that cannot be sent"),
+            Self::Unfit { field, why } => write!(f, "{field}: {why}"),
             Self::WrongKind => f.write_str("the answer is of another kind than the question"),
             Self::NotFresh => f.write_str("the answer is too old: wait for the next question or code"),
             Self::Unattended => f.write_str("the server refused an earlier answer: a person has to give the next one"),

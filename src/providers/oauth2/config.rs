@@ -2,11 +2,10 @@
 
 use core::time::Duration;
 
-use super::wire::{Client, ClientError, Endpoint, Issuer, Metadata, Scopes};
+use super::wire::{Endpoint, Issuer, Metadata, Scopes};
+use super::{ClientOf, OAuth2Step};
 use crate::provider::{Replay, Rule};
-use crate::{BaseUrl, NeedKind, Secret, UrlError};
-
-use super::OAuth2Step;
+use crate::{BaseUrl, NeedKind, UrlError};
 
 /// Where the authorization server is.
 #[derive(Clone, Debug)]
@@ -113,60 +112,6 @@ pub enum Grant {
     ClientCredentials,
     /// Somebody gives a refresh token, from a page of the server's; see also [`Session::adopt`](crate::Session::adopt).
     Given,
-}
-
-/// Who asks for tokens.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum ClientOf {
-    /// A client that is registered already.
-    Known(Client),
-    /// A client with `private_key_jwt`: each request needs a signature.
-    Jwt {
-        /// The client.
-        client: Client,
-        /// The name of the key, where the server wants it.
-        key_id: Option<Box<str>>,
-    },
-    /// A client that registers itself (RFC 7591) under this name, as a public one.
-    Register {
-        /// What people read on the page of consent.
-        name: Box<str>,
-    },
-    /// A client that cannot be one.
-    Wrong(ClientError),
-}
-
-impl ClientOf {
-    fn of(client: Result<Client, ClientError>) -> Self {
-        client.map_or_else(Self::Wrong, Self::Known)
-    }
-
-    /// A public client, without a secret.
-    pub fn public(id: &str) -> Self {
-        Self::of(Client::public(id))
-    }
-
-    /// A client with `client_secret_basic`.
-    pub fn basic(id: &str, secret: impl Into<Secret>) -> Self {
-        Self::of(Client::basic(id, secret))
-    }
-
-    /// A client with `client_secret_post`.
-    pub fn post(id: &str, secret: impl Into<Secret>) -> Self {
-        Self::of(Client::post(id, secret))
-    }
-
-    /// A client whose key signs elsewhere (`RS256`).
-    pub fn jwt(id: &str, key_id: Option<&str>) -> Self {
-        let jwt = |client| Self::Jwt { client, key_id: key_id.map(Into::into) };
-        Client::jwt(id).map_or_else(Self::Wrong, jwt)
-    }
-
-    /// A client that registers itself under this name.
-    pub fn register(name: &str) -> Self {
-        Self::Register { name: name.into() }
-    }
 }
 
 /// What the server does with a refresh token that was used.
@@ -315,7 +260,7 @@ impl OAuth2 {
     pub(super) const fn rule_of(&self, step: OAuth2Step) -> &'static Rule {
         const DISCOVER: Rule = Rule::new("discover");
         const REGISTER: Rule = Rule::new("register");
-        const CODE: Rule = Rule::new("code").spends(&[NeedKind::Verifier]).rotates().opens();
+        const CODE: Rule = Rule::new("code").spends(&[NeedKind::Redirect]).rotates().opens();
         const BEGIN: Rule = Rule::new("device-begin");
         const POLL: Rule = Rule::new("device-poll").opens();
         const GRANT: Rule = Rule::new("grant").opens();

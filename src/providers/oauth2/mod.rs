@@ -20,10 +20,13 @@
 //!
 //! | need | why it comes (again) |
 //! |---|---|
-//! | [`NeedKind::Verifier`](crate::NeedKind::Verifier), for the code grant | A person opens [`Need::url`](crate::Need::url) and consents; the answer ([`Input::Code`](crate::Input::Code)) is the whole URL that the browser is sent to then. `Renewing`: the consent ends soon; the session goes on. `Lost`: nobody knows whether a refresh token or a code was used up; an open session goes on, in doubt. `Refused`: the code was not taken. `Expired`, with [`Options::relogin`](crate::Options::relogin) |
-//! | [`NeedKind::Browser`](crate::NeedKind::Browser), for the device grant | A person opens the URL on any device; [`Event::ActionRequired`](crate::Event::ActionRequired) has the code to be typed. The session notices by itself. `Stale`: the code is over or was declined; [`Input::Done`](crate::Input::Done) begins anew |
+//! | [`NeedKind::Redirect`](crate::NeedKind::Redirect), for the code grant | A person opens [`Need::url`](crate::Need::url) and consents; the answer ([`Input::Redirect`](crate::Input::Redirect)) is the URL that the browser is sent to then, or what people paste for it: [`wire::Redirect::read`]. One of another attempt is [rejected](crate::machine::Rejection::Unfit) with the reason, and the question stays. `Renewing`: the consent ends soon, or there is no refresh token; the session goes on. `Lost`: nobody knows whether a refresh token or a code was used up. `Refused`: the code was not taken. `Expired`: the consent is dead. While the access token is good the session goes on, whatever the reason |
+//! | [`NeedKind::Browser`](crate::NeedKind::Browser), for the device grant | A person opens the URL on any device and types [`Prompt::user_code`](crate::machine::Prompt::user_code); [`Event::ActionRequired`](crate::Event::ActionRequired) tells both as well. The session notices by itself. The reasons are the same, and `Stale`: the code is over; [`Input::Done`](crate::Input::Done) begins anew |
 //! | [`NeedKind::GatewayToken`](crate::NeedKind::GatewayToken), for [`Grant::Given`] | a refresh token from the server's page |
-//! | [`NeedKind::Signature`](crate::NeedKind::Signature), for [`ClientOf::Jwt`] | each request has an assertion of its own: sign the digest with RSASSA-PKCS1-v1_5 |
+//! | [`NeedKind::Signature`](crate::NeedKind::Signature), for [`ClientOf::jwt`] | each request has an assertion of its own: sign the digest with RSASSA-PKCS1-v1_5 |
+//!
+//! A person who says no to the next consent, on the page or with [`Input::GiveUp`](crate::Input::GiveUp), is not asked again before the
+//! present one is over, and the session of today goes on.
 //!
 //! # Deadlines
 //!
@@ -35,7 +38,11 @@
 //! Such a token serves once, and its second use kills the consent at most servers. So a renewal is stored before it leaves
 //! ([`Rule::rotates`](crate::provider::Rule::rotates)), and one whose answer was lost is **not** sent again, unless the server is known not
 //! to rotate ([`Rotation::Fixed`], or it has shown so) or forgives a repetition ([`Rotation::Grace`]). The session goes on with its
-//! access token, in doubt, and a person is asked at once.
+//! access token, in doubt, and a person is asked at once; an answer that comes late is taken all the same. When the access token
+//! ends before anybody has consented, no call leaves any more, and the question stays.
+//!
+//! A refresh token that the server calls dead (`invalid_grant`, or its [own word](OAuth2::dead_word)) ends nothing at once either: the
+//! access token is used to its end while a person is asked. Then the session is over, as [`Options::relogin`](crate::Options::relogin) says.
 //!
 //! # Why it closed, and what to do
 //!
@@ -109,12 +116,18 @@
 //! ```
 
 mod config;
+mod consent;
+mod end;
 mod judge;
 mod named;
+mod request;
 mod session;
 mod state;
+mod tokens;
+mod who;
 pub mod wire;
 
-pub use self::config::{ClientOf, Grant, OAuth2, Rotation, Server};
+pub use self::config::{Grant, OAuth2, Rotation, Server};
 pub use self::named::{schwab, tastytrade};
 pub use self::state::{Given, OAuth2Live, OAuth2State, OAuth2Step};
+pub use self::who::{ClientOf, Described};

@@ -4,9 +4,12 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::wire::{Client, Endpoint, Metadata, Registered};
+use super::wire::{Client, DeviceCode, Endpoint, Metadata, Registered};
 use crate::provider::Entropy;
-use crate::{Secret, Timestamp, machine::NeedReason};
+use crate::{
+    Secret, Timestamp,
+    machine::{NeedReason, ServerText},
+};
 
 /// The requests of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -52,6 +55,7 @@ pub struct OAuth2State {
     pub(super) attempt: Option<Attempt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) device: Option<Device>,
+    /// Why a person is asked to consent, or is to be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) because: Option<NeedReason>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,12 +65,24 @@ pub struct OAuth2State {
     /// Whether it may have been used up, so that it is good for a revocation only.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) spent: bool,
+    /// Whether the server has said that the consent is dead, while the access token is used to its end.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) dead: bool,
+    /// When it first left, where it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tried: Option<Timestamp>,
+    /// Whether it is sent again after an answer was lost, since the server forgives that.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) repeats: bool,
     /// How many renewals in a row gave no other refresh token.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) steady: u8,
     /// When the consent ends, and how long before that a person is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ends: Option<(Timestamp, Duration)>,
+    /// Whether a person has said no to the next consent.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) declined: bool,
     /// When the request left that tokens come for.
     pub(super) sent: Timestamp,
     /// How many access tokens in a row were refused.
@@ -81,6 +97,29 @@ pub struct OAuth2State {
     /// What an assertion is made of; a resume makes a new one.
     #[serde(skip)]
     pub(super) stamp: Option<(Timestamp, Secret)>,
+}
+
+impl OAuth2State {
+    /// Reports whether calls can be made with the access token, as far as known.
+    pub(super) fn is_good(&self, now: Timestamp) -> bool {
+        let ends = self.live.as_ref().map(|live| live.expires);
+        !self.stale && ends.is_some_and(|ends| ends.is_none_or(|ends| ends > now))
+    }
+
+    /// Reports whether the session has ended for certain: the server has called the consent dead, and no token is good.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.dead && !self.is_good(now)
+    }
+
+    /// Takes a refresh token that nobody has used.
+    pub(super) fn refresh_with(&mut self, token: Secret) {
+        self.forget_refresh();
+        self.refresh = Some(token);
+    }
+
+    pub(super) fn forget_refresh(&mut self) {
+        (self.refresh, self.spent, self.tried, self.repeats) = (None, false, None, false);
+    }
 }
 
 /// Shows what is known of an open session.
@@ -174,12 +213,20 @@ pub(super) struct Registration {
     #[serde(with = "crate::secret::exposed_option")]
     secret: Option<Secret>,
     method: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redirect: Option<Box<str>>,
 }
 
 impl Registration {
-    pub(super) fn new(registered: &Registered) -> Self {
+    pub(super) fn new(registered: &Registered, redirect: Option<&str>) -> Self {
         let Registered { client_id, client_secret, auth_method, .. } = registered;
-        Self { id: client_id.clone(), secret: client_secret.clone(), method: auth_method.clone() }
+        let (secret, method) = (client_secret.clone(), auth_method.clone());
+        Self { id: client_id.clone(), secret, method, redirect: redirect.map(Into::into) }
+    }
+
+    /// Reports whether it was made for this redirect URI.
+    pub(super) fn is_for(&self, redirect: Option<&str>) -> bool {
+        self.redirect.as_deref() == redirect
     }
 
     pub(super) fn client(&self) -> Option<Client> {
@@ -221,8 +268,29 @@ pub(super) struct Device {
     pub(super) code: Option<Secret>,
     pub(super) user_code: Box<str>,
     pub(super) uri: Box<str>,
+    /// What is told beside the code.
+    pub(super) text: Box<str>,
     pub(super) interval: Duration,
     pub(super) ends: Option<Timestamp>,
+}
+
+impl Device {
+    pub(super) fn new(begun: DeviceCode, now: Timestamp) -> Self {
+        let place = ServerText::new(&begun.verification_uri);
+        Self {
+            code: Some(begun.device_code),
+            user_code: ServerText::new(&begun.user_code).as_str().into(),
+            uri: begun.verification_uri_complete.unwrap_or(begun.verification_uri),
+            text: format!("type the code at {}", place.as_str()).into(),
+            interval: begun.interval,
+            ends: begun.expires_in.map(|lasts| now + lasts),
+        }
+    }
+
+    /// Reports whether its code can be typed.
+    pub(super) fn is_open(&self, now: Timestamp) -> bool {
+        self.code.is_some() && self.ends.is_none_or(|ends| ends > now)
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

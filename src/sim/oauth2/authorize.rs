@@ -106,6 +106,14 @@ impl OAuth2Sim {
         Browsed::Redirect(format!("{redirect}{joint}{}", serde_urlencoded::to_string(answer).unwrap_or_default()))
     }
 
+    /// Issues a refresh token to a client without a browser, as a page of the account does; none for a client that is unknown.
+    pub fn grant(&mut self, now: Timestamp, client: &str) -> Option<String> {
+        let scopes = self.clients.get(client)?.scopes.clone();
+        self.note(now, Outcome::Consented, Some(client));
+        let family = self.books.begin(now, client, scopes);
+        Some(self.books.give_refresh(now, family))
+    }
+
     fn page(&mut self, now: Timestamp, status: u16, client: Option<&str>) -> Browsed {
         self.note(now, Outcome::Page, client);
         Browsed::Page(status)

@@ -233,6 +233,11 @@ impl OAuth2Sim {
         self.books.live(now, &self.settings)
     }
 
+    /// Tells whether a token is good now.
+    pub fn is_live(&self, now: Timestamp, token: &str) -> bool {
+        !self.books.is_dead(now, token, &self.settings)
+    }
+
     /// Gives every refresh token and code that was taken once and is not taken again, oldest first.
     pub fn spent(&self) -> &[String] {
         self.books.spent()

@@ -47,7 +47,7 @@ pub use error::{ErrorBody, Meaning, Purpose};
 pub use grant::Grant;
 pub use pkce::Pkce;
 pub use redirect::{Expected, Redirect, RedirectError};
-pub use register::{Registered, Registration, RegistrationAnswer};
+pub use register::{Fields, Registered, Registration, RegistrationAnswer};
 pub use revoke::{Revocation, TokenKind, revoke_request};
 
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};

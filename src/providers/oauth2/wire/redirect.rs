@@ -51,16 +51,23 @@ pub enum RedirectError {
     AuthorizationUrl,
 }
 
-impl fmt::Display for RedirectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl RedirectError {
+    /// Returns the reason in words.
+    pub const fn text(self) -> &'static str {
+        match self {
             Self::NoCode => "there is no code in it",
             Self::OtherUri => "it leads elsewhere than the redirect URI",
             Self::OtherState => "it belongs to another attempt",
             Self::OtherIssuer => "it comes from another server",
             Self::Doubled => "a parameter is there twice",
             Self::AuthorizationUrl => "it is the page to log in at; the address after the login is wanted",
-        })
+        }
+    }
+}
+
+impl fmt::Display for RedirectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

@@ -24,7 +24,13 @@ pub struct Registration<'a> {
     /// The scopes, with spaces between them; empty for the server's choice.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub scope: &'a str,
+    /// What the server wants besides, such as `application_type`.
+    #[serde(flatten)]
+    pub more: Option<&'a Fields>,
 }
+
+/// Fields of a registration that have no place of their own, by name.
+pub type Fields = std::collections::BTreeMap<Box<str>, Box<str>>;
 
 impl Registration<'_> {
     /// Builds the request. A repetition leaves another client behind, and does no other harm.
@@ -152,6 +158,7 @@ mod tests {
         response_types: &["code"],
         token_endpoint_auth_method: "none",
         scope: "",
+        more: None,
     };
 
     fn read(status: u16, body: &str) -> RegistrationAnswer {

@@ -141,7 +141,8 @@ fn every_grant_of_oauth2_keeps_the_laws() {
 fn every_grant_of_oauth2_keeps_the_laws_before_a_server_that_rotates() {
     for (name, make) in any_oauth2::grants() {
         println!("{name}");
-        longer(any_oauth2::before_simulator(make).cases(32)).check_runs();
+        let laws = Laws::new(make).simulator(any_oauth2::Served::default).path("/api/quotes");
+        longer(laws.live(|live| live.access.expose().to_owned()).cases(32)).check_runs();
     }
 }
 

@@ -10,6 +10,7 @@ mod drive;
 #[path = "../../tests/lawful/mod.rs"]
 mod lawful;
 mod oauth;
+mod oauth2;
 mod providers;
 mod responses;
 mod simulators;
@@ -17,6 +18,7 @@ mod snapshot;
 
 pub use calls::calls;
 pub use oauth::oauth;
+pub use oauth2::oauth2;
 pub use responses::responses;
 pub use simulators::simulators;
 pub use snapshot::snapshot;
@@ -25,8 +27,14 @@ pub use snapshot::snapshot;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 5] =
-    [("calls", calls), ("oauth", oauth), ("responses", responses), ("simulators", simulators), ("snapshot", snapshot)];
+pub const TARGETS: [(&str, Target); 6] = [
+    ("calls", calls),
+    ("oauth", oauth),
+    ("oauth2", oauth2),
+    ("responses", responses),
+    ("simulators", simulators),
+    ("snapshot", snapshot),
+];
 
 /// Any morning.
 const START: sansession::Timestamp = sansession::Timestamp::from_secs(1_790_000_000);

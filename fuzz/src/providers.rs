@@ -13,9 +13,10 @@ use sansession::{
 };
 
 use super::lawful::direct::{self, Vault};
+use super::lawful::oauth2;
 
 /// How many providers there are, counting each way to configure one.
-pub const COUNT: u8 = 12;
+pub const COUNT: u8 = 18;
 
 /// Does something with a provider, whatever its type.
 pub trait Visit {
@@ -37,7 +38,8 @@ pub fn visit<V: Visit>(which: u8, visitor: V) -> V::Output {
         8 => visitor.visit(keyed().oauth1a.clone()),
         9 => visitor.visit(keyed().oauth2.clone()),
         10 => visitor.visit(keyed().consent.clone()),
-        _ => visitor.visit(keyed().remote.clone()),
+        11 => visitor.visit(keyed().remote.clone()),
+        other => visitor.visit(oauth2::grants()[usize::from(other - 12)].1()),
     }
 }
 
@@ -122,6 +124,7 @@ pub fn answer(need: &Need, now: Timestamp) -> Input {
         NeedKind::Pin => Input::Pin("654321".into()),
         NeedKind::GatewayToken => Input::Token("gateway-token".into()),
         NeedKind::Browser => Input::Done,
+        NeedKind::Redirect => Input::Redirect(oauth2::redirect(need, 1).unwrap()),
         NeedKind::Takeover => Input::TakeOver,
         NeedKind::Signature | NeedKind::Decryption => keyed().vault.answer(need).unwrap(),
         _ => Input::Code("246810".into()),

@@ -77,8 +77,11 @@ impl Simulated for Served {
     }
 }
 
+/// A way to tokens.
+pub type Way = fn() -> OAuth2;
+
 /// Each way to tokens, by name.
-pub fn grants() -> [(&'static str, fn() -> OAuth2); 6] {
+pub fn grants() -> [(&'static str, Way); 6] {
     [
         ("code", || of(code(), ClientOf::public("app"))),
         ("device", || of(Grant::Device, ClientOf::public("app"))),
@@ -99,13 +102,15 @@ fn of(grant: Grant, client: ClientOf) -> OAuth2 {
     OAuth2::new(server, grant, client).scopes(scopes, "").probe("/api/me").unwrap()
 }
 
-/// The laws, before a server with a memory.
-pub fn before_simulator(make: fn() -> OAuth2) -> Laws<OAuth2> {
-    Laws::new(make).simulator(Served::default).path("/api/quotes").live(|live| live.access.expose().to_owned())
+/// A redirect of the attempt that a question is about.
+pub fn redirect(need: &Need, number: u32) -> Option<Secret> {
+    let (_, state) = need.url.as_deref()?.split_once("state=")?;
+    let state = state.split('&').next()?;
+    Some(format!("{BACK}?code=code-{number:08}&state={state}&iss=https%3A%2F%2Flogin.example.org").into())
 }
 
 /// The laws, before a server that may answer anything.
-pub fn laws(make: fn() -> OAuth2) -> Laws<OAuth2> {
+pub fn laws(make: Way) -> Laws<OAuth2> {
     let metadata = |request: &Request<Vec<u8>>, now| Served::default().handle(now, request);
     let tokens = |more: &str| format!(r#"{{"access_token":"at-0123456789abcdef"{more}}}"#);
     let device = r#"{"device_code":"device-0123456789","user_code":"WDJB-MJHT","verification_uri":"https://login.example.org/activate","expires_in":600}"#;
@@ -152,12 +157,7 @@ pub fn laws(make: fn() -> OAuth2) -> Laws<OAuth2> {
             Sample::json(429, "{}").header("retry-after", "7"),
         ])
         .answers(|need, number, _| match need.kind {
-            NeedKind::Redirect => {
-                let (_, state) = need.url.as_deref()?.split_once("state=")?;
-                let state = state.split('&').next()?;
-                let issuer = "iss=https%3A%2F%2Flogin.example.org";
-                Some(Input::Redirect(format!("{BACK}?code=code-{number:08}&state={state}&{issuer}").into()))
-            }
+            NeedKind::Redirect => redirect(need, number).map(Input::Redirect),
             NeedKind::Signature => Some(Input::Signature(SecretBytes::new(vec![7; 256]))),
             _ => None,
         })

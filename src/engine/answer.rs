@@ -25,10 +25,8 @@ impl<P: Provider> Engine<P> {
         // A snapshot must not say that it has left.
         self.out.saves.call_off();
         self.core.agenda.leave(now, step);
-        // A look that needs an answer has been made when somebody is asked for it.
-        if self.core.agenda.has(Slot::Check) && self.provider.probe(&self.core.state) == Some(step) {
-            self.checked(now);
-        }
+        // The question stands for a look that cannot leave; one that stayed would be due for ever.
+        self.note_looked(now, step);
         self.put(now, ask, Some(step));
     }
 

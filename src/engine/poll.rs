@@ -158,13 +158,18 @@ impl<P: Provider> Engine<P> {
         let (phase, timeout) = (rule.phase, rule.timeout);
         core.agenda.leave(now, step);
         core.limits.note_sent(now, step, rule);
-        if core.agenda.has(Slot::Check) && self.provider.probe(&core.state) == Some(step) {
-            self.checked(now);
-        }
+        self.note_looked(now, step);
         if let Some(phase) = phase {
             self.set_phase(now, phase);
         }
         timeout
+    }
+
+    /// Notes that a look has been made, where this step is one.
+    pub(super) fn note_looked(&mut self, now: Timestamp, step: P::Step) {
+        if self.core.agenda.has(Slot::Check) && self.provider.probe(&self.core.state) == Some(step) {
+            self.checked(now);
+        }
     }
 
     /// The driver did not report in time: nobody knows whether the request arrived.

@@ -2,6 +2,7 @@
 //! in well-known clients.
 
 mod consent;
+mod looks;
 mod renewal;
 mod reports;
 #[path = "../support/mod.rs"]

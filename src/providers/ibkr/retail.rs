@@ -30,13 +30,24 @@ pub const RESOURCE: &str = "https://api.ibkr.com/v1/api/mcp-public";
 /// # Errors
 /// [`UrlError`], which no URL in here causes.
 pub fn retail(name: &str, redirect: &str, scopes: &str) -> Result<OAuth2, UrlError> {
-    let issuer = Issuer::new("https://api.ibkr.com")?.calls_itself("https://api.ibkr.com/oauth2");
+    retail_at(&BaseUrl::parse(RESOURCE)?, name, redirect, scopes)
+}
+
+/// Configures a session as [`retail`] does, at another server of the same kind, such as a simulator.
+///
+/// The issuer is the origin of the resource.
+///
+/// # Errors
+/// [`UrlError`].
+pub fn retail_at(resource: &BaseUrl, name: &str, redirect: &str, scopes: &str) -> Result<OAuth2, UrlError> {
+    let origin = format!("{}://{}", resource.scheme(), resource.authority());
+    let issuer = Issuer::new(&origin)?.calls_itself(&format!("{origin}/oauth2"));
     let grant = Grant::Code { redirect: redirect.into() };
     Ok(OAuth2::new(Server::of_issuer(issuer)?, grant, ClientOf::register(name))
         .named("ibkr-retail")
         .scopes(scopes, scopes)
-        .resource(RESOURCE)
-        .calls(BaseUrl::parse(RESOURCE)?)
+        .resource(&resource.to_string())
+        .calls(resource.clone())
         .rotation(Rotation::Unknown))
 }
 

@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 
-use http::Request;
+use http::{Request, Response, StatusCode};
 use serde_json::json;
 
-use super::{Form, OAuth2Sim, Outcome, Said, words};
+use super::{Form, OAuth2Sim, Outcome, Person, Said, words};
 use crate::Timestamp;
+use crate::sim::web;
 
 /// The interval where none is named (RFC 8628, section 3.2), and how much longer each `slow_down` makes it.
 const INTERVAL: u64 = 5;
@@ -27,7 +28,7 @@ enum Stands {
     Open,
     Approved,
     Declined,
-    Spent,
+    Judgment,
 }
 
 impl OAuth2Sim {
@@ -39,6 +40,19 @@ impl OAuth2Sim {
     /// Says no to a device grant; tells whether there is one.
     pub fn decline_device(&mut self, now: Timestamp, user_code: &str) -> bool {
         self.decide(now, user_code, Stands::Declined)
+    }
+
+    /// The page where a person types a code.
+    pub(super) fn activate(&mut self, now: Timestamp, query: Option<&str>) -> Response<Vec<u8>> {
+        let form = Form::of(web::pairs(query.unwrap_or_default().as_bytes())).ok();
+        let code = form.as_ref().and_then(|form| form.get("user_code")).unwrap_or_default();
+        let known = match self.settings.person {
+            Person::Consents => self.approve_device(now, code),
+            Person::Declines => self.decline_device(now, code),
+            Person::Hesitates => true,
+        };
+        let (status, words) = if known { (StatusCode::OK, "Done") } else { (StatusCode::NOT_FOUND, "Which code?") };
+        web::answer(status, "text/html", format!("<html><h1>{words}</h1></html>"))
     }
 
     fn decide(&mut self, now: Timestamp, user_code: &str, stands: Stands) -> bool {
@@ -113,7 +127,7 @@ impl OAuth2Sim {
         let early = device.polled.is_some_and(|at| now < at + Duration::from_secs(device.interval));
         device.polled = Some(now);
         match device.stands {
-            Stands::Spent => return refused(self, "invalid_grant", "the device code was used"),
+            Stands::Judgment => return refused(self, "invalid_grant", "the device code was used"),
             Stands::Declined => return refused(self, "access_denied", "the person said no"),
             _ if device.ends <= now => return refused(self, "expired_token", "the device code is over"),
             Stands::Open if early => {
@@ -125,7 +139,7 @@ impl OAuth2Sim {
                 self.note(now, Outcome::Pending, Some(client));
                 return Err(Said::Error(400, "authorization_pending", "the person has not decided"));
             }
-            Stands::Approved => device.stands = Stands::Spent,
+            Stands::Approved => device.stands = Stands::Judgment,
         }
         let scopes = device.scopes.clone();
         self.books.spend(code);

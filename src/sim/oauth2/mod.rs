@@ -297,6 +297,7 @@ impl OAuth2Sim {
                 let browsed = self.browse(now, &url);
                 Said::whole(browsed.into_response())
             }
+            ("GET", "/activate") if has.has_device => Said::whole(self.activate(now, request.uri().query())),
             ("POST", "/token") => self.token(now, request),
             ("POST", "/device") if has.has_device => self.begin_device(now, request),
             ("POST", "/revoke") if has.has_revocation => self.revoke(now, request),

@@ -32,7 +32,7 @@ impl OAuth2Sim {
             return refused(self, "invalid_redirect_uri", "redirects are https or to a loopback address");
         }
         let method = asked.get("token_endpoint_auth_method").and_then(Value::as_str).unwrap_or("client_secret_basic");
-        let id = self.books.make("client");
+        let id: String = self.books.make("client").chars().take(16).collect();
         let secret = if method == "none" { None } else { Some(self.books.make("secret")) };
         let mut client = match (method, &secret) {
             ("none", _) => Client::public(&id),
@@ -40,6 +40,7 @@ impl OAuth2Sim {
             ("client_secret_post", Some(secret)) => Client::post(&id, secret),
             _ => return refused(self, "invalid_client_metadata", "token_endpoint_auth_method"),
         };
+        client = client.scopes(&self.settings.registered_scopes);
         client.redirect_uris = redirects.clone();
         client.grants = Some(grants.clone());
         self.add_client(client);

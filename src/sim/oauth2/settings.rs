@@ -62,6 +62,8 @@ pub struct Settings {
     pub has_revocation: bool,
     /// Whether there is a registration endpoint. Yes.
     pub has_registration: bool,
+    /// The scopes that a client which registers itself may have. `read write offline_access`.
+    pub registered_scopes: String,
     /// What the person at the browser does. Consents.
     pub person: Person,
     /// How long a code lives. A minute.
@@ -104,6 +106,7 @@ impl Default for Settings {
             has_device: true,
             has_revocation: true,
             has_registration: true,
+            registered_scopes: "read write offline_access".to_owned(),
             person: Person::Consents,
             code_life: MINUTE,
             device_life: MINUTE * 10,

@@ -4,6 +4,7 @@
 
 #[path = "../../src/bin/sansession/cli/mod.rs"]
 mod cli;
+mod consent;
 mod tour;
 
 use std::process::ExitCode;

@@ -57,11 +57,17 @@ fn people_read_a_timeline() {
 fn the_example_without_arguments_shows_every_provider() {
     let run = started(&example(), "").runs().exits(0);
     let last = run.lines.last().unwrap();
-    assert!(last.contains("cbrain"), "{run:#?}");
+    for name in ["cbrain", "ibkr-retail", "oauth2"] {
+        assert!(last.contains(name), "{run:#?}");
+    }
     for provider in last.split(": ").nth(1).unwrap().split(", ") {
         let lines: Vec<_> = run.lines.iter().filter(|line| line.starts_with(&format!("{provider} "))).collect();
-        // Kotak has nothing to keep alive: its tokens have an end, known or not.
-        let kept = if provider.starts_with("kotak-") { "-> active" } else { "kept alive" };
+        // Neither Kotak nor OAuth 2 has anything to keep alive: tokens have an end, known or not.
+        let kept = match provider {
+            "oauth2" => "(lost)",
+            "ibkr-retail" | "kotak-trade" | "kotak-neo" => "-> active",
+            _ => "kept alive",
+        };
         for words in ["own call", kept, "closed: logged out"] {
             assert!(lines.iter().any(|line| line.contains(words)), "{provider}: {words}: {run:#?}");
         }

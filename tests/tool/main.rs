@@ -24,6 +24,7 @@ mod listen;
 mod lives;
 mod locks;
 mod notify;
+mod oauth2;
 mod output;
 mod patience;
 mod planted;

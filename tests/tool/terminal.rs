@@ -90,35 +90,42 @@ fn json_and_a_command_have_the_terminal_for_themselves() {
     }
 }
 
-/// Somebody who logs in to Neo at a terminal.
-struct Person {
+/// Somebody who logs in at a terminal.
+pub struct Person {
     tool: Child,
     terminal: File,
-    seen: String,
+    pub seen: String,
     /// So much of it was looked at.
     read: usize,
 }
 
 impl Person {
     fn at(server: &Server<NeoSim>) -> Self {
+        Self::runs(&["kotak-neo", "--json", "--url", server.url()], |command| {
+            for (name, value) in [("ACCESS_TOKEN", "dashboard"), ("UCC", "ABC12"), ("MOBILE", "0000000000")] {
+                command.env(format!("SANSESSION_{name}"), value);
+            }
+            for name in ["TOTP_SECRET", "CODE", "PIN", "TOKEN", "IP"] {
+                command.env_remove(format!("SANSESSION_{name}"));
+            }
+        })
+    }
+
+    /// Runs the tool with these arguments, in an environment that is made ready first.
+    pub fn runs(args: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let (owner, terminal) = terminal();
         let side = || Stdio::from(terminal.try_clone().unwrap());
         // Passwords are read from the controlling terminal, which only the first program of a session has.
         let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait"]).arg(path()).args(["kotak-neo", "--json", "--url", server.url()]);
-        for (name, value) in [("ACCESS_TOKEN", "dashboard"), ("UCC", "ABC12"), ("MOBILE", "0000000000")] {
-            command.env(format!("SANSESSION_{name}"), value);
-        }
-        for name in ["TOTP_SECRET", "CODE", "PIN", "TOKEN", "IP"] {
-            command.env_remove(format!("SANSESSION_{name}"));
-        }
+        command.args(["--ctty", "--wait"]).arg(path()).args(args);
+        prepare(&mut command);
         let tool = command.stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
         Self { tool, terminal: owner.into(), seen: String::new(), read: 0 }
     }
 
     /// Waits for these words, and gives what stood before them since the last ones.
     #[track_caller]
-    fn reads(&mut self, words: &str) -> String {
+    pub fn reads(&mut self, words: &str) -> String {
         loop {
             if let Some(at) = self.seen[self.read..].find(words) {
                 let before = self.seen[self.read..self.read + at].to_owned();
@@ -131,12 +138,12 @@ impl Person {
         }
     }
 
-    fn types(&mut self, keys: &str) {
+    pub fn types(&mut self, keys: &str) {
         self.terminal.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Reads all that comes until the end, and gives the exit code.
-    fn leaves(&mut self) -> Option<i32> {
+    pub fn leaves(&mut self) -> Option<i32> {
         let mut rest = Vec::new();
         let _ = self.terminal.read_to_end(&mut rest);
         self.seen.push_str(&String::from_utf8_lossy(&rest));

@@ -7,7 +7,7 @@ use sansession::drive::Answer;
 use sansession::{Credentials, Input, Need, NeedKind, Secret, Source, machine::Rejection};
 
 pub use crate::cli::variables::variable;
-use crate::cli::{Usage, kotak, out, terminal};
+use crate::cli::{Usage, kotak, oauth2, out, terminal};
 
 /// Whether somebody is typing: a Ctrl-C then ends the program at once.
 pub static PROMPTING: AtomicBool = AtomicBool::new(false);
@@ -27,6 +27,7 @@ pub struct Answers {
     pub pin: Option<Secret>,
     pub token: Option<Secret>,
     pub kotak: kotak::Codes,
+    pub oauth2: Option<oauth2::Consents>,
     again: Again,
     /// How many refusals there were before anything was typed in this run.
     before: Option<u8>,
@@ -63,6 +64,7 @@ impl Answers {
             pin: variable("SANSESSION_PIN")?,
             token: variable("SANSESSION_TOKEN")?,
             kotak: kotak::Codes::default(),
+            oauth2: None,
             again: Again { allowed: again, given: Vec::new() },
             before: None,
         })
@@ -92,6 +94,9 @@ impl Answers {
     /// Answers a need.
     pub fn answer(&mut self, need: &Need) -> Answer {
         let may_type = self.may_type(need);
+        if let Some(answer) = self.oauth2.as_mut().and_then(|consents| consents.answer(need, may_type)) {
+            return answer;
+        }
         let input = match need.kind {
             NeedKind::Credentials => self.credentials(need, may_type),
             NeedKind::AccessCode => {

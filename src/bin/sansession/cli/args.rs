@@ -17,7 +17,7 @@ use crate::cli::served::Served;
 use crate::cli::task::Task;
 use crate::cli::values::Listen;
 use crate::cli::verbs::{Serve, Verb};
-use crate::cli::{help, values, verbs};
+use crate::cli::{help, oauth2, values, verbs};
 
 /// The providers that the command knows by name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,11 +28,21 @@ pub enum Provider {
     IbkrOauth2,
     KotakTrade,
     KotakNeo,
+    OAuth2,
+    IbkrRetail,
 }
 
 impl Provider {
-    pub const ALL: [Self; 6] =
-        [Self::Cbrain, Self::IbkrGateway, Self::IbkrOauth1a, Self::IbkrOauth2, Self::KotakTrade, Self::KotakNeo];
+    pub const ALL: [Self; 8] = [
+        Self::Cbrain,
+        Self::IbkrGateway,
+        Self::IbkrOauth1a,
+        Self::IbkrOauth2,
+        Self::IbkrRetail,
+        Self::KotakTrade,
+        Self::KotakNeo,
+        Self::OAuth2,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -42,6 +52,8 @@ impl Provider {
             Self::IbkrOauth2 => "ibkr-oauth2",
             Self::KotakTrade => "kotak-trade",
             Self::KotakNeo => "kotak-neo",
+            Self::OAuth2 => "oauth2",
+            Self::IbkrRetail => "ibkr-retail",
         }
     }
 
@@ -53,7 +65,14 @@ impl Provider {
             Self::IbkrOauth2 => "Interactive Brokers, Web API with OAuth 2.0",
             Self::KotakTrade => "Kotak Securities, Trade API",
             Self::KotakNeo => "Kotak Securities, Neo",
+            Self::OAuth2 => "Any OAuth 2 server",
+            Self::IbkrRetail => "Interactive Brokers, endpoint for private customers (OAuth 2.1)",
         }
+    }
+
+    /// Tells whether it is one of IBKR's with a brokerage session.
+    pub fn has_brokerage(self) -> bool {
+        matches!(self, Self::IbkrGateway | Self::IbkrOauth1a | Self::IbkrOauth2)
     }
 }
 
@@ -224,6 +243,8 @@ pub struct Args {
     expect_user: Option<String>,
     #[command(flatten)]
     pub oauth: OAuth,
+    #[command(flatten)]
+    pub oauth2: oauth2::Options,
 }
 
 /// What OAuth needs beside secrets.
@@ -250,6 +271,11 @@ pub struct OAuth {
 }
 
 impl Args {
+    /// Names the server; none where it is an embedded simulator.
+    pub fn server(&self) -> Option<&str> {
+        self.url.as_deref().or(self.oauth2.server_url())
+    }
+
     /// How long an opening may be in trouble.
     pub fn patience(&self) -> Duration {
         self.patience.unwrap_or(Duration::from_secs(60))

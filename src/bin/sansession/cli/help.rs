@@ -49,6 +49,15 @@ runs as the same user, and root, reads a process's environment in /proc/PID/envi
   SANSESSION_TOKEN      a token that somebody already has: no login, only a look, and no logout in the end
                         (kotak-trade: the session token, beside SANSESSION_ACCESS_TOKEN)
 
+OAUTH2 is for any server that --issuer, or --token-url and the others, name; --url is where calls go. Without --client-id
+the client registers itself. IBKR-RETAIL knows its server. Both take:
+  SANSESSION_CLIENT_SECRET     oauth2: the client's secret
+  SANSESSION_REFRESH_TOKEN     a refresh token from the server's page; the one in the file of --resume is newer, and counts
+  SANSESSION_TOKEN             an access token that somebody already has
+A refresh token may serve once: it is stored in the file of --save before it is used, and one whose fate is unknown is
+not sent again: somebody is asked for a consent while the session goes on. So --resume needs --save, unless
+--rotation fixed says that the server takes one again and again.
+
 KOTAK takes these besides, in the same ways:
   SANSESSION_ACCESS_TOKEN      kotak-trade: the gateway's bearer; kotak-neo: the dashboard's token.
                                With _FILE it is read again when a newer one is needed
@@ -128,6 +137,11 @@ EXAMPLES
   SANSESSION_ACCESS_TOKEN_FILE=token SANSESSION_UCC=ABC12 SANSESSION_MOBILE=+910000000000 \\
   SANSESSION_TOTP_SECRET_FILE=totp SANSESSION_PIN_FILE=mpin \\
     sansession kotak-neo --url https://mis.kotaksecurities.com --for 3600
+
+  sansession oauth2 --issuer https://login.example.org --url https://api.example.org --client-id app \\
+    --redirect http://127.0.0.1:8400/callback --save me.json --resume me.json --for 3600
+  sansession ibkr-retail --url https://api.ibkr.com/v1/api/mcp-public \\
+    --redirect http://127.0.0.1:8400/callback --save me.json --listen 127.0.0.1:8080
 
   sansession cbrain --exec sh -c 'printf %s \"$SANSESSION_HEADERS\" | curl -H @- $SANSESSION_BASE_URL/groups'
   sansession ibkr-oauth1a --listen 127.0.0.1:0 --exec python3 bot.py

@@ -37,7 +37,7 @@ pub struct Trouble {
 impl Trouble {
     pub fn new(args: &Args) -> Self {
         // What stands before an `@` is a password, most likely.
-        let url = args.url.clone().filter(|url| !url.contains('@'));
+        let url = args.server().filter(|url| !url.contains('@')).map(ToOwned::to_owned);
         Self {
             provider: args.provider,
             url,
@@ -192,6 +192,12 @@ impl Trouble {
                     NeedKind::AccessCode => "SANSESSION_CODE",
                     NeedKind::Totp => "SANSESSION_TOTP_SECRET",
                     NeedKind::Pin => "SANSESSION_PIN",
+                    NeedKind::Redirect => {
+                        return Some("open the address that is shown, and consent; --redirect http://127.0.0.1:PORT/PATH listens for the answer".into());
+                    }
+                    NeedKind::GatewayToken if self.provider == Provider::OAuth2 => {
+                        "SANSESSION_REFRESH_TOKEN to one that is valid now"
+                    }
                     NeedKind::GatewayToken => "SANSESSION_ACCESS_TOKEN to a token that is valid now",
                     other => return Some(format!("nobody answered the {}", other.code())),
                 };
@@ -246,6 +252,15 @@ impl Trouble {
                 "SANSESSION_TOTP_SECRET or SANSESSION_CODE, this machine's clock, SANSESSION_UCC and SANSESSION_MOBILE (a code is good once in its 30 s)"
             }
             (NeedKind::Pin, _) => "SANSESSION_PIN",
+            (NeedKind::Redirect, _) => {
+                return Some("the server did not take the code: consent again, and bring the address at once, since a code lives seconds to minutes".into());
+            }
+            (NeedKind::GatewayToken, Provider::OAuth2) => {
+                return Some(format!(
+                    "make a new refresh token on the server's page for SANSESSION_REFRESH_TOKEN, {}",
+                    self.again()
+                ));
+            }
             (NeedKind::GatewayToken, Provider::KotakNeo) => {
                 return Some(format!(
                     "check SANSESSION_ACCESS_TOKEN, which is the dashboard's token, without `Bearer`, {}",
@@ -282,6 +297,8 @@ impl Trouble {
             Provider::KotakTrade if to("/token") => "SANSESSION_CONSUMER_KEY and SANSESSION_CONSUMER_SECRET",
             Provider::KotakTrade if to("/init") => "SANSESSION_USER and SANSESSION_CONSUMER_KEY",
             Provider::KotakNeo => "SANSESSION_UCC and SANSESSION_MOBILE",
+            Provider::OAuth2 => "--client-id, SANSESSION_CLIENT_SECRET, --client-auth and --scope",
+            Provider::IbkrRetail => "--redirect and --scope",
             _ => "what the server says above",
         }
     }
@@ -297,6 +314,8 @@ impl Trouble {
             Provider::IbkrOauth1a | Provider::IbkrOauth2 => "IBKR's is https://api.ibkr.com/v1/api",
             Provider::KotakTrade => "Kotak's is https://sbx.kotaksecurities.com/apim",
             Provider::KotakNeo => "Kotak's is https://mis.kotaksecurities.com",
+            Provider::OAuth2 => "--issuer as in https://login.example.org",
+            Provider::IbkrRetail => "IBKR's is https://api.ibkr.com/v1/api/mcp-public",
         }
     }
 }

@@ -6,7 +6,7 @@
 mod out;
 
 mod answers;
-mod args;
+pub mod args;
 mod browser;
 mod doctor;
 mod exec;
@@ -21,6 +21,7 @@ mod kotak;
 mod line;
 mod names;
 mod notify;
+mod oauth2;
 mod options;
 mod own;
 mod parse;
@@ -41,7 +42,7 @@ mod values;
 mod variables;
 mod verbs;
 mod wipe;
-mod world;
+pub mod world;
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -92,7 +93,7 @@ fn called() -> &'static str {
 }
 
 /// What is wrong with the command line, the environment or a file, in words.
-struct Usage(String);
+pub struct Usage(pub String);
 
 impl<E: std::fmt::Display> From<E> for Usage {
     fn from(error: E) -> Self {

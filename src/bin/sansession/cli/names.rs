@@ -1,7 +1,7 @@
 //! The names of the environment variables, and those that are only nearly so.
 
 /// What is read, each also as `NAME_FILE`.
-const READ: [&str; 16] = [
+const READ: [&str; 18] = [
     "USER",
     "PASSWORD",
     "CODE",
@@ -12,6 +12,8 @@ const READ: [&str; 16] = [
     "ACCESS_TOKEN",
     "ACCESS_TOKEN_SECRET",
     "CLIENT_ID",
+    "CLIENT_SECRET",
+    "REFRESH_TOKEN",
     "IP",
     "APP_ID",
     "UCC",

@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, Error};
 
+use crate::cli::args::Provider;
 use crate::cli::{Usage, args, parse};
 
 /// An option that was given, and the heading that it has in the help.
@@ -79,16 +80,19 @@ pub fn only_of_simulators(given: &[Given]) -> Result<(), Usage> {
 }
 
 /// Complains of options that would do nothing.
-pub fn check(provider: &str, given: &[Given], has_url: bool) -> Result<(), Usage> {
+pub fn check(provider: Provider, given: &[Given], has_url: bool) -> Result<(), Usage> {
     for option in given {
         let name = &option.name;
         if option.is_of_simulators() {
             return Err(Usage(format!("{name} goes with --serve")));
         }
         let Some(whose) = option.whose() else { continue };
-        let fits = whose.strip_suffix('*').map_or(provider == whose, |start| provider.starts_with(start));
-        if !fits {
-            return Err(Usage(format!("{name} is for {whose}, not for {provider}")));
+        let fits = |whose: &str| match whose.strip_suffix('*') {
+            Some(start) => provider.has_brokerage() && provider.name().starts_with(start),
+            None => provider.name() == whose,
+        };
+        if !whose.split(", ").any(fits) {
+            return Err(Usage(format!("{name} is for {whose}, not for {}", provider.name())));
         }
         if whose.starts_with("ibkr-oauth") && !has_url {
             return Err(Usage(format!("{name} needs --url: the embedded simulator has keys of its own")));

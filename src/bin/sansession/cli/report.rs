@@ -140,6 +140,9 @@ impl Report {
         if let Some(url) = &need.url {
             words.push_str(&format!(": open {url}"));
         }
+        if let Some(code) = need.prompt.as_ref().and_then(|prompt| prompt.user_code.as_ref()) {
+            words.push_str(&format!(" and type {code}"));
+        }
         notify::status(&words);
         match need.url {
             // Somebody has to do something.

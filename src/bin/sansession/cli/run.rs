@@ -51,7 +51,7 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
             return Ok(UNAVAILABLE);
         }
     };
-    if args.url.is_none() && !args.json {
+    if args.server().is_none() && !args.json {
         report.say("no --url, so this is an embedded simulator");
     }
     let saved = saved_session(args, &files, &report)?;

@@ -45,7 +45,7 @@ impl Served {
     /// Complains of options that this simulator does not have.
     pub fn check(&self, provider: Provider) -> Result<(), Usage> {
         let name = provider.name();
-        if name.starts_with("ibkr-") {
+        if provider.has_brokerage() {
             return Ok(());
         }
         if !self.bodies.is_empty() {

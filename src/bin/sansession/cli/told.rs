@@ -48,6 +48,7 @@ pub fn need(need: &Need) -> Value {
         "need": need.kind.code(), "because": need.because.code(), "refused": need.refused,
         "lost": need.lost,
         "url": need.url.as_deref(),
+        "user_code": need.prompt.as_ref().and_then(|prompt| prompt.user_code.as_deref()),
     })
 }
 

@@ -259,7 +259,7 @@ pub fn of_profile(
     if !lends {
         (args.listen, args.secret_file, args.allow_logout) = (None, None, false);
     }
-    if args.url.is_none() {
+    if args.server().is_none() {
         return Err(Usage(format!(
             "{}: [{name}] has no `url`: an embedded simulator dies with this process",
             profile.at

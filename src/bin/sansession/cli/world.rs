@@ -15,7 +15,7 @@ use crate::cli::answers::Answers;
 use crate::cli::args::{self, Args};
 use crate::cli::proxy::Opens;
 use crate::cli::served::Served;
-use crate::cli::{Usage, file, ibkr, kotak};
+use crate::cli::{Usage, file, ibkr, kotak, oauth2};
 
 /// A session that is about to begin, and the way to its server.
 pub struct World {
@@ -52,6 +52,11 @@ impl World {
         })
     }
 
+    /// Has something live as long as this.
+    pub fn beside(self, server: impl std::any::Any) -> Self {
+        Self { _server: Some(Box::new(server)), ..self }
+    }
+
     /// Names what opens the provider's WebSocket.
     pub fn with_streams(self, streams: Arc<dyn Opens>) -> Self {
         Self { streams: Some(streams), ..self }
@@ -71,6 +76,8 @@ pub fn open(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
         args::Provider::IbkrOauth2 => ibkr::open_oauth2(args, saved),
         args::Provider::KotakTrade => kotak::open_trade(args, saved),
         args::Provider::KotakNeo => kotak::open_neo(args, saved),
+        args::Provider::OAuth2 => oauth2::open(args, saved),
+        args::Provider::IbkrRetail => oauth2::open_retail(args, saved),
     }
 }
 
@@ -97,6 +104,8 @@ pub fn serve(provider: args::Provider, port: u16, served: Served) -> Result<(), 
         args::Provider::IbkrOauth2 => ibkr::serve_oauth2(port, served)?,
         args::Provider::KotakTrade => kotak::serve_trade(port)?,
         args::Provider::KotakNeo => kotak::serve_neo(port, served)?,
+        args::Provider::OAuth2 => oauth2::serve(port)?,
+        args::Provider::IbkrRetail => oauth2::serve_retail(port)?,
     };
     if std::io::stdout().is_terminal() {
         println!("Ctrl-C ends it");
@@ -192,7 +201,14 @@ pub fn adopt<P>(provider: P, token: P::Tokens, args: &Args) -> Result<Handle<Ses
 where
     P: Adopts + Send + 'static,
 {
-    let session = Session::adopt(provider, token, options(args), seed()?);
+    adopt_with(provider, token, args, options(args))
+}
+
+pub fn adopt_with<P>(provider: P, token: P::Tokens, args: &Args, options: Options) -> Result<Handle<Session<P>>, Usage>
+where
+    P: Adopts + Send + 'static,
+{
+    let session = Session::adopt(provider, token, options, seed()?);
     begin(session.map_err(|rejection| Usage(format!("SANSESSION_TOKEN: {rejection}")))?, args)
 }
 

@@ -38,7 +38,7 @@ impl Args {
             }
             (None, None) => Err("which provider, or which verb?".into()),
             (Some(provider), None) => {
-                options::check(provider.name(), &given, args.url.is_some())?;
+                options::check(provider, &given, args.url.is_some())?;
                 args.provider = provider;
                 if args.exec.first().is_some_and(|first| first == "--") {
                     args.exec.remove(0);
@@ -50,7 +50,7 @@ impl Args {
     }
 
     fn check(&self, matches: &ArgMatches) -> Result<(), Usage> {
-        if self.url.is_none() && (self.save.is_some() || self.resume.is_some()) {
+        if self.server().is_none() && (self.save.is_some() || self.resume.is_some()) {
             return Err("--save and --resume need --url: the embedded server dies with this process".into());
         }
         if matches.contains_id("exec") && self.exec.is_empty() {

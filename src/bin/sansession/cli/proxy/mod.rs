@@ -132,7 +132,7 @@ impl Shared {
 
     /// Tells whether the provider is one of IBKR's, whose gateway this stands in for.
     fn is_ibkr(&self) -> bool {
-        self.name.starts_with("ibkr-")
+        self.name.starts_with("ibkr-") && self.name != Provider::IbkrRetail.name()
     }
 
     /// Tells whether the session is at that gateway.

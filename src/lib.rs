@@ -203,6 +203,8 @@
 //! - **No storage.** [`Output::Save`] says when, the program knows where.
 //! - **No market data, orders or jobs.** Those are the user's own calls.
 
+// Marks in the documentation which feature an item needs; docs.rs sets `docsrs`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations, missing_docs, unreachable_pub)]
 // Nothing panics on input; tests may.

@@ -149,7 +149,7 @@ fn snapshots() -> Vec<Snapshot> {
         .collect()
 }
 
-/// Gives the resident memory of this process in bytes; nothing where the system does not tell.
+/// Returns the resident memory of this process in bytes; nothing where the system does not tell.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();

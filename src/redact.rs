@@ -7,13 +7,13 @@ const DIGITS: usize = 3;
 /// Longer ones are no words, digits or not.
 const LONGEST: usize = 40;
 
-/// Tells whether a run of letters, digits and the signs of base64 is a token rather than a word.
+/// Reports whether a run of letters, digits and the signs of base64 is a token rather than a word.
 pub(crate) fn is_token(run: &str) -> bool {
     let digits = || run.bytes().filter(u8::is_ascii_digit).count();
     run.len() >= LONGEST || run.len() >= TOKEN && digits() >= DIGITS
 }
 
-/// Tells whether a character may be one of a token. A dot, a slash and a colon may not, so that a
+/// Reports whether a character may be one of a token. A dot, a slash and a colon may not, so that a
 /// URL is a sequence of words.
 pub(crate) const fn is_of_token(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '+' | '=')

@@ -14,7 +14,7 @@ use crate::{
 /// The shortest secret in bytes that is taken: providers give 80 bits at least.
 const SHORTEST: usize = 10;
 
-/// Gives the code that an authenticator with this secret shows at a time, as an answer to
+/// Returns the code that an authenticator with this secret shows at a time, as an answer to
 /// [`NeedKind::Totp`](crate::NeedKind::Totp).
 ///
 /// The secret is Base32 text as providers show it beside their QR code; spaces, dashes, padding and

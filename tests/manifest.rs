@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// Gives each version that the manifest asks for, with its line.
+/// Returns each version that the manifest asks for, with its line.
 fn versions(manifest: &str) -> Vec<(&str, &str)> {
     let dependencies = manifest.split("\n[").filter(|table| table.contains("dependencies"));
     let lines = dependencies.flat_map(|table| table.lines().skip(1));

@@ -23,14 +23,14 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Gives the documentation of a module.
+/// Returns the documentation of a module.
 fn page(path: &str) -> String {
     let text = read(&format!("src/providers/{path}"));
     let lines = text.lines().filter(|line| line.starts_with("//!") || line.starts_with("#![doc"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Gives the words that follow `before` in the tables of some walks.
+/// Returns the words that follow `before` in the tables of some walks.
 fn found(walks: &[&str], before: &str) -> BTreeSet<String> {
     let tables = walks.iter().map(|walk| read(&format!("tests/walk/snapshots/walk__{walk}.snap")));
     let words = tables.flat_map(|file| {
@@ -44,7 +44,7 @@ fn found(walks: &[&str], before: &str) -> BTreeSet<String> {
     words.collect()
 }
 
-/// Gives the variant that a need's code stands for.
+/// Returns the variant that a need's code stands for.
 fn variant(code: &str) -> String {
     let words = code.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
     words.collect()

@@ -27,7 +27,7 @@ impl Case {
     }
 }
 
-/// Makes a comparison, which is set up first.
+/// Creates a comparison, which is set up first.
 type Make = fn() -> Case;
 
 /// The comparisons by their names.

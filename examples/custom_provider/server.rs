@@ -70,7 +70,7 @@ impl BankServer {
         }
     }
 
-    /// Gives new tokens; an earlier access token lives to its end.
+    /// Returns new tokens; an earlier access token lives to its end.
     fn grant(&mut self, now: Timestamp) -> Said {
         self.issued += 1;
         let (access, refresh) = (format!("access-{:06}", self.issued), format!("refresh-{:06}", self.issued));

@@ -186,7 +186,7 @@ impl Driver {
     }
 }
 
-/// Makes the response that a part stands for: `200 j`, headers, an empty line, a body.
+/// Creates the response that a part stands for: `200 j`, headers, an empty line, a body.
 fn response(part: &[u8]) -> http::Response<Vec<u8>> {
     let (first, headers, body) = message(part);
     let mut words = first.split(|byte| *byte == b' ');

@@ -24,7 +24,7 @@ pub trait Visit {
     fn visit<P: Provider + Send + 'static>(self, provider: P) -> Self::Output;
 }
 
-/// Makes one of the providers.
+/// Creates one of the providers.
 pub fn visit<V: Visit>(which: u8, visitor: V) -> V::Output {
     match which % COUNT {
         0 => visitor.visit(cbrain()),
@@ -90,7 +90,7 @@ pub fn url(text: &str) -> BaseUrl {
     BaseUrl::parse(text).unwrap()
 }
 
-/// Makes a new session with one of the providers.
+/// Creates a new session with one of the providers.
 pub fn session(which: u8, options: Options) -> Box<dyn Machine> {
     struct New(Options);
     impl Visit for New {
@@ -116,7 +116,7 @@ pub fn resume(which: u8, text: &str, options: Options, now: Timestamp) -> Result
     visit(which, Resume(text, options, now))
 }
 
-/// Gives what answers a need.
+/// Returns what answers a need.
 pub fn answer(need: &Need, now: Timestamp) -> Input {
     match need.kind {
         NeedKind::Credentials => Input::Credentials(Credentials::new("USER1", "correct horse").unwrap()),

@@ -49,7 +49,7 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Gives the longest timeout of all steps that are planned.
+    /// Returns the longest timeout of all steps that are planned.
     fn longest_timeout(&self) -> Duration {
         let planned = self.core.agenda.iter().filter_map(|entry| entry.step);
         let steps = planned.chain(self.provider.probe(&self.core.state));

@@ -111,7 +111,7 @@ impl<P: Provider> Engine<P> {
         self.parting = Parting::No;
     }
 
-    /// Tells whether a logout is to leave the login alone.
+    /// Reports whether a logout is to leave the login alone.
     pub(super) fn leaves_alone(&self) -> bool {
         let spares = match self.options.ends {
             Ends::Opened => self.core.life.is_found(),
@@ -126,27 +126,27 @@ impl<P: Provider> Engine<P> {
         self.provider.logout(&self.core.state) != Leave::Nothing
     }
 
-    /// Tells whether calls of the user's own may be authorized.
+    /// Reports whether calls of the user's own may be authorized.
     pub(super) fn serves_calls(&self) -> bool {
         !self.is_parting() && self.core.life.stage().is_some_and(|stage| stage.calls)
     }
 
-    /// Tells whether this life has ended.
+    /// Reports whether this life has ended.
     pub(super) fn is_over(&self) -> bool {
         self.core.life.closed().is_some() || self.aside().is_some()
     }
 
-    /// Tells whether this life ends, or has ended, while the session lives on.
+    /// Reports whether this life ends, or has ended, while the session lives on.
     pub(super) const fn is_parting(&self) -> bool {
         !matches!(self.parting, Parting::No)
     }
 
-    /// Tells how this life has ended, where the session lives on.
+    /// Returns how this life has ended, where the session lives on.
     pub(super) fn aside(&self) -> Option<&Aside> {
         if let Parting::Gone(aside) = &self.parting { Some(aside) } else { None }
     }
 
-    /// Tells where the session stands for whoever drives it.
+    /// Returns where the session stands for whoever drives it.
     pub(super) const fn phase_now(&self) -> Phase {
         match (&self.parting, self.core.life.phase()) {
             (Parting::Gone(_), _) | (_, Phase::Closed) => Phase::Closed,

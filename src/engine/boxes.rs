@@ -41,7 +41,7 @@ impl ApiBox {
 }
 
 impl<P: Provider> Engine<P> {
-    /// Tells until when calls of an API are not to leave.
+    /// Returns until when calls of an API are not to leave.
     pub(super) fn boxed_until(&self, now: Timestamp, api: &str) -> Option<Timestamp> {
         let found = self.core.limits.boxes.iter().find(|boxed| *boxed.api == *api)?;
         (found.until > now).then_some(found.until)

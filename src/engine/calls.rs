@@ -95,7 +95,7 @@ impl<P: Provider> Engine<P> {
         Handled::Used
     }
 
-    /// Tells whether a call was authorized with the tokens that the session has now.
+    /// Reports whether a call was authorized with the tokens that the session has now.
     pub(super) fn is_current(&self, ticket: &Ticket) -> bool {
         !self.is_over()
             && (ticket.epoch, ticket.life, ticket.generation) == (self.ids.epoch, self.ids.life, self.core.generation)
@@ -119,7 +119,7 @@ impl<P: Provider> Engine<P> {
         });
     }
 
-    /// Takes what a call of the user's own got for the answer to the step that it repeats: it is as new, and the
+    /// Accepts what a call of the user's own got for the answer to the step that it repeats: it is as new, and the
     /// server allows only so many of them.
     fn take_repeated(&mut self, now: Timestamp, step: P::Step, response: Response<'_>) {
         // Whoever reads a call's body elsewhere may give an empty one here, so what cannot be read says nothing.

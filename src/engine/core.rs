@@ -68,7 +68,7 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
         self.questions = Questions::default();
     }
 
-    /// Tells whether the session is open and something speaks against it.
+    /// Reports whether the session is open and something speaks against it.
     pub(super) fn is_suspect(&self) -> bool {
         self.life.is_open() && self.trouble.cause().is_some()
     }
@@ -87,7 +87,7 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
         self.agenda.put_anew(open.and_then(Open::ends));
     }
 
-    /// Tells whether a question of this kind is open.
+    /// Reports whether a question of this kind is open.
     pub(super) fn is_asked(&self, kind: NeedKind) -> bool {
         self.questions.open().is_some_and(|open| open.need.kind == kind)
     }

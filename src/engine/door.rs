@@ -83,7 +83,7 @@ impl<T: Inside, W: Copy> Door<T, W> {
         (*clock, inside, quiet)
     }
 
-    /// Gives what the last poll waits for, where this one comes too early again.
+    /// Returns what the last poll waits for, where this one comes too early again.
     #[inline]
     pub(super) fn still(&mut self, now: Timestamp) -> Option<(Timestamp, W, &T)> {
         if now >= self.quiet.until || now < self.clock || now > Timestamp::LATEST {
@@ -93,13 +93,13 @@ impl<T: Inside, W: Copy> Door<T, W> {
         Some((self.quiet.until, self.quiet.waits, &self.inside))
     }
 
-    /// Gives until when the last poll waits, where nobody has been let in since.
+    /// Returns until when the last poll waits, where nobody has been let in since.
     #[inline]
     pub(super) fn quiet(&self) -> Option<Timestamp> {
         (self.quiet.until > self.clock).then_some(self.quiet.until)
     }
 
-    /// Makes a door that waits for the same, to a copy of what is inside.
+    /// Creates a door that waits for the same, to a copy of what is inside.
     #[cfg(feature = "testing")]
     pub(super) const fn twin(&self, inside: T) -> Self {
         Self { clock: self.clock, quiet: self.quiet, inside }

@@ -76,7 +76,7 @@ impl<P: Provider> Engine<P> {
         self.tell(Event::Retrying { attempt: self.core.trouble.attempt(), at, cause });
     }
 
-    /// Gives the logout up: the session may live on at the server.
+    /// Gives up the logout: the session may live on at the server.
     pub(super) fn end_unconfirmed(&mut self, now: Timestamp) {
         self.close(now, CloseReason::LoggedOut { confirmed: false });
     }
@@ -139,7 +139,7 @@ impl<P: Provider> Engine<P> {
     }
 }
 
-/// Tells whether a logout waits for the answer to a step.
+/// Reports whether a logout waits for the answer to a step.
 pub(super) const fn is_waited_for(rule: &Rule) -> bool {
     rule.opens || !matches!(rule.replay, Replay::Safe)
 }

@@ -160,17 +160,17 @@ impl<P: Provider> Engine<P> {
         core.agenda.put_attempts_off(|step| now + wait(step).unwrap_or_default());
     }
 
-    /// Gives the wait after the failures so far.
+    /// Returns the wait after the failures so far.
     fn wait_for(&self, step: P::Step) -> Duration {
         self.provider.rule(step).backoff.delay(self.seed(), self.core.trouble.attempt())
     }
 
-    /// Gives what the wait after a failure is drawn from.
+    /// Returns what the wait after a failure is drawn from.
     fn seed(&self) -> u64 {
         self.ids.jitter ^ u64::from(self.ids.seq) << 20
     }
 
-    /// Tells whether a step looks if a question has answered itself.
+    /// Reports whether a step looks if a question has answered itself.
     pub(super) fn looks(&self, step: P::Step) -> bool {
         self.core.agenda.step(Slot::Look) == Some(step)
     }

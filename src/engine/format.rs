@@ -41,7 +41,7 @@ pub(super) type Read<S, T> = Text<'static, S, Body<'static, S, T, Vec<Plan<S>>>>
 pub(super) type Stored<P> = Read<<P as Provider>::Step, <P as Provider>::State>;
 
 impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
-    /// Gives what is known, and when that was written.
+    /// Returns what is known, and when that was written.
     pub(super) fn core(self) -> (Timestamp, Core<S, T>) {
         let entries = self.plans.into_iter().map(|Plan { slot, step, at, named, every, retry, away }| Entry {
             slot,

@@ -92,7 +92,7 @@ impl<S: Copy + PartialEq> Hand<S> {
         self.given = u32::MAX;
     }
 
-    /// Says why an answer that is not in hand is asked for: it grew old or was lost with a process, or it never came.
+    /// Returns why an answer that is not in hand is asked for: it grew old or was lost with a process, or it never came.
     pub(super) const fn why_missing(&self, kind: NeedKind) -> NeedReason {
         if self.given & bit(kind) == 0 { NeedReason::Opening } else { NeedReason::Stale }
     }
@@ -145,7 +145,7 @@ impl<S: Copy + PartialEq> Hand<S> {
         if let Input::Totp(code) = &held.input { Some(code.ends()) } else { None }
     }
 
-    /// Gives the end of the one-time code before the one that a step took along, which nobody has looked at.
+    /// Returns the end of the one-time code before the one that a step took along, which nobody has looked at.
     pub(super) fn code_returns(&self, rule: &Rule) -> Option<Option<Timestamp>> {
         let mut codes = self.iter().filter(|held| matches!(held.input, Input::Totp(_)));
         codes.find(|held| held.is_taken(rule)).map(|held| held.before)
@@ -173,17 +173,17 @@ impl<S: Copy + PartialEq> Hand<S> {
         rule.takes().find(|kind| !self.has(*kind))
     }
 
-    /// Tells whether something waits for a step.
+    /// Reports whether something waits for a step.
     pub(super) fn is_for(&self, step: S, rule: &Rule) -> bool {
         self.iter().any(|held| held.is_for(step, rule))
     }
 
-    /// Tells whether a step is to leave with what was asked for while it was built.
+    /// Reports whether a step is to leave with what was asked for while it was built.
     pub(super) fn is_asked_by(&self, step: S) -> bool {
         self.iter().any(|held| held.asker == Some(step))
     }
 
-    /// Gives what leaves with a step.
+    /// Returns what leaves with a step.
     #[inline]
     pub(super) fn answers(&self, step: S, rule: &Rule) -> Answers<'_> {
         if self.is_empty() {
@@ -192,7 +192,7 @@ impl<S: Copy + PartialEq> Hand<S> {
         self.iter().filter(|held| held.is_for(step, rule)).map(|held| (held.kind, &held.input)).collect()
     }
 
-    /// Gives the words of each that a server's text must not show.
+    /// Returns the words of each that a server's text must not show.
     pub(super) fn words(&self) -> impl Iterator<Item = Words<'_>> {
         self.iter().map(|held| Words::of(&held.input))
     }

@@ -73,7 +73,7 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Tells what went wrong, if the step did not get what it was sent for. The answers in hand are redacted in what a
+    /// Returns what went wrong, if the step did not get what it was sent for. The answers in hand are redacted in what a
     /// server said about it.
     fn mishap(&self, step: P::Step, verdict: &mut Verdict<P::Step>, response: Response<'_>) -> Option<Mishap> {
         match verdict {
@@ -147,7 +147,7 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Tells whether a step looks whether the session lives.
+    /// Reports whether a step looks whether the session lives.
     fn looks_after(&self, step: P::Step) -> bool {
         self.core.agenda.step(Slot::Keepalive) == Some(step) || self.provider.probe(&self.core.state) == Some(step)
     }
@@ -167,7 +167,7 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Takes the answer to a request that is given up all the same, should it come: what a step sent that
+    /// Accepts the answer to a request that is given up all the same, should it come: what a step sent that
     /// [rotates](crate::provider::Rule::rotates) serves once, so what came for it cannot be had again.
     pub(super) fn wait_on(&mut self, flight: Flight<P::Step>) {
         self.late = Some(flight).filter(|flight| self.provider.rule(flight.step).rotates);
@@ -180,7 +180,7 @@ impl<P: Provider> Engine<P> {
         self.late.take_if(is_it).map(|late| late.step)
     }
 
-    /// Takes note that the server has judged what left with a step.
+    /// Notes that the server has judged what left with a step.
     fn settle_answer(&mut self, step: P::Step, verdict: &Verdict<P::Step>) {
         let rule = self.provider.rule(step);
         self.out.saves.note_if(rule.replay != Replay::Safe);

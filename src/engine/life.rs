@@ -70,7 +70,7 @@ impl Life {
         }
     }
 
-    /// Tells whether one life may go on as another: the table that the docs show.
+    /// Reports whether one life may go on as another: the table that the docs show.
     pub(super) const fn leads_to(&self, to: &Self) -> bool {
         match (self, to) {
             (Self::Closed(_), _) | (_, Self::Idle { .. }) => false,
@@ -103,17 +103,17 @@ impl Life {
         matches!(self, Self::Open { .. })
     }
 
-    /// Tells whether it has begun and no end of it has.
+    /// Reports whether it has begun and no end of it has.
     pub(super) const fn goes_on(&self) -> bool {
         matches!(self, Self::Opening { .. } | Self::Open { .. })
     }
 
-    /// Tells whether it stands on tokens of somebody's that nobody has looked at yet.
+    /// Reports whether it stands on tokens of somebody's that nobody has looked at yet.
     pub(super) const fn is_adopted(&self) -> bool {
         matches!(self, Self::Idle { adopted: true } | Self::Opening { adopted: true, .. })
     }
 
-    /// Tells whether somebody else opened this login.
+    /// Reports whether somebody else opened this login.
     pub(super) fn is_found(&self) -> bool {
         matches!(self, Self::Idle { adopted: true }) || self.stage().is_some_and(|stage| stage.found)
     }
@@ -122,7 +122,7 @@ impl Life {
         self.stage().is_some_and(|stage| stage.stuck)
     }
 
-    /// Tells whether something may live on after a logout that nobody knows of.
+    /// Reports whether something may live on after a logout that nobody knows of.
     pub(super) fn is_unsure(&self) -> bool {
         self.stage().map_or_else(|| self.ending().is_some_and(|ending| ending.unsure), |stage| stage.unsure)
     }
@@ -131,7 +131,7 @@ impl Life {
         if let Self::Ending(ending) = self { Some(*ending) } else { None }
     }
 
-    /// Tells whether the steps of a logout are under way.
+    /// Reports whether the steps of a logout are under way.
     pub(super) const fn is_leaving(&self) -> bool {
         matches!(self, Self::Ending(Ending { leaving: true, .. }))
     }

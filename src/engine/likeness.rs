@@ -15,7 +15,7 @@ use super::turn::Engine;
 use crate::provider::Provider;
 use crate::{NeedKind, Phase, Snapshot, Timestamp, machine::NeedReason};
 
-/// Gives the step that a text says has left or may leave.
+/// Returns the step that a text says has left or may leave.
 pub(crate) fn left_in<P: Provider>(text: &Snapshot, provider: &P) -> Option<P::Step> {
     read(text, provider, None).ok()?.in_flight
 }
@@ -122,22 +122,22 @@ impl<P: Provider> Session<P> {
         self.0.inside().step()
     }
 
-    /// Gives the kind of the question that is open.
+    /// Returns the kind of the question that is open.
     pub(crate) fn asks(&self) -> Option<NeedKind> {
         self.0.inside().core.questions.open().map(|open| open.need.kind)
     }
 
-    /// Tells whether it was usable and is not being ended.
+    /// Reports whether it was usable and is not being ended.
     pub(crate) fn is_open(&self) -> bool {
         self.0.inside().core.life.is_open()
     }
 
-    /// Gives the number of this life.
+    /// Returns the number of this life.
     pub(crate) fn epoch(&self) -> u64 {
         self.0.inside().ids.epoch
     }
 
-    /// Gives the instants that the provider has named, and of what they are: of the renewals (0), of the end (1) and of the
+    /// Returns the instants that the provider has named, and of what they are: of the renewals (0), of the end (1) and of the
     /// keepalive (2).
     pub(crate) fn named(&self) -> Vec<(usize, Timestamp)> {
         let agenda = &self.0.inside().core.agenda;
@@ -147,7 +147,7 @@ impl<P: Provider> Session<P> {
         plans.filter(|(_, plan)| !plan.away).map(|(kind, plan)| (kind, plan.due())).collect()
     }
 
-    /// Gives what tells it from other sessions of the same name, and the time.
+    /// Returns what tells it from other sessions of the same name, and the time.
     pub(crate) fn known(&self) -> (Known<'_, P::Step, P::State>, Timestamp) {
         (self.0.inside().core.known(self.0.clock()), self.0.clock())
     }

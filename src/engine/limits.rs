@@ -68,17 +68,17 @@ impl<S> Default for Limits<S> {
 }
 
 impl<S: PartialEq> Limits<S> {
-    /// Gives the time before which nothing leaves, whatever the step.
+    /// Returns the time before which nothing leaves, whatever the step.
     pub(super) fn free_at(&self, leaving: bool) -> Timestamp {
         if leaving { self.held_until() } else { self.held_until().max(self.flow - AT_ONCE) }
     }
 
-    /// Gives until when the server has asked to wait.
+    /// Returns until when the server has asked to wait.
     pub(super) fn held_until(&self) -> Timestamp {
         self.hold.max(self.penalty)
     }
 
-    /// Gives the earliest time at or after `at` that the step's own pace allows.
+    /// Returns the earliest time at or after `at` that the step's own pace allows.
     pub(super) fn paced(&self, step: &S, rule: &Rule, at: Timestamp, leaving: bool, jitter: u64) -> Timestamp {
         if !rule.is_paced() {
             return at;
@@ -182,7 +182,7 @@ impl<S: PartialEq> Limits<S> {
 }
 
 impl Over {
-    /// Gives how long to wait where a server names this long.
+    /// Returns how long to wait where a server names this long.
     pub(super) fn believe(&mut self, now: Timestamp, named: Duration) -> Duration {
         // What had left before the last wait began tells the same one again.
         let same = now < self.until;
@@ -211,7 +211,7 @@ impl Over {
         self.until = self.until - by;
     }
 
-    /// Gives the longest wait that a server can have been believed by now.
+    /// Returns the longest wait that a server can have been believed by now.
     pub(super) fn longest(self) -> Duration {
         LONGEST.saturating_mul(1 << self.times.saturating_sub(1).min(4)).min(LONGEST_OF_ALL)
     }

@@ -121,14 +121,14 @@ use crate::{
 pub struct Session<P: Provider>(Door<Engine<P>, Next<P::Step>>);
 
 impl<P: Provider> Session<P> {
-    /// Makes a session that is to be opened with [`Machine::start`].
+    /// Creates a session that is to be opened with [`Machine::start`].
     ///
     /// Many sessions may share their options: hand each a clone of one `Arc`.
     pub fn new(provider: P, options: impl Into<Arc<Options>>, seed: impl Into<Seed>) -> Self {
         Self::begun_by(provider, options.into(), &seed.into(), Core::default())
     }
 
-    /// Makes a session of tokens that somebody already has; [`Machine::start`] looks first whether they live.
+    /// Prepares a session of tokens that somebody already has; [`Machine::start`] looks first whether they live.
     ///
     /// # Errors
     /// [`Rejection`] names the token that is empty or malformed.
@@ -145,7 +145,7 @@ impl<P: Provider> Session<P> {
         Ok(Self::of_state(provider, state, options.into(), &seed.into()))
     }
 
-    /// Makes a session of a state that was made of somebody's tokens.
+    /// Prepares a session of a state that was made of somebody's tokens.
     pub(crate) fn of_state(provider: P, state: P::State, options: Arc<Options>, seed: &Seed) -> Self {
         Self::begun_by(provider, options, seed, Core::new(state, Life::Idle { adopted: true }))
     }
@@ -169,12 +169,12 @@ impl<P: Provider> Session<P> {
         &self.0.inside().provider
     }
 
-    /// Gives the provider back.
+    /// Returns the provider back.
     pub fn into_provider(self) -> P {
         self.0.into_inside().provider
     }
 
-    /// Makes a call of the user's own ready to leave, see [`Machine::authorize`].
+    /// Prepares a call of the user's own, see [`Machine::authorize`].
     ///
     /// # Errors
     /// Those of [`Machine::authorize`].

@@ -29,7 +29,7 @@ pub(super) enum Next<S> {
 }
 
 impl<P: Provider> Engine<P> {
-    /// Tells what is due next, and when.
+    /// Returns what is due next, and when.
     pub(super) fn next(&self) -> (Timestamp, Next<P::Step>) {
         if self.is_over() || self.core.life.is_idle() {
             return (Timestamp::NEVER, Next::Nothing);
@@ -50,7 +50,7 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Tells what is planned, whether or not patience lasts: the least instant of the agenda, behind the limits.
+    /// Returns what is planned, whether or not patience lasts: the least instant of the agenda, behind the limits.
     fn planned(&self) -> (Timestamp, Next<P::Step>) {
         let core = &self.core;
         if let Some(flight) = &self.flight {
@@ -85,7 +85,7 @@ impl<P: Provider> Engine<P> {
         first
     }
 
-    /// Tells whether a renewal is the next step anyway, or waits for an answer.
+    /// Reports whether a renewal is the next step anyway, or waits for an answer.
     fn renews_already(&self, step: P::Step) -> bool {
         let asks = |open: &Open<P::Step>| open.asker == Some(step) || open.then == Some(step);
         self.core.agenda.step(Slot::Next) == Some(step) || self.core.questions.open().is_some_and(asks)
@@ -105,7 +105,7 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Tells what the driver waits for while this is due next.
+    /// Returns what the driver waits for while this is due next.
     #[inline]
     pub(super) fn waiting_on(&self, clock: Timestamp, next: Next<P::Step>) -> WaitingOn {
         if let Some(flight) = &self.flight {
@@ -148,18 +148,18 @@ impl<P: Provider> Engine<P> {
         self.checked_at = now;
     }
 
-    /// Gives the earliest time at which a step may leave that is wanted at `at`.
+    /// Returns the earliest time at which a step may leave that is wanted at `at`.
     pub(super) fn not_before(&self, step: P::Step, at: Timestamp) -> Timestamp {
         self.paced(step, at.max(self.core.limits.free_at(self.core.life.is_leaving())))
     }
 
-    /// Gives the earliest time at or after `at` that the step's own pace allows.
+    /// Returns the earliest time at or after `at` that the step's own pace allows.
     fn paced(&self, step: P::Step, at: Timestamp) -> Timestamp {
         let (limits, rule) = (&self.core.limits, self.provider.rule(step));
         limits.paced(&step, rule, at, self.core.life.is_leaving(), self.ids.jitter)
     }
 
-    /// Gives since when the session is in trouble and how long that is borne.
+    /// Returns since when the session is in trouble and how long that is borne.
     fn patience(&self) -> Option<(Timestamp, Duration)> {
         if let Some(ending) = self.core.life.ending() {
             return Some((ending.since, self.options.logout_patience));

@@ -16,7 +16,7 @@ use crate::{NeedKind, Output, Timestamp, machine::ResponseSummary};
 const GRACE: Duration = Duration::from_secs(5);
 
 impl<P: Provider> Engine<P> {
-    /// Gives the next output; `quiet` knows what the last one waited for, and notes what this one waits for.
+    /// Returns the next output; `quiet` knows what the last one waited for, and notes what this one waits for.
     pub(super) fn poll_output(&mut self, now: Timestamp, quiet: &mut Quiet<Next<P::Step>>) -> Output {
         let mut known = quiet.take();
         loop {
@@ -61,17 +61,17 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Tells whether something waits to be told, be it that the session is closed.
+    /// Reports whether something waits to be told, be it that the session is closed.
     pub(super) fn has_output(&self) -> bool {
         self.has_news() || self.is_over()
     }
 
-    /// Tells whether something waits to be told once.
+    /// Reports whether something waits to be told once.
     pub(super) fn has_news(&self) -> bool {
         !self.out.events.is_empty() || self.out.cancel.is_some() || self.saves_now()
     }
 
-    /// Tells whether something is to be stored now.
+    /// Reports whether something is to be stored now.
     fn saves_now(&self) -> bool {
         self.out.saves.is_due(self.options.durable)
     }
@@ -92,7 +92,7 @@ impl<P: Provider> Engine<P> {
         self.core.life.closed().or(aside).cloned().map(Output::Closed)
     }
 
-    /// Tells whether a step may leave, and notes it; what it takes along is asked for where it is not in hand.
+    /// Reports whether a step may leave, and notes it; what it takes along is asked for where it is not in hand.
     fn may_leave(&mut self, now: Timestamp, step: P::Step) -> bool {
         self.hand.freshen(now);
         if let Some(kind) = self.hand.lacks(self.provider.rule(step)) {
@@ -131,14 +131,14 @@ impl<P: Provider> Engine<P> {
         self.provider.request(&view, step, &self.hand.answers(step, self.provider.rule(step)))
     }
 
-    /// Tells whether a snapshot that says that the step has left must be stored before it leaves.
+    /// Reports whether a snapshot that says that the step has left must be stored before it leaves.
     fn must_be_saved(&mut self, step: P::Step) -> bool {
         let rule = self.provider.rule(step);
         let harms = self.options.durable && rule.replay != Replay::Safe || self.keeps(rule);
         self.out.saves.asks_before(step, harms)
     }
 
-    /// Tells whether what a step gets for what it sends is stored, whatever else is.
+    /// Reports whether what a step gets for what it sends is stored, whatever else is.
     pub(super) fn keeps(&self, rule: &Rule) -> bool {
         rule.rotates && !self.options.forgetful
     }

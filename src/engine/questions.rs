@@ -32,7 +32,7 @@ impl<S> Open<S> {
         (self.need.kind, self.need.because) == (kind, because)
     }
 
-    /// Gives when it is to be put anew: only bytes grow old.
+    /// Returns when it is to be put anew: only bytes grow old.
     pub(super) fn ends(&self) -> Option<Timestamp> {
         self.asker.as_ref().and(self.need.until)
     }
@@ -50,7 +50,7 @@ impl<S> Questions<S> {
         Self(first)
     }
 
-    /// Gives the first one, which may be declined.
+    /// Returns the first one, which may be declined.
     pub(super) fn first(&self) -> Option<&Open<S>> {
         self.0.as_deref()
     }
@@ -59,7 +59,7 @@ impl<S> Questions<S> {
         core::iter::successors(self.first(), |open| open.behind.as_deref())
     }
 
-    /// Gives the one that is open.
+    /// Returns the one that is open.
     #[inline]
     pub(super) fn open(&self) -> Option<&Open<S>> {
         self.iter().find(|open| !open.declined)
@@ -76,13 +76,13 @@ impl<S> Questions<S> {
         None
     }
 
-    /// Tells whether this question waits, or was declined.
+    /// Reports whether this question waits, or was declined.
     pub(super) fn is_aside(&self, kind: NeedKind, because: NeedReason) -> bool {
         let open = self.open().map(|open| open.need.id);
         self.iter().any(|other| other.is(kind, because) && Some(other.need.id) != open)
     }
 
-    /// Tells what waits, and what was declined.
+    /// Returns what waits, and what was declined.
     #[cfg(feature = "testing")]
     pub(super) fn aside(&self) -> Vec<(NeedKind, NeedReason, bool)> {
         let open = self.open().map(|open| open.need.id);
@@ -130,12 +130,12 @@ impl<S> Questions<S> {
         false
     }
 
-    /// Tells whether the one with an id was declined.
+    /// Reports whether the one with an id was declined.
     pub(super) fn was_declined(&self, id: NeedId) -> bool {
         self.iter().any(|other| other.need.id == id && other.declined)
     }
 
-    /// Tells whether this question was declined.
+    /// Reports whether this question was declined.
     pub(super) fn is_declined(&self, kind: NeedKind, because: NeedReason) -> bool {
         self.iter().any(|other| other.is(kind, because) && other.declined)
     }

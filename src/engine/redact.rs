@@ -33,7 +33,7 @@ impl<'a> Words<'a> {
         })
     }
 
-    /// Gives the word in the forms in which a server may quote it.
+    /// Returns the word in the forms in which a server may quote it.
     fn forms(&self) -> Vec<Zeroizing<String>> {
         let Self(word) = *self;
         if word.len() < SHORTEST {
@@ -50,7 +50,7 @@ impl<'a> Words<'a> {
         words
     }
 
-    /// Gives a text without the words, where it has any of them.
+    /// Returns a text without the words, where it has any of them.
     pub(super) fn redact(&self, text: &str) -> Option<Box<str>> {
         let mut redacted = None;
         for word in &self.forms() {

@@ -90,19 +90,19 @@ impl<P: Provider> Engine<P> {
     }
 }
 
-/// Gives how long the penalty box of a 429 lasts, where it says so.
+/// Returns how long the penalty box of a 429 lasts, where it says so.
 pub(crate) fn penalty_named(now: Timestamp, response: Response<'_>) -> Option<Duration> {
     if response.status == StatusCode::TOO_MANY_REQUESTS { retry_after(now, response) } else { None }
 }
 
-/// Gives how long a 429 keeps everybody from sending who shares the address; `None` for any other answer.
+/// Returns how long a 429 keeps everybody from sending who shares the address; `None` for any other answer.
 pub(crate) fn penalty_of(now: Timestamp, response: Response<'_>) -> Option<Duration> {
     // A session that waits longer by now says so itself.
     let wait = || retry_after(now, response).map_or(TOO_MANY, |named| named.min(LONGEST));
     (response.status == StatusCode::TOO_MANY_REQUESTS).then(wait)
 }
 
-/// Gives how long an API is limited, where the answer says so: by `Retry-After`, else by `X-RateLimit-Reset` where
+/// Returns how long an API is limited, where the answer says so: by `Retry-After`, else by `X-RateLimit-Reset` where
 /// nothing remains, which is in seconds from now, or an instant in seconds or milliseconds since 1970.
 pub(super) fn wait_named(now: Timestamp, response: Response<'_>) -> Option<Duration> {
     if let Some(wait) = retry_after(now, response) {

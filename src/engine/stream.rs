@@ -8,7 +8,7 @@ use crate::machine::StreamOpening;
 use crate::provider::{Observed, Streams, Unauthorized};
 use crate::{AuthorizeError, Handled, Ticket, Timestamp};
 
-/// Gives a URI without its query.
+/// Returns a URI without its query.
 fn without_query(uri: &Uri) -> Uri {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = uri.path().parse().ok();
@@ -16,7 +16,7 @@ fn without_query(uri: &Uri) -> Uri {
 }
 
 impl<P: Streams> Session<P> {
-    /// Makes the handshake of the stream ready to leave.
+    /// Prepares the handshake of the stream ready to leave.
     ///
     /// A stream keeps nothing alive but itself, and its end proves nothing: open it again, with a new
     /// `authorize_stream`. Where it drops, or falls silent for longer than the server's heartbeat,

@@ -73,7 +73,7 @@ impl Tally {
         self.push(tried);
     }
 
-    /// Takes note of an answer that was taken and may leave.
+    /// Notes an answer that was taken and may leave.
     pub(super) fn given(&mut self, kind: NeedKind, input: &Input, by: Source) {
         self.login = name_of(input).or(self.login);
         let login = self.login;
@@ -112,12 +112,12 @@ impl Tally {
         }
     }
 
-    /// Gives how many answers of the present login were refused, and how many may have been.
+    /// Returns how many answers of the present login were refused, and how many may have been.
     pub(super) fn sums(&self) -> (u8, u8) {
         self.sum(|tried| tried.is_of(self.login))
     }
 
-    /// Tells whether a program may give one more answer.
+    /// Reports whether a program may give one more answer.
     ///
     /// # Errors
     /// The answers that were refused or may have been are as many as are allowed.
@@ -131,7 +131,7 @@ impl Tally {
         }
     }
 
-    /// Says why a login ends where nobody answers a question: because of the kind that was refused, whichever is asked for.
+    /// Returns why a login ends where nobody answers a question: because of the kind that was refused, whichever is asked for.
     pub(super) fn blamed(&self, asked: NeedKind) -> Option<CloseReason> {
         let found = |has: fn(&Tried) -> bool| {
             let mut all = self.tried.iter().rev().filter(|tried| tried.is_of(self.login) && has(tried));
@@ -175,7 +175,7 @@ impl Tried {
         self.kind.is_none_or(|own| own == kind)
     }
 
-    /// Tells whether it may be of that login name.
+    /// Reports whether it may be of that login name.
     fn is_of(&self, login: Option<u16>) -> bool {
         self.login.is_none() || login.is_none() || self.login == login
     }

@@ -10,7 +10,7 @@ impl<P: Provider> Session<P>
 where
     P::State: Clone,
 {
-    /// Makes a session that is the same in everything, requests in flight and answers in hand included.
+    /// Creates a session that is the same in everything, requests in flight and answers in hand included.
     /// Two of one kind must never meet one server: their request ids are the same.
     pub(crate) fn twin(&self, provider: P) -> Self {
         Self(self.0.twin(self.0.inside().twin(provider)))

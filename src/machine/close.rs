@@ -114,7 +114,7 @@ pub enum Denial {
 }
 
 impl Denial {
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Refused { kind } => match kind {
@@ -188,7 +188,7 @@ impl fmt::Display for Advice {
 }
 
 impl CloseReason {
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::LoggedOut { confirmed: true } => "logged-out",
@@ -202,7 +202,7 @@ impl CloseReason {
         }
     }
 
-    /// Tells what to do next, given the time at which the session closed.
+    /// Returns what to do next, given the time at which the session closed.
     pub fn advice(&self, closed_at: Timestamp) -> Advice {
         match self {
             Self::LoggedOut { .. } | Self::Left => Advice::Nothing,

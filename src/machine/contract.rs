@@ -17,27 +17,27 @@ pub trait Machine: Send {
     /// Begins to open the session; does nothing on a session that was started or resumed.
     fn start(&mut self, now: Timestamp);
 
-    /// Gives the next thing that the driver has to do.
+    /// Returns the next thing that the driver has to do.
     ///
     /// Call it until it says [`Output::Wait`] or [`Output::Closed`].
     fn poll(&mut self, now: Timestamp) -> Output;
 
-    /// Takes the answer to a request.
+    /// Accepts the answer to a request.
     ///
     /// # Errors
     /// [`Misuse::UnknownId`] where no request of that id was ever issued.
     fn handle_response(&mut self, now: Timestamp, id: RequestId, response: Response<'_>) -> Result<Handled, Misuse>;
 
-    /// Takes the news that a request got no answer.
+    /// Reports to the session that a request got no answer.
     ///
     /// # Errors
     /// [`Misuse::UnknownId`] where no request of that id was ever issued.
     fn handle_failure(&mut self, now: Timestamp, id: RequestId, failure: Failure) -> Result<Handled, Misuse>;
 
-    /// Takes the answer to a [`Need`](crate::Need).
+    /// Accepts the answer to a [`Need`](crate::Need).
     fn handle_input(&mut self, now: Timestamp, need: NeedId, input: Input, by: Source) -> InputHandled;
 
-    /// Makes a call of the user's own ready to leave: base URL, tokens, cookies, signature.
+    /// Prepares a call of the user's own: base URL, tokens, cookies, signature.
     ///
     /// A URI with a path only is resolved against the present base URL. Headers of an earlier
     /// session are replaced. Each retry of the call needs a new `authorize`.
@@ -47,11 +47,11 @@ pub trait Machine: Send {
     /// [`AuthorizeError::Misuse`] for a URL of another origin than the session's.
     fn authorize(&mut self, now: Timestamp, parts: &mut Parts, body: &[u8]) -> Result<Ticket, AuthorizeError>;
 
-    /// Takes what a call of the user's own got; a 401 makes the session look whether it still lives. What a call got that
+    /// Accepts what a call of the user's own got; a 401 makes the session look whether it still lives. What a call got that
     /// does what the session does by itself, such as a keepalive, is taken for the session's own: bring its whole body.
     fn observe(&mut self, now: Timestamp, ticket: &Ticket, response: Response<'_>) -> Handled;
 
-    /// Takes the news that a call of the user's own got no answer.
+    /// Reports to the session that a call of the user's own got no answer.
     fn observe_failure(&mut self, now: Timestamp, ticket: &Ticket, failure: Failure) -> Handled;
 
     /// Asks for a look whether the session still lives, soon: the network is back, a socket dropped,
@@ -62,13 +62,13 @@ pub trait Machine: Send {
     /// ([`Options::ends`](crate::Options::ends)); [`Output::Closed`] tells when that is done.
     fn logout(&mut self, now: Timestamp);
 
-    /// Gives the session in its present phase, to be stored and resumed elsewhere.
+    /// Returns the session in its present phase, to be stored and resumed elsewhere.
     fn snapshot(&self) -> Snapshot;
 
-    /// Tells when [`Machine::poll`] is to be called at the latest; [`Timestamp::NEVER`] if nothing is due.
+    /// Returns when [`Machine::poll`] is to be called at the latest; [`Timestamp::NEVER`] if nothing is due.
     fn deadline(&self) -> Timestamp;
 
-    /// Tells what the next [`Machine::poll`] at this time would hand out a request for; `None` where it
+    /// Returns what the next [`Machine::poll`] at this time would hand out a request for; `None` where it
     /// has something else to say, or nothing.
     ///
     /// The answer may name a request that does not leave after all, but none leaves that it does not name.
@@ -78,10 +78,10 @@ pub trait Machine: Send {
     /// stays; gives how long it lasts.
     fn hold_back(&mut self, now: Timestamp, lasts: Duration) -> Duration;
 
-    /// Tells where the session stands.
+    /// Returns where the session stands.
     fn phase(&self) -> Phase;
 
-    /// Gives what a health check wants to know.
+    /// Returns what a health check wants to know.
     fn status(&self) -> Status;
 
     /// Returns the name of the provider, as it stands in snapshots.

@@ -106,7 +106,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::PhaseChanged { .. } => "phase",
@@ -160,7 +160,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Failure(kind) => kind.code(),
@@ -204,7 +204,7 @@ pub struct ServerText(Box<str>);
 const SHOWN: usize = 200;
 
 impl ServerText {
-    /// Takes text from a server, cuts and escapes it.
+    /// Creates one from a server's text, which is cut and escaped.
     pub fn new(text: &str) -> Self {
         let mut cut = String::new();
         let (mut shown, mut rest) = (0, text);

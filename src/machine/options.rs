@@ -87,7 +87,7 @@ pub enum Relogin {
 pub struct Seed(pub(crate) zeroize::Zeroizing<[u8; 32]>);
 
 impl Seed {
-    /// Takes 32 random bytes.
+    /// Creates a seed from 32 random bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(zeroize::Zeroizing::new(bytes))
     }

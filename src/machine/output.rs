@@ -83,7 +83,7 @@ pub enum WaitingOn {
 }
 
 impl WaitingOn {
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Start => "start",

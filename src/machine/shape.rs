@@ -36,7 +36,7 @@ const DIGITS: usize = 4;
 const LARGEST: usize = 64 << 10;
 
 impl ResponseSummary {
-    /// Takes the shape of an answer.
+    /// Summarizes an answer.
     pub fn new(step: &str, why: &str, response: Response<'_>) -> Self {
         let json = (response.body.len() <= LARGEST).then(|| sketch(response.body)).flatten();
         Self {
@@ -49,7 +49,7 @@ impl ResponseSummary {
         }
     }
 
-    /// Takes the shape of an answer that was not read, or of a request that could not be built.
+    /// Summarizes an answer that was not read, or of a request that could not be built.
     pub fn unread(step: &str, why: &str) -> Self {
         Self { step: step.into(), why: why.into(), status: 0, content_type: None, length: 0, json: None }
     }

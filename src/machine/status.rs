@@ -29,7 +29,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Idle => "idle",

@@ -10,7 +10,7 @@ pub trait Adopts: Provider {
     /// What is needed to go on with one.
     type Tokens;
 
-    /// Makes a state of the tokens; [`Provider::probe`] is asked for next.
+    /// Creates a state of the tokens; [`Provider::probe`] is asked for next.
     ///
     /// # Errors
     /// [`Rejection`] names the token that is empty or malformed.

@@ -45,14 +45,14 @@ pub trait Provider {
     /// What a user may want to see of an open session.
     type Live;
 
-    /// Tells whom the session is with; a snapshot of another one is refused.
+    /// Returns whom the session is with; a snapshot of another one is refused.
     fn identity(&self) -> Identity<'_>;
 
-    /// Gives the rule that the engine follows for a step. It may depend on how the provider is configured, and is the same
+    /// Returns the rule that the engine follows for a step. It may depend on how the provider is configured, and is the same
     /// each time.
     fn rule(&self, step: Self::Step) -> &Rule;
 
-    /// Says how to begin: with a step, or with a question.
+    /// Returns how to begin: with a step, or with a question.
     fn open(&self, cx: &mut Context<'_, Self::State>, because: NeedReason) -> Verdict<Self::Step>;
 
     /// Checks a state that comes from a snapshot: a host in it must be one that may get tokens, and a token one that can be
@@ -77,7 +77,7 @@ pub trait Provider {
         *state = Self::State::default();
     }
 
-    /// Says how to go on with an answer: with the [step](Given::step) that it is for, where nothing else is said.
+    /// Returns how to go on with an answer: with the [step](Given::step) that it is for, where nothing else is said.
     ///
     /// The engine keeps the answer in hand until a step that [spends](Rule::spends) it has been judged, and wipes it when the
     /// session is usable. Where a step spends several, the next question ([`Verdict::Ask`]) may follow from the answer to the
@@ -94,7 +94,7 @@ pub trait Provider {
         given.step.map(Verdict::next).ok_or(Rejection::WrongKind)
     }
 
-    /// Takes note of a step that is about to leave, once for each time: of its pace, or of the time and the randomness that
+    /// Notes a step that is about to leave, once for each time: of its pace, or of the time and the randomness that
     /// its request is to be made of. It comes before the snapshot that is stored ahead of a step, so whatever an earlier
     /// process may have sent has been noted; a logout may still keep the step from leaving.
     fn left(&self, cx: &mut Context<'_, Self::State>, step: Self::Step) {
@@ -115,7 +115,7 @@ pub trait Provider {
         answers: &Answers<'_>,
     ) -> Result<Build<Self::Step>, Unbuildable>;
 
-    /// Makes sense of what came of a step.
+    /// Interprets what came of a step.
     fn interpret(
         &self,
         cx: &mut Context<'_, Self::State>,
@@ -126,7 +126,7 @@ pub trait Provider {
     /// Names the step that finds out whether the session lives, if there is something to find out.
     fn probe(&self, state: &Self::State) -> Option<Self::Step>;
 
-    /// Says how the session is ended at the server.
+    /// Returns how the session is ended at the server.
     fn logout(&self, state: &Self::State) -> Leave<Self::Step>;
 
     /// Puts tokens, cookies or a signature on a call of the user's own.
@@ -135,13 +135,13 @@ pub trait Provider {
     /// [`Unauthorized`] where there is nothing to put, or a part of the call cannot be signed.
     fn authorize(&self, cx: &mut Context<'_, Self::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized>;
 
-    /// Makes sense of what a call of the user's own got. A 401 raises a doubt where nothing else is said, whoever it is from.
+    /// Interprets what a call of the user's own got. A 401 raises a doubt where nothing else is said, whoever it is from.
     fn observe(&self, cx: &mut Context<'_, Self::State>, call: &Ticket, response: Response<'_>) -> Observed {
         let _ = (cx, call);
         if response.status == http::StatusCode::UNAUTHORIZED { Observed::Doubt } else { Observed::Nothing }
     }
 
-    /// Says where the user's own calls go, and what a call to a path is. It is asked once more when the answer comes, and
+    /// Returns where the user's own calls go, and what a call to a path is. It is asked once more when the answer comes, and
     /// says the same then.
     fn target<'a>(&'a self, state: &'a Self::State, path: &str) -> Target<'a, Self::Step> {
         let _ = (state, path);
@@ -194,7 +194,7 @@ pub struct Target<'a, S> {
 }
 
 impl<'a, S> Target<'a, S> {
-    /// Makes a target of which nothing is known but the base URL.
+    /// Creates a target of which nothing is known but the base URL.
     pub const fn new(base: &'a BaseUrl) -> Self {
         Self { base, tier: None, api: None, repeats: None }
     }
@@ -247,13 +247,13 @@ impl<'a> Identity<'a> {
         Self { key: Some(fingerprint), ..self }
     }
 
-    /// Says that the server binds its tokens to the client's IP address.
+    /// Declares that the server binds its tokens to the client's IP address.
     #[must_use]
     pub const fn binds_ip(self) -> Self {
         Self { binds_ip: true, ..self }
     }
 
-    /// Says that the server takes some token only once, so that a step [rotates](Rule::rotates).
+    /// Declares that the server takes some token only once, so that a step [rotates](Rule::rotates).
     #[must_use]
     pub const fn rotates(self) -> Self {
         Self { rotates: true, ..self }

@@ -37,12 +37,12 @@ pub struct Plan<S> {
 }
 
 impl<S> Plan<S> {
-    /// Makes a plan that takes the place of the one before: what is not said in it is not done.
+    /// Creates a plan that takes the place of the one before: what is not said in it is not done.
     pub const fn new() -> Self {
         Self { stays: false, keepalive: None, expires: None, renewals: [None, None], more: Vec::new() }
     }
 
-    /// Makes a plan that changes the one before: what is not said in it stays planned as it is.
+    /// Creates a plan that changes the one before: what is not said in it stays planned as it is.
     pub const fn staying() -> Self {
         Self { stays: true, keepalive: None, expires: None, renewals: [None, None], more: Vec::new() }
     }
@@ -68,13 +68,13 @@ impl<S> Plan<S> {
         self
     }
 
-    /// Says when the tokens end. Passing it proves nothing: the session is looked at then.
+    /// Returns when the tokens end. Passing it proves nothing: the session is looked at then.
     #[must_use]
     pub fn expires(self, when: When) -> Self {
         Self { expires: Some(when), ..self }
     }
 
-    /// Gives the renewals, in the order in which they were named.
+    /// Returns the renewals, in the order in which they were named.
     pub fn renewals(&self) -> impl Iterator<Item = &(S, When)> {
         self.renewals.iter().flatten().chain(&self.more)
     }

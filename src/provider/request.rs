@@ -103,7 +103,7 @@ impl<'a> FromIterator<(NeedKind, &'a Input)> for Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    /// Gives the answer of a kind.
+    /// Returns the answer of a kind.
     ///
     /// # Errors
     /// [`Unbuildable::Missing`], for which the engine asks.
@@ -112,7 +112,7 @@ impl<'a> Answers<'a> {
         answers.find(|(held, _)| *held == kind).map(|(_, input)| input).ok_or(Unbuildable::Missing(kind))
     }
 
-    /// Gives login name and password.
+    /// Returns login name and password.
     ///
     /// # Errors
     /// As [`Answers::get`].
@@ -123,7 +123,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Gives the code of an authenticator.
+    /// Returns the code of an authenticator.
     ///
     /// # Errors
     /// As [`Answers::get`].
@@ -134,7 +134,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Gives the text of a kind that is one: a PIN, a code, a token, an address, a text of the provider's own.
+    /// Returns the text of a kind that is one: a PIN, a code, a token, an address, a text of the provider's own.
     ///
     /// # Errors
     /// As [`Answers::get`].
@@ -147,7 +147,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Gives the signature that was asked for with [`Build::Needs`].
+    /// Returns the signature that was asked for with [`Build::Needs`].
     pub fn signature(&self) -> Option<&'a SecretBytes> {
         match self.get(NeedKind::Signature) {
             Ok(Input::Signature(signature)) => Some(signature),
@@ -155,7 +155,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Gives all of them.
+    /// Returns all of them.
     pub fn iter(&self) -> impl Iterator<Item = (NeedKind, &'a Input)> {
         self.first.iter().flatten().chain(&self.more).copied()
     }

@@ -50,7 +50,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Makes a rule for a request that may be sent again freely, with 10 s to answer.
+    /// Creates a rule for a request that may be sent again freely, with 10 s to answer.
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -93,14 +93,14 @@ impl Rule {
         Self { carries: kinds, replay: Replay::Never, escalates: true, ..self }
     }
 
-    /// Says that the server takes what it sends only once and gives another one for it. A request whose fate is unknown must not
+    /// Declares that the server takes what it sends only once and gives another one for it. A request whose fate is unknown must not
     /// be repeated with the old one, so replay is [`Replay::Never`].
     #[must_use]
     pub const fn rotates(self) -> Self {
         Self { rotates: true, replay: Replay::Never, ..self }
     }
 
-    /// Gives the kinds of all answers that leave with it.
+    /// Returns the kinds of all answers that leave with it.
     pub fn takes(&self) -> impl Iterator<Item = NeedKind> + use<> {
         self.spends.iter().chain(self.carries).copied()
     }
@@ -123,24 +123,24 @@ impl Rule {
         Self { min_interval, ..self }
     }
 
-    /// Says that the request may leave a session at the server.
+    /// Declares that the request may leave a session at the server.
     #[must_use]
     pub const fn opens(self) -> Self {
         Self { opens: true, ..self }
     }
 
-    /// Says that a 429 holds back the session's own requests alone.
+    /// Declares that a 429 holds back the session's own requests alone.
     #[must_use]
     pub const fn own_limit(self) -> Self {
         Self { own_limit: true, ..self }
     }
 
-    /// Tells whether requests of this step keep a distance from each other.
+    /// Reports whether requests of this step keep a distance from each other.
     pub(crate) const fn is_paced(&self) -> bool {
         self.escalates || !self.min_interval.is_zero()
     }
 
-    /// Tells whether these distances are to be remembered. Those of two seconds or less are kept by the pauses between
+    /// Reports whether these distances are to be remembered. Those of two seconds or less are kept by the pauses between
     /// requests, and matter only beside calls of the user's own.
     pub(crate) const fn is_remembered(&self) -> bool {
         self.escalates || self.min_interval.as_millis() > 2_000

@@ -9,7 +9,7 @@ use crate::Secret;
 
 /// A provider that serves a stream (a WebSocket) beside its calls.
 pub trait Streams: Provider {
-    /// Makes the handshake of the stream, and what is to be sent where the server waits for a session. A query in its URL
+    /// Prepares the handshake of the stream, and what is to be sent where the server waits for a session. A query in its URL
     /// counts as a secret.
     ///
     /// # Errors
@@ -19,7 +19,7 @@ pub trait Streams: Provider {
         cx: &mut Context<'_, Self::State>,
     ) -> Result<(Request<()>, Option<Secret>), Unauthorized>;
 
-    /// Makes sense of a frame.
+    /// Interprets a frame.
     fn observe_stream(&self, cx: &mut Context<'_, Self::State>, frame: &[u8]) -> Observed;
 }
 

@@ -49,7 +49,7 @@ impl<S> Verdict<S> {
         Self::Next { step, after: Duration::ZERO }
     }
 
-    /// Says that the session is usable and that all plans stay as they are.
+    /// Declares that the session is usable and that all plans stay as they are.
     pub const fn alive() -> Self {
         Self::Active(Plan::staying())
     }
@@ -96,7 +96,7 @@ pub struct Ask<S> {
 }
 
 impl<S> Ask<S> {
-    /// Makes a question.
+    /// Creates a question.
     pub const fn new(kind: NeedKind, because: NeedReason) -> Self {
         let prompt = Prompt { name: None, text: None, user_code: None };
         Self { kind, because, url: None, prompt, poll: None, lasting: false, message: None, valid: None, then: None }
@@ -124,7 +124,7 @@ impl<S> Ask<S> {
         Self { then: Some(step), ..self }
     }
 
-    /// Gives the bytes that a key kept elsewhere is to work on, and how long its answer can be used. Where a step
+    /// Returns the bytes that a key kept elsewhere is to work on, and how long its answer can be used. Where a step
     /// [needs](super::Build::Needs) it, the step is built anew when that is over, with other bytes.
     #[must_use]
     pub fn about(self, message: Message, valid: Option<Duration>) -> Self {
@@ -145,7 +145,7 @@ impl<S> Ask<S> {
         self
     }
 
-    /// Gives the code that the person types at the [place](Ask::url) to go to.
+    /// Sets the code that the person types at the [place](Ask::url) to go to.
     #[must_use]
     pub fn user_code(mut self, code: impl Into<Arc<str>>) -> Self {
         self.prompt.user_code = Some(code.into());

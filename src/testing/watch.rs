@@ -85,7 +85,7 @@ impl<S> Log<S> {
         Self(Arc::default(), Arc::default())
     }
 
-    /// Makes a provider draw the same in two lives that are compared, by a nonzero number; zero ends that.
+    /// Creates a provider draw the same in two lives that are compared, by a nonzero number; zero ends that.
     pub(super) fn draw_alike(&self, number: u64) {
         self.1.store(number, Ordering::Relaxed);
     }

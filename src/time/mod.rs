@@ -36,32 +36,32 @@ impl Timestamp {
     /// The latest time that a session takes for the present, the end of the year 9999.
     pub(crate) const LATEST: Self = Self::from_millis(253_402_300_799_999);
 
-    /// Takes milliseconds since the Unix epoch.
+    /// Creates a timestamp from milliseconds since the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add(millis))
     }
 
-    /// Takes seconds since the Unix epoch.
+    /// Creates a timestamp from seconds since the Unix epoch.
     pub const fn from_secs(secs: u64) -> Self {
         Self::from_millis(secs.saturating_mul(1_000))
     }
 
-    /// Gives milliseconds since the Unix epoch.
+    /// Returns milliseconds since the Unix epoch.
     pub const fn as_millis(self) -> u64 {
         self.0.get() - 1
     }
 
-    /// Gives whole seconds since the Unix epoch.
+    /// Returns whole seconds since the Unix epoch.
     pub const fn as_secs(self) -> u64 {
         self.as_millis() / 1_000
     }
 
-    /// Tells whether this is [`Timestamp::NEVER`].
+    /// Reports whether this is [`Timestamp::NEVER`].
     pub const fn is_never(self) -> bool {
         self.0.get() == u64::MAX
     }
 
-    /// Gives the time from `earlier` to this instant, zero if `earlier` is later.
+    /// Returns the time from `earlier` to this instant, zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
     }
@@ -243,7 +243,7 @@ impl Sub<Interval> for Timestamp {
     }
 }
 
-/// Gives a duration in whole milliseconds, saturating.
+/// Returns a duration in whole milliseconds, saturating.
 pub(crate) const fn millis(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis() as u64)
 }

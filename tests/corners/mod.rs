@@ -222,17 +222,17 @@ impl Adopts for Corners {
     }
 }
 
-/// Gives the protocol.
+/// Returns the protocol.
 pub(crate) fn corners() -> Corners {
     Corners { base: BaseUrl::parse("https://corners.example.org").unwrap(), token: 1 }
 }
 
-/// Gives the protocol with a mistake: it does not store its token.
+/// Returns the protocol with a mistake: it does not store its token.
 pub(crate) fn forgetful() -> Corners {
     Corners { token: SLIPS, ..corners() }
 }
 
-/// Gives the laws for it.
+/// Returns the laws for it.
 pub(crate) fn laws() -> Laws<Corners> {
     Laws::new(corners)
         .server(|_, _| http::Response::new(b"n".to_vec()))

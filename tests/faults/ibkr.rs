@@ -153,7 +153,7 @@ impl Brokerage {
         }
     }
 
-    /// Takes note of whether the server took a call of the client's.
+    /// Notes whether the server took a call of the client's.
     fn serves(&mut self, served: bool) -> bool {
         if served {
             (self.had_rival, self.inits) = (false, 0);

@@ -131,7 +131,7 @@ impl<C: Case> Judge<C> {
         self.memory = memory;
     }
 
-    /// Gives the end of all boxes that were told of.
+    /// Returns the end of all boxes that were told of.
     pub fn told_until(&self) -> Option<Timestamp> {
         self.memory.boxes.iter().map(|told| told.ends).max()
     }
@@ -223,7 +223,7 @@ impl<C: Case> Simulator for Judge<C> {
     }
 }
 
-/// Tells whether a server, or somebody before it, did not answer as it should.
+/// Reports whether a server, or somebody before it, did not answer as it should.
 fn is_trouble(reply: &Reply) -> bool {
     let media = reply.response.headers().get("content-type").and_then(|media| media.to_str().ok()).unwrap_or_default();
     let json = media.contains("json");

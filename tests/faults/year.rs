@@ -43,21 +43,21 @@ pub trait Case: Sized + Send + 'static {
     fn happens(&mut self, server: &mut Self::Server, now: Timestamp, dice: &mut Dice);
     /// Time passes at the server.
     fn passes(&mut self, server: &mut Self::Server, now: Timestamp);
-    /// Tells whether the server would have a session now.
+    /// Reports whether the server would have a session now.
     fn allows(&self, server: &Self::Server, now: Timestamp) -> bool;
     /// A request is about to leave.
     fn before(&mut self, _: &mut Self::Server) {}
-    /// Gives the longest step back for what has happened since the server last took a call.
+    /// Returns the longest step back for what has happened since the server last took a call.
     fn back(&self) -> Duration {
         Self::BACK
     }
-    /// Tells whether a question still stands at the server.
+    /// Reports whether a question still stands at the server.
     fn stands(&self, _: &Self::Server, _: &Need) -> bool {
         true
     }
-    /// Tells whether the server takes a call of this session now.
+    /// Reports whether the server takes a call of this session now.
     fn serves(&mut self, server: &mut Self::Server, session: &mut Session<Self::Provider>, now: Timestamp) -> bool;
-    /// Gives the sessions that live at the server.
+    /// Returns the sessions that live at the server.
     fn sessions(&self, server: &Self::Server, now: Timestamp) -> usize;
     /// Reads what the server wrote down of a request.
     fn words(
@@ -67,7 +67,7 @@ pub trait Case: Sized + Send + 'static {
         request: &Request<Vec<u8>>,
         reply: &Reply,
     ) -> Vec<Word>;
-    /// Gives a person's answer, or does what is to be done elsewhere.
+    /// Returns a person's answer, or does what is to be done elsewhere.
     fn answers(&mut self, server: &mut Self::Server, need: &Need, now: Timestamp, wrongly: bool) -> Option<Input>;
     /// What the user calls, and how often, if at all.
     fn user(&self) -> Option<(&'static str, Duration)>;
@@ -497,7 +497,7 @@ impl<C: Case> Year<C> {
     }
 }
 
-/// Tells whether a question is the one that was put before.
+/// Reports whether a question is the one that was put before.
 fn is_same(one: &Need, other: &Need) -> bool {
     one.id == other.id && one.because == other.because
 }
@@ -506,7 +506,7 @@ fn is_same(one: &Need, other: &Need) -> bool {
 const RAIN: Weather =
     Weather { refused: 2, lost: 2, unanswered: 2, truncated: 2, delayed: 2, delay: Duration::from_secs(40) };
 
-/// Makes a call of the user's own ready and sends it straight to a server, which the network cannot hinder.
+/// Prepares a call of the user's own and sends it straight to a server, which the network cannot hinder.
 pub fn asks<P: Provider + Send>(
     server: &mut impl Simulator,
     session: &mut Session<P>,

@@ -87,7 +87,7 @@ fn at(host: &str) -> Story {
     World::new(session, Hosts { sim, instead: Vec::new(), asked: Vec::new() })
 }
 
-/// Gives the host of the user's own calls.
+/// Returns the host of the user's own calls.
 fn host(story: &mut Story) -> String {
     let call = http::Request::get("/portfolio/accounts").body(Vec::new()).unwrap();
     let (call, _) = story.machine.authorize_request(story.now, call).unwrap();

@@ -78,7 +78,7 @@ fn answered() -> (Life, Arc<Mutex<Vec<Need>>>) {
     (life, asked)
 }
 
-/// Gives the question that is open.
+/// Returns the question that is open.
 #[track_caller]
 fn open(life: &mut Life) -> Need {
     life.runs_for(Duration::ZERO);

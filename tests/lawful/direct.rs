@@ -166,7 +166,7 @@ impl Vault {
         Self { signature: key(&keys().signature), encryption: key(&keys().encryption) }
     }
 
-    /// Gives what answers a need, where it is one for a vault.
+    /// Returns what answers a need, where it is one for a vault.
     pub fn answer(&self, need: &Need) -> Option<Input> {
         let entropy = Entropy { key: &[1; 24], epoch: 1, counter: 1 };
         let message = need.message.as_ref()?.as_bytes();

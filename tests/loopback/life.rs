@@ -29,7 +29,7 @@ pub struct Life {
     pub driver: Option<JoinHandle<(Ended, Option<Snapshot>)>>,
 }
 
-/// Gives the same password whenever asked, and tells the test all that it hears.
+/// Returns the same password whenever asked, and tells the test all that it hears.
 pub struct Store {
     pub password: &'static str,
     pub tell: Sender<String>,

@@ -62,7 +62,7 @@ impl Provider {
         self.get(&format!("/_lose?how={how}"));
     }
 
-    /// Tells what it has done.
+    /// Returns what it has done.
     fn log(&self) -> Vec<String> {
         serde_json::from_str(&self.get("/_log")).unwrap()
     }

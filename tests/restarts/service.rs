@@ -72,7 +72,7 @@ impl<P: Provider + Send, S: Simulator> Service<P, S> {
         }
     }
 
-    /// Makes the session of the next process.
+    /// Creates the session of the next process.
     fn begins(&mut self) -> Session<P> {
         self.starts += 1;
         let seed = [self.starts; 32];

@@ -91,7 +91,7 @@ pub fn head(reader: &mut impl BufRead) -> Option<String> {
     Some(String::from_utf8_lossy(&head).into_owned())
 }
 
-/// Gives the value of a header, whose name is in lower case.
+/// Returns the value of a header, whose name is in lower case.
 pub fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut fields = head.split("\r\n").filter_map(|line| line.split_once(": "));
     fields.find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)

@@ -26,12 +26,12 @@ impl Home {
         home
     }
 
-    /// Gives a file beside the profiles.
+    /// Returns a file beside the profiles.
     pub fn config(&self, name: &str) -> PathBuf {
         self.0.path().join("config/sansession").join(name)
     }
 
-    /// Gives a file beside the sessions.
+    /// Returns a file beside the sessions.
     pub fn state(&self, name: &str) -> PathBuf {
         self.0.path().join("state/sansession").join(name)
     }

@@ -38,7 +38,7 @@ fn run(args: &str, server: &Server<GatewaySim>) -> Tool {
     tool(args).arg("--pin", pin(server)).arg("--url", format!("{}/v1/api", server.url()))
 }
 
-/// Tells whether these lines are there, in this order, whatever lies between them.
+/// Reports whether these lines are there, in this order, whatever lies between them.
 #[track_caller]
 fn is_told_in_order(story: &[String], lines: &[&str]) {
     let mut rest = story.iter();

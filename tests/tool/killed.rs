@@ -98,7 +98,7 @@ fn watch(mut command: Command, directory: &Path, most: usize) -> Option<Watched>
     }
 }
 
-/// Gives number, first argument and result of a call that has ended, and keeps those of one that begins.
+/// Returns number, first argument and result of a call that has ended, and keeps those of one that begins.
 fn step(pid: Pid, call: &mut (c_long, u64)) -> Option<(c_long, u64, i64)> {
     let info = ptrace::syscall_info(pid).unwrap();
     match info.op {

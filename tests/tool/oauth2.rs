@@ -88,7 +88,7 @@ fn keeps(run: &Run, server: &Server<OAuth2Sim>) {
     }
 }
 
-/// Tells whether nobody can use anything any more, and no token came twice.
+/// Reports whether nobody can use anything any more, and no token came twice.
 #[track_caller]
 fn is_clean(server: &Server<OAuth2Sim>, open: usize) {
     let count = |deed| server.with(|sim| sim.count(deed));

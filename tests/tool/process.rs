@@ -168,7 +168,7 @@ impl Running {
         Proxy { address, secret: line["secret"].as_str().unwrap_or_default().to_owned() }
     }
 
-    /// Gives its number.
+    /// Returns its number.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -178,7 +178,7 @@ impl Running {
         send(&self.child, signal);
     }
 
-    /// Tells how much memory it has had at most, in bytes.
+    /// Returns how much memory it has had at most, in bytes.
     #[cfg(target_os = "linux")]
     pub fn peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -186,7 +186,7 @@ impl Running {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
-    /// Tells how often its threads have gone to sleep by themselves.
+    /// Returns how often its threads have gone to sleep by themselves.
     #[cfg(target_os = "linux")]
     pub fn sleeps(&self) -> u64 {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
@@ -253,7 +253,7 @@ fn send(child: &Child, signal: &str) {
     assert!(sent.unwrap().success());
 }
 
-/// Tells whether a program of [`Tool::without_rights`] can be kept from writing to a directory.
+/// Reports whether a program of [`Tool::without_rights`] can be kept from writing to a directory.
 pub fn obeys_rights(directory: &Path) -> bool {
     let probe = directory.join("probe");
     let tried = without_rights().arg("touch").arg(&probe).stderr(Stdio::null()).status();
@@ -273,7 +273,7 @@ fn without_rights() -> Command {
     command
 }
 
-/// Tells whether a process runs; one that only waits to be heard of does not.
+/// Reports whether a process runs; one that only waits to be heard of does not.
 pub fn runs(id: &str) -> bool {
     let found = Command::new("ps").args(["-o", "stat=", "-p", id.trim()]).output().unwrap();
     String::from_utf8_lossy(&found.stdout).trim().chars().next().is_some_and(|state| state != 'Z')

@@ -17,7 +17,7 @@ use sansession::{Secret, machine::Totp, totp};
 use crate::kotak::{TOTP_SECRET, neo};
 use crate::process::{asked, path};
 
-/// Gives a terminal of 60 columns: the side of the person, and that of the program.
+/// Returns a terminal of 60 columns: the side of the person, and that of the program.
 pub fn terminal() -> (OwnedFd, File) {
     terminal_of(60)
 }

@@ -46,7 +46,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// Tells what is held now.
+    /// Returns what is held now.
     pub fn now() -> Self {
         let [bytes, blocks, allocations] = [&BYTES, &BLOCKS, &ALLOCATIONS].map(|count| count.load(Ordering::Relaxed));
         Self { bytes, blocks, allocations }

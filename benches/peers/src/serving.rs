@@ -29,7 +29,7 @@ impl Server {
         Ok(Self { process, plain: plain.into(), secure: secure.into() })
     }
 
-    /// Tells how many requests and bytes came since this was last asked.
+    /// Returns how many requests and bytes came since this was last asked.
     ///
     /// # Errors
     /// It does not answer.

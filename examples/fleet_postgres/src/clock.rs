@@ -20,13 +20,13 @@ impl Clock {
         Self { wall: sansession::drive::now().as_millis(), boot: boot() }
     }
 
-    /// Gives the time.
+    /// Returns the time.
     pub fn now(self) -> Timestamp {
         Timestamp::from_millis(self.wall + (boot() - self.boot))
     }
 }
 
-/// Gives the milliseconds since the machine was booted, the same for all processes on it.
+/// Returns the milliseconds since the machine was booted, the same for all processes on it.
 pub fn boot() -> u64 {
     let time = clock_gettime(ClockId::Boottime);
     time.tv_sec.unsigned_abs() * 1_000 + time.tv_nsec.unsigned_abs() / 1_000_000

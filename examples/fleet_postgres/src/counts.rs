@@ -27,7 +27,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Gives what was counted after an earlier moment.
+    /// Returns what was counted after an earlier moment.
     #[must_use]
     pub const fn since(self, earlier: &Self) -> Self {
         Self {

@@ -69,7 +69,7 @@ impl Log {
         crimes
     }
 
-    /// Gives the requests of an account.
+    /// Returns the requests of an account.
     pub fn of(&self, account: i64) -> &[Exchange] {
         self.0.get(&account).map_or(&[], Vec::as_slice)
     }
@@ -79,14 +79,14 @@ impl Log {
         self.0.values().map(Vec::len).sum()
     }
 
-    /// Tells whether nothing has come.
+    /// Reports whether nothing has come.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 impl Portals {
-    /// Makes a portal for each of the first accounts, with its user.
+    /// Creates a portal for each of the first accounts, with its user.
     pub fn new(accounts: i64) -> Self {
         let portal = |account: i64| {
             let mut portal = CbrainSim::new(account.unsigned_abs());
@@ -108,7 +108,7 @@ impl Portals {
     }
 }
 
-/// Gives login and password of an account.
+/// Returns login and password of an account.
 pub fn credentials(account: i64) -> (String, String) {
     (format!("user{account}"), format!("the password of {account}"))
 }
@@ -134,7 +134,7 @@ impl Simulator for Portals {
     }
 }
 
-/// Tells for which account a request is, and what its portal sees.
+/// Returns for which account a request is, and what its portal sees.
 fn addressed(request: &Request<Vec<u8>>) -> Option<(i64, Request<Vec<u8>>)> {
     let (account, rest) = request.uri().path().strip_prefix("/a")?.split_once('/')?;
     let mut inner = request.clone();

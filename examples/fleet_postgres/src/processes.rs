@@ -39,13 +39,13 @@ impl Process {
         Ok(self.child.wait()?.success())
     }
 
-    /// Gives the processor time that it has used.
+    /// Returns the processor time that it has used.
     pub fn cpu(&self) -> Duration {
         cpu(self.child.id())
     }
 }
 
-/// Gives the processor time of a process and of the children that it has waited for.
+/// Returns the processor time of a process and of the children that it has waited for.
 pub fn cpu(pid: u32) -> Duration {
     // The name in parentheses may hold anything, so the fields count from its end: utime is the 12th.
     let ticks: u64 = stat(pid).map_or(0, |stat| fields(&stat, 11, 4).sum());
@@ -53,7 +53,7 @@ pub fn cpu(pid: u32) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// Gives the processor time of a process and all its children, living or not.
+/// Returns the processor time of a process and all its children, living or not.
 pub fn cpu_of_family(pid: u32) -> Duration {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());

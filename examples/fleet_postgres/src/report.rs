@@ -24,7 +24,7 @@ impl Costs {
         Self { workers, postgres, portals: cpu(std::process::id()), counts }
     }
 
-    /// Gives what was used from this moment to a later one.
+    /// Returns what was used from this moment to a later one.
     pub fn until(&self, later: &Self) -> Self {
         Self {
             workers: later.workers.saturating_sub(self.workers),

@@ -70,12 +70,12 @@ impl Senders {
         self.under_way += usize::from(self.jobs.send(job).is_ok());
     }
 
-    /// Gives how many requests are under way or wait for a thread.
+    /// Returns how many requests are under way or wait for a thread.
     pub fn under_way(&self) -> usize {
         self.under_way
     }
 
-    /// Gives what has come in, and waits for the first of it at most so long.
+    /// Returns what has come in, and waits for the first of it at most so long.
     pub fn news(&mut self, wait: Duration) -> Vec<News> {
         let first = match self.news.recv_timeout(wait) {
             Ok(news) => news,

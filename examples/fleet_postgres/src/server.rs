@@ -20,7 +20,7 @@ pub struct PrivateServer {
 }
 
 impl PrivateServer {
-    /// Makes an empty database and starts a server for it.
+    /// Creates an empty database and starts a server for it.
     ///
     /// PostgreSQL refuses to run as root, so root runs it as the user `postgres`, whom Debian's package makes.
     pub fn start() -> Result<Self> {
@@ -43,12 +43,12 @@ impl PrivateServer {
         Ok(server)
     }
 
-    /// Gives the `DATABASE_URL`.
+    /// Returns the `DATABASE_URL`.
     pub fn url(&self) -> String {
         format!("host={} user=postgres dbname=postgres", self.place.path().display())
     }
 
-    /// Gives the server's process.
+    /// Returns the server's process.
     pub fn pid(&self) -> Option<u32> {
         self.running.as_ref().map(Child::id)
     }

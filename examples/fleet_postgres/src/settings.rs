@@ -36,7 +36,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Gives the settings of a story that is over in minutes: servers want to hear of sessions twice a minute.
+    /// Returns the settings of a story that is over in minutes: servers want to hear of sessions twice a minute.
     pub fn new(database: &str, portals: &str) -> Self {
         Self {
             name: String::from("worker"),
@@ -51,13 +51,13 @@ impl Settings {
         }
     }
 
-    /// Makes the provider of an account's session; a service looks the account up here.
+    /// Creates the provider of an account's session; a service looks the account up here.
     pub fn provider(&self, account: i64) -> Result<Cbrain> {
         let base = BaseUrl::parse(&format!("{}/a{account}", self.portals))?;
         Ok(Cbrain::new(base)?.keepalive(self.keepalive))
     }
 
-    /// Gives the options of all sessions. Every machine here goes out by one address, so by one label.
+    /// Returns the options of all sessions. Every machine here goes out by one address, so by one label.
     pub fn options() -> Options {
         let mut options = Options::default();
         options.durable = true;
@@ -66,13 +66,13 @@ impl Settings {
         options
     }
 
-    /// Makes the first snapshot of a session.
+    /// Creates the first snapshot of a session.
     pub fn first_snapshot(&self, account: i64) -> Result<Snapshot> {
         use sansession::Machine;
         Ok(Session::new(self.provider(account)?, Self::options(), sansession::drive::seed()?).snapshot())
     }
 
-    /// Takes a session up from its snapshot; the fence of the claim is its epoch.
+    /// Resumes a session from its snapshot; the fence of the claim is its epoch.
     pub fn resume(&self, account: i64, snapshot: &Snapshot, fence: i64, clock: Clock) -> Result<Session<Cbrain>> {
         let (provider, seed) = (self.provider(account)?, sansession::drive::seed()?);
         Ok(Session::resume(provider, snapshot, Self::options(), Some(fence.try_into()?), seed, clock.now())?)

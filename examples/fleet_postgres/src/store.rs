@@ -58,12 +58,12 @@ impl Store {
         Ok(Self { config, client: None })
     }
 
-    /// Makes the tables, in a database that has none of them.
+    /// Creates the tables, in a database that has none of them.
     pub fn make_tables(&mut self) -> Result<()> {
         Ok(self.client()?.batch_execute(include_str!("schema.sql"))?)
     }
 
-    /// Gives the connection, for a statement that is not here.
+    /// Returns the connection, for a statement that is not here.
     pub fn client(&mut self) -> Result<&mut Client> {
         let client = match self.client.take() {
             Some(client) if !client.is_closed() => client,
@@ -102,7 +102,7 @@ impl Store {
         Ok(row.map(|row| row.get(0)))
     }
 
-    /// Says which leases are over, and gives all that are, nobody's among them.
+    /// Returns which leases are over, and gives all that are, nobody's among them.
     pub fn find_over(&mut self) -> Result<Vec<i64>> {
         let client = self.client()?;
         // One that is being renewed just now is locked and passed over.
@@ -114,7 +114,7 @@ impl Store {
         Ok(client.query("SELECT id FROM leases WHERE over", &[])?.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Gives how many workers there are, and how many sessions.
+    /// Returns how many workers there are, and how many sessions.
     pub fn census(&mut self) -> Result<(usize, usize)> {
         let sql = "SELECT (SELECT count(*) FROM leases WHERE NOT over), (SELECT count(*) FROM sessions)";
         let row = self.client()?.query_one(sql, &[])?;
@@ -195,7 +195,7 @@ impl Store {
         Ok(written)
     }
 
-    /// Gives questions that nobody has answered yet.
+    /// Returns questions that nobody has answered yet.
     pub fn questions(&mut self, most: i64) -> Result<Vec<(i64, String)>> {
         let sql = "SELECT account, question FROM needs WHERE answer IS NULL ORDER BY asked_at LIMIT $1";
         Ok(self.client()?.query(sql, &[&most])?.iter().map(|row| (row.get(0), row.get(1))).collect())
@@ -224,7 +224,7 @@ impl Store {
         Ok(self.client()?.execute(sql, &[])?)
     }
 
-    /// Gives the answers for the sessions of a lease. They leave the table with the first draft of their session.
+    /// Returns the answers for the sessions of a lease. They leave the table with the first draft of their session.
     pub fn answers(&mut self, lease: i64) -> Result<Vec<Answer>> {
         let sql = "SELECT account, question, needs.key_id, needs.nonce, answer FROM needs JOIN sessions USING (account)
                    WHERE lease = $1 AND answer IS NOT NULL";
@@ -282,7 +282,7 @@ impl Store {
         Ok(rows.len())
     }
 
-    /// Says that a lease is over before its time, for a worker that leaves in good order.
+    /// Declares that a lease is over before its time, for a worker that leaves in good order.
     pub fn end_lease(&mut self, lease: i64, counts: &str) -> Result<()> {
         self.client()?.execute("UPDATE leases SET over = true, counts = $2 WHERE id = $1", &[&lease, &counts])?;
         Ok(())

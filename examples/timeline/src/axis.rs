@@ -53,7 +53,7 @@ pub struct Tick {
     pub day: Option<String>,
 }
 
-/// Gives at most so many ticks, at round times (UTC).
+/// Returns at most so many ticks, at round times (UTC).
 pub fn ticks(span: Span, at_most: usize) -> Vec<Tick> {
     let count = |step: i64| (span.to / step - span.from / step) as usize + 1;
     let times: Vec<i64> = match STEPS.into_iter().find(|step| count(*step) <= at_most) {

@@ -11,7 +11,7 @@ use crate::Machine;
 use crate::drive::{self, Clock, Seat, shared::run};
 use crate::drive::{Client, DriveError, Ended, Program, Timer};
 
-/// Makes a handle and a driver of a session that is new or resumed.
+/// Creates a handle and a driver of a session that is new or resumed.
 ///
 /// The clock is that of the [`Timer`].
 pub fn new<M, C, T, P>(machine: M, client: C, timer: T, program: P) -> (Handle<M>, Driver)

@@ -105,7 +105,7 @@ impl<M: Machine + ?Sized> Handle<M> {
         self.session.snapshot()
     }
 
-    /// Makes a new driver, where the last one is gone: its task was aborted, or a callback panicked.
+    /// Creates a new driver, where the last one is gone: its task was aborted, or a callback panicked.
     ///
     /// # Errors
     /// [`DriveError::Driven`] where there is one.

@@ -35,7 +35,7 @@ const NEVER: Duration = Duration::from_secs(24 * 3600);
 pub struct Reqwest(reqwest::Client);
 
 impl Reqwest {
-    /// Makes a client that trusts Mozilla's roots.
+    /// Creates a client that trusts Mozilla's roots.
     ///
     /// # Errors
     /// [`TransportError::Tls`] where TLS cannot be set up.
@@ -43,7 +43,7 @@ impl Reqwest {
         Self::build(&Trust::mozilla(), |builder| builder)
     }
 
-    /// Makes a client with settings of one's own: addresses, pools, a proxy by its name, TLS where it is not to be this one.
+    /// Creates a client with settings of one's own: addresses, pools, a proxy by its name, TLS where it is not to be this one.
     ///
     /// The builder that is given asks no proxy of the environment. Redirects, referers, retries, compression and the log
     /// of what is sent are switched off afterwards, and the time to connect is set. What remains with the caller:

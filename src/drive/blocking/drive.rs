@@ -15,7 +15,7 @@ use crate::{
     machine::{Rejection, SendPolicy},
 };
 
-/// Takes a session through its life in this thread, until it has closed or somebody [stops](crate::drive::Stop) it.
+/// Drives a session through its life in this thread, until it has closed or somebody [stops](crate::drive::Stop) it.
 ///
 /// The session is started if it was not. The callbacks are called in this thread with no lock held,
 /// so they may use the handle.

@@ -19,7 +19,7 @@ impl SendError {
         Self { failure: Failure { kind, delivery }, reason }
     }
 
-    /// Makes the error of a request that this program ended itself.
+    /// Creates the error of a request that this program ended itself.
     pub(super) fn interrupted(stage: Stage) -> Self {
         let delivery = if stage == Stage::Sent { Delivery::MaybeSent } else { Delivery::NotSent };
         Self { failure: Failure { kind: FailureKind::Interrupted, delivery }, reason: Reason::Interrupted }

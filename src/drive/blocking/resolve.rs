@@ -27,7 +27,7 @@ impl Resolver for Known {
     }
 }
 
-/// Gives the addresses of a host that needs no look-up, in the order in which they are tried.
+/// Returns the addresses of a host that needs no look-up, in the order in which they are tried.
 fn known(uri: &Uri) -> Option<([Option<IpAddr>; 2], u16)> {
     let host = uri.host()?;
     let port = uri.port_u16().or(match uri.scheme_str()? {

@@ -108,7 +108,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Gives what is left of the time to connect, of which the socket has taken its part.
+/// Returns what is left of the time to connect, of which the socket has taken its part.
 fn remaining(details: &ConnectionDetails<'_>) -> NextTimeout {
     let mut timeout = details.timeout;
     if let (Duration::Exact(limit), Instant::Exact(began), Instant::Exact(now)) =

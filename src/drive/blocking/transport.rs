@@ -55,7 +55,7 @@ struct Present {
 }
 
 impl Transport {
-    /// Makes a transport that trusts Mozilla's roots and asks no proxy.
+    /// Creates a transport that trusts Mozilla's roots and asks no proxy.
     ///
     /// # Errors
     /// [`TransportError::Tls`] where TLS cannot be set up.
@@ -144,7 +144,7 @@ impl drive::TransportBuilder<Transport> {
         self
     }
 
-    /// Makes the transport; nothing is connected yet.
+    /// Creates the transport; nothing is connected yet.
     ///
     /// # Errors
     /// [`TransportError::LoopbackByProxy`], [`TransportError::BadProxy`] for a proxy's password that cannot be read, or
@@ -230,7 +230,7 @@ fn run(agent: &Agent, request: Request<impl AsSendBody>, policy: SendPolicy) -> 
     }
 }
 
-/// Tells whether an answer says where it ends, so that one that was cut off can be told from a whole one.
+/// Reports whether an answer says where it ends, so that one that was cut off can be told from a whole one.
 ///
 /// It reads headers as ureq does: HTTP/1.0 has no chunks, and another coding than those has no end.
 fn has_an_end(answer: &Response<Vec<u8>>) -> bool {
@@ -239,7 +239,7 @@ fn has_an_end(answer: &Response<Vec<u8>>) -> bool {
     answer.headers().contains_key(CONTENT_LENGTH) || (chunked && answer.version() != Version::HTTP_10)
 }
 
-/// Says why an answer without a length is not taken for a whole one.
+/// Returns why an answer without a length is not taken for a whole one.
 const fn cut_off(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::UnexpectedEof => "the answer has no length and TLS ended without close_notify",

@@ -31,12 +31,12 @@ pub(super) fn begin() {
     BROKEN.set(None);
 }
 
-/// Tells how far the present request of this thread got.
+/// Returns how far the present request of this thread got.
 pub(super) fn stage() -> Stage {
     STAGE.get()
 }
 
-/// Tells how the connection broke while the present answer of this thread was read.
+/// Returns how the connection broke while the present answer of this thread was read.
 ///
 /// ureq takes a reset, and an end of TLS without `close_notify`, for the end of an answer that has no length.
 pub(super) fn broken() -> Option<ErrorKind> {

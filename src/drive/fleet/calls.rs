@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
-    /// Takes the answer to a request of a session; a 429 boxes its lane.
+    /// Accepts the answer to a request of a session; a 429 boxes its lane.
     ///
     /// # Errors
     /// [`CallError::UnknownKey`] where the session was removed meanwhile; [`CallError::Misuse`] as from
@@ -33,7 +33,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         Ok(accepted?)
     }
 
-    /// Takes the news that a request of a session got no answer.
+    /// Reports to the session that a request of a session got no answer.
     ///
     /// # Errors
     /// As [`Fleet::handle_response`].
@@ -47,7 +47,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         Ok(self.reach(now, key, |now, slot| slot.machine.handle_failure(now, id, failure))??)
     }
 
-    /// Takes the answer to a need of a session.
+    /// Accepts the answer to a need of a session.
     ///
     /// # Errors
     /// [`UnknownKey`] where there is no such session.
@@ -62,7 +62,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         self.reach(now, key, |now, slot| slot.machine.handle_input(now, need, input, by))
     }
 
-    /// Makes a call of the user's own ready to leave, as [`Machine::authorize`] does.
+    /// Prepares a call of the user's own, as [`Machine::authorize`] does.
     ///
     /// How long the call may take is the caller's affair: it should end before the lease does.
     ///
@@ -80,7 +80,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         })?
     }
 
-    /// Takes what a call of the user's own got; a 429 boxes the session's lane.
+    /// Accepts what a call of the user's own got; a 429 boxes the session's lane.
     ///
     /// # Errors
     /// [`UnknownKey`] where there is no such session.
@@ -101,7 +101,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         Ok(accepted)
     }
 
-    /// Takes the news that a call of the user's own got no answer.
+    /// Reports to the session that a call of the user's own got no answer.
     ///
     /// # Errors
     /// [`UnknownKey`] where there is no such session.
@@ -146,7 +146,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         self.reach(now, key, |now, slot| work(now, &mut slot.machine))
     }
 
-    /// Says until when this process may speak for a session; [`Timestamp::NEVER`] for ever, as at first.
+    /// Returns until when this process may speak for a session; [`Timestamp::NEVER`] for ever, as at first.
     ///
     /// Nothing leaves for it whose answer, at its timeout, could come later. The time counts from the last
     /// `now` that the fleet was given, and a clock set back does not prolong it.
@@ -163,7 +163,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         Ok(())
     }
 
-    /// Gives a session in its present phase, to be stored and resumed elsewhere.
+    /// Returns a session in its present phase, to be stored and resumed elsewhere.
     ///
     /// # Errors
     /// [`UnknownKey`] where there is no such session.
@@ -171,7 +171,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         self.machine(key).map(M::snapshot).ok_or(UnknownKey)
     }
 
-    /// Gives what a health check wants to know of a session.
+    /// Returns what a health check wants to know of a session.
     ///
     /// # Errors
     /// [`UnknownKey`] where there is no such session.

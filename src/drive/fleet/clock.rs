@@ -49,12 +49,12 @@ impl Clock {
         self.shown = self.shown.max(now);
     }
 
-    /// Gives the caller's time as it was given last.
+    /// Returns the caller's time as it was given last.
     pub(super) const fn given(&self) -> Timestamp {
         self.given
     }
 
-    /// Gives the time that sessions are shown.
+    /// Returns the time that sessions are shown.
     pub(super) const fn shown(&self) -> Timestamp {
         self.shown
     }
@@ -68,18 +68,18 @@ impl Clock {
         self.jumped
     }
 
-    /// Gives the jumps since there were `seen`, each with the time before and after it.
+    /// Returns the jumps since there were `seen`, each with the time before and after it.
     pub(super) fn missed(&self, seen: u32) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         let missed = usize::try_from(self.jumped.wrapping_sub(seen)).unwrap_or(JUMPS);
         self.jumps.iter().skip(self.jumps.len().saturating_sub(missed)).copied()
     }
 
-    /// Gives when a wall time comes, if the clock does not jump.
+    /// Returns when a wall time comes, if the clock does not jump.
     pub(super) const fn elapsed_at(&self, at: Timestamp) -> Elapsed {
         if at.is_never() { NEVER } else { at.as_millis().saturating_add(self.back) }
     }
 
-    /// Gives the wall time that is shown then, if the clock does not jump.
+    /// Returns the wall time that is shown then, if the clock does not jump.
     pub(super) const fn wall(&self, at: Elapsed) -> Timestamp {
         if at == NEVER { Timestamp::NEVER } else { Timestamp::from_millis(at.saturating_sub(self.back)) }
     }

@@ -20,7 +20,7 @@ const LATE: Elapsed = 5_000;
 const SHOWS: Elapsed = 5 * 60_000;
 
 impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
-    /// Gives the next thing that the driver has to do, and for whom.
+    /// Returns the next thing that the driver has to do, and for whom.
     ///
     /// Call it until it says [`Turn::Wait`], and again at its time or whenever something happened.
     pub fn poll(&mut self, now: Timestamp) -> Turn<K> {
@@ -52,7 +52,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         }
     }
 
-    /// Says that a session may have something to say.
+    /// Declares that a session may have something to say.
     pub(super) fn wake(&mut self, index: u32) {
         if let Some(slot) = self.sessions.at_mut(index)
             && !slot.ready
@@ -152,7 +152,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         }
     }
 
-    /// Tells whether a request may leave now; otherwise its time is noted, or its place in a line.
+    /// Reports whether a request may leave now; otherwise its time is noted, or its place in a line.
     fn may_send(&mut self, index: u32, upcoming: Upcoming, called: bool) -> bool {
         if !self.may_speak(index, upcoming.timeout) {
             return false;
@@ -192,7 +192,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         self.pass_or_line_up(group, index, called)
     }
 
-    /// Tells whether this process may still speak for a session, for so long.
+    /// Reports whether this process may still speak for a session, for so long.
     fn may_speak(&mut self, index: u32, timeout: Duration) -> bool {
         let ends = self.clock.elapsed().saturating_add(crate::time::millis(timeout));
         let Some(slot) = self.sessions.at_mut(index) else { return false };
@@ -208,7 +208,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         false
     }
 
-    /// Tells whether a session may open or renew now, as far as the pace of others goes.
+    /// Reports whether a session may open or renew now, as far as the pace of others goes.
     fn may_start(&mut self, index: u32) -> bool {
         let Some(slot) = self.sessions.at(index) else { return false };
         if slot.admitted {
@@ -276,7 +276,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
     }
 }
 
-/// Gives a number that stands for a need as it is put to somebody.
+/// Returns a number that stands for a need as it is put to somebody.
 fn print_of(need: &Need) -> u64 {
     fingerprint(1, (need.id, &need.url))
 }

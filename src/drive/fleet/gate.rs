@@ -18,7 +18,7 @@ impl Rate {
     /// No limit.
     pub const UNLIMITED: Self = Self::new(1, Duration::ZERO);
 
-    /// Makes a rate; at least one at once.
+    /// Creates a rate; at least one at once.
     pub const fn new(at_once: u32, every: Duration) -> Self {
         Self { at_once: if at_once == 0 { 1 } else { at_once }, every }
     }
@@ -61,13 +61,13 @@ impl Gate {
         Self { role, members: 0, at: NEVER, full_at: 0, line: None }
     }
 
-    /// Tells when the next may pass, as far as the bucket goes.
+    /// Returns when the next may pass, as far as the bucket goes.
     pub(super) fn free_at(&self, rate: Rate) -> Elapsed {
         let ahead = rate.micros().saturating_mul(u64::from(rate.at_once - 1));
         self.full_at.saturating_sub(ahead).div_ceil(1_000)
     }
 
-    /// Tells when the bucket is full: what happened before does not matter any more.
+    /// Returns when the bucket is full: what happened before does not matter any more.
     pub(super) const fn full_at(&self) -> Elapsed {
         self.full_at.div_ceil(1_000)
     }

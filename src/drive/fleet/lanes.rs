@@ -74,7 +74,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         }
     }
 
-    /// Gives when the box of a lane ends, if it is in one.
+    /// Returns when the box of a lane ends, if it is in one.
     pub(super) fn box_of(&self, lane: Option<u32>) -> Option<Elapsed> {
         let boxed = self.lanes.get(lane? as usize)?.boxed;
         (boxed > self.clock.elapsed()).then_some(boxed)
@@ -199,14 +199,14 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         }
     }
 
-    /// Gives a session's share of the spread, always the same.
+    /// Returns a session's share of the spread, always the same.
     pub(super) fn share(&self, slot: &Slot<K, M>) -> Elapsed {
         let window = crate::time::millis(self.options.spread);
         crate::machine::backoff::spread(self.salt ^ u64::from(slot.number), window.max(1))
     }
 }
 
-/// Gives a number that stands for a text.
+/// Returns a number that stands for a text.
 pub(super) fn fingerprint(salt: u64, text: impl Hash) -> u64 {
     // The keys of this hasher are fixed: it draws no randomness, and the salt makes up for it.
     let mut hasher = DefaultHasher::new();

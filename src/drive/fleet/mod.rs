@@ -176,7 +176,7 @@ impl Default for FleetOptions {
 const STARTS: u32 = 0;
 
 impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
-    /// Makes an empty fleet; of the seed only the spread is drawn.
+    /// Creates an empty fleet; of the seed only the spread is drawn.
     pub fn new(options: FleetOptions, seed: impl Into<Seed>) -> Self {
         let seed: Seed = seed.into();
         let salt = seed.0.chunks_exact(8).fold(0, |salt, bytes| {
@@ -231,17 +231,17 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         Ok(Removed::new(slot.machine))
     }
 
-    /// Gives how many sessions there are.
+    /// Returns how many sessions there are.
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Tells whether there are none.
+    /// Reports whether there are none.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    /// Gives the keys, in their order.
+    /// Returns the keys, in their order.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.places.keys()
     }
@@ -251,7 +251,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         self.places.get(key).and_then(|index| self.sessions.at(*index)).map(|slot| &slot.machine)
     }
 
-    /// Tells when [`Fleet::poll`] is to be called at the latest; [`Timestamp::NEVER`] if nothing is due.
+    /// Returns when [`Fleet::poll`] is to be called at the latest; [`Timestamp::NEVER`] if nothing is due.
     pub fn deadline(&self) -> Timestamp {
         let news = !self.ready.is_empty() || !self.told.is_empty();
         if news { self.clock.given() } else { self.clock.wall(self.agenda.first()) }

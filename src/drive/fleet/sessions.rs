@@ -106,7 +106,7 @@ impl<K, M> Sessions<K, M> {
         self.slots.get_mut(index as usize)?.as_mut()
     }
 
-    /// Gives a session that stands in a line, if it is there still.
+    /// Returns a session that stands in a line, if it is there still.
     pub(super) fn waiting(&mut self, (index, number): Waiting) -> Option<&mut Slot<K, M>> {
         self.at_mut(index).filter(|slot| slot.number == number && slot.in_line)
     }

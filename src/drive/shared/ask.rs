@@ -63,7 +63,7 @@ impl<F: Future<Output = Answer>> Asking<F> {
         answer
     }
 
-    /// Takes an answer to the question that is open.
+    /// Accepts an answer to the question that is open.
     pub(super) fn take<M: Machine + ?Sized>(
         &mut self,
         handle: &Handle<M>,

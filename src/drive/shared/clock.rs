@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::Timer;
 use crate::Timestamp;
 
-/// Gives the wall time of this machine.
+/// Returns the wall time of this machine.
 ///
 /// It follows corrections, a time server's or a person's, and goes on while this machine is suspended,
 /// which monotonic clocks do not (Linux and macOS stop theirs). It may jump either way; sessions bear that.

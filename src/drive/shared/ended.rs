@@ -23,7 +23,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// Tells an end that was wanted from one that was not: a logout that the server confirmed, and a session that was
+    /// Distinguishes an end that was wanted from one that was not: a logout that the server confirmed, and a session that was
     /// left open or alone, are no errors.
     ///
     /// # Errors

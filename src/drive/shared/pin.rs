@@ -20,18 +20,18 @@ use super::TransportError;
 pub struct Pin([u8; 32]);
 
 impl Pin {
-    /// Takes a SHA-256.
+    /// Creates a pin from a SHA-256.
     pub const fn new(sha256: [u8; 32]) -> Self {
         Self(sha256)
     }
 
-    /// Makes the pin of a certificate in DER form.
+    /// Creates the pin of a certificate in DER form.
     #[cfg(feature = "_tls")]
     pub fn of(der: &[u8]) -> Self {
         Self(<sha2::Sha256 as sha2::Digest>::digest(der).into())
     }
 
-    /// Gives the SHA-256.
+    /// Returns the SHA-256.
     pub const fn sha256(&self) -> &[u8; 32] {
         &self.0
     }

@@ -25,7 +25,7 @@ enum News {
     Look,
 }
 
-/// Takes a session through its life.
+/// Drives a session through its life.
 ///
 /// What is under way stands in this future: whoever holds it and polls it through a reference may stop polling at any
 /// await and go on later, and nothing is lost. Where it is dropped, what was in flight is reported as what it is.
@@ -197,7 +197,7 @@ struct InFlight<'a, M: Machine + ?Sized, F> {
 }
 
 impl<M: Machine + ?Sized, F: Future<Output = Result<Response<Vec<u8>>, SendError>>> InFlight<'_, M, F> {
-    /// Tells whether the answer is there.
+    /// Reports whether the answer is there.
     fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         if let Poll::Ready(answer) = self.answer.as_mut().poll(cx) {
             self.got = Some(answer);

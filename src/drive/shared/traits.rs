@@ -70,7 +70,7 @@ pub trait Timer {
     /// Waits so long, by any clock; ten seconds are the most that is asked for.
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
 
-    /// Gives the time. The default is that of this machine; a test gives one that a day passes on in a millisecond.
+    /// Returns the time. The default is that of this machine; a test gives one that a day passes on in a millisecond.
     fn now(&self) -> Timestamp {
         now()
     }

@@ -36,7 +36,7 @@ pub(crate) enum Trusted {
 }
 
 impl Trust {
-    /// Tells whether certificates go unverified, on this machine only.
+    /// Reports whether certificates go unverified, on this machine only.
     #[cfg(feature = "_transport")]
     pub(crate) const fn is_loopback_only(&self) -> bool {
         matches!(self.0, Trusted::AnythingOnLoopback)
@@ -116,7 +116,7 @@ impl Trust {
     }
 }
 
-/// Tells whether a certificate is older than X.509 version 3.
+/// Reports whether a certificate is older than X.509 version 3.
 ///
 /// Version 3 is written as `[0] { INTEGER 2 }` at the start of the inner sequence; version 1 leaves
 /// it out. What is no certificate at all is not old.
@@ -125,7 +125,7 @@ fn is_old(der: &[u8]) -> bool {
     !inner.starts_with(&[0xa0, 3, 2, 1, 2])
 }
 
-/// Gives what follows the head of a DER sequence.
+/// Returns what follows the head of a DER sequence.
 fn contents(der: &[u8]) -> Option<&[u8]> {
     match der {
         [0x30, length, rest @ ..] if *length < 0x80 => Some(rest),

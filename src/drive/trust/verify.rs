@@ -10,7 +10,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use super::{Trust, Trusted, is_old};
 use crate::drive::{Pin, Reason, TransportError};
 
-/// Gives a configuration with a verifier of its own, where roots are not what is trusted.
+/// Returns a configuration with a verifier of its own, where roots are not what is trusted.
 pub(crate) fn verifier(trust: &Trust) -> Result<Option<Arc<ClientConfig>>, TransportError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
@@ -152,7 +152,7 @@ fn refuse(reason: Reason) -> rustls::Error {
     rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(reason))))
 }
 
-/// Gives what a verifier of this crate said, or rustls' own words, which quote names and dates only.
+/// Returns what a verifier of this crate said, or rustls' own words, which quote names and dates only.
 pub(crate) fn reason(error: &rustls::Error) -> Reason {
     if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) = error
         && let Some(reason) = other.0.downcast_ref::<Reason>()

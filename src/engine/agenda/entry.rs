@@ -53,7 +53,7 @@ impl<S> Entry<S> {
         Self { slot, step, named: false, every: Interval::from_millis(0), at, retry: None, away: false }
     }
 
-    /// Tells when it is due.
+    /// Returns when it is due.
     pub(in super::super) fn due(&self) -> Timestamp {
         match (self.slot, self.retry) {
             // A failed keepalive does not push the next one out.

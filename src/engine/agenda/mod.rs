@@ -47,7 +47,7 @@ impl<S: Copy + PartialEq> Agenda<S> {
         self.get(slot).is_some()
     }
 
-    /// Gives the step that is planned for a slot.
+    /// Returns the step that is planned for a slot.
     pub(super) fn step(&self, slot: Slot) -> Option<S> {
         self.get(slot)?.step
     }

@@ -126,7 +126,7 @@ impl<S: Copy + PartialEq> Agenda<S> {
         renewals.filter_map(|entry| entry.step)
     }
 
-    /// Gives when each renewal was last sent.
+    /// Returns when each renewal was last sent.
     pub(in super::super) fn renewed(&self) -> &[(S, Timestamp)] {
         &self.renewed.0
     }

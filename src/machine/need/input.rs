@@ -37,7 +37,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// Tells whether this is an answer to a need of that kind.
+    /// Reports whether this is an answer to a need of that kind.
     pub(crate) const fn fits(&self, kind: NeedKind) -> bool {
         matches!(
             (self, kind),
@@ -183,7 +183,7 @@ impl Rejection {
         }
     }
 
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Empty(_) => "empty",
@@ -223,7 +223,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Takes login name and password.
+    /// Creates credentials from login name and password.
     ///
     /// # Errors
     /// [`Rejection::Empty`] names the field that is empty, before anything is sent; servers answer
@@ -279,18 +279,18 @@ impl Totp {
         self.code.expose()
     }
 
-    /// Tells when the code stops being the one that an authenticator shows.
+    /// Returns when the code stops being the one that an authenticator shows.
     pub fn ends(&self) -> Timestamp {
         step_end(self.made_at)
     }
 
-    /// Tells when the code was made.
+    /// Returns when the code was made.
     pub const fn made_at(&self) -> Timestamp {
         self.made_at
     }
 }
 
-/// Gives the first instant of the TOTP step after the one that holds `at`.
+/// Returns the first instant of the TOTP step after the one that holds `at`.
 fn step_end(at: Timestamp) -> Timestamp {
     let step = crate::time::millis(Totp::STEP);
     Timestamp::from_millis((at.as_millis() / step + 1).saturating_mul(step))

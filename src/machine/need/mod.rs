@@ -70,7 +70,7 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Tells whether there is nothing to tell.
+    /// Reports whether there is nothing to tell.
     pub const fn is_empty(&self) -> bool {
         self.name.is_none() && self.text.is_none() && self.user_code.is_none()
     }
@@ -91,12 +91,12 @@ const fn is_zero(count: &u8) -> bool {
 pub struct Message(Arc<[u8]>);
 
 impl Message {
-    /// Takes the bytes.
+    /// Creates one from bytes.
     pub fn new(bytes: &[u8]) -> Self {
         Self(bytes.into())
     }
 
-    /// Gives the bytes.
+    /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -145,7 +145,7 @@ pub enum NeedKind {
 }
 
 impl NeedKind {
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Credentials => "credentials",
@@ -163,7 +163,7 @@ impl NeedKind {
         }
     }
 
-    /// Tells whether an answer is something that the server judges and may count against the account.
+    /// Reports whether an answer is something that the server judges and may count against the account.
     pub const fn is_judged(self) -> bool {
         // Who signs wrongly has the wrong key, which is found out before anything leaves.
         !matches!(self, Self::Browser | Self::Takeover | Self::Signature | Self::Decryption)
@@ -193,7 +193,7 @@ pub enum NeedReason {
 }
 
 impl NeedReason {
-    /// Gives a stable name for logs.
+    /// Returns a stable name for logs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Opening => "opening",

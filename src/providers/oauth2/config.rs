@@ -196,19 +196,19 @@ impl OAuth2 {
         Self { resource: Some(url.into()), ..self }
     }
 
-    /// Says what the server does with a refresh token that was used.
+    /// Returns what the server does with a refresh token that was used.
     #[must_use]
     pub fn rotation(self, rotation: Rotation) -> Self {
         Self { rotation, ..self }
     }
 
-    /// Says how long a consent lasts, where the server does not: a person is asked for the next one before its end.
+    /// Returns how long a consent lasts, where the server does not: a person is asked for the next one before its end.
     #[must_use]
     pub fn refresh_lasts(self, lasts: Duration) -> Self {
         Self { refresh_lasts: Some(lasts), ..self }
     }
 
-    /// Says how long an access token lasts, where the server does not.
+    /// Returns how long an access token lasts, where the server does not.
     #[must_use]
     pub fn access_lasts(self, lasts: Duration) -> Self {
         Self { access_lasts: Some(lasts), ..self }

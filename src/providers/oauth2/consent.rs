@@ -70,7 +70,7 @@ impl OAuth2 {
         }
     }
 
-    /// Makes what the next redirect is held against, unless a question is open with it.
+    /// Creates what the next redirect is held against, unless a question is open with it.
     pub(super) fn attempt(&self, cx: &mut Context<'_, State>) {
         let server = self.server.base.authority().as_str();
         cx.state.attempt.get_or_insert_with(|| Attempt::new(&cx.entropy, server));

@@ -74,7 +74,7 @@ impl OAuth2 {
         self.plan(cx)
     }
 
-    /// Says what was granted and may not be, or was not and must be.
+    /// Returns what was granted and may not be, or was not and must be.
     fn unfit(&self, granted: &Scopes) -> Option<String> {
         // Whether a refresh token comes is seen, and servers leave this one out of what they granted.
         if let Some(missing) = granted.missing(&self.required).find(|scope| *scope != "offline_access") {

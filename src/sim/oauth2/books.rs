@@ -64,7 +64,7 @@ impl Books {
         }
     }
 
-    /// Makes a text that nobody guesses.
+    /// Creates a text that nobody guesses.
     pub(super) fn make(&mut self, prefix: &str) -> String {
         self.made += 1;
         let high = split_mix(self.seed ^ split_mix(self.made));
@@ -131,7 +131,7 @@ impl Books {
         text
     }
 
-    /// Tells when a refresh token of a consent that is used now ends.
+    /// Returns when a refresh token of a consent that is used now ends.
     pub(super) fn ends(&self, now: Timestamp, family: u64, settings: &Settings) -> Option<Timestamp> {
         let absolute = self.family(family).and_then(|family| settings.absolute.map(|lasts| family.since + lasts));
         let idle = settings.idle.map(|lasts| now + lasts);

@@ -76,7 +76,7 @@ impl Client {
         self.grants.as_ref().is_none_or(|grants| grants.iter().any(|known| known == grant))
     }
 
-    /// Tells whether a redirect URI is registered; of a loopback address the port may differ (RFC 8252, section 7.3).
+    /// Reports whether a redirect URI is registered; of a loopback address the port may differ (RFC 8252, section 7.3).
     pub(super) fn has_redirect(&self, uri: &str) -> bool {
         self.redirect_uris
             .iter()
@@ -84,7 +84,7 @@ impl Client {
     }
 }
 
-/// Gives scheme, host and path of a redirect URI at a loopback address.
+/// Returns scheme, host and path of a redirect URI at a loopback address.
 fn loopback(uri: &str) -> Option<(&str, &str)> {
     let host = ["http://127.0.0.1", "http://[::1]"].into_iter().find(|host| uri.starts_with(host))?;
     let rest = uri.get(host.len()..)?;

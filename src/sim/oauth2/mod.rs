@@ -177,7 +177,7 @@ impl Said {
 }
 
 impl OAuth2Sim {
-    /// Makes a server; equal seeds make equal tokens. The issuer is its own base URL, without a slash at the end.
+    /// Creates a server; equal seeds make equal tokens. The issuer is its own base URL, without a slash at the end.
     pub fn new(issuer: impl Into<String>, seed: u64) -> Self {
         Self {
             settings: Settings::default(),
@@ -191,7 +191,7 @@ impl OAuth2Sim {
         }
     }
 
-    /// Gives the issuer.
+    /// Returns the issuer.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
@@ -206,7 +206,7 @@ impl OAuth2Sim {
         self.clients.insert(client.id.clone(), client);
     }
 
-    /// Gives the ids of all clients, registered ones included.
+    /// Returns the ids of all clients, registered ones included.
     pub fn clients(&self) -> impl Iterator<Item = &str> {
         self.clients.keys().map(String::as_str)
     }
@@ -233,22 +233,22 @@ impl OAuth2Sim {
         self.books.live(now, &self.settings)
     }
 
-    /// Tells whether a token is good now.
+    /// Reports whether a token is good now.
     pub fn is_live(&self, now: Timestamp, token: &str) -> bool {
         !self.books.is_dead(now, token, &self.settings)
     }
 
-    /// Gives every refresh token and code that was taken once and is not taken again, oldest first.
+    /// Returns every refresh token and code that was taken once and is not taken again, oldest first.
     pub fn spent(&self) -> &[String] {
         self.books.spent()
     }
 
-    /// Gives every token, code and secret that was given out, oldest first.
+    /// Returns every token, code and secret that was given out, oldest first.
     pub fn issued(&self) -> &[String] {
         self.books.issued()
     }
 
-    /// Tells what the server did, oldest first: the last 10,000 deeds.
+    /// Returns what the server did, oldest first: the last 10,000 deeds.
     pub fn log(&self) -> impl Iterator<Item = &Entry> {
         self.log.iter()
     }

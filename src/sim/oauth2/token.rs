@@ -144,7 +144,7 @@ impl OAuth2Sim {
         Ok(())
     }
 
-    /// Gives tokens; a refresh token as well where one is new.
+    /// Returns tokens; a refresh token as well where one is new.
     pub(super) fn give(&mut self, now: Timestamp, family: u64, new_refresh: bool) -> Said {
         let mut answer = self.body(now, family);
         let refresh = if !self.settings.refreshes {

@@ -43,7 +43,7 @@ pub(super) fn run<S: Simulator>(
 
 /// A socket, with TLS or without.
 pub(super) trait Wire: Read + Write {
-    /// Says that nothing more will be sent.
+    /// Declares that nothing more will be sent.
     fn finish(&mut self);
     /// Returns the socket below.
     fn socket(&mut self) -> &mut TcpStream;

@@ -37,7 +37,7 @@ impl World {
         Self(Arc::new(Inner { now, sleepers: Mutex::default(), portal, asked: Mutex::default(), way }))
     }
 
-    /// Gives what the portal was asked, in order.
+    /// Returns what the portal was asked, in order.
     pub fn asked(&self) -> Vec<String> {
         self.0.asked.lock().unwrap().clone()
     }

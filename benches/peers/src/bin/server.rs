@@ -41,7 +41,7 @@ fn main() -> io::Result<()> {
     http.join().map_err(|_| io::Error::other("the plain side panicked"))
 }
 
-/// Makes a certificate of its own, as the gateway has one.
+/// Creates a certificate of its own, as the gateway has one.
 fn tls() -> io::Result<Arc<ServerConfig>> {
     let key = rcgen::KeyPair::generate().map_err(io::Error::other)?;
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];

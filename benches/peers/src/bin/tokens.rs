@@ -93,7 +93,7 @@ fn taken(provider: &impl TokenProvider) -> (http::Request<Vec<u8>>, tame_oauth::
     (request, provider.parse_token_response(scope_hash, Response::new(ANSWER)).unwrap())
 }
 
-/// Makes a key for this run.
+/// Creates a key for this run.
 fn key() -> Option<String> {
     let arguments = ["genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"];
     let made = Command::new("openssl").args(arguments).output().ok()?;

@@ -66,7 +66,7 @@ struct Lease {
 }
 
 impl Worker {
-    /// Makes a worker that holds nothing yet.
+    /// Creates a worker that holds nothing yet.
     pub fn new(settings: Settings, ring: KeyRing) -> Result<Self> {
         let mut options = FleetOptions::default();
         // Simulated portals of this machine bear more than real ones.
@@ -164,7 +164,7 @@ impl Worker {
         Ok(*self.lease.insert(Lease { id, until: now + self.settings.lease }))
     }
 
-    /// Gives how many sessions this worker may have: its share, and a quarter more.
+    /// Returns how many sessions this worker may have: its share, and a quarter more.
     fn room(&mut self) -> Result<usize> {
         let (workers, sessions) = self.store.census()?;
         Ok((sessions * 5).div_ceil(workers.max(1) * 4).max(1))
@@ -197,7 +197,7 @@ impl Worker {
         self.settings.resume(row.account, &snapshot, row.fence, self.clock)
     }
 
-    /// Gives the sessions the answers that were written for them, here or anywhere.
+    /// Returns the sessions the answers that were written for them, here or anywhere.
     fn answer(&mut self, lease: Lease) -> Result<()> {
         for answer in self.store.answers(lease.id)? {
             let account = answer.account;

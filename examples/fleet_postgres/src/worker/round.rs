@@ -79,7 +79,7 @@ impl Worker {
         }
     }
 
-    /// Gives a session back that has nothing to do for long, or nothing at all.
+    /// Returns a session back that has nothing to do for long, or nothing at all.
     fn rest(&mut self, account: i64) {
         let now = self.clock.now();
         let Some(machine) = self.fleet.machine(&account) else { return };

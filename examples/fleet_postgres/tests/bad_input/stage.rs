@@ -137,7 +137,7 @@ impl Stage {
         self.store.claim(lease, &over, 100).unwrap()
     }
 
-    /// Makes what a worker would write for a row that it has claimed.
+    /// Creates what a worker would write for a row that it has claimed.
     pub fn draft(&self, row: &Claimed) -> Write {
         let belongs = Belongs::Snapshot { account: row.account, fence: row.fence };
         let sealed = self.ring.seal(1, belongs, "{}").unwrap();

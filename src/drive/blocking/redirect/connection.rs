@@ -95,7 +95,7 @@ impl Connection {
     }
 }
 
-/// Gives path and query of a request that is a redirect by its form.
+/// Returns path and query of a request that is a redirect by its form.
 fn target<'a>(head: &'a [u8], shared: &Shared) -> Result<&'a str, Page> {
     let head = core::str::from_utf8(head).map_err(|_| Page::Unreadable)?;
     let (authority, known) = shared.place();

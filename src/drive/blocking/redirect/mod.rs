@@ -264,7 +264,7 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives host and port, as a browser names them, and the path; a URL without one has a slash there.
+    /// Returns host and port, as a browser names them, and the path; a URL without one has a slash there.
     fn place(&self) -> (&str, &str) {
         let rest = self.bare.trim_start_matches("http://");
         rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, "/"))
@@ -314,7 +314,7 @@ impl Query {
         self.0.iter().filter(move |(known, _)| known.expose() == name).map(|(_, value)| value.expose())
     }
 
-    /// Tells whether the address belongs to this question: whoever was asked with a `state` comes back with it.
+    /// Reports whether the address belongs to this question: whoever was asked with a `state` comes back with it.
     fn is_of(&self, need: &Need) -> bool {
         let Some(url) = &need.url else { return true };
         let asked = Self::read(url);

@@ -81,7 +81,7 @@ impl Server {
         format!("https://localhost:{}/", self.port)
     }
 
-    /// Gives the next request as it was on the wire.
+    /// Returns the next request as it was on the wire.
     fn seen(&self) -> String {
         self.seen.recv_timeout(Duration::from_secs(5)).expect("a request")
     }

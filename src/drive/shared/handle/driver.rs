@@ -16,7 +16,7 @@ impl<M: Machine + ?Sized> Handle<M> {
         self.change(|machine, now| machine.start(now));
     }
 
-    /// Gives the next thing to do, see [`Machine::poll`].
+    /// Returns the next thing to do, see [`Machine::poll`].
     ///
     /// Once it has said [`Output::Save`] it says nothing else until [`Handle::saved`] was called: a
     /// request that must not leave unsaved does not.
@@ -36,7 +36,7 @@ impl<M: Machine + ?Sized> Handle<M> {
         self.signals().unsaved.store(false, Ordering::Release);
     }
 
-    /// Takes the answer to a request, see [`Machine::handle_response`].
+    /// Accepts the answer to a request, see [`Machine::handle_response`].
     ///
     /// # Errors
     /// Those of [`Machine::handle_response`].
@@ -44,7 +44,7 @@ impl<M: Machine + ?Sized> Handle<M> {
         self.change(|machine, now| machine.handle_response(now, id, response.into()))
     }
 
-    /// Takes the news that a request got no answer, see [`Machine::handle_failure`].
+    /// Reports to the session that a request got no answer, see [`Machine::handle_failure`].
     ///
     /// # Errors
     /// Those of [`Machine::handle_failure`].
@@ -66,19 +66,19 @@ impl<M: Machine + ?Sized> Handle<M> {
         self.signals().leave.swap(false, Ordering::AcqRel)
     }
 
-    /// Tells what the driver has to know besides the machine; what happens from here on wakes it.
+    /// Returns what the driver has to know besides the machine; what happens from here on wakes it.
     pub(in crate::drive::shared) fn look(&self) -> Look {
         let signals = self.signals();
         signals.seen.store(signals.changes.load(Ordering::Acquire), Ordering::Release);
         Look { leave: signals.leave.load(Ordering::Acquire), unsaved: signals.unsaved.load(Ordering::Acquire) }
     }
 
-    /// Gives the next thing to do after a [look](Self::look) that found nothing unsaved; [note](Self::note) it.
+    /// Returns the next thing to do after a [look](Self::look) that found nothing unsaved; [note](Self::note) it.
     pub(in crate::drive::shared) fn poll_at(&self, now: Timestamp) -> Output {
         self.machine().poll(now)
     }
 
-    /// Takes note of what is to be done. (It is large: by itself, a poll writes it to where it is wanted.)
+    /// Notes what is to be done. (It is large: by itself, a poll writes it to where it is wanted.)
     #[inline]
     pub(in crate::drive::shared) fn note(&self, output: &Output) {
         match output {

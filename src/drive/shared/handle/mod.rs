@@ -82,7 +82,7 @@ impl<M: Machine> Handle<M> {
 
 /// For the threads and tasks that use the session.
 impl<M: Machine + ?Sized> Handle<M> {
-    /// Makes a call of the user's own ready to leave, see [`Machine::authorize`].
+    /// Prepares a call of the user's own, see [`Machine::authorize`].
     ///
     /// # Errors
     /// Those of [`Machine::authorize`].
@@ -90,12 +90,12 @@ impl<M: Machine + ?Sized> Handle<M> {
         self.pass(|machine, now| machine.authorize(now, parts, body))
     }
 
-    /// Takes what a call of the user's own got, see [`Machine::observe`].
+    /// Accepts what a call of the user's own got, see [`Machine::observe`].
     pub fn observe(&self, ticket: &Ticket, response: &Response<impl AsRef<[u8]>>) -> Handled {
         self.pass(|machine, now| machine.observe(now, ticket, response.into()))
     }
 
-    /// Takes the news that a call of the user's own got no answer, see [`Machine::observe_failure`].
+    /// Reports to the session that a call of the user's own got no answer, see [`Machine::observe_failure`].
     pub fn observe_failure(&self, ticket: &Ticket, failure: Failure) -> Handled {
         self.pass(|machine, now| machine.observe_failure(now, ticket, failure))
     }
@@ -126,18 +126,18 @@ impl<M: Machine + ?Sized> Handle<M> {
         }
     }
 
-    /// Gives the session as it stands, to be stored and resumed.
+    /// Returns the session as it stands, to be stored and resumed.
     pub fn snapshot(&self) -> Snapshot {
         self.news().kept = true;
         self.machine().snapshot()
     }
 
-    /// Tells where the session stands.
+    /// Returns where the session stands.
     pub fn phase(&self) -> Phase {
         self.machine().phase()
     }
 
-    /// Gives what a health check wants to know.
+    /// Returns what a health check wants to know.
     pub fn status(&self) -> Status {
         self.machine().status()
     }

@@ -29,7 +29,7 @@ impl Signals {
         self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Tells whether the driver has to look.
+    /// Reports whether the driver has to look.
     pub(super) fn are_new(&self) -> bool {
         self.changes.load(Ordering::Acquire) != self.seen.load(Ordering::Acquire) || self.leave.load(Ordering::Acquire)
     }
@@ -43,7 +43,7 @@ pub(in crate::drive::shared) struct Look {
     pub(in crate::drive::shared) unsaved: bool,
 }
 
-/// Gives when to look next at the latest.
+/// Returns when to look next at the latest.
 pub(in crate::drive::shared) fn wake_at(now: Timestamp, until: Timestamp) -> Timestamp {
     until.clamp(now + SHORTEST_SLEEP, now + LONGEST_SLEEP)
 }

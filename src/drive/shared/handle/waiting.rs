@@ -44,7 +44,7 @@ impl<M: Machine + ?Sized> Handle<M> {
         }
     }
 
-    /// Tells whether somebody can find the session again.
+    /// Reports whether somebody can find the session again.
     #[cfg(feature = "ureq")]
     pub(crate) fn is_kept(&self) -> bool {
         self.news().kept

@@ -17,7 +17,7 @@ use sansession::{BaseUrl, Event, Need, Options, Outgoing, Phase, RequestId, Sess
 
 use runtimes::{LOGGED_OUT, alice, asked, portal, session, slow_portal};
 
-/// Tells when it is dropped.
+/// Returns when it is dropped.
 struct Prompt(Arc<AtomicBool>);
 
 impl Drop for Prompt {

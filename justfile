@@ -159,13 +159,6 @@ dist:
     install -D -m 644 packaging/system/sansession@.service "$dist/lib/systemd/system/sansession@.service"
     find "$dist" -type f
 
-# Has the command live before a server of others, which it installs: a certified OpenID provider. Needs Node.js and npm.
-nightly:
-    mkdir -p target/oidc
-    cp tests/oidc/{package.json,package-lock.json,server.mjs,browser.mjs} target/oidc/
-    npm ci --silent --no-audit --no-fund --prefix target/oidc
-    cargo test --locked --test oidc -- --include-ignored
-
 # Builds the library with the lowest versions that Cargo.toml names.
 minimal:
     tools/minimal
@@ -180,8 +173,13 @@ package:
         grep -qx "$name" <<<"$files" || { echo "error: $name is not in the package" >&2; exit 1; }
     done
 
-# Runs what needs the network and minutes: programs that others wrote, through the proxy; needs Python and npm.
+# Runs what needs the network and minutes: the command before a certified OpenID provider, and programs that others wrote
+# through its proxy; needs Python, Node.js and npm.
 nightly:
+    mkdir -p target/oidc
+    cp tests/oidc/{package.json,package-lock.json,server.mjs,browser.mjs} target/oidc/
+    npm ci --silent --no-audit --no-fund --prefix target/oidc
+    cargo test --locked --test oidc -- --include-ignored
     tools/clients/run
     cargo test --locked --test tool attack -- --ignored
 

@@ -1,7 +1,7 @@
 //! What drives machines: the loop in a thread, as a future, and for many sessions at once.
 //!
-//! One loop takes a session through its life, and a [`Handle`] shares it among threads or tasks; [`blocking`] and
-//! [`asynchronous`] bring sockets, a clock and randomness. [`fleet`] keeps many sessions in one loop of yours.
+//! One loop takes a session through its life, and a `Handle` shares it among threads or tasks; `blocking` and
+//! `asynchronous` bring sockets, a clock and randomness. [`fleet`] keeps many sessions in one loop of yours.
 
 #[cfg(feature = "async")]
 pub mod asynchronous;

@@ -1,13 +1,12 @@
-//! Sans-IO state machines that open, keep alive and end login sessions of HTTP providers.
+//! Logs in to HTTP providers, keeps the sessions alive and logs out, as sans-IO state machines.
 //!
-//! A [`Session`] takes HTTP responses, the time and a person's answers, and hands out requests. It
-//! opens no socket, reads no clock, draws no randomness and starts no thread, so it runs in any
-//! runtime, and a day of its life is tested in a millisecond. What it knows is one value: a
-//! [`Snapshot`] of it is resumed by another process, on another day, without a login.
+//! A [`Session`] takes HTTP responses, the time and a person's answers, and returns requests. It opens no socket, reads no
+//! clock, draws no randomness and starts no thread, so it runs in any runtime, and a test of a whole day takes a
+//! millisecond. Its state is one value: another process can resume a [`Snapshot`] of it later, without a login.
 //!
 //! # In ten lines
 //!
-//! A program that blocks; the session has a thread of its own (`drive::blocking`, feature `ureq`):
+//! A blocking program; the session runs in its own thread (`drive::blocking`, feature `ureq`):
 //!
 //! ```no_run
 //! use sansession::{BaseUrl, Credentials, Need, drive::blocking, http::Request, providers::cbrain::Cbrain};
@@ -38,22 +37,22 @@
 //! }
 //! ```
 //!
-//! Both stand on one loop (`drive`) around a [`Machine`], which a loop of your own can drive as well.
+//! Both use the same loop around a [`Machine`]; you can write your own.
 //!
 //! # The contract
 //!
-//! 1. Call [`poll(now)`](Machine::poll) until it says [`Wait`](Output::Wait) or [`Closed`](Output::Closed).
-//! 2. Send what it says to send; report each id once, with a
+//! 1. Call [`poll(now)`](Machine::poll) until it returns [`Wait`](Output::Wait) or [`Closed`](Output::Closed).
+//! 2. Send each request that it returns; report its id once, with a
 //!    [response](Machine::handle_response) or a [failure](Machine::handle_failure).
 //! 3. Answer a [`Need`] with [`handle_input`](Machine::handle_input), by its id.
-//! 4. Call `poll` again at `until`, or sooner, whenever something happened.
-//! 5. Any call is legal at any time. `Err(Misuse)` means your code is wrong; events and close reasons
-//!    mean the world is.
-//! 6. `now` is wall time and may jump either way: relative deadlines are re-anchored, none is ever
-//!    further away than its own length.
+//! 4. Call `poll` again at `until`, or earlier if something happened.
+//! 5. Any call is legal at any time. `Err(Misuse)` is a bug of the caller; events and close reasons report what happened
+//!    outside.
+//! 6. `now` is wall time and may jump either way: relative deadlines are re-anchored and never further away than their own
+//!    length.
 //!
-//! There is no rule of draining, since outputs wait in the machine, and no call for a timeout, since
-//! `poll` is it. A loop of your own that keeps to this is about 20 lines:
+//! Outputs are queued, so you need not drain them, and a timeout needs no call but `poll`. A loop of your own takes about
+//! 20 lines:
 //!
 //! ```
 //! use sansession::providers::cbrain::Cbrain;
@@ -105,9 +104,9 @@
 //! # }
 //! ```
 //!
-//! A session is opened for the sake of the calls that its user makes with it.
-//! [`authorize`](Machine::authorize) makes one ready to leave, [`observe`](Machine::observe) takes what
-//! it got: a 401 makes the session look whether it lives, a 429 opens the penalty box for everybody.
+//! Your own calls use the session: [`authorize`](Machine::authorize) adds base URL, tokens and signature to a request, and
+//! [`observe`](Machine::observe) reports its response. A 401 makes the session check whether it is still alive; a 429
+//! pauses all requests until the server's limit has passed (the penalty box).
 //!
 //! # Phases
 //!
@@ -118,18 +117,17 @@
 //!       alive already │   │ proven expiry │ success, proven    │
 //!       or adopted    ▼   │ and a relogin ▼ by a body          │
 //!                    Active ◀─────────────┴────────────────────┘
-//!                    keepalive, renewal, check; a doubt is Suspect, until Recovered
+//!                    keepalive, renewal, check; in doubt (Suspect) until Recovered
 //!
 //!     Active ── a login is needed again ──▶ LoggingIn
 //!     any phase ── logout ──▶ LoggingOut ──▶ Closed
 //!     any phase ── a reason to close ──▶ Closed
 //! ```
 //!
-//! An active session ends only by logout, by a proof of its death that the provider recognises, by a
-//! rival client, or when [`Options::open_patience`] runs out (there is none unless given). An outage, the
-//! passing of a known expiry and an answer that cannot be read put it in doubt: it is looked after at
-//! a capped pace, its tokens are kept and `authorize` goes on. The diagrams of single providers are in
-//! their modules.
+//! An active session ends only by logout, by a response that proves it has expired, by another client that takes it over,
+//! or when [`Options::open_patience`] runs out (unset by default). An outage, a known expiry that passes and an unreadable
+//! response put it in doubt: it is checked at a limited rate, keeps its tokens, and `authorize` still works. The module of
+//! each provider has its own diagram.
 //!
 //! # The map
 //!
@@ -148,8 +146,8 @@
 //!
 //! # Features
 //!
-//! None is on by default. A feature adds and changes nothing that is there without it. The last column counts the crates
-//! that a build with this feature alone compiles, build dependencies included (`cargo tree -e normal,build`).
+//! None is on by default. Features only add. The last column counts the crates that a build with this feature alone
+//! compiles, build dependencies included (`cargo tree -e normal,build`).
 //!
 //! | feature | what it adds | crates |
 //! |---|---|---|
@@ -166,41 +164,41 @@
 //! | `testing` | `testing`, the laws that each provider must keep, as a property-test harness | 34 |
 //! | `cli` | the command `sansession` (`cargo install --path . --features cli`); programs have no use for it | 141 |
 //!
-//! Without any there are 19: `http`, `serde`, `serde_json`, `serde_urlencoded`, `zeroize` and `base64` with all that these
-//! bring and their build needs; none of them does I/O or reads a clock.
+//! Without features there are 19: `http`, `serde`, `serde_json`, `serde_urlencoded`, `zeroize` and `base64` with their
+//! dependencies; none of them does I/O or reads a clock.
 //!
 //! # Panics, errors and secrets
 //!
-//! **Nothing that comes from outside makes it panic.** `unwrap`, `expect`, `panic!` and indexing are
-//! denied by lint outside tests, `unsafe` is forbidden. A panic is a mistake of this crate.
+//! **Input never causes a panic.** `unwrap`, `expect`, `panic!` and indexing are denied by lint outside tests, `unsafe` is
+//! forbidden. A panic is a bug of this crate.
 //!
-//! **Whose fault it is stands in the type.** [`Misuse`] is the caller's: an id that was never issued, a
+//! **The error type says whose fault it is.** [`Misuse`] is the caller's: an id that was never issued, a
 //! call to a foreign origin. [`Rejection`](machine::Rejection) and [`UrlError`] name the field of an answer or a URL that
-//! cannot be used, before anything is sent. [`ResumeError`] tells why a snapshot is refused. All else is
-//! the world's: an [`Event`] while the session goes on, a [`CloseReason`] with its
+//! cannot be used, before anything is sent. [`ResumeError`] says why a snapshot is rejected. Everything else
+//! happened outside: an [`Event`] while the session goes on, a [`CloseReason`] with its
 //! [advice](CloseReason::advice) when it has ended. A late answer is normal: [`Handled::Stale`].
 //!
-//! **Errors have the shape of an answer and none of its values.** A [`ResponseSummary`](machine::ResponseSummary) gives step, status, length,
-//! and the keys and types of a JSON body; texts of parsers, which quote values, are not passed on. A
-//! server's own words are cut and escaped ([`ServerText`](machine::ServerText)).
+//! **Errors describe a response without its values.** A [`ResponseSummary`](machine::ResponseSummary) gives step, status, length,
+//! and the keys and types of a JSON body; error texts of parsers, which quote values, are dropped. Text
+//! from a server is cut and escaped ([`ServerText`](machine::ServerText)).
 //!
-//! **Secrets are wiped on drop and print as `Secret(..)`.** They leave by doors that have a name:
-//! [`Outgoing::into_request`], [`Secret::expose`], [`Snapshot::expose_secrets`]. What `http` and an HTTP
-//! client free, they free unwiped.
+//! **Secrets are wiped on drop and print as `Secret(..)`.** Only explicitly named methods expose them:
+//! [`Outgoing::into_request`], [`Secret::expose`], [`Snapshot::expose_secrets`]. `http` and HTTP clients do not wipe what
+//! they free.
 //!
 //! # Intentional omissions
 //!
-//! - **No async in the core.** A machine is a value that is polled, so that no runtime and no dropped future
-//!   can harm it; `drive` is the future around it.
+//! - **No async in the core.** A machine is a value that is polled, so a dropped future cannot harm it; [`drive`] has the
+//!   futures.
 //! - **No clock, no timers.** [`Timestamp`]s are wall time, since monotonic clocks stop in suspend and
 //!   mean nothing in a snapshot.
-//! - **No locks.** Sharing is the adapters': `drive::Handle` is one way.
-//! - **No redirects, no cookie jar of a client, no proxy of the environment.** A redirect never carries a token
-//!   anywhere, and a cookie of another session can answer for a dead token. Where cookies are a session's tokens they are in
+//! - **No locks.** The adapters share a session: see `drive::Handle`.
+//! - **No redirects, no client-side cookie jar, no proxy from the environment.** A redirect could carry a token elsewhere,
+//!   and a cookie of another session could hide that a token has expired. Cookies that are a session's tokens are part of
 //!   its state ([`wire::Cookies`]).
-//! - **No XML for CBRAIN.** The portal calls its own XML not fully supported, and JSON says the same.
-//! - **No browser.** Where a provider wants a login in one, [`NeedKind::Browser`] gives the URL.
-//! - **No storage.** [`Output::Save`] says when, the program knows where.
+//! - **No XML for CBRAIN.** The portal calls its XML not fully supported; JSON has the same content.
+//! - **No browser.** Where a provider requires one, [`NeedKind::Browser`] and [`NeedKind::Redirect`] give the URL.
+//! - **No storage.** [`Output::Save`] says when to store, the program decides where.
 //! - **No market data, orders or jobs.** Those are the user's own calls.
 
 // Marks in the documentation which feature an item needs; docs.rs sets `docsrs`.

@@ -27,6 +27,8 @@ impl<P: Provider + Send> Course<'_, '_, P> {
             } else if self.world.session.phase() != Phase::LoggingOut {
                 // The process has died, and the next one ends the session as well.
                 self.world.make(&Call::Logout)?;
+            } else if self.is_answered()? {
+                // What the request of the logout is made of, such as a signature.
             } else if until.is_never() {
                 broken!("16. logout", "waits for ever");
             } else {

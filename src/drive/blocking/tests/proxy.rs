@@ -14,7 +14,7 @@ const URL: &str = "SANSESSION_TEST_URL";
 fn a_proxy_in_the_environment_sees_nothing() {
     let (server, proxy) = (Server::answering(OK), Server::answering(OK));
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "blocking::tests::proxy::sends_a_password", "--ignored"]).env(URL, server.url());
+    child.args(["--exact", "drive::blocking::tests::proxy::sends_a_password", "--ignored"]).env(URL, server.url());
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         child.env(name, proxy.url());
     }

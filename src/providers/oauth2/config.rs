@@ -257,6 +257,12 @@ impl OAuth2 {
         }
     }
 
+    /// Reports whether refresh tokens are used. A machine gets new tokens by its credentials; a refresh token that a server gives it
+    /// all the same (RFC 6749, section 4.4.3, says that it should not) is revoked at the end and serves for nothing else.
+    pub(super) const fn refreshes(&self) -> bool {
+        !matches!(self.grant, Grant::ClientCredentials)
+    }
+
     pub(super) const fn rule_of(&self, step: OAuth2Step) -> &'static Rule {
         const DISCOVER: Rule = Rule::new("discover");
         const REGISTER: Rule = Rule::new("register");

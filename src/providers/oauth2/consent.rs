@@ -31,7 +31,7 @@ impl OAuth2 {
         if matches!(cx.state.because, None | Some(NeedReason::Opening)) && cx.state.is_good(cx.now) {
             return if self.probe.is_some() { Verdict::next(Step::Probe) } else { self.plan(cx) };
         }
-        if cx.state.refresh.is_some() && !cx.state.spent {
+        if self.refreshes() && cx.state.refresh.is_some() && !cx.state.spent {
             return Verdict::next(Step::Refresh);
         }
         self.consent(cx)

@@ -91,8 +91,8 @@ impl OAuth2 {
     pub(super) fn renewal(&self, state: &State) -> Option<Step> {
         let suspicious = state.refused > 1;
         match &state.refresh {
+            _ if !self.refreshes() => Some(Step::Grant),
             Some(_) if !state.spent && !suspicious => Some(Step::Refresh),
-            _ if self.grant == Grant::ClientCredentials => Some(Step::Grant),
             _ => self.consents_by(),
         }
     }

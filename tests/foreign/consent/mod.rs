@@ -4,8 +4,8 @@ mod server;
 
 use std::time::Duration;
 
-use http::Request;
-use http::request::Parts;
+use http::{Request, request::Parts};
+use sansession::machine::{NeedReason, Rejection};
 use sansession::provider::{
     Answers, Ask, Build, Context, Entropy, Fact, Given, Identity, Judgment, Leave, Outcome, Plan, Provider, Rule,
     Unauthorized, Unbuildable, Verdict, View, When,
@@ -14,11 +14,7 @@ use sansession::providers::oauth2::wire::{
     Authorization, Client, Endpoint, Expected, Grant, Meaning, Pkce, Purpose, Redirect, Revocation, TokenAnswer,
     TokenKind, Tokens, revoke_request,
 };
-use sansession::{
-    BaseUrl, CloseReason, Input, NeedKind, Phase, Secret, Timestamp,
-    machine::{NeedReason, Rejection},
-    secret, wire,
-};
+use sansession::{BaseUrl, CloseReason, Input, NeedKind, Phase, Secret, Timestamp, secret, wire};
 use serde::{Deserialize, Serialize};
 pub use server::Server;
 

@@ -123,7 +123,13 @@ impl RedirectListener {
             "[::1]" => Ipv6Addr::LOCALHOST.into(),
             _ => return Err(wrong("the redirect URI is not one of this machine")),
         };
-        let bound = TcpListener::bind((ip, uri.port_u16().unwrap_or(80)))?;
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let port = match (authority.strip_prefix(host), uri.port_u16()) {
+            (_, Some(port)) => port,
+            (Some(""), None) => 80,
+            _ => return Err(wrong("the redirect URI has a port that is not a number")),
+        };
+        let bound = TcpListener::bind((ip, port))?;
         let address = bound.local_addr()?;
         // To the letter as it was given, where it has its port.
         let redirect_uri = if uri.port_u16() == Some(0) {

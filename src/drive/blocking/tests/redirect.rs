@@ -279,6 +279,8 @@ fn a_redirect_uri_is_one_of_this_machine() {
     for uri in [
         "https://127.0.0.1:0/callback",
         "http://example.org:0/callback",
+        "http://127.0.0.1:x/callback",
+        "http://127.0.0.1:70000/callback",
         "http://127.0.0.1.example.org:0/callback",
         "http://me@127.0.0.1:0/callback",
         "http://127.0.0.1:0/callback#x",

@@ -7,7 +7,7 @@
 //! use sansession::{BaseUrl, Machine, Options, Session, Timestamp};
 //!
 //! let base = BaseUrl::parse("https://mis.kotaksecurities.com")?;
-//! let neo = Neo::new(base, "ABC12", "98765 43210")?.dashboard_token("token of the dashboard")?;
+//! let neo = Neo::new(base, "ABC12", "98765 43210")?.dashboard_token("0a1b2c3d-0000-4111-8222-333344445555")?;
 //! # let (seed, now) = ([7; 32], Timestamp::from_secs(1_780_000_000));
 //! let mut session = Session::new(neo, Options::default(), seed);
 //! session.start(now);

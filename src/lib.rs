@@ -23,7 +23,7 @@
 //! The same on tokio (`drive::asynchronous`, feature `tokio`; feature `async` serves any other runtime):
 //!
 //! ```ignore
-//! use sansession::drive::{asynchronous, Answer};
+//! use sansession::drive::{Answer, asynchronous};
 //! use sansession::{BaseUrl, Credentials, http::Request, providers::cbrain::Cbrain};
 //! use std::{env, error::Error};
 //!

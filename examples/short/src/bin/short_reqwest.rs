@@ -1,8 +1,5 @@
-use sansession::drive::{
-    Answer, Trust,
-    asynchronous::{self, Reqwest},
-    seed,
-};
+use sansession::drive::asynchronous::{self, Reqwest};
+use sansession::drive::{Answer, Trust, seed};
 use sansession::{BaseUrl, Credentials, Need, Options, Session, http::Request, providers::cbrain::Cbrain};
 use std::{env, error::Error};
 

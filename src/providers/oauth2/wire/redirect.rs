@@ -136,7 +136,7 @@ fn bare(code: &str, state: &str, expected: &Expected<'_>) -> Result<Redirect, Re
     let pair = Zeroizing::new(format!("code={code}"));
     let mut found = Parameters::default();
     found.add(&pair)?;
-    found.code.map(|code| Redirect::Code(Secret::new(code))).ok_or(RedirectError::NoCode)
+    filled(found.code).map(|code| Redirect::Code(Secret::new(code))).ok_or(RedirectError::NoCode)
 }
 
 impl<'a> Parameters<'a> {

@@ -8,7 +8,7 @@ use sansession::http::Method;
 use sansession::providers::oauth2::{ClientOf, Grant, OAuth2, Server as At};
 use sansession::sim::oauth2::{Browsed, Client, Outcome};
 use sansession::sim::{Mishap, OAuth2Sim, Server};
-use sansession::{BaseUrl, Input, Need, NeedKind, Options, Session, Source};
+use sansession::{BaseUrl, Input, Need, Options, Session, Source};
 
 use crate::tour::{Result, live};
 
@@ -30,9 +30,6 @@ pub fn oauth2() -> Result<()> {
     options.forgetful = true; // A program that keeps its session writes it to a file: the refresh token serves once.
     let handle = Handle::new(Session::new(provider, options, seed()?)).erased();
     let person = |need: &Need| match server.with(|sim| sim.browse(now(), need.url.as_deref().unwrap_or_default())) {
-        Browsed::Redirect(address) if need.kind == NeedKind::Verifier => {
-            Answer::Now(Input::Code(address.into()), Source::Person)
-        }
         Browsed::Redirect(address) => Answer::Now(Input::Redirect(address.into()), Source::Person),
         Browsed::Page(_) => Answer::GiveUp,
     };

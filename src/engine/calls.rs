@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use super::turn::Engine;
 use crate::provider::{Observed, Outcome, Provider, Target, Unauthorized, Verdict};
-use crate::{AuthorizeError, Handled, Misuse, Response, Ticket, Timestamp};
+use crate::{AuthorizeError, Handled, Misuse, Phase, Response, Ticket, Timestamp};
 
 /// How much longer than its own interval, but a quarter at most, a keepalive waits after one of the user's own.
 const ASIDE: Duration = Duration::from_secs(15);
@@ -22,14 +22,7 @@ impl<P: Provider> Engine<P> {
         parts: &mut Parts,
         body: &[u8],
     ) -> Result<Ticket, AuthorizeError> {
-        let phase = self.phase_now();
-        let not_ready = |tier, until| AuthorizeError::NotReady { phase, tier, until };
-        if !self.serves_calls() {
-            return Err(not_ready(None, None));
-        }
-        if self.core.limits.penalty > now {
-            return Err(not_ready(None, Some(self.core.limits.penalty)));
-        }
+        let phase = self.admit_call(now)?;
         let base = self.provider.target(&self.core.state, parts.uri.path()).base;
         let given = parts.uri.clone();
         if parts.uri.authority().is_none() && parts.uri.scheme().is_none() {
@@ -41,16 +34,13 @@ impl<P: Provider> Engine<P> {
         let Target { tier, api, repeats, .. } = self.provider.target(&self.core.state, parts.uri.path());
         if let Some(until) = api.and_then(|api| self.boxed_until(now, api)) {
             parts.uri = given;
-            return Err(not_ready(None, Some(until)));
+            return Err(AuthorizeError::NotReady { phase, tier: None, until: Some(until) });
         }
         let authorized = self.consult(now, |provider, cx| provider.authorize(cx, parts, body));
         if let Err(error) = authorized {
             // The next try may go to another base.
             parts.uri = given;
-            return Err(match error {
-                Unauthorized::NotReady(tier) => not_ready(tier, None),
-                Unauthorized::Unsignable(part) => AuthorizeError::Unsignable(part),
-            });
+            return Err(error.into_error(phase));
         }
         if let Some(step) = repeats {
             self.note_repeated(now, step);
@@ -63,6 +53,19 @@ impl<P: Provider> Engine<P> {
             uri: parts.uri.clone(),
             tier,
         })
+    }
+
+    /// Returns the phase where calls and streams may leave now.
+    pub(super) fn admit_call(&self, now: Timestamp) -> Result<Phase, AuthorizeError> {
+        let phase = self.phase_now();
+        let until = Some(self.core.limits.penalty).filter(|until| *until > now);
+        if !self.serves_calls() {
+            return Err(AuthorizeError::NotReady { phase, tier: None, until: None });
+        }
+        if until.is_some() {
+            return Err(AuthorizeError::NotReady { phase, tier: None, until });
+        }
+        Ok(phase)
     }
 
     pub(super) fn observe_call(&mut self, now: Timestamp, ticket: &Ticket, response: Response<'_>) -> Handled {
@@ -139,5 +142,15 @@ impl<P: Provider> Engine<P> {
         self.apply(now, Some(step), verdict);
         // Whoever does the same as often is not to be met each time.
         self.core.agenda.put_keepalive_off(now, step, ASIDE);
+    }
+}
+
+impl Unauthorized {
+    /// Returns the error for the caller, in the phase in which it asked.
+    pub(super) const fn into_error(self, phase: Phase) -> AuthorizeError {
+        match self {
+            Self::NotReady(tier) => AuthorizeError::NotReady { phase, tier, until: None },
+            Self::Unsignable(part) => AuthorizeError::Unsignable(part),
+        }
     }
 }

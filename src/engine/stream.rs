@@ -5,7 +5,7 @@ use http::Uri;
 use super::Session;
 use super::turn::Engine;
 use crate::machine::StreamOpening;
-use crate::provider::{Observed, Streams, Unauthorized};
+use crate::provider::{Observed, Streams};
 use crate::{AuthorizeError, Handled, Ticket, Timestamp};
 
 /// Returns a URI without its query.
@@ -41,19 +41,9 @@ impl<P: Streams> Session<P> {
 
 impl<P: Streams> Engine<P> {
     fn open_stream(&mut self, now: Timestamp) -> Result<StreamOpening, AuthorizeError> {
-        let phase = self.phase_now();
-        let not_ready = |tier, until| AuthorizeError::NotReady { phase, tier, until };
-        if !self.serves_calls() {
-            return Err(not_ready(None, None));
-        }
-        if self.core.limits.penalty > now {
-            return Err(not_ready(None, Some(self.core.limits.penalty)));
-        }
+        let phase = self.admit_call(now)?;
         let authorized = self.consult(now, |provider, cx| provider.authorize_stream(cx));
-        let (request, first_frame) = authorized.map_err(|error| match error {
-            Unauthorized::NotReady(tier) => not_ready(tier, None),
-            Unauthorized::Unsignable(part) => AuthorizeError::Unsignable(part),
-        })?;
+        let (request, first_frame) = authorized.map_err(|error| error.into_error(phase))?;
         let ticket = Ticket {
             epoch: self.ids.epoch,
             life: self.ids.life,

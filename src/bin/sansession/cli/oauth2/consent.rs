@@ -25,7 +25,7 @@ impl Consents {
             return Some(Answer::Now(input, Source::Person));
         }
         match need.kind {
-            NeedKind::Redirect | NeedKind::Verifier => Some(self.redirect(need)),
+            NeedKind::Redirect => Some(self.redirect(need)),
             NeedKind::GatewayToken => Some(token(may_type)),
             _ => None,
         }
@@ -43,7 +43,7 @@ impl Consents {
         let pasted = prompt_hidden("address after the consent: ");
         let pasted = pasted.map(|text| text.expose().split_whitespace().collect::<String>());
         match pasted.filter(|text| !text.is_empty()) {
-            Some(address) => Answer::Now(given(need, Secret::new(address)), Source::Person),
+            Some(address) => Answer::Now(Input::Redirect(Secret::new(address)), Source::Person),
             None => Answer::GiveUp,
         }
     }
@@ -53,9 +53,4 @@ fn token(may_type: bool) -> Answer {
     let token = if may_type { prompt_hidden("refresh token: ") } else { None };
     let token = token.filter(|token| !token.is_empty());
     token.map_or(Answer::GiveUp, |token| Answer::Now(Input::Token(token), Source::Person))
-}
-
-/// Gives an address in the form in which it is asked for.
-pub fn given(need: &Need, address: Secret) -> Input {
-    if need.kind == NeedKind::Verifier { Input::Code(address) } else { Input::Redirect(address) }
 }

@@ -13,7 +13,7 @@ use sansession::providers::ibkr;
 use sansession::providers::oauth2::{ClientOf, Given, Grant, OAuth2, Rotation, Server as Place};
 use sansession::sim::oauth2::{Browsed, Client};
 use sansession::sim::{OAuth2Sim, Server};
-use sansession::{Need, NeedKind, Secret, Session, Snapshot};
+use sansession::{Input, Need, NeedKind, Secret, Session, Snapshot};
 
 pub use self::consent::Consents;
 use self::consent::Embedded;
@@ -225,12 +225,10 @@ fn answerable(options: &Options, is_heard: bool) -> Result<(), Usage> {
 fn person(server: &Arc<Server<OAuth2Sim>>) -> Embedded {
     let server = Arc::clone(server);
     Box::new(move |need: &Need| match need.kind {
-        NeedKind::Redirect | NeedKind::Verifier => {
-            match server.with(|sim| sim.browse(now(), need.url.as_deref().unwrap_or_default())) {
-                Browsed::Redirect(address) => Some(consent::given(need, address.into())),
-                Browsed::Page(_) => None,
-            }
-        }
+        NeedKind::Redirect => match server.with(|sim| sim.browse(now(), need.url.as_deref().unwrap_or_default())) {
+            Browsed::Redirect(address) => Some(Input::Redirect(address.into())),
+            Browsed::Page(_) => None,
+        },
         NeedKind::Browser => {
             // An address may have the code in it, so that nobody types it.
             let in_url = || Some(need.url.as_ref()?.split_once("user_code=")?.1.into());

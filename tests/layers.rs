@@ -127,3 +127,35 @@ fn modules_import_downwards_only() {
     assert!(checked > 500, "{checked} imports were found");
     assert_eq!(upwards, Vec::<String>::new());
 }
+
+/// Returns the structs of a file, each with how many named fields it has.
+fn structs(code: &str) -> Vec<(&str, usize)> {
+    let declared = code.split("struct ").skip(1).filter_map(|rest| {
+        let (head, body) = rest.split_once('{')?;
+        let fields = body.split("\n}").next()?.lines().filter(|line| !line.starts_with('#')).map(|line| {
+            let field = line.strip_prefix("pub").map_or(line, |line| line.trim_start_matches("(super)"));
+            let field = field.trim_start_matches("(crate)").trim_start_matches("(in super::super)").trim_start();
+            field.strip_prefix(word(field)).is_some_and(|rest| rest.starts_with(": "))
+        });
+        (!head.contains([';', '('])).then(|| (word(head), fields.filter(|is_field| *is_field).count()))
+    });
+    declared.collect()
+}
+
+#[test]
+fn no_struct_of_the_engine_has_more_than_ten_fields() {
+    let (mut paths, mut counted, mut large) = (Vec::new(), 0, Vec::new());
+    for module in ["engine", "machine", "provider"] {
+        files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module), &mut paths);
+    }
+    for path in paths {
+        for (name, fields) in structs(&code(&read(&path))) {
+            counted += fields;
+            if fields > 10 {
+                large.push(format!("{name} of {} has {fields}", path.display()));
+            }
+        }
+    }
+    assert!(counted > 200, "{counted} fields were found");
+    assert_eq!(large, Vec::<String>::new());
+}

@@ -168,10 +168,15 @@ struct Core<'a> {
     state: State<'a>,
     alive: u64,
     #[serde(borrow)]
-    plans: (End<'a>, Renewal<'a>, Every<'a>),
+    agenda: Agenda<'a>,
     limits: Limits,
     counts: Counts,
-    generation: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Agenda<'a> {
+    #[serde(borrow)]
+    plans: (End<'a>, Renewal<'a>, Every<'a>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -204,6 +209,7 @@ struct Limits {
 #[derive(Serialize, Deserialize)]
 struct Counts {
     needs: u32,
+    generation: u32,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -24,7 +24,7 @@ impl<P: Provider> Engine<P> {
         if core.questions.open().is_some_and(|open| !open.lasting) {
             core.take_question(now);
         }
-        core.limits.reset_escalation(|step| self.provider.rule(step).escalates);
+        core.limits.reset_escalation(|step| self.provider.rule(step).pace.escalates);
         // An answer in hand keeps its step, what failed and is to be done anyway its wait, and a plan that stays all but a
         // look: that has been answered.
         if let Some(next) = core.agenda.get(Slot::Next)
@@ -57,7 +57,7 @@ impl<P: Provider> Engine<P> {
     pub(super) fn expired(&mut self, now: Timestamp, proof: &'static str) {
         self.tell(Event::Expired { proof });
         self.core.clear_plans();
-        self.core.generation = self.core.generation.wrapping_add(1);
+        self.core.counts.renew_tokens();
         self.core.trouble.end();
         self.hand.clear();
         self.out.saves.note();

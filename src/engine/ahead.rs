@@ -29,7 +29,7 @@ impl<P: Provider> Engine<P> {
                 Some(Upcoming { timeout, errand: self.errand(rule.phase, slot) })
             }
             // What has no event to tell goes on with whatever is due, in the same poll.
-            Next::Expire | Next::AskAnew if self.flight.is_none() => {
+            Next::Expire | Next::AskAnew if self.flights.are_none() => {
                 Some(Upcoming { timeout: self.longest_timeout(), errand: self.errand(None, Slot::Check) })
             }
             Next::Expire | Next::AskAnew | Next::Lose | Next::GiveUp | Next::Nothing => None,

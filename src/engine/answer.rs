@@ -72,7 +72,7 @@ impl<P: Provider> Engine<P> {
         // The next process must not find the dead token out by using it.
         self.out.saves.note_if(because == NeedReason::Expired);
         if because == NeedReason::Refused {
-            self.note_refused(now, kind);
+            self.note_refused(kind);
         }
         if !matches!(because, NeedReason::Lost | NeedReason::Stale) {
             // Whoever is asked may take any time.
@@ -120,9 +120,8 @@ impl<P: Provider> Engine<P> {
     }
 
     /// Counts an answer that was refused, and tells.
-    pub(super) fn note_refused(&mut self, now: Timestamp, kind: NeedKind) {
+    pub(super) fn note_refused(&mut self, kind: NeedKind) {
         self.core.counts.tally.note(kind, Spoilt::Refused);
-        self.core.counts.refused_at = Some(now);
         self.out.saves.note();
         self.tell(Event::Refused);
     }
@@ -182,9 +181,9 @@ impl<P: Provider> Engine<P> {
         }
         // What the look would find is told by the answer, and it must not undo what follows from that.
         if let Some(look) = self.core.agenda.step(Slot::Look)
-            && let Some(flight) = self.flight.take_if(|flight| flight.step == look)
+            && self.flights.step() == Some(look)
         {
-            self.out.cancel = Some(flight.seq);
+            self.flights.cancel();
         }
         // A person who says that the login in the browser is done may be wrong: the question stays
         // open until the server agrees.
@@ -248,7 +247,7 @@ impl<P: Provider> Engine<P> {
                 }
                 // The start, what is in flight, or is to be looked at after a failure, comes first; the grant is in
                 // the provider's state by now.
-                let waits = self.core.life.is_idle() || self.flight.is_some();
+                let waits = self.core.life.is_idle() || !self.flights.are_none();
                 let retries = self.core.agenda.get(Slot::Next).is_some_and(|next| next.retry.is_some());
                 if !waits && !retries {
                     self.apply(now, None, verdict);

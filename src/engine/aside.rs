@@ -1,8 +1,7 @@
 //! A life that ends while the session lives on: nobody drives it any more, and its snapshot is that of an open one.
 
 use super::agenda::Slot;
-use super::end::is_waited_for;
-use super::turn::{Engine, Flight};
+use super::turn::Engine;
 use crate::provider::{Leave, Provider, Verdict};
 use crate::{
     CloseReason, Event, Phase, Timestamp,
@@ -63,23 +62,18 @@ impl<P: Provider> Engine<P> {
 
     /// Leaves the session to whoever opened it, or whoever goes on with it.
     pub(super) fn leave(&mut self, now: Timestamp) {
-        match self.flight.take() {
-            // Its answer may bring a token that the next life needs.
-            Some(flight) if is_waited_for(self.provider.rule(flight.step)) => {
-                self.flight = Some(flight);
-                let from = self.phase_now();
-                self.parting = Parting::Begun;
-                self.tell(Event::PhaseChanged { from, to: Phase::LoggingOut });
-                return;
-            }
-            Some(Flight { seq, step, .. }) => {
-                self.out.cancel = Some(seq);
-                // Whoever takes it up sends it again, where there is nothing to look at first.
-                if !self.core.agenda.has(Slot::Next) {
-                    self.core.agenda.again(step, now);
-                }
-            }
-            None => {}
+        // Its answer may bring a token that the next life needs.
+        if self.waits_for_flight() {
+            let from = self.phase_now();
+            self.parting = Parting::Begun;
+            self.tell(Event::PhaseChanged { from, to: Phase::LoggingOut });
+            return;
+        }
+        // Whoever takes it up sends it again, where there is nothing to look at first.
+        if let Some(flight) = self.flights.cancel()
+            && !self.core.agenda.has(Slot::Next)
+        {
+            self.core.agenda.again(flight.step, now);
         }
         self.step_aside(now, CloseReason::Left);
     }
@@ -118,8 +112,7 @@ impl<P: Provider> Engine<P> {
             Ends::Always => false,
             Ends::Never => true,
         };
-        let waits = self.flight.as_ref().is_some_and(|flight| is_waited_for(self.provider.rule(flight.step)));
-        spares && (waits || self.has_something_to_end())
+        spares && (self.waits_for_flight() || self.has_something_to_end())
     }
 
     fn has_something_to_end(&self) -> bool {

@@ -48,7 +48,7 @@ impl<P: Provider> Engine<P> {
         Ok(Ticket {
             epoch: self.ids.epoch,
             life: self.ids.life,
-            generation: self.core.generation,
+            generation: self.core.counts.generation,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             tier,
@@ -101,14 +101,15 @@ impl<P: Provider> Engine<P> {
     /// Reports whether a call was authorized with the tokens that the session has now.
     pub(super) fn is_current(&self, ticket: &Ticket) -> bool {
         !self.is_over()
-            && (ticket.epoch, ticket.life, ticket.generation) == (self.ids.epoch, self.ids.life, self.core.generation)
+            && (ticket.epoch, ticket.life, ticket.generation)
+                == (self.ids.epoch, self.ids.life, self.core.counts.generation)
     }
 }
 
 impl<P: Provider> Engine<P> {
     /// Counts a call of the user's own in the pace of the step that it repeats.
     fn note_repeated(&mut self, now: Timestamp, step: P::Step) {
-        let interval = self.provider.rule(step).min_interval;
+        let interval = self.provider.rule(step).pace.min_interval;
         if interval.is_zero() {
             return;
         }
@@ -127,7 +128,7 @@ impl<P: Provider> Engine<P> {
     fn take_repeated(&mut self, now: Timestamp, step: P::Step, response: Response<'_>) {
         // Whoever reads a call's body elsewhere may give an empty one here, so what cannot be read says nothing.
         let readable = !response.body.is_empty() && response.body.len() <= self.options.max_body;
-        if self.flight.is_some() || self.core.life.ending().is_some() || !readable {
+        if !self.flights.are_none() || self.core.life.ending().is_some() || !readable {
             return;
         }
         let (outcome, mut facts) = (Outcome::Response(response), Vec::new());

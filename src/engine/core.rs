@@ -27,8 +27,6 @@ pub(super) struct Core<S, T> {
     pub(super) limits: Limits<S>,
     pub(super) questions: Questions<S>,
     pub(super) counts: Counts,
-    /// Counts the tokens, so that news about old ones is told from news about the present ones.
-    pub(super) generation: u32,
 }
 
 /// What is counted over restarts, so that no account is locked and no clock is fooled.
@@ -39,18 +37,18 @@ pub(super) struct Counts {
     pub(super) needs: u32,
     /// Answers that were refused or may have been, since the session was last usable.
     pub(super) tally: Tally,
-    /// When the last one was refused.
-    pub(super) refused_at: Option<Timestamp>,
     /// The end of the last one-time code that left.
     pub(super) code_spent: Option<Timestamp>,
     /// How many logins followed a proven expiry, and since when that is counted.
     pub(super) relogins: Option<(Timestamp, u8)>,
+    /// Counts the tokens, so that news about old ones is told from news about the present ones.
+    pub(super) generation: u32,
 }
 
 impl<S: Copy + PartialEq, T> Core<S, T> {
     /// Moves everything relative back with the clock.
     pub(super) fn set_back(&mut self, by: Duration) {
-        let Self { state: _, life, since, alive, trouble, agenda, limits, questions, counts, generation: _ } = self;
+        let Self { state: _, life, since, alive, trouble, agenda, limits, questions, counts } = self;
         let back = |at: &mut Timestamp| *at = *at - by;
         back(since);
         life.set_back(by);
@@ -94,11 +92,27 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
 }
 
 impl Counts {
+    /// Notes the end of the last one-time code that left.
+    pub(super) const fn spend_code(&mut self, end: Option<Timestamp>) {
+        self.code_spent = end;
+    }
+
+    /// The tokens are others than before.
+    pub(super) const fn renew_tokens(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Takes over what an earlier session of the same login has cost.
+    pub(super) fn remember(&mut self, earlier: Self) {
+        self.code_spent = self.code_spent.max(earlier.code_spent);
+        self.tally.remember(earlier.tally);
+    }
+
     fn set_back(&mut self, by: Duration) {
-        let Self { needs: _, tally: _, refused_at, code_spent, relogins } = self;
+        let Self { needs: _, tally: _, code_spent, relogins, generation: _ } = self;
         // A code's step is an instant, but one that was told by the clock that was wrong.
         let since = relogins.as_mut().map(|(since, _)| since);
-        for at in [refused_at.as_mut(), code_spent.as_mut(), since].into_iter().flatten() {
+        for at in [code_spent.as_mut(), since].into_iter().flatten() {
             *at = *at - by;
         }
     }
@@ -122,7 +136,6 @@ impl<S, T> Core<S, T> {
             limits: Limits::default(),
             questions: Questions::default(),
             counts: Counts::default(),
-            generation: 0,
         }
     }
 }

@@ -4,9 +4,9 @@ use core::time::Duration;
 
 use super::aside::Parting;
 use super::life::{Ending, Life};
-use super::turn::{Engine, Flight};
+use super::turn::Engine;
 use crate::machine::event::Cause;
-use crate::provider::{Ended, Leave, Provider, Replay, Rule, Verdict};
+use crate::provider::{Ended, Leave, Provider, Verdict};
 use crate::{CloseReason, Event, Timestamp};
 
 impl<P: Provider> Engine<P> {
@@ -28,15 +28,10 @@ impl<P: Provider> Engine<P> {
         self.out.saves.call_off();
         let unsure = self.core.life.is_unsure();
         self.turn(now, Life::Ending(Ending { since: now, leaving: false, unsure }));
-        match self.flight.take() {
-            // Its answer may bring the very session that is to be ended, or the token to end it with. Until
-            // then what it spends stays known, so that it is found in the server's words.
-            Some(flight) if is_waited_for(self.provider.rule(flight.step)) => self.flight = Some(flight),
-            Some(Flight { seq, .. }) => {
-                self.out.cancel = Some(seq);
-                self.proceed_logout(now, true);
-            }
-            None => self.proceed_logout(now, sure),
+        // Until an answer that is waited for has come, what it spends stays known, so that it is found in the server's words.
+        if !self.waits_for_flight() {
+            let sure = self.flights.cancel().is_some() || sure;
+            self.proceed_logout(now, sure);
         }
     }
 
@@ -66,7 +61,7 @@ impl<P: Provider> Engine<P> {
     pub(super) fn retry_ending(&mut self, now: Timestamp, step: P::Step, cause: Cause, after: Duration) {
         let since = self.core.life.ending().map_or(now, |ending| ending.since);
         self.count_attempt(now, cause);
-        let wait = self.provider.rule(step).backoff.delay(self.ids.jitter, self.core.trouble.attempt()).max(after);
+        let wait = self.provider.rule(step).pace.backoff.delay(self.ids.jitter, self.core.trouble.attempt()).max(after);
         let at = self.not_before(step, now + wait);
         if at >= since + self.options.logout_patience {
             self.end_unconfirmed(now);
@@ -108,10 +103,11 @@ impl<P: Provider> Engine<P> {
             CloseReason::LoggedOut { confirmed } => CloseReason::LoggedOut { confirmed: confirmed && !unsure },
             reason => reason,
         };
-        if let Some(Flight { seq, step, .. }) = self.flight.take() {
-            self.out.cancel = Some(seq);
-            self.note_lost(self.provider.rule(step).takes());
-            if self.provider.rule(step).opens {
+        if let Some(flight) = self.flights.cancel() {
+            let rule = self.provider.rule(flight.step);
+            let opens = rule.opens;
+            self.note_lost(rule.takes());
+            if opens {
                 self.tell(Event::MayLiveOn);
             }
         }
@@ -137,9 +133,4 @@ impl<P: Provider> Engine<P> {
         self.parting = Parting::No;
         self.turn(now, Life::Closed(Box::new(reason)));
     }
-}
-
-/// Reports whether a logout waits for the answer to a step.
-pub(super) const fn is_waited_for(rule: &Rule) -> bool {
-    rule.opens || !matches!(rule.replay, Replay::Safe)
 }

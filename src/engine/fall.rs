@@ -132,7 +132,7 @@ impl<P: Provider> Engine<P> {
             self.retry_ending(now, step, cause, after);
             return;
         }
-        if !self.count_failure(now, cause, self.provider.rule(step).backoff.attempts) {
+        if !self.count_failure(now, cause, self.provider.rule(step).pace.backoff.attempts) {
             return;
         }
         let at = self.not_before(step, now + self.wait_for(step).max(after));
@@ -156,13 +156,14 @@ impl<P: Provider> Engine<P> {
         let (seed, attempt) = (self.seed(), self.core.trouble.attempt());
         let Self { core, provider, .. } = self;
         let probe = provider.probe(&core.state);
-        let wait = |step: Option<P::Step>| step.or(probe).map(|step| provider.rule(step).backoff.delay(seed, attempt));
+        let wait =
+            |step: Option<P::Step>| step.or(probe).map(|step| provider.rule(step).pace.backoff.delay(seed, attempt));
         core.agenda.put_attempts_off(|step| now + wait(step).unwrap_or_default());
     }
 
     /// Returns the wait after the failures so far.
     fn wait_for(&self, step: P::Step) -> Duration {
-        self.provider.rule(step).backoff.delay(self.seed(), self.core.trouble.attempt())
+        self.provider.rule(step).pace.backoff.delay(self.seed(), self.core.trouble.attempt())
     }
 
     /// Returns what the wait after a failure is drawn from.
@@ -178,7 +179,7 @@ impl<P: Provider> Engine<P> {
     /// Nobody knows whether a request arrived that must not be sent again.
     fn lost(&mut self, now: Timestamp, step: P::Step, cause: Cause) {
         let rule = self.provider.rule(step);
-        let (name, attempts) = (rule.name, rule.backoff.attempts);
+        let (name, attempts) = (rule.name, rule.pace.backoff.attempts);
         if !self.count_failure(now, cause, attempts) {
             return;
         }
@@ -226,7 +227,7 @@ impl<P: Provider> Engine<P> {
     /// Forgets that a one-time code left, since nobody looked at it.
     fn recall_code(&mut self, step: P::Step) {
         if let Some(before) = self.hand.code_returns(self.provider.rule(step)) {
-            self.core.counts.code_spent = before;
+            self.core.counts.spend_code(before);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::agenda::{Agenda, Entry, Slot};
 use super::core::{Core, Counts};
 use super::limits::Limits;
 use super::questions::Questions;
-use super::text::{Body, CountsText, LifeText, LimitsText, Plan, Question, Text, TroubleText};
+use super::text::{AgendaText, Body, CountsText, LifeText, LimitsText, Plan, Question, Text, TroubleText};
 use super::turn::Engine;
 use crate::provider::{Identity, Provider};
 use crate::time::Interval;
@@ -43,7 +43,8 @@ pub(super) type Stored<P> = Read<<P as Provider>::Step, <P as Provider>::State>;
 impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
     /// Returns what is known, and when that was written.
     pub(super) fn core(self) -> (Timestamp, Core<S, T>) {
-        let entries = self.plans.into_iter().map(|Plan { slot, step, at, named, every, retry, away }| Entry {
+        let AgendaText { plans, renewed } = self.agenda;
+        let entries = plans.into_iter().map(|Plan { slot, step, at, named, every, retry, away }| Entry {
             slot,
             step,
             named,
@@ -52,14 +53,14 @@ impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
             retry,
             away,
         });
-        let mut agenda = Agenda::of(entries, self.renewals.into_owned());
+        let mut agenda = Agenda::of(entries, renewed.into_owned());
         let questions = Questions::of(self.question.map(Question::open));
         // The bytes of a question stay in the process that made them.
         if questions.open().is_some_and(|open| open.asker.is_some()) {
             agenda.put_anew(Some(Timestamp::from_millis(0)));
         }
         let LimitsText { hold, penalty, over, boxes, flow, paces } = self.limits;
-        let CountsText { needs, tally, refused_at, code_spent, relogins } = self.counts;
+        let CountsText { needs, tally, code_spent, relogins, generation } = self.counts;
         let core = Core {
             state: self.state,
             life: self.life.life(),
@@ -69,8 +70,7 @@ impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
             agenda,
             limits: Limits { hold, penalty, over, boxes: boxes.into_owned(), flow, paces: paces.into_owned() },
             questions,
-            counts: Counts { needs, tally: tally.into_owned(), refused_at, code_spent, relogins },
-            generation: self.generation,
+            counts: Counts { needs, tally: tally.into_owned(), code_spent, relogins, generation },
         };
         (self.clock, core)
     }
@@ -79,9 +79,9 @@ impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
 /// Writes a session down.
 pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapshot {
     let Identity { provider, server, account, key, .. } = engine.provider.identity();
-    let Core { state, life, since, alive, trouble, agenda, limits, questions, counts, generation } = &engine.core;
+    let Core { state, life, since, alive, trouble, agenda, limits, questions, counts } = &engine.core;
     let Limits { hold, penalty, over, boxes, flow, paces } = limits;
-    let Counts { needs, tally, refused_at, code_spent, relogins } = counts;
+    let Counts { needs, tally, code_spent, relogins, generation } = counts;
     let text = Text {
         format: FORMAT,
         provider: provider.into(),
@@ -90,7 +90,7 @@ pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapsh
         key: key.map(Cow::Borrowed),
         egress: engine.options.egress.as_deref().map(Cow::Borrowed),
         epoch: engine.ids.epoch,
-        in_flight: engine.flight.as_ref().map(|flight| flight.step).or(engine.out.saves.before()),
+        in_flight: engine.flights.step().or(engine.out.saves.before()),
         may_live_on: engine.out.events.holds(&Event::MayLiveOn),
         session: Some(Body {
             clock,
@@ -99,8 +99,7 @@ pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapsh
             state,
             alive: *alive,
             trouble: TroubleText::of(trouble),
-            plans: Planned(agenda),
-            renewals: Cow::Borrowed(agenda.renewed()),
+            agenda: AgendaText { plans: Planned(agenda), renewed: Cow::Borrowed(agenda.renewed()) },
             limits: LimitsText {
                 hold: *hold,
                 penalty: *penalty,
@@ -113,11 +112,10 @@ pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapsh
             counts: CountsText {
                 needs: *needs,
                 tally: Cow::Borrowed(tally),
-                refused_at: *refused_at,
                 code_spent: *code_spent,
                 relogins: *relogins,
+                generation: *generation,
             },
-            generation: *generation,
         }),
     };
     // Growing would leave unwiped copies behind, so the buffer starts larger than any session that is known of.

@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::after::Fate;
 use super::agenda::Slot;
 use super::fall::Mishap;
-use super::turn::{Engine, Flight};
+use super::turn::Engine;
 use crate::machine::event::Cause;
 use crate::provider::{Fact, Judgment, Outcome, Provider, Replay, Verdict};
 use crate::{
@@ -41,17 +41,17 @@ impl<P: Provider> Engine<P> {
             return;
         }
         let looks = !response.status.is_success() && self.core.life.phase() == Phase::Active && self.looks_after(step);
-        self.ease_limit(now, self.provider.rule(step).own_limit, response);
+        self.ease_limit(now, self.provider.rule(step).pace.own_limit, response);
         let (outcome, mut facts) = (Outcome::Response(response), Vec::new());
         // A verdict is large: it stays where the provider has put it until it is followed.
         let mut verdict = self.ask_provider(now, &mut facts, |provider, cx| provider.interpret(cx, step, outcome));
         let unclear = self.unclear(step, &facts);
         self.absorb_with(now, facts, response);
         let mishap = self.mishap(step, &mut verdict, response);
-        self.count_unclear(now, step, unclear, &verdict);
+        self.count_unclear(step, unclear, &verdict);
         let unwilling = matches!(response.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if unwilling || matches!(verdict, Verdict::Retry { .. } | Verdict::Unreadable(_)) {
-            self.obey_limit(now, self.provider.rule(step).own_limit, response);
+            self.obey_limit(now, self.provider.rule(step).pace.own_limit, response);
         }
         if let Some(mishap) = mishap {
             self.fall(now, step, mishap);
@@ -152,34 +152,6 @@ impl<P: Provider> Engine<P> {
         self.core.agenda.step(Slot::Keepalive) == Some(step) || self.provider.probe(&self.core.state) == Some(step)
     }
 
-    /// Finds the request that an id names and takes it out of flight; `None` if that is over.
-    fn settle(&mut self, id: RequestId) -> Result<Option<Flight<P::Step>>, Misuse> {
-        let ours = id.epoch == self.ids.epoch && id.life == self.ids.life;
-        if id.epoch > self.ids.epoch || ours && (id.seq > self.ids.seq || id.seq == 0) {
-            return Err(Misuse::UnknownId);
-        }
-        match self.flight.take() {
-            Some(flight) if ours && flight.seq == id.seq => Ok(Some(flight)),
-            other => {
-                self.flight = other;
-                Ok(None)
-            }
-        }
-    }
-
-    /// Accepts the answer to a request that is given up all the same, should it come: what a step sent that
-    /// [rotates](crate::provider::Rule::rotates) serves once, so what came for it cannot be had again.
-    pub(super) fn wait_on(&mut self, flight: Flight<P::Step>) {
-        self.late = Some(flight).filter(|flight| self.provider.rule(flight.step).rotates);
-    }
-
-    /// Finds the step that an id names whose request was given up, where its answer is worth having.
-    fn settle_late(&mut self, id: RequestId) -> Option<P::Step> {
-        let waited_for = self.core.life.goes_on() && !self.is_parting();
-        let is_it = |late: &mut Flight<P::Step>| self.ids.request(late.seq) == id && waited_for;
-        self.late.take_if(is_it).map(|late| late.step)
-    }
-
     /// Notes that the server has judged what left with a step.
     fn settle_answer(&mut self, step: P::Step, verdict: &Verdict<P::Step>) {
         let rule = self.provider.rule(step);
@@ -207,14 +179,14 @@ impl<P: Provider> Engine<P> {
                 && self.takes(step, *kind)
                 && let Some(before) = self.hand.stays(*kind)
             {
-                self.core.counts.code_spent = before;
+                self.core.counts.spend_code(before);
             }
         }
     }
 
     /// Counts the answers that left with a step and of which nothing else is told, where the verdict leaves open whether one
     /// was refused, or ends with its refusal. A question that follows from a refusal is counted where it is put.
-    fn count_unclear(&mut self, now: Timestamp, step: P::Step, unclear: Places, verdict: &Verdict<P::Step>) {
+    fn count_unclear(&mut self, step: P::Step, unclear: Places, verdict: &Verdict<P::Step>) {
         if unclear == 0 {
             return;
         }
@@ -222,11 +194,11 @@ impl<P: Provider> Engine<P> {
         let mut kinds = takes.filter(|(at, _)| unclear & place(*at) != 0).map(|(_, kind)| kind);
         match verdict {
             Verdict::Ask(ask) if ask.because == NeedReason::Refused && self.core.life.ending().is_some() => {
-                self.note_refused(now, ask.kind);
+                self.note_refused(ask.kind);
             }
             Verdict::Close(CloseReason::Denied(Denial::Refused { kind })) => {
                 if kinds.any(|unclear| unclear == *kind) {
-                    self.note_refused(now, *kind);
+                    self.note_refused(*kind);
                 }
             }
             // What keeps the account out is not the answer.

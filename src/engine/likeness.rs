@@ -10,7 +10,6 @@ use super::core::{Core, Counts};
 use super::format::{Read, read};
 use super::limits::{Limits, Over};
 use super::questions::Open;
-use super::text::is_default;
 use super::turn::Engine;
 use crate::provider::Provider;
 use crate::{NeedKind, Phase, Snapshot, Timestamp, machine::NeedReason};
@@ -35,8 +34,8 @@ pub(crate) fn likeness<P: Provider>(text: &Snapshot, flying: bool) -> Option<Str
     body.life.forget_patience();
     // The spread of waits is drawn anew in each life, and a step that comes again counts from the resume.
     if flying {
-        body.plans.retain(|plan| plan.slot != Slot::Check);
-        for plan in &mut body.plans {
+        body.agenda.plans.retain(|plan| plan.slot != Slot::Check);
+        for plan in &mut body.agenda.plans {
             match plan.slot {
                 Slot::Next => (plan.at, plan.retry) = (zero, plan.retry.map(|_| zero)),
                 Slot::Keepalive | Slot::Look => (plan.at, plan.retry) = (zero, None),
@@ -51,50 +50,60 @@ pub(crate) fn likeness<P: Provider>(text: &Snapshot, flying: bool) -> Option<Str
 /// What tells states apart that have one name: all that leads elsewhere.
 #[derive(Serialize)]
 pub(crate) struct Known<'a, S, T> {
-    phase: Phase,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'a T>,
-    #[serde(skip_serializing_if = "is_default")]
-    adopted: bool,
-    #[serde(skip_serializing_if = "is_default")]
-    found: bool,
-    #[serde(skip_serializing_if = "is_default")]
-    opened: bool,
-    #[serde(skip_serializing_if = "is_default")]
-    usable: bool,
-    #[serde(skip_serializing_if = "is_default")]
-    suspect: bool,
-    #[serde(skip_serializing_if = "is_default")]
-    stuck: bool,
-    /// Of plans that leave at some time it is enough that they are there.
-    due: Option<S>,
-    keepalive: Option<S>,
-    #[serde(skip_serializing_if = "is_default")]
-    check_at: bool,
-    renewal: Vec<(S, Timestamp, bool)>,
-    /// The renewals that failed and are tried again.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tried: Vec<S>,
-    expires: Option<(Timestamp, bool)>,
+    life: KnownLife,
+    plans: KnownPlans<S>,
+    limits: KnownLimits<'a, S>,
     need: Option<Asked<'a, S>>,
     /// What waits for that, or was declined.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     aside: Vec<(NeedKind, NeedReason, bool)>,
-    code_spent: Option<Timestamp>,
+    counts: KnownCounts,
+}
+
+#[derive(Serialize)]
+struct KnownLife {
+    phase: Phase,
+    adopted: bool,
+    stage: Option<(bool, bool, bool)>,
+    opened: bool,
+    suspect: bool,
+    ending: bool,
+    leaving: bool,
+    unsure: bool,
+}
+
+#[derive(Serialize)]
+struct KnownPlans<S> {
+    /// Of plans that leave at some time it is enough that they are there.
+    due: Option<S>,
+    keepalive: Option<S>,
+    check_at: bool,
+    renewal: Vec<(S, Timestamp, bool)>,
+    /// The renewals that failed and are tried again.
+    tried: Vec<S>,
+    expires: Option<(Timestamp, bool)>,
+}
+
+#[derive(Serialize)]
+struct KnownLimits<'a, S> {
     hold: Option<Timestamp>,
     penalty: Option<Timestamp>,
     over: Over,
     boxes: &'a [ApiBox],
     paces: Vec<S>,
+}
+
+#[derive(Serialize)]
+struct KnownCounts {
+    code_spent: Option<Timestamp>,
     relogins: Option<u8>,
     /// Refused and lost answers are counted together.
     lost: u8,
     refused: bool,
     /// Of which kind they were tells who is to blame, and little else.
     tally: Vec<Option<NeedKind>>,
-    ending: bool,
-    leaving: bool,
-    unsure: bool,
 }
 
 #[derive(Serialize)]
@@ -155,7 +164,7 @@ impl<P: Provider> Session<P> {
 
 impl<P: Provider> Engine<P> {
     fn step(&self) -> Option<&'static str> {
-        let in_flight = self.flight.as_ref().map(|flight| flight.step);
+        let in_flight = self.flights.step();
         let planned = || self.core.agenda.step(Slot::Next);
         let tried = || self.core.agenda.tried().next();
         in_flight.or_else(planned).or_else(tried).map(|step| self.provider.rule(step).name)
@@ -164,59 +173,69 @@ impl<P: Provider> Engine<P> {
 
 impl<S: Copy + PartialEq, T> Core<S, T> {
     fn known(&self, clock: Timestamp) -> Known<'_, S, T> {
-        let Self { state, life, since: _, alive: _, trouble: _, agenda, limits, questions, counts, generation: _ } =
-            self;
-        let Limits { hold, penalty, over, boxes, flow: _, paces } = limits;
-        let Counts { needs: _, tally, refused_at: _, code_spent, relogins } = counts;
+        let Self { state, life, since: _, alive: _, trouble: _, agenda, limits, questions, counts } = self;
         let ahead = |at: Option<Timestamp>| at.filter(|at| *at > clock);
         let moment = |slot| agenda.get(slot).map(|entry| (entry.at, !entry.named));
-        let tried = agenda.tried().collect();
         let renewals = agenda.iter().filter(|plan| plan.slot == Slot::Renew && !plan.away);
-        let (ends, (refused, lost)) = (life.ending().is_some(), tally.sums());
-        let (leaving, unsure) = (life.is_leaving(), life.is_unsure());
-        let counted = |count| if ends { 0 } else { count };
+        let ending = life.ending().is_some();
         Known {
-            phase: life.phase(),
-            state: (!leaving).then_some(state),
-            adopted: life.is_adopted(),
-            found: life.is_found(),
-            opened: life.is_open(),
-            usable: life.stage().is_some_and(|stage| stage.calls),
-            suspect: self.is_suspect(),
-            stuck: life.is_stuck(),
-            due: agenda.step(Slot::Next),
-            keepalive: agenda.step(Slot::Keepalive),
-            check_at: agenda.has(Slot::Check),
-            renewal: renewals.filter_map(|plan| Some((plan.step?, plan.at, !plan.named))).collect(),
-            tried,
-            expires: moment(Slot::Expiry),
+            state: (!life.is_leaving()).then_some(state),
+            life: KnownLife {
+                phase: life.phase(),
+                adopted: life.is_adopted(),
+                stage: life.stage().map(|stage| (stage.calls, stage.found, stage.stuck)),
+                opened: life.is_open(),
+                suspect: self.is_suspect(),
+                ending,
+                leaving: life.is_leaving(),
+                unsure: life.is_unsure(),
+            },
+            plans: KnownPlans {
+                due: agenda.step(Slot::Next),
+                keepalive: agenda.step(Slot::Keepalive),
+                check_at: agenda.has(Slot::Check),
+                renewal: renewals.filter_map(|plan| Some((plan.step?, plan.at, !plan.named))).collect(),
+                tried: agenda.tried().collect(),
+                expires: moment(Slot::Expiry),
+            },
+            limits: {
+                let Limits { hold, penalty, over, boxes, flow: _, paces } = limits;
+                let paces = paces.iter().filter(|pace| !ending && pace.tries > 0).map(|pace| pace.step).collect();
+                KnownLimits { hold: ahead(Some(*hold)), penalty: ahead(Some(*penalty)), over: *over, boxes, paces }
+            },
+            need: questions.open().map(Asked::of),
             aside: questions.aside(),
-            need: questions.open().map(|open| {
-                let Open { need, lasting, declined: _, poll: _, asker, then, behind: _ } = open;
-                Asked {
-                    kind: need.kind,
-                    because: need.because,
-                    fresh_after: need.fresh_after,
-                    url: need.url.as_deref(),
-                    until: need.until,
-                    lasting: *lasting,
-                    asker: *asker,
-                    then: *then,
-                }
-            }),
-            code_spent: ahead(*code_spent),
-            hold: ahead(Some(*hold)),
-            penalty: ahead(Some(*penalty)),
-            over: *over,
-            boxes,
-            paces: paces.iter().filter(|pace| !ends && pace.tries > 0).map(|pace| pace.step).collect(),
-            relogins: relogins.filter(|_| !ends).map(|(_, count)| count),
-            lost: counted(refused.saturating_add(lost)),
-            refused: counted(refused) > 0,
-            tally: if ends { Vec::new() } else { tally.refused() },
-            ending: ends,
-            leaving,
-            unsure,
+            counts: KnownCounts::of(counts, ending, clock),
+        }
+    }
+}
+
+impl<'a, S: Copy> Asked<'a, S> {
+    fn of(open: &'a Open<S>) -> Self {
+        let Open { need, lasting, declined: _, poll: _, asker, then, behind: _ } = open;
+        Self {
+            kind: need.kind,
+            because: need.because,
+            fresh_after: need.fresh_after,
+            url: need.url.as_deref(),
+            until: need.until,
+            lasting: *lasting,
+            asker: *asker,
+            then: *then,
+        }
+    }
+}
+
+impl KnownCounts {
+    fn of(counts: &Counts, ending: bool, clock: Timestamp) -> Self {
+        let Counts { needs: _, tally, code_spent, relogins, generation: _ } = counts;
+        let (refused, lost) = if ending { (0, 0) } else { tally.sums() };
+        Self {
+            code_spent: code_spent.filter(|at| *at > clock),
+            relogins: relogins.filter(|_| !ending).map(|(_, count)| count),
+            lost: refused.saturating_add(lost),
+            refused: refused > 0,
+            tally: if ending { Vec::new() } else { tally.refused() },
         }
     }
 }

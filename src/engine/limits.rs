@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::boxes::ApiBox;
 use crate::Timestamp;
-use crate::provider::Rule;
+use crate::provider::Pace;
 
 /// However a server steers a session, it sends no more than one request in so long on the average,
 const FLOW: Duration = Duration::from_secs(2);
@@ -39,13 +39,13 @@ pub(super) struct Limits<S> {
     /// When the requests that were sent would have left at [`FLOW`] apart.
     pub(super) flow: Timestamp,
     /// When the steps that keep a distance were last sent.
-    pub(super) paces: Vec<Pace<S>>,
+    pub(super) paces: Vec<Sent<S>>,
 }
 
 /// When a step was last sent, and how often since the session was last usable; or how often in a row calls of the
 /// user's own have put it off.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Pace<S> {
+pub(super) struct Sent<S> {
     pub(super) step: S,
     pub(super) last: Timestamp,
     pub(super) tries: u16,
@@ -79,39 +79,39 @@ impl<S: PartialEq> Limits<S> {
     }
 
     /// Returns the earliest time at or after `at` that the step's own pace allows.
-    pub(super) fn paced(&self, step: &S, rule: &Rule, at: Timestamp, leaving: bool, jitter: u64) -> Timestamp {
-        if !rule.is_paced() {
+    pub(super) fn paced(&self, step: &S, pace: &Pace, at: Timestamp, leaving: bool, jitter: u64) -> Timestamp {
+        if !pace.is_kept() {
             return at;
         }
-        let Some(pace) = self.paces.iter().find(|pace| pace.step == *step) else { return at };
-        let escalated = match pace.tries {
-            tries if rule.escalates && tries > 0 && !leaving => rule.backoff.delay(jitter, tries),
+        let Some(sent) = self.paces.iter().find(|sent| sent.step == *step) else { return at };
+        let escalated = match sent.tries {
+            tries if pace.escalates && tries > 0 && !leaving => pace.backoff.delay(jitter, tries),
             _ => Duration::ZERO,
         };
-        at.max(pace.last + escalated.max(rule.min_interval))
+        at.max(sent.last + escalated.max(pace.min_interval))
     }
 
     /// Notes that a step leaves.
-    pub(super) fn note_sent(&mut self, now: Timestamp, step: S, rule: &Rule) {
+    pub(super) fn note_sent(&mut self, now: Timestamp, step: S, pace: &Pace) {
         self.flow = self.flow.max(now) + FLOW;
         // Mostly there is nothing to remember.
-        let known = || self.paces.iter().any(|pace| pace.step == step);
-        if rule.is_remembered() || rule.is_paced() && known() {
-            self.note_pace(step, |pace| {
-                pace.last = now;
-                pace.tries = if rule.escalates { pace.tries.saturating_add(1) } else { 0 };
+        let known = || self.paces.iter().any(|sent| sent.step == step);
+        if pace.is_remembered() || pace.is_kept() && known() {
+            self.note_pace(step, |sent| {
+                sent.last = now;
+                sent.tries = if pace.escalates { sent.tries.saturating_add(1) } else { 0 };
             });
         }
     }
 
     /// Changes the pace of a step, which begins here if there is none.
-    pub(super) fn note_pace(&mut self, step: S, note: impl FnOnce(&mut Pace<S>)) {
-        match self.paces.iter_mut().find(|pace| pace.step == step) {
-            Some(pace) => note(pace),
+    pub(super) fn note_pace(&mut self, step: S, note: impl FnOnce(&mut Sent<S>)) {
+        match self.paces.iter_mut().find(|sent| sent.step == step) {
+            Some(sent) => note(sent),
             None => {
-                let mut pace = Pace { step, last: Timestamp::from_millis(0), tries: 0 };
-                note(&mut pace);
-                self.paces.push(pace);
+                let mut sent = Sent { step, last: Timestamp::from_millis(0), tries: 0 };
+                note(&mut sent);
+                self.paces.push(sent);
             }
         }
     }
@@ -121,8 +121,8 @@ impl<S: PartialEq> Limits<S> {
     where
         S: Copy,
     {
-        for pace in self.paces.iter_mut().filter(|pace| escalates(pace.step)) {
-            pace.tries = 0;
+        for sent in self.paces.iter_mut().filter(|sent| sent.tries > 0 && escalates(sent.step)) {
+            sent.tries = 0;
         }
     }
 

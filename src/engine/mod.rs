@@ -29,6 +29,7 @@
 //! - `judge`: what follows from responses and verdicts
 //! - `after`: what follows where a step did not get what it was sent for, as a table
 //! - `fall`: how that is done
+//! - `flight`: requests that are under way
 //! - `said`: what servers say about time
 //! - `active`: usable, and found dead
 //! - `questions`: those that are put: open, waiting or declined
@@ -57,6 +58,7 @@ mod core;
 mod door;
 mod end;
 mod fall;
+mod flight;
 mod format;
 mod hand;
 mod judge;

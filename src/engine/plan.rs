@@ -37,7 +37,7 @@ impl<P: Provider> Engine<P> {
         let planned = self.planned();
         // Whatever is in flight is waited for.
         match self.patience() {
-            Some((since, lasts)) if self.flight.is_none() => {
+            Some((since, lasts)) if self.flights.are_none() => {
                 let end = since + lasts;
                 // What the protocol has planned comes at its own pace, which may be that of patience, too.
                 let last = match planned.1 {
@@ -53,7 +53,7 @@ impl<P: Provider> Engine<P> {
     /// Returns what is planned, whether or not patience lasts: the least instant of the agenda, behind the limits.
     fn planned(&self) -> (Timestamp, Next<P::Step>) {
         let core = &self.core;
-        if let Some(flight) = &self.flight {
+        if let Some(flight) = self.flights.awaited() {
             return match core.agenda.get(Slot::Expiry) {
                 Some(expiry) if expiry.at <= flight.deadline => (expiry.at, Next::Expire),
                 _ => (flight.deadline, Next::Lose),
@@ -108,7 +108,7 @@ impl<P: Provider> Engine<P> {
     /// Returns what the driver waits for while this is due next.
     #[inline]
     pub(super) fn waiting_on(&self, clock: Timestamp, next: Next<P::Step>) -> WaitingOn {
-        if let Some(flight) = &self.flight {
+        if let Some(flight) = self.flights.awaited() {
             return WaitingOn::Response(self.ids.request(flight.seq));
         }
         if let Some(open) = self.core.questions.open().filter(|_| self.aside().is_none()) {
@@ -156,7 +156,7 @@ impl<P: Provider> Engine<P> {
     /// Returns the earliest time at or after `at` that the step's own pace allows.
     fn paced(&self, step: P::Step, at: Timestamp) -> Timestamp {
         let (limits, rule) = (&self.core.limits, self.provider.rule(step));
-        limits.paced(&step, rule, at, self.core.life.is_leaving(), self.ids.jitter)
+        limits.paced(&step, &rule.pace, at, self.core.life.is_leaving(), self.ids.jitter)
     }
 
     /// Returns since when the session is in trouble and how long that is borne.

@@ -5,8 +5,9 @@ use core::time::Duration;
 use super::agenda::Slot;
 use super::door::Quiet;
 use super::fall::Mishap;
+use super::flight::Flight;
 use super::plan::Next;
-use super::turn::{Engine, Flight};
+use super::turn::Engine;
 use crate::machine::event::Cause;
 use crate::machine::exchange::{Failure, FailureKind, Outgoing, RequestId, SendPolicy};
 use crate::provider::{Ask, Build, Provider, Replay, Rule, Unbuildable, View};
@@ -68,7 +69,7 @@ impl<P: Provider> Engine<P> {
 
     /// Reports whether something waits to be told once.
     pub(super) fn has_news(&self) -> bool {
-        !self.out.events.is_empty() || self.out.cancel.is_some() || self.saves_now()
+        !self.out.events.is_empty() || self.flights.has_cancelled() || self.saves_now()
     }
 
     /// Reports whether something is to be stored now.
@@ -77,7 +78,7 @@ impl<P: Provider> Engine<P> {
     }
 
     fn pop_output(&mut self) -> Option<Output> {
-        if let Some(seq) = self.out.cancel.take() {
+        if let Some(seq) = self.flights.pop_cancelled() {
             return Some(Output::Cancel(self.ids.request(seq)));
         }
         // Before the events: a program that ends when it hears of a refusal must find it in its file.
@@ -119,7 +120,7 @@ impl<P: Provider> Engine<P> {
     pub(super) fn depart(&mut self, now: Timestamp, step: P::Step) {
         let rule = self.provider.rule(step);
         if let Some(ends) = self.hand.code_leaves(rule, self.core.counts.code_spent) {
-            self.core.counts.code_spent = Some(ends);
+            self.core.counts.spend_code(Some(ends));
         }
         self.consult(now, |provider, cx| provider.left(cx, step));
     }
@@ -148,7 +149,7 @@ impl<P: Provider> Engine<P> {
         self.hand.leave(step);
         let timeout = self.note_sent(now, step);
         self.ids.seq = self.ids.seq.wrapping_add(1);
-        self.flight = Some(Flight { step, seq: self.ids.seq, deadline: now + timeout.saturating_add(GRACE) });
+        self.flights.leave(Flight { step, seq: self.ids.seq, deadline: now + timeout.saturating_add(GRACE) });
         (self.ids.request(self.ids.seq), SendPolicy { timeout, max_body: self.options.max_body })
     }
 
@@ -157,7 +158,7 @@ impl<P: Provider> Engine<P> {
         let (rule, core) = (self.provider.rule(step), &mut self.core);
         let (phase, timeout) = (rule.phase, rule.timeout);
         core.agenda.leave(now, step);
-        core.limits.note_sent(now, step, rule);
+        core.limits.note_sent(now, step, &rule.pace);
         self.note_looked(now, step);
         if let Some(phase) = phase {
             self.set_phase(now, phase);
@@ -174,11 +175,9 @@ impl<P: Provider> Engine<P> {
 
     /// The driver did not report in time: nobody knows whether the request arrived.
     fn lose_in_flight(&mut self, now: Timestamp) {
-        if let Some(flight) = self.flight.take() {
-            let Flight { step, seq, .. } = flight;
-            self.out.cancel = Some(seq);
+        if let Some(flight) = self.flights.cancel() {
             self.wait_on(flight);
-            self.failed(now, step, Failure::maybe_sent(FailureKind::Timeout));
+            self.failed(now, flight.step, Failure::maybe_sent(FailureKind::Timeout));
         }
     }
 

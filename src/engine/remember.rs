@@ -61,8 +61,7 @@ impl<P: Provider> Session<P> {
             engine.ids.epoch = engine.ids.epoch.max(epoch.saturating_add(1));
         }
         engine.core.limits.remember(core.limits);
-        engine.core.counts.code_spent = engine.core.counts.code_spent.max(core.counts.code_spent);
-        engine.core.counts.tally.remember(core.counts.tally);
+        engine.core.counts.remember(core.counts);
         Ok(())
     }
 }

@@ -47,7 +47,7 @@ impl<P: Streams> Engine<P> {
         let ticket = Ticket {
             epoch: self.ids.epoch,
             life: self.ids.life,
-            generation: self.core.generation,
+            generation: self.core.counts.generation,
             method: request.method().clone(),
             uri: without_query(request.uri()),
             tier: self.provider.target(&self.core.state, request.uri().path()).tier,

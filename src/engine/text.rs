@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::agenda::Slot;
 use super::boxes::ApiBox;
 use super::life::{Ending, Life, Stage};
-use super::limits::{Over, Pace};
+use super::limits::{Over, Sent};
 use super::questions::Open;
 use super::tally::Tally;
 use super::trouble::Trouble;
@@ -61,17 +61,13 @@ pub(super) struct Body<'a, S: Clone, T, L> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) trouble: Option<TroubleText>,
     #[serde(default)]
-    pub(super) plans: L,
-    #[serde(default = "no_renewals", skip_serializing_if = "<[_]>::is_empty")]
-    pub(super) renewals: Cow<'a, [(S, Timestamp)]>,
+    pub(super) agenda: AgendaText<'a, S, L>,
     #[serde(default)]
     pub(super) limits: LimitsText<'a, S>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub(super) question: Option<Question<'a, S>>,
     #[serde(default)]
     pub(super) counts: CountsText<'a>,
-    #[serde(default)]
-    pub(super) generation: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -131,6 +127,19 @@ pub(super) struct TroubleText {
     pub(super) cause: Option<Cause>,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "S: Serialize + Clone, L: Serialize",
+    deserialize = "S: Deserialize<'de> + Clone, L: Deserialize<'de> + Default"
+))]
+pub(super) struct AgendaText<'a, S: Clone, L> {
+    #[serde(default)]
+    pub(super) plans: L,
+    /// When each renewal was last sent.
+    #[serde(default = "no_renewals", skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) renewed: Cow<'a, [(S, Timestamp)]>,
+}
+
 /// Something that is planned.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(serialize = "S: Serialize", deserialize = "S: Deserialize<'de>"))]
@@ -166,7 +175,7 @@ pub(super) struct LimitsText<'a, S: Clone> {
     #[serde(default)]
     pub(super) flow: Timestamp,
     #[serde(default = "no_paces", skip_serializing_if = "<[_]>::is_empty")]
-    pub(super) paces: Cow<'a, [Pace<S>]>,
+    pub(super) paces: Cow<'a, [Sent<S>]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -195,11 +204,10 @@ pub(super) struct CountsText<'a> {
     #[serde(skip_serializing_if = "no_tally")]
     pub(super) tally: Cow<'a, Tally>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) refused_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) code_spent: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) relogins: Option<(Timestamp, u8)>,
+    pub(super) generation: u32,
 }
 
 fn no_question<'a, S>() -> Option<Box<Question<'a, S>>> {
@@ -210,7 +218,7 @@ fn none<S>() -> Option<S> {
     None
 }
 
-fn no_paces<'a, S: Clone>() -> Cow<'a, [Pace<S>]> {
+fn no_paces<'a, S: Clone>() -> Cow<'a, [Sent<S>]> {
     Cow::Borrowed(&[])
 }
 
@@ -224,6 +232,12 @@ fn no_tally(tally: &Tally) -> bool {
 
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+impl<S: Clone, L: Default> Default for AgendaText<'_, S, L> {
+    fn default() -> Self {
+        Self { plans: L::default(), renewed: no_renewals() }
+    }
 }
 
 impl<S: Clone> Default for LimitsText<'_, S> {

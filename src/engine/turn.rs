@@ -9,6 +9,7 @@ use super::agenda::Slot;
 use super::aside::Parting;
 use super::core::Core;
 use super::door::Inside;
+use super::flight::Flights;
 use super::hand::Hand;
 use super::life::{Life, Stage};
 use super::queue::Queue;
@@ -23,9 +24,7 @@ pub(super) struct Engine<P: Provider> {
     pub(super) ids: Ids,
     pub(super) core: Core<P::Step, P::State>,
     pub(super) parting: Parting,
-    pub(super) flight: Option<Flight<P::Step>>,
-    /// The request that was given up last, where its answer is worth having.
-    pub(super) late: Option<Flight<P::Step>>,
+    pub(super) flights: Flights<P::Step>,
     /// The answers to needs, until the steps that spend them have been judged.
     pub(super) hand: Hand<P::Step>,
     /// The difference of clocks that was told last, in milliseconds.
@@ -49,21 +48,10 @@ pub(super) struct Ids {
     pub(super) counter: u32,
 }
 
-/// A request whose answer is awaited.
-#[derive(Clone, Copy)]
-pub(super) struct Flight<S> {
-    pub(super) step: S,
-    pub(super) seq: u32,
-    /// When the driver's verdict is no longer waited for.
-    pub(super) deadline: Timestamp,
-}
-
 /// What the driver is to be told.
 #[cfg_attr(feature = "testing", derive(Clone))]
 pub(super) struct Out<S> {
     pub(super) events: Queue,
-    /// The request whose answer is no longer wanted.
-    pub(super) cancel: Option<u32>,
     pub(super) saves: Saves<S>,
 }
 
@@ -94,12 +82,11 @@ impl<P: Provider> Engine<P> {
             ids,
             core,
             parting: Parting::No,
-            flight: None,
-            late: None,
+            flights: Flights::default(),
             hand: Hand::default(),
             skew: 0,
             checked_at: Timestamp::from_millis(0),
-            out: Out { events: Queue::default(), cancel: None, saves: Saves::default() },
+            out: Out { events: Queue::default(), saves: Saves::default() },
         }
     }
 
@@ -167,8 +154,8 @@ impl<P: Provider> Engine<P> {
                 }
                 Fact::Penalty(lasts) => self.penalize(now, lasts),
                 Fact::NewTokens => {
-                    self.late = None;
-                    self.core.generation = self.core.generation.wrapping_add(1);
+                    self.flights.forget_late();
+                    self.core.counts.renew_tokens();
                     self.out.saves.note();
                 }
                 Fact::Doubt(cause) => self.doubt(now, cause, None),
@@ -203,7 +190,7 @@ impl<P: Provider> Engine<P> {
                 Fact::Unspent(_) => {}
                 Fact::Progress => {
                     self.core.trouble.progress();
-                    self.core.limits.reset_escalation(|step| self.provider.rule(step).escalates);
+                    self.core.limits.reset_escalation(|step| self.provider.rule(step).pace.escalates);
                 }
             }
         }
@@ -215,8 +202,6 @@ impl<P: Provider> Inside for Engine<P> {
         self.core.set_back(by);
         self.checked_at = self.checked_at - by;
         self.hand.set_back(by);
-        if let Some(flight) = &mut self.flight {
-            flight.deadline = flight.deadline - by;
-        }
+        self.flights.set_back(by);
     }
 }

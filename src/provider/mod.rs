@@ -27,7 +27,7 @@ pub(crate) use self::build::{AGENT, JSON};
 pub use self::entropy::Entropy;
 pub use self::plan::{Plan, When};
 pub use self::request::{Answers, Build, Given, Unbuildable, View};
-pub use self::rule::{Replay, Rule, Step};
+pub use self::rule::{Pace, Replay, Rule, Step};
 pub use self::stream::Streams;
 pub use self::verdict::{Ask, Judgment, Verdict};
 pub use crate::time::zone::Zone;

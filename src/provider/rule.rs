@@ -31,19 +31,26 @@ pub struct Rule {
     /// that rotates: the session is saved before it leaves and when its answer has come, whether or not it is
     /// [durable](crate::Options::durable).
     pub rotates: bool,
+    /// Whether the request may leave a session at the server: a logout waits for its answer, and one
+    /// whose fate stays unknown is told as [`Event::MayLiveOn`](crate::Event::MayLiveOn).
+    pub opens: bool,
     /// How long the answer may take.
     pub timeout: Duration,
+    /// How fast its requests follow each other.
+    pub pace: Pace,
+}
+
+/// How fast the requests of a step follow each other, see [`Rule::pace`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
     /// The pace of further attempts.
     pub backoff: Backoff,
     /// The shortest time between two requests of this step, whatever happens in between; zero for none. Calls of the
     /// user's own that [repeat](super::Target::repeats) it count, and have as long again for the next of theirs.
     pub min_interval: Duration,
     /// Whether each further request of this step before the session is usable waits its
-    /// [`Rule::backoff`], also where other steps came in between.
+    /// [`backoff`](Pace::backoff), also where other steps came in between.
     pub escalates: bool,
-    /// Whether the request may leave a session at the server: a logout waits for its answer, and one
-    /// whose fate stays unknown is told as [`Event::MayLiveOn`](crate::Event::MayLiveOn).
-    pub opens: bool,
     /// Whether a 429 to it holds back the session's own requests alone, since the server limits each of its APIs
     /// for itself; see [`Target::api`](super::Target::api).
     pub own_limit: bool,
@@ -59,12 +66,14 @@ impl Rule {
             spends: &[],
             carries: &[],
             rotates: false,
-            timeout: Duration::from_secs(10),
-            backoff: Backoff::new(Duration::from_secs(2), Duration::from_secs(60), 8),
-            min_interval: Duration::ZERO,
-            escalates: false,
             opens: false,
-            own_limit: false,
+            timeout: Duration::from_secs(10),
+            pace: Pace {
+                backoff: Backoff::new(Duration::from_secs(2), Duration::from_secs(60), 8),
+                min_interval: Duration::ZERO,
+                escalates: false,
+                own_limit: false,
+            },
         }
     }
 
@@ -83,14 +92,14 @@ impl Rule {
     /// Sets the kinds of answers that are used up; their fate is never to be guessed, so replay is [`Replay::Never`].
     #[must_use]
     pub const fn spends(self, kinds: &'static [NeedKind]) -> Self {
-        Self { spends: kinds, replay: Replay::Never, escalates: true, ..self }
+        Self { spends: kinds, replay: Replay::Never, ..self.escalates() }
     }
 
     /// Sets the kinds of answers that a later step needs once more, such as a password that goes along with the code for a new
     /// device; replay is [`Replay::Never`] as well.
     #[must_use]
     pub const fn carries(self, kinds: &'static [NeedKind]) -> Self {
-        Self { carries: kinds, replay: Replay::Never, escalates: true, ..self }
+        Self { carries: kinds, replay: Replay::Never, ..self.escalates() }
     }
 
     /// Declares that the server takes what it sends only once and gives another one for it. A request whose fate is unknown must not
@@ -114,13 +123,13 @@ impl Rule {
     /// Sets the pace of further attempts.
     #[must_use]
     pub const fn backoff(self, backoff: Backoff) -> Self {
-        Self { backoff, ..self }
+        Self { pace: Pace { backoff, ..self.pace }, ..self }
     }
 
     /// Sets the shortest time between two requests of this step.
     #[must_use]
     pub const fn min_interval(self, min_interval: Duration) -> Self {
-        Self { min_interval, ..self }
+        Self { pace: Pace { min_interval, ..self.pace }, ..self }
     }
 
     /// Declares that the request may leave a session at the server.
@@ -132,11 +141,19 @@ impl Rule {
     /// Declares that a 429 holds back the session's own requests alone.
     #[must_use]
     pub const fn own_limit(self) -> Self {
-        Self { own_limit: true, ..self }
+        Self { pace: Pace { own_limit: true, ..self.pace }, ..self }
     }
 
-    /// Reports whether requests of this step keep a distance from each other.
-    pub(crate) const fn is_paced(&self) -> bool {
+    /// Makes each further request wait its backoff until the session is usable.
+    #[must_use]
+    pub const fn escalates(self) -> Self {
+        Self { pace: Pace { escalates: true, ..self.pace }, ..self }
+    }
+}
+
+impl Pace {
+    /// Reports whether the requests keep a distance from each other.
+    pub(crate) const fn is_kept(&self) -> bool {
         self.escalates || !self.min_interval.is_zero()
     }
 
@@ -144,12 +161,6 @@ impl Rule {
     /// requests, and matter only beside calls of the user's own.
     pub(crate) const fn is_remembered(&self) -> bool {
         self.escalates || self.min_interval.as_millis() > 2_000
-    }
-
-    /// Makes each further request wait its backoff until the session is usable.
-    #[must_use]
-    pub const fn escalates(self) -> Self {
-        Self { escalates: true, ..self }
     }
 }
 

@@ -230,7 +230,7 @@ impl<P: Provider> Watched<P> {
 
 /// Returns the longest wait that a rule itself can lead to.
 fn longest(rule: &Rule) -> Duration {
-    rule.backoff.cap.max(rule.min_interval * 2).max(rule.timeout.saturating_add(Duration::from_secs(5)))
+    rule.pace.backoff.cap.max(rule.pace.min_interval * 2).max(rule.timeout.saturating_add(Duration::from_secs(5)))
 }
 
 #[deny(clippy::missing_trait_methods, reason = "the laws are checked on the provider inside, not on defaults")]

@@ -81,9 +81,55 @@ impl<S> Entry<S> {
     }
 
     /// Begins to count anew.
-    pub(in super::super) fn restart(&mut self, from: Timestamp) {
+    pub(super) fn restart(&mut self, from: Timestamp) {
         self.at = from + self.every;
         self.retry = None;
+    }
+
+    /// Counts from later on, but by no more than a quarter of its interval.
+    pub(super) fn count_from(&mut self, now: Timestamp, later: Duration) {
+        self.at = now + (Duration::from(self.every) / 4).min(later) + self.every;
+    }
+
+    /// Does not come before.
+    pub(super) fn wait_until(&mut self, at: Timestamp) {
+        self.at = self.at.max(at);
+    }
+
+    /// Tries once more then.
+    pub(super) const fn try_at(&mut self, at: Timestamp) {
+        (self.retry, self.away) = (Some(at), false);
+    }
+
+    /// Puts a further attempt off, or a look that somebody asked for.
+    pub(super) fn put_off(&mut self, earliest: Timestamp) {
+        match &mut self.retry {
+            Some(retry) => *retry = (*retry).max(earliest),
+            None if self.slot == Slot::Check => self.wait_until(earliest),
+            None => {}
+        }
+    }
+
+    /// Brings a further attempt forward; tells whether that is sooner.
+    pub(super) fn hasten(&mut self, at: Timestamp) -> bool {
+        let sooner = self.retry.is_some_and(|retry| at < retry);
+        if sooner {
+            (self.at, self.retry) = (at, Some(at));
+        }
+        sooner
+    }
+
+    /// Its step leaves; what has left in its own time is not due once more.
+    pub(super) const fn send_away(&mut self, in_time: bool) {
+        if in_time {
+            (self.at, self.named) = (Timestamp::NEVER, true);
+        }
+        (self.away, self.retry) = (true, None);
+    }
+
+    /// What was sent before it was due keeps its time.
+    pub(super) const fn keep_time(&mut self) {
+        self.away &= self.at.is_never();
     }
 
     pub(in super::super) fn set_back(&mut self, by: Duration) {

@@ -83,14 +83,14 @@ impl<S: Copy + PartialEq> Agenda<S> {
     /// Tries a keepalive once more before it comes again; tells when it leaves then.
     pub(super) fn keep_trying(&mut self, step: S, at: Timestamp) -> Option<Timestamp> {
         let keepalive = self.get_mut(Slot::Keepalive).filter(|entry| entry.step == Some(step))?;
-        keepalive.retry = Some(at);
+        keepalive.try_at(at);
         Some(keepalive.due())
     }
 
     /// Puts the next look off; tells when it leaves then.
     pub(super) fn look_later(&mut self, step: S, at: Timestamp) -> Option<Timestamp> {
         let look = self.get_mut(Slot::Look).filter(|entry| entry.step == Some(step))?;
-        look.at = look.at.max(at);
+        look.wait_until(at);
         Some(look.at)
     }
 
@@ -118,30 +118,20 @@ impl<S: Copy + PartialEq> Agenda<S> {
     /// tries for all of them.
     pub(super) fn put_attempts_off(&mut self, earliest: impl Fn(Option<S>) -> Timestamp) {
         for entry in &mut self.entries {
-            match (entry.slot, &mut entry.retry) {
-                (_, Some(retry)) => *retry = (*retry).max(earliest(entry.step)),
-                (Slot::Check, None) => entry.at = entry.at.max(earliest(entry.step)),
-                _ => {}
-            }
+            entry.put_off(earliest(entry.step));
         }
     }
 
     /// Brings a further attempt forward, of the next step or of a renewal; tells whether that is sooner.
     pub(super) fn hasten(&mut self, at: Timestamp) -> bool {
         let mut tried = self.entries.iter_mut().filter(|entry| matches!(entry.slot, Slot::Next | Slot::Renew));
-        match tried.find(|entry| entry.retry.is_some()) {
-            Some(next) if next.retry.is_some_and(|retry| at < retry) => {
-                (next.at, next.retry) = (at, Some(at));
-                true
-            }
-            _ => false,
-        }
+        tried.find(|entry| entry.retry.is_some()).is_some_and(|entry| entry.hasten(at))
     }
 
     /// Lets the keepalive come so much later than its own interval from now.
     pub(super) fn put_keepalive_off(&mut self, now: Timestamp, step: S, most: Duration) {
         if let Some(keepalive) = self.get_mut(Slot::Keepalive).filter(|entry| entry.step == Some(step)) {
-            keepalive.at = now + (Duration::from(keepalive.every) / 4).min(most) + keepalive.every;
+            keepalive.count_from(now, most);
         }
     }
 
@@ -185,10 +175,7 @@ impl<S: Copy + PartialEq> Agenda<S> {
             }
             if entry.slot == Slot::Renew {
                 renews = true;
-                if is_next || entry.due() <= now {
-                    (entry.at, entry.named) = (Timestamp::NEVER, true);
-                }
-                (entry.away, entry.retry) = (true, None);
+                entry.send_away(is_next || entry.due() <= now);
                 return true;
             }
             entry.restart(now);

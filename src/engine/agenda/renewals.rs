@@ -19,15 +19,11 @@ impl<S: Copy + PartialEq> Renewed<S> {
     fn plan(&self, now: Timestamp, step: S, when: When, old: Option<&Entry<S>>) -> Entry<S> {
         let mut entry = Entry::when(now, Slot::Renew, Some(step), when);
         if let Some((_, last)) = self.0.iter().find(|(renewal, _)| *renewal == step) {
-            entry.at = entry.at.max(*last + RENEWAL_INTERVAL);
+            entry.wait_until(*last + RENEWAL_INTERVAL);
         }
-        if let Some(old) = old {
-            entry.retry = old.retry;
-            if !entry.named && !old.named {
-                entry.at = entry.at.min(old.at);
-            }
-        }
-        entry
+        let Some(old) = old else { return entry };
+        let at = if entry.named || old.named { entry.at } else { entry.at.min(old.at) };
+        Entry { at, retry: old.retry, ..entry }
     }
 
     /// Notes that a renewal is sent.
@@ -108,7 +104,7 @@ impl<S: Copy + PartialEq> Agenda<S> {
     pub(in super::super) fn renew_again(&mut self, step: S, at: Timestamp) -> Option<Timestamp> {
         let mut renewals = self.entries.iter_mut().filter(|entry| entry.away && entry.at.is_never());
         let entry = renewals.find(|entry| entry.step == Some(step))?;
-        (entry.retry, entry.away) = (Some(at), false);
+        entry.try_at(at);
         Some(at)
     }
 
@@ -140,7 +136,7 @@ fn keepalive<S: Copy + PartialEq>(now: Timestamp, step: S, every: Duration, old:
 
 /// Plans once more what has left and of which nobody knows what became; what was not due yet keeps its time.
 fn settle_lost<S: Copy + PartialEq>(now: Timestamp, entry: &mut Entry<S>, renewed: &Renewed<S>) {
-    entry.away &= entry.at.is_never();
+    entry.keep_time();
     if let Some(step) = entry.step
         && entry.away
     {

@@ -81,7 +81,7 @@ impl WebApi {
             }
             // The first token has died in between.
             Err(TokenError::Refused(_)) if step == S::RenewSession => {
-                Verdict::Next { step: S::Renew, after: self.rule(step).backoff.cap }
+                Verdict::Next { step: S::Renew, after: self.rule(step).pace.backoff.cap }
             }
             Err(TokenError::Refused(_)) if is_session && self.counts_refusal(cx) => Verdict::next(S::Token),
             Err(TokenError::Refused(reason)) => self.login_refused(cx, step, denial(self, cx, reason)),

@@ -177,9 +177,9 @@ package:
 # through its proxy; needs Python, Node.js and npm.
 nightly:
     mkdir -p target/oidc
-    cp tests/oidc/{package.json,package-lock.json,server.mjs,browser.mjs} target/oidc/
+    cp tests/tool/oidc/{package.json,package-lock.json,server.mjs,browser.mjs} target/oidc/
     npm ci --silent --no-audit --no-fund --prefix target/oidc
-    cargo test --locked --test oidc -- --include-ignored
+    cargo test --locked --test tool oidc -- --include-ignored
     tools/clients/run
     cargo test --locked --test tool attack -- --ignored
 

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::agenda::{Agenda, Entry, Slot};
 use super::core::{Core, Counts};
@@ -15,10 +15,10 @@ use super::text::{AgendaText, Body, CountsText, LifeText, LimitsText, Plan, Ques
 use super::turn::Engine;
 use crate::provider::{Identity, Provider};
 use crate::time::Interval;
-use crate::{CloseReason, Event, Options, ResumeError, Snapshot, Timestamp};
+use crate::{Event, Options, ResumeError, Snapshot, Timestamp};
 
 /// The format that is written.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// Writes the agenda of a session.
 struct Planned<'a, S>(&'a Agenda<S>);
@@ -142,26 +142,6 @@ pub(super) fn read<P: Provider>(
     };
     read.check(identity, options)?;
     Ok(read)
-}
-
-impl Snapshot {
-    /// Returns why the session has ended, if it has; `None` for a text that is not a snapshot.
-    ///
-    /// One that was given up while it may live on ([`CloseReason::GivenUp`](crate::CloseReason::GivenUp)) has not ended
-    /// for whoever resumes it.
-    pub fn closed(&self) -> Option<CloseReason> {
-        closed(self.expose_secrets())
-    }
-}
-
-/// Returns why the session of a text has ended, if it has.
-fn closed(text: &str) -> Option<CloseReason> {
-    #[derive(Deserialize)]
-    struct Known<'a> {
-        life: LifeText<'a>,
-    }
-    let text: Text<'_, IgnoredAny, Known<'_>> = serde_json::from_str(text).ok()?;
-    if let LifeText::Closed(reason) = text.session?.life { Some(reason.into_owned()) } else { None }
 }
 
 impl<S, B> Text<'_, S, B> {

@@ -19,7 +19,7 @@
 //! - `door`: the only way to change it: time, and the poll that comes too early
 //! - `engine`: what it is made of, and how the provider is asked
 //! - `core`: what is known of a session, of its `life`, of the `agenda` and of `limits`
-//! - `text`: that in types of its own, and `format`: written down and read
+//! - `text`: that in types of its own, and `format`: written down and read; `summary`: what anybody may read of it
 //! - `trouble`: what speaks against it, and how long it has
 //! - `saves`: what the driver is to store
 //! - `agenda`: what is planned, as one table: its lines (`entry`), and what the plan of an open session makes of them (`renewals`)
@@ -76,6 +76,7 @@ mod resume;
 mod said;
 mod saves;
 mod stream;
+mod summary;
 mod tally;
 mod text;
 mod trouble;

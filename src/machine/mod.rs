@@ -24,4 +24,5 @@ pub use exchange::{Delivery, FailureKind, SendPolicy};
 pub use need::{Message, NeedReason, Prompt, Rejection, Totp};
 pub use output::{Purpose, Upcoming};
 pub use shape::ResponseSummary;
+pub use snapshot::Summary;
 pub use stream::StreamOpening;

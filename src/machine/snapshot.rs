@@ -4,6 +4,8 @@ use core::fmt;
 
 use zeroize::Zeroize;
 
+use crate::{CloseReason, Phase, Timestamp};
+
 /// A session in any phase, as JSON text that is wiped on drop.
 ///
 /// It holds tokens, but never a password, PIN, one-time code, key or seed. It is not `Serialize`:
@@ -45,6 +47,28 @@ impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Snapshot({} bytes)", self.text.len())
     }
+}
+
+/// What a [`Snapshot`] says of its session, without its tokens: see [`Snapshot::summary`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The name of the provider, as [`Machine::provider`](crate::Machine::provider) returns it.
+    pub provider: String,
+    /// The base URL of the server.
+    pub server: String,
+    /// Where the session stood.
+    pub phase: Phase,
+    /// Since when.
+    pub since: Timestamp,
+    /// Since when it had been usable, recoveries included; `None` before and after.
+    pub opened: Option<Timestamp>,
+    /// Whether it was usable and its life was in doubt.
+    pub suspect: bool,
+    /// The last time the server proved that it lived.
+    pub last_alive: Option<Timestamp>,
+    /// Why it has ended, if it has.
+    pub closed: Option<CloseReason>,
 }
 
 /// Why a snapshot is not resumed.

@@ -89,11 +89,26 @@ fn every_state_is_resumed() {
         if (is, does.as_str()) != (phase, deed) {
             found.push_str(&format!("{name}: {is}, {does}; expected {phase}, {deed}\n"));
         }
+        let (summary, status) = (snapshot.summary().unwrap(), resume(&snapshot).unwrap().status());
+        assert_eq!((summary.phase, summary.closed.clone()), (is, snapshot.closed()), "{name}");
+        // Whoever resumes doubts what was under way, too.
+        assert_eq!((summary.provider.as_str(), summary.suspect), ("cbrain", name == "suspect"), "{name}");
+        assert_eq!((summary.since, summary.last_alive), (status.since, status.last_alive), "{name}");
+        assert_eq!(summary.opened.is_some(), name.starts_with("active") || name == "suspect", "{name}");
         let closed = snapshot.closed().map(|reason| reason.code().to_owned());
         assert_eq!(closed.is_some(), phase == Phase::Closed, "{name}");
         assert!(closed.is_none_or(|code| code == deed), "{name}");
     }
     assert!(found.is_empty(), "\n{found}");
+}
+
+#[test]
+fn a_text_that_is_no_snapshot_or_a_later_one_has_no_summary() {
+    for text in ["", "{}", "null", r#"{"format":1}"#, r#"{"format":1,"session":null}"#] {
+        assert_eq!(Snapshot::from_text(text).summary(), Err(ResumeError::Damaged), "{text}");
+    }
+    let later = Snapshot::from_text(r#"{"format":2,"provider":"cbrain","session":{"life":"new"}}"#);
+    assert_eq!(later.summary(), Err(ResumeError::NewerFormat { found: 2, known: 1 }));
 }
 
 #[test]

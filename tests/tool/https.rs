@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::process::{Proxy, Running, tool};
 
-fn starts(state: &Path) -> (Running, Proxy, Value) {
+pub fn starts(state: &Path) -> (Running, Proxy, Value) {
     let tool = tool("ibkr-oauth1a --json --listen https://127.0.0.1:0").env("XDG_STATE_HOME", state);
     let mut run = tool.starts();
     let proxy = run.listens();
@@ -19,7 +19,7 @@ fn starts(state: &Path) -> (Running, Proxy, Value) {
     (run, proxy, told)
 }
 
-fn asks(trust: Trust, host: &str, proxy: &Proxy) -> Result<http::Response<Vec<u8>>, String> {
+pub fn asks(trust: Trust, host: &str, proxy: &Proxy) -> Result<http::Response<Vec<u8>>, String> {
     let port = proxy.address.rsplit(':').next().unwrap();
     let transport = Transport::builder().trust(trust).build().unwrap();
     let uri = format!("https://{host}:{port}/{}/_session", proxy.secret);

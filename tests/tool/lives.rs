@@ -6,6 +6,7 @@ use sansession::sim::cbrain::{Mishap, Outcome};
 use sansession::sim::{CbrainSim, Certificate, Server, Simulator};
 use std::time::Duration;
 
+use crate::home::mode;
 use crate::process::{PASSWORD, Run, asked, example, portal, started, tool};
 
 const WHOLE_LIFE: [&str; 11] = [
@@ -93,6 +94,22 @@ fn secrets_come_from_files_too() {
     let run = tool("cbrain --json").at(&portal);
     let run = run.env("SANSESSION_USER_FILE", &user).env("SANSESSION_PASSWORD_FILE", &password).runs();
     assert_eq!(run.exits(0).story(), WHOLE_LIFE);
+}
+
+#[test]
+fn a_secrets_file_that_others_may_read_is_told_of_and_used() {
+    let portal = portal();
+    let directory = tempfile::tempdir().unwrap();
+    let (user, password) = (directory.path().join("user"), directory.path().join("password"));
+    std::fs::write(&user, "norm").unwrap();
+    std::fs::write(&password, PASSWORD).unwrap();
+    for (rights, told) in [(0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1)] {
+        mode(&password, rights);
+        let run = tool("cbrain --json").at(&portal).env("SANSESSION_USER_FILE", &user);
+        let run = run.env("SANSESSION_PASSWORD_FILE", &password).runs().exits(0);
+        assert_eq!(run.err.matches("SANSESSION_PASSWORD_FILE: ").count(), told, "{rights:o}: {run:#?}");
+        assert_eq!(run.err.matches("chmod 600").count(), told, "the user's name is no secret: {run:#?}");
+    }
 }
 
 #[test]

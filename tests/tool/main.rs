@@ -6,6 +6,8 @@
 #![cfg(unix)] // signals and file modes
 
 mod attack;
+mod clients;
+mod crowd;
 mod denials;
 mod doctor;
 mod endings;
@@ -18,6 +20,7 @@ mod gateway;
 mod home;
 mod https;
 mod ibkr;
+mod kept;
 mod killed;
 mod kotak;
 mod lent;

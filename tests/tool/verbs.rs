@@ -67,10 +67,12 @@ fn a_second_process_is_told_who_has_the_session() {
     let mut first = home.tool("run portal --json").starts();
     first.is_active();
     let before = asked(&portal);
-    for verb in ["login", "token", "logout", "run", "proxy"] {
+    for verb in ["login", "logout", "run", "proxy"] {
         let run = home.tool(&format!("{verb} portal")).runs().exits(4);
-        let id = format!("pid {}", first.id());
-        assert!(run.err.contains("in use by `run`") && run.err.contains(&id) && run.err.contains("since "), "{run:#?}");
+        let [id, kill] = [format!("pid {}", first.id()), format!("`kill {}`", first.id())];
+        for part in ["in use by `run`", &id, "since ", &kill, "systemctl --user stop sansession@portal"] {
+            assert!(run.err.contains(part), "{part}: {run:#?}");
+        }
     }
     let json = home.tool("status --json").runs().exits(0).json().remove(0);
     assert_eq!((&json["state"], &json["in_use"]["pid"]), (&"open".into(), &first.id().into()));

@@ -84,10 +84,16 @@ impl Holder {
     }
 }
 
-/// Says that a profile's session cannot be had now.
+/// Says that a profile's session cannot be had now, and what to do.
 pub fn in_use(name: &str, holder: Option<&Holder>) -> String {
     let who = holder.map_or_else(|| "another process".to_owned(), Holder::told);
-    format!("{name}: is in use by {who}, which drives its session")
+    let then = match holder {
+        Some(Holder { pid, verb, .. }) if ["run", "proxy"].contains(&verb.as_str()) => {
+            format!("end it first: Ctrl-C there, `kill {pid}`, or `systemctl --user stop sansession@{name}`")
+        }
+        _ => "try again once it has ended".into(),
+    };
+    format!("{name}: is in use by {who}, which drives its session; {then}")
 }
 
 fn read(file: &mut File) -> Option<Holder> {

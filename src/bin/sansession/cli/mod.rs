@@ -7,6 +7,7 @@ mod out;
 
 mod answers;
 pub mod args;
+mod ask;
 mod browser;
 mod doctor;
 mod exec;

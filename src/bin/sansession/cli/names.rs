@@ -49,6 +49,11 @@ pub fn kind(key: &str) -> Option<Kind> {
     })
 }
 
+/// Reports whether a variable is no secret.
+pub fn is_plain(variable: &str) -> bool {
+    variable.strip_prefix("SANSESSION_").is_some_and(|name| PLAIN.contains(&name))
+}
+
 /// Gives each key of a profile that stands for a variable.
 pub fn keys() -> impl Iterator<Item = String> {
     let key = |name: &str| name.to_ascii_lowercase().replace('_', "-");

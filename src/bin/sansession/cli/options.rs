@@ -41,6 +41,8 @@ pub fn readable(words: &[OsString]) -> Result<(), String> {
     let line = std::iter::once(OsString::from("sansession")).chain(words.iter().cloned());
     match parse::definition().try_get_matches_from(line) {
         Ok(_) => Ok(()),
+        // What one has to go with may come later.
+        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => Ok(()),
         Err(error) => explained(&error).err().map_or(Ok(()), |Usage(words)| Err(words)),
     }
 }

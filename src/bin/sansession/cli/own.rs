@@ -5,7 +5,7 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -89,9 +89,15 @@ fn suits(data: &Metadata) -> io::Result<()> {
     Err(io::Error::other(words))
 }
 
-/// Refuses a secret's file that others may read. A credential that systemd hands over has rights that its mode does not tell.
+/// Where containers find the secrets that they are given, which everybody in one may read.
+const OF_CONTAINERS: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
+
+/// Refuses a secret's file that others may read. A credential that systemd or a container's manager hands over has rights
+/// that its mode does not tell.
 pub fn is_closed_to_others(path: &Path) -> io::Result<()> {
-    let handed = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|directory| path.starts_with(directory));
+    let by_systemd = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from).filter(|path| path.is_absolute());
+    let directories = OF_CONTAINERS.into_iter().map(PathBuf::from).chain(by_systemd);
+    let handed = directories.into_iter().any(|directory| path.starts_with(directory));
     let mode = fs::metadata(path)?.permissions().mode() & 0o777;
     if mode & 0o077 == 0 || handed { Ok(()) } else { Err(io::Error::other(open_to_others(mode))) }
 }

@@ -17,6 +17,8 @@ pub struct Place {
     pub session: PathBuf,
     /// Who has it.
     pub lock: PathBuf,
+    /// Where that process takes calls of others.
+    pub socket: PathBuf,
 }
 
 impl Place {
@@ -33,7 +35,8 @@ impl Place {
         }
         let directory = sessions()?;
         let file = |kind: &str| directory.join(format!("{name}.{kind}"));
-        Ok(Self { name: name.to_owned(), verb: verb.to_owned(), session: file("session"), lock: file("lock") })
+        let (session, lock, socket) = (file("session"), file("lock"), file("socket"));
+        Ok(Self { name: name.to_owned(), verb: verb.to_owned(), session, lock, socket })
     }
 
     /// Makes the directory of the sessions, which nobody else may look into.

@@ -8,14 +8,15 @@ use sansession::{CloseReason, Snapshot};
 use crate::cli::args::Args;
 use crate::cli::exec::Exec;
 use crate::cli::files::{Files, Refused};
-use crate::cli::holder;
-use crate::cli::proxy::Listening;
+use crate::cli::holder::{self, Held, Holder};
+use crate::cli::places::Place;
+use crate::cli::proxy::Proxy;
 use crate::cli::report::Report;
 use crate::cli::signals::{OnCtrlC, Signals};
 use crate::cli::task::Task;
 use crate::cli::tool::{DENIED, Tool, UNAVAILABLE};
 use crate::cli::world::World;
-use crate::cli::{Usage, file, gone, notify, terminal, variables, world};
+use crate::cli::{Usage, ask, file, gone, notify, terminal, variables, world};
 
 /// Takes one session through its life and gives the exit code.
 pub fn run(args: &Args) -> Result<u8, Usage> {
@@ -38,10 +39,7 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
     let _gone = Gone;
     let _held = match held(args)? {
         Ok(held) => held,
-        Err(words) => {
-            report.hint(&words);
-            return Ok(UNAVAILABLE);
-        }
+        Err((place, holder)) => return Ok(elsewhere(args, place, holder.as_ref(), &report)),
     };
     let files = match Files::claim(args) {
         Ok(files) => files,
@@ -82,7 +80,8 @@ fn live(args: &Args, mut report: Report, exec: Option<Exec>) -> Result<u8, Usage
     report.show(&world.handle);
     notify::watch(&world.handle);
     let mut tool = Tool::new(&mut world, report, args);
-    tool.proxy = proxy.as_ref().map(|proxy| (proxy.url.clone(), proxy.secret.clone()));
+    let listening = proxy.as_ref().and_then(|proxy| proxy.listening.as_ref());
+    tool.proxy = listening.map(|listening| (listening.url.clone(), listening.secret.clone()));
     tool.recent = proxy.as_ref().map(|proxy| Arc::clone(&proxy.recent));
     tool.exec = exec.clone();
     tool.files = files;
@@ -154,25 +153,42 @@ fn drive_whole(world: &World, tool: &mut Tool, resumed: bool) -> Result<u8, Usag
     Ok(UNAVAILABLE)
 }
 
-/// Takes the session of a profile; words where another process has it.
-fn held(args: &Args) -> Result<Result<Option<holder::Held>, String>, Usage> {
+/// The session of a profile, or its place and who has it.
+type Taken<'a> = Result<Option<Held>, (&'a Place, Option<Holder>)>;
+
+/// Takes the session of a profile, unless another process has it.
+fn held(args: &Args) -> Result<Taken<'_>, Usage> {
     let Some(place) = &args.place else { return Ok(Ok(None)) };
     place.prepare()?;
     let taken = holder::take(&place.lock, &place.verb);
     let taken = taken.map_err(|error| Usage(format!("{}: {error}", place.lock.display())))?;
-    Ok(taken.map(Some).map_err(|holder| holder::in_use(&place.name, holder.as_ref())))
+    Ok(taken.map(Some).map_err(|holder| (place, holder)))
 }
 
-fn listen(args: &Args, world: &World, report: &Report) -> Result<Option<Listening>, Usage> {
-    let Some(address) = args.listen else { return Ok(None) };
-    let proxy = Listening::start(args, address, world, report)?;
-    if let Some(path) = &args.secret_file {
-        let named = |error| Usage(format!("--secret-file {}: {error}", path.display()));
-        file::write_secret(path, proxy.secret.expose()).map_err(named)?;
+/// Has the process that keeps the session do what it can do for others, or says who that is; gives the exit code.
+fn elsewhere(args: &Args, place: &Place, holder: Option<&Holder>, report: &Report) -> u8 {
+    let (code, words) = match ask::perform(&args.task, &place.socket, report) {
+        Some(Ok(())) => return 0,
+        Some(Err(failed)) => failed,
+        None => (UNAVAILABLE, holder::in_use(&place.name, holder)),
+    };
+    report.hint(&words);
+    code
+}
+
+fn listen(args: &Args, world: &World, report: &Report) -> Result<Option<Proxy>, Usage> {
+    // A command that is over soon has nothing to lend.
+    let local = args.place.as_ref().filter(|_| args.task == Task::Stay).map(|place| place.socket.as_path());
+    let proxy = Proxy::start(args, local, world, report)?;
+    if let Some(listening) = proxy.as_ref().and_then(|proxy| proxy.listening.as_ref()) {
+        if let Some(path) = &args.secret_file {
+            let named = |error| Usage(format!("--secret-file {}: {error}", path.display()));
+            file::write_secret(path, listening.secret.expose()).map_err(named)?;
+        }
+        // A command has it from its environment, and nobody else needs it.
+        report.listening(listening, args.secret_file.is_some() || !args.exec.is_empty());
     }
-    // A command has it from its environment, and nobody else needs it.
-    report.listening(&proxy, args.secret_file.is_some() || !args.exec.is_empty());
-    Ok(Some(proxy))
+    Ok(proxy)
 }
 
 /// Reads the file of `--resume`. One that is not there yet is no error where it is to be written, so

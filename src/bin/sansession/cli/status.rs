@@ -1,8 +1,8 @@
 //! `status`: where sessions stand, as their files tell.
 
 use sansession::drive::now;
-use sansession::{CloseReason, Phase, Snapshot, Timestamp};
-use serde::Deserialize;
+use sansession::machine::Summary;
+use sansession::{CloseReason, Phase, ResumeError, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cli::holder::{self, Lock};
@@ -79,18 +79,8 @@ fn one(profiles: &Profiles, name: &str, asked: &verbs::Status) -> Result<u8, Usa
 /// What the file of a session tells.
 enum Session {
     None,
-    Damaged,
-    Closed(CloseReason),
-    Begun(Life),
-}
-
-/// What is read of a session that has not ended.
-#[derive(Deserialize)]
-struct Life {
-    life: Value,
-    since: Timestamp,
-    alive: Option<Timestamp>,
-    trouble: Option<serde::de::IgnoredAny>,
+    Unreadable(ResumeError),
+    Known(Summary),
 }
 
 impl Session {
@@ -100,66 +90,60 @@ impl Session {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::None),
             Err(error) => return Err(Usage(format!("{}: {error}", place.session.display()))),
         };
-        Ok(Self::of(&snapshot))
-    }
-
-    fn of(snapshot: &Snapshot) -> Self {
-        #[derive(Deserialize)]
-        struct Text {
-            session: Option<Life>,
-        }
-        let text = snapshot.expose_secrets();
-        match (snapshot.closed(), serde_json::from_str::<Text>(text)) {
-            (Some(reason), _) => Self::Closed(reason),
-            _ if text.trim().is_empty() => Self::None,
-            (None, Ok(Text { session: Some(life) })) => Self::Begun(life),
-            _ => Self::Damaged,
-        }
+        Ok(match snapshot.summary() {
+            _ if snapshot.expose_secrets().trim().is_empty() => Self::None,
+            Ok(summary) => Self::Known(summary),
+            Err(error) => Self::Unreadable(error),
+        })
     }
 
     fn is_open(&self) -> bool {
-        matches!(self, Self::Begun(life) if life.life.get("open").is_some())
+        matches!(self, Self::Known(Summary { opened: Some(_), .. }))
     }
 
     fn state(&self) -> &'static str {
         match self {
             Self::None => "none",
-            Self::Damaged => "damaged",
-            Self::Closed(_) => "closed",
-            Self::Begun(_) if self.is_open() => "open",
-            Self::Begun(_) => Phase::Opening.code(),
+            Self::Unreadable(_) => "damaged",
+            Self::Known(Summary { closed: Some(_), .. }) => "closed",
+            Self::Known(Summary { opened: Some(_), .. }) => "open",
+            Self::Known(_) => Phase::Opening.code(),
         }
     }
 
     fn json(&self) -> Value {
         let mut line = json!({ "state": self.state() });
         match self {
-            Self::Closed(reason) => {
+            Self::Known(Summary { closed: Some(reason), .. }) => {
                 line["reason"] = json!(reason.code());
                 line["text"] = json!(reason.to_string());
             }
-            Self::Begun(life) => {
-                line["since"] = json!(life.since.as_millis());
-                line["last_alive"] = json!(life.alive.map(Timestamp::as_millis));
-                line["suspect"] = json!(life.trouble.is_some());
+            Self::Known(summary) => {
+                line["since"] = json!(summary.since.as_millis());
+                line["last_alive"] = json!(summary.last_alive.map(Timestamp::as_millis));
+                line["suspect"] = json!(summary.suspect);
             }
-            Self::None | Self::Damaged => {}
+            Self::None | Self::Unreadable(_) => {}
         }
         line
     }
 
     fn words(&self, now: Timestamp) -> String {
-        match self {
-            Self::None => "not logged in".into(),
-            Self::Damaged => "its file is damaged: remove it and log in anew".into(),
-            Self::Closed(CloseReason::LoggedOut { .. }) => "logged out".into(),
-            Self::Closed(reason) => format!("ended: {reason}"),
-            Self::Begun(life) if self.is_open() => {
-                let alive = life.alive.map(|at| format!(", alive {} ago", length(now.since(at)))).unwrap_or_default();
-                let doubt = if life.trouble.is_some() { ", in doubt" } else { "" };
-                format!("open for {}{alive}{doubt}", length(now.since(life.since)))
+        let summary = match self {
+            Self::None => return "not logged in".into(),
+            Self::Unreadable(ResumeError::Damaged) => return "its file is damaged: remove it and log in anew".into(),
+            Self::Unreadable(error) => return format!("its file cannot be read: {error}"),
+            Self::Known(summary) => summary,
+        };
+        match (&summary.closed, summary.opened) {
+            (Some(CloseReason::LoggedOut { .. }), _) => "logged out".into(),
+            (Some(reason), _) => format!("ended: {reason}"),
+            (None, Some(_)) => {
+                let alive = summary.last_alive.map(|at| format!(", alive {} ago", length(now.since(at))));
+                let doubt = if summary.suspect { ", in doubt" } else { "" };
+                format!("open for {}{}{doubt}", length(now.since(summary.since)), alive.unwrap_or_default())
             }
-            Self::Begun(_) => "a login has begun and did not end; the next one goes on with it".into(),
+            (None, None) => "a login has begun and did not end; the next one goes on with it".into(),
         }
     }
 }

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
+use sansession::Timestamp;
 use sansession::drive::{Handle, blocking::Transport, now};
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use crate::cli::report::Report;
 use crate::cli::{Usage, out};
 
 /// No answer came, as for a session.
-const UNAVAILABLE: u8 = 4;
+pub const UNAVAILABLE: u8 = 4;
 /// The provider answered a call with 400 or more.
 const REFUSED: u8 = 1;
 
@@ -49,12 +50,7 @@ impl Task {
     /// Does it; gives words and an exit code where that fails.
     pub fn perform(&self, handle: &Handle, transport: &Transport, report: &Report) -> Result<(), (u8, String)> {
         match self {
-            Self::Token(shape) => {
-                let credentials = Credentials::of(handle).map_err(|words| (UNAVAILABLE, words))?;
-                let text = shape.print(&credentials).ok_or_else(|| (UNAVAILABLE, NO_TOKEN.to_owned()))?;
-                out::all(&text);
-                Ok(())
-            }
+            Self::Token(shape) => shape.print(&Credentials::of(handle).map_err(|words| (UNAVAILABLE, words))?),
             Self::Call(call) => call.perform(handle, transport, report),
             _ => Ok(()),
         }
@@ -73,7 +69,13 @@ pub enum TokenFormat {
 }
 
 impl TokenFormat {
-    fn print(self, credentials: &Credentials) -> Option<String> {
+    /// Prints it; gives words and an exit code where there is none.
+    pub fn print(self, credentials: &Credentials) -> Result<(), (u8, String)> {
+        out::all(&self.text(credentials).ok_or_else(|| (UNAVAILABLE, NO_TOKEN.to_owned()))?);
+        Ok(())
+    }
+
+    fn text(self, credentials: &Credentials) -> Option<String> {
         let Credentials { base, headers, .. } = credentials;
         match self {
             Self::Token => credentials.token().map(ToOwned::to_owned),
@@ -135,14 +137,24 @@ impl Call {
         Self { include, json, ..self }
     }
 
-    fn perform(&self, handle: &Handle, transport: &Transport, report: &Report) -> Result<(), (u8, String)> {
+    /// Returns it as a request without a host.
+    pub fn request(&self) -> Request<Vec<u8>> {
         let mut request = Request::new(self.body.clone());
         (*request.method_mut(), *request.uri_mut()) = (self.method.clone(), self.path.clone());
         *request.headers_mut() = self.headers.clone();
+        request
+    }
+
+    fn perform(&self, handle: &Handle, transport: &Transport, report: &Report) -> Result<(), (u8, String)> {
         let begun = now();
-        let answer = handle.call(transport, request).map_err(|error| (UNAVAILABLE, error.to_string()))?;
+        let answer = handle.call(transport, self.request()).map_err(|error| (UNAVAILABLE, error.to_string()))?;
+        self.finish(&answer, begun, report)
+    }
+
+    /// Prints the answer; gives words and an exit code where the provider refuses.
+    pub fn finish(&self, answer: &Response<Vec<u8>>, begun: Timestamp, report: &Report) -> Result<(), (u8, String)> {
         report.called(&self.method, self.path.path(), answer.status().as_u16(), now().since(begun));
-        self.print(&answer);
+        self.print(answer);
         match answer.status() {
             status if status.as_u16() >= 400 => Err((REFUSED, format!("the provider answers with {status}"))),
             _ => Ok(()),

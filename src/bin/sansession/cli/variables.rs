@@ -1,12 +1,12 @@
 //! What is read by name: from the environment, from the file that it names, or from what a profile names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sansession::Secret;
 
-use crate::cli::{Usage, own};
+use crate::cli::{Usage, names, own};
 
 /// What the profile in use names; the environment comes before it.
 static PROFILE: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
@@ -48,9 +48,31 @@ pub fn variable(name: &str) -> Result<Option<Secret>, Usage> {
         (Ok(_), Some(_)) => Err(Usage(format!("{name} and {file} are both set: which one?"))),
         (Ok(value), None) => Ok(Some(Secret::new(value))),
         (Err(std::env::VarError::NotUnicode(_)), _) => Err(Usage(format!("{name} is no Unicode text"))),
-        (Err(_), Some(path)) => text_of(&file, Path::new(&path)).map(Some),
+        (Err(_), Some(path)) => {
+            let path = Path::new(&path);
+            if !names::is_plain(name) {
+                warn(&file, path);
+            }
+            text_of(&file, path).map(Some)
+        }
         (Err(_), None) => of_profile(name),
     }
+}
+
+/// Tells, once, of a secret's file that others may read. Only a profile's is refused, since such variables are older than this
+/// look.
+fn warn(named_at: &str, path: &Path) {
+    let is_plain = std::fs::metadata(path).is_ok_and(|data| data.is_file());
+    if let Some(error) = own::is_closed_to_others(path).err().filter(|_| is_plain)
+        && told().insert(path.to_owned())
+    {
+        eprintln!("sansession: {named_at}: {} {error}", path.display());
+    }
+}
+
+fn told() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    TOLD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn of_profile(name: &str) -> Result<Option<Secret>, Usage> {

@@ -274,10 +274,8 @@ impl Args {
     /// Has the session be that of a profile.
     fn keep_at(&mut self, place: Place, task: Task) {
         let file: PathBuf = place.session.clone();
-        self.resume = Some(file.clone());
-        if task != Task::Logout {
-            self.save = Some(file);
-        }
+        // A logout, too, may need a token that serves once.
+        (self.resume, self.save) = (Some(file.clone()), Some(file));
         match task {
             // A command has an end of its own.
             Task::Stay if self.exec.is_empty() => {

@@ -225,7 +225,10 @@ where
 {
     let session = Session::resume(provider, saved, options, None, seed()?, now());
     let file = args.resume.as_deref().unwrap_or_else(|| "".as_ref()).display();
-    let named = |error| Usage(format!("--resume {file}: {error}; without --resume a new login begins"));
+    let named = |error| match args.place {
+        Some(_) => Usage(format!("{file}: {error}; mend the profile, or remove that file and log in anew")),
+        None => Usage(format!("--resume {file}: {error}; without --resume a new login begins")),
+    };
     begin(session.map_err(named)?, args)
 }
 

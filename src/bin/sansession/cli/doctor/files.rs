@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use sansession::ResumeError;
+
 use super::Doctor;
 use crate::cli::args::Args;
 use crate::cli::holder::{self, Lock};
@@ -58,11 +60,14 @@ pub fn of_session(doctor: &mut Doctor, args: &Args) {
         Ok(None) => doctor.note("session", "nobody is logged in"),
         Ok(Some(_)) => match file::load(&place.session) {
             Ok(text) if text.expose_secrets().trim().is_empty() => doctor.note("session", "nobody is logged in"),
-            Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(text.expose_secrets()).is_err() => {
-                let words = format!("{} is damaged: remove it and log in anew", place.session.display());
-                doctor.fault("session", USAGE, &words);
-            }
-            Ok(_) => doctor.fine("session", &format!("in {}", place.session.display())),
+            Ok(text) => match text.summary() {
+                Ok(_) => doctor.fine("session", &format!("in {}", place.session.display())),
+                Err(ResumeError::Damaged) => {
+                    let words = format!("{} is damaged: remove it and log in anew", place.session.display());
+                    doctor.fault("session", USAGE, &words);
+                }
+                Err(error) => doctor.fault("session", USAGE, &format!("{}: {error}", place.session.display())),
+            },
             Err(error) => doctor.fault("session", USAGE, &format!("{}: {error}", place.session.display())),
         },
         Err(error) => doctor.fault("session", USAGE, &format!("{}: {error}", place.session.display())),

@@ -131,7 +131,7 @@ async fn forwarded(
         told: false,
         whole: false,
     };
-    forward::incoming(&mut parts.headers, is_head, Some(&base), &client.url);
+    forward::incoming(&mut parts.headers, is_head, client.url.as_deref().map(|proxy| (&base, proxy)));
     let mut body = Observed { body, seen };
     if body.body.is_end_stream() {
         body.seen.end();

@@ -9,6 +9,7 @@ use http::{HeaderName, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
+use super::crowd::Peer;
 use super::refusal::{Flow, dismissal, refusal, whole};
 use super::{Shared, call, forward, gateway, status, stream};
 
@@ -16,19 +17,22 @@ use super::{Shared, call, forward, gateway, status, stream};
 pub const SECRET: HeaderName = HeaderName::from_static("x-sansession-secret");
 
 /// Who was let in.
+#[derive(Default)]
 pub struct Admitted {
     /// The part of the path that holds the secret, or nothing.
     pub prefix: String,
-    /// The proxy's address as this client knows it, with that part.
-    pub url: String,
+    /// The proxy's address as this client knows it, with that part; none for one that calls by the socket of the session.
+    pub url: Option<String>,
 }
 
 /// Answers a request, or sends it on.
-pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Flow> {
+pub async fn answer(shared: Arc<Shared>, peer: &Peer, request: Request<Incoming>) -> Response<Flow> {
     let client = match admit(&shared, &request) {
+        _ if peer.is_local() => Admitted::default(),
         Ok(client) => client,
         Err(refused) => return *refused,
     };
+    peer.is_known();
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let path = forward::rooted(path.strip_prefix(&client.prefix).unwrap_or(path));
     let plain = path.split('?').next().unwrap_or_default();
@@ -37,6 +41,9 @@ pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response
             Method::GET | Method::HEAD => status::status(&shared),
             _ => refusal(StatusCode::METHOD_NOT_ALLOWED, "method", "/_session is to be read"),
         };
+    }
+    if plain == "/_token" && peer.is_local() {
+        return status::token(&shared);
     }
     if request.method() == Method::TRACE {
         return refusal(StatusCode::METHOD_NOT_ALLOWED, "method", "TRACE would show the session's tokens");
@@ -61,16 +68,19 @@ pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response
     if !escapes_are_whole(&path) {
         return refusal(StatusCode::BAD_REQUEST, "path", "a `%` in the path or query that no two hex digits follow");
     }
-    if shared.is_ibkr() {
+    if shared.is_ibkr() && !peer.is_local() {
         let is_gateway = shared.is_gateway();
         if let Some(answer) = gateway::answer(request.method(), plain, &client.prefix, &status, is_gateway) {
             return answer;
         }
     }
-    let is_page = shared.is_gateway() && gateway::is_page(plain);
+    let is_page = shared.is_gateway() && gateway::is_page(plain) && !peer.is_local();
     let path = if is_page { path } else { forward::below(&path, base.as_ref(), shared.is_ibkr()) };
     if !shared.allow_logout && ends_the_session(request.method(), &path) {
-        let text = "this would end the session for everybody; --allow-logout lets it through";
+        let text = match peer.is_local() {
+            true => "this would end the session for the process that keeps it: end that one, then `sansession logout`",
+            false => "this would end the session for everybody; --allow-logout lets it through",
+        };
         return refusal(StatusCode::FORBIDDEN, "logout", text);
     }
     let root = base.filter(|_| is_page);
@@ -100,7 +110,7 @@ fn admit(shared: &Shared, request: &Request<Incoming>) -> Result<Admitted, Box<R
         let text = "a body is chunked once, and coded in no other way";
         return Err(dismissal(StatusCode::BAD_REQUEST, "length", text).into());
     }
-    Ok(Admitted { url: format!("{}://{host}{prefix}", shared.scheme), prefix })
+    Ok(Admitted { url: Some(format!("{}://{host}{prefix}", shared.scheme)), prefix })
 }
 
 /// Looks for the secret: in its header, as the first part of the path, or as Basic's password. A header that is wrong is

@@ -63,7 +63,7 @@ pub fn tells(secret: &Secret, uri: &Uri, headers: &HeaderMap) -> bool {
 
 /// Takes out of an answer's headers what does not come back: cookies stay the session's, and no web page may read it.
 /// The provider's own address becomes the proxy's, with the secret where the client has it in its path.
-pub fn incoming(headers: &mut HeaderMap, is_head: bool, base: Option<&Uri>, proxy: &str) {
+pub fn incoming(headers: &mut HeaderMap, is_head: bool, addresses: Option<(&Uri, &str)>) {
     let length = headers.get(CONTENT_LENGTH).filter(|_| is_head).cloned();
     strip(headers);
     headers.remove(SET_COOKIE);
@@ -76,7 +76,7 @@ pub fn incoming(headers: &mut HeaderMap, is_head: bool, base: Option<&Uri>, prox
         headers.insert(CONTENT_LENGTH, length);
     }
     let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
-    if let Some(new) = location.zip(base).and_then(|(location, base)| moved(location, base, proxy)) {
+    if let Some(new) = location.zip(addresses).and_then(|(location, (base, proxy))| moved(location, base, proxy)) {
         headers.insert(LOCATION, new);
     }
 }

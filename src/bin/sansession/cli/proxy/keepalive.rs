@@ -138,7 +138,7 @@ pub async fn admit(shared: &Shared, path: &str) -> Result<Option<Turn>, Response
 
 impl Answer {
     fn new(mut headers: HeaderMap, body: &[u8]) -> Self {
-        forward::incoming(&mut headers, false, None, "");
+        forward::incoming(&mut headers, false, None);
         Self { at: now(), headers, body: Bytes::copy_from_slice(body) }
     }
 

@@ -7,10 +7,12 @@
 
 mod call;
 mod certificate;
+mod crowd;
 mod door;
 mod forward;
 mod gateway;
 mod keepalive;
+mod local;
 mod refusal;
 mod serve;
 mod status;
@@ -21,6 +23,7 @@ pub use keepalive::Recent;
 pub use stream::Opens;
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
@@ -29,6 +32,8 @@ use sansession::drive::{Handle, Pin};
 use sansession::{Secret, Status, Timestamp, machine::Rejection};
 use tokio::sync::Semaphore;
 
+use self::local::Local;
+use self::serve::Entrance;
 use crate::cli::Usage;
 use crate::cli::answers::variable;
 use crate::cli::args::{Args, Provider};
@@ -42,16 +47,22 @@ const CALLS: usize = 64;
 const SHORTEST: usize = 16;
 
 /// A proxy that serves until it is dropped.
+pub struct Proxy {
+    /// Where other programs find it, where they may.
+    pub listening: Option<Listening>,
+    /// What the session itself gets goes in here, for clients that ask the same.
+    pub recent: Arc<Recent>,
+    _server: serve::Server,
+}
+
+/// What clients of a proxy know.
 pub struct Listening {
     pub url: String,
     pub secret: Secret,
     /// Whether the user has chosen the secret, and knows it.
     pub chosen: bool,
-    /// What the session itself gets goes in here, for clients that ask the same.
-    pub recent: Arc<Recent>,
     /// The fingerprint of its certificate, where it has one.
     pub fingerprint: Option<Pin>,
-    _server: serve::Server,
 }
 
 /// What each connection of the proxy knows.
@@ -63,7 +74,7 @@ struct Shared {
     report: Report,
     allow_logout: bool,
     /// The names under which it may be called.
-    hosts: [String; 2],
+    hosts: Vec<String>,
     scheme: &'static str,
     /// The base URL of the provider, and since when the session is in the phase in which it was that one.
     base: Mutex<Option<(Timestamp, http::Uri)>>,
@@ -73,49 +84,64 @@ struct Shared {
     recent: Arc<Recent>,
 }
 
-impl Listening {
-    /// Begins to listen; calls are refused until the session is usable.
-    pub fn start(args: &Args, listen: Listen, world: &World, report: &Report) -> Result<Self, Usage> {
-        let given = variable("SANSESSION_PROXY_SECRET")?;
-        let chosen = given.is_some();
-        let secret = given.map_or_else(random, Ok)?;
-        Rejection::check_token("SANSESSION_PROXY_SECRET", secret.expose()).map_err(|_| {
-            let carried = "its header carries printable ASCII without spaces, and at least one character";
-            Usage(format!("SANSESSION_PROXY_SECRET: {carried} (`openssl rand -hex 32`)"))
-        })?;
-        if secret.expose().len() < SHORTEST {
-            return Err(Usage(format!(
-                "SANSESSION_PROXY_SECRET: at least {SHORTEST} characters (`openssl rand -hex 32`)"
-            )));
+impl Proxy {
+    /// Begins to listen at the address that the command line names, and at a socket for other commands of the same user;
+    /// `None` where there is neither. Calls are refused until the session is usable.
+    pub fn start(args: &Args, local: Option<&Path>, world: &World, report: &Report) -> Result<Option<Self>, Usage> {
+        let local = local.and_then(|path| match Local::bind(path) {
+            Ok(local) => Some(local),
+            Err(error) => {
+                let shown = path.display();
+                report.hint(&format!("{shown}: {error}: `call` and `token` cannot be lent this session"));
+                None
+            }
+        });
+        if local.is_none() && args.listen.is_none() {
+            return Ok(None);
         }
-        let client = Transport::builder().trust(world.trust.clone()).build_streaming()?;
-        let taken = |error| Usage(format!("--listen {}: {error}; port 0 takes a free one", listen.address));
-        let socket = serve::Socket::bind(listen.address).map_err(taken)?;
-        let certificate = if listen.tls { Some(Certificate::kept()?) } else { None };
-        let scheme = if listen.tls { "https" } else { "http" };
-        let url = format!("{scheme}://127.0.0.1:{}", socket.port());
-        let shared = Shared {
+        let mut shared = Shared {
             name: args.provider.name(),
             handle: world.handle.clone(),
-            client,
-            secret: secret.clone(),
+            client: Transport::builder().trust(world.trust.clone()).build_streaming()?,
+            secret: random()?,
             report: report.clone(),
             allow_logout: args.allow_logout,
-            hosts: ["127.0.0.1", "localhost"].map(|host| format!("{host}:{}", socket.port())),
-            scheme,
+            hosts: Vec::new(),
+            scheme: "http",
             base: Mutex::default(),
             places: Arc::new(Semaphore::new(CALLS)),
             streams: world.streams.clone(),
             recent: Arc::default(),
         };
+        let (mut socket, mut listening) = (None, None);
+        if let Some(listen) = args.listen {
+            let (opened, told) = shared.listen(listen)?;
+            (socket, listening) = (Some(opened), Some(told));
+        }
         let recent = Arc::clone(&shared.recent);
-        let fingerprint = certificate.as_ref().map(|certificate| certificate.fingerprint);
-        let server = socket.serve(shared, certificate.map(|certificate| certificate.config))?;
-        Ok(Self { url, secret, chosen, recent, fingerprint, _server: server })
+        Ok(Some(Self { listening, recent, _server: serve::Server::start(shared, socket, local)? }))
     }
 }
 
 impl Shared {
+    /// Takes an address, and the secret that is asked for there.
+    fn listen(&mut self, listen: Listen) -> Result<(Entrance, Listening), Usage> {
+        let given = variable("SANSESSION_PROXY_SECRET")?;
+        let chosen = given.is_some();
+        if let Some(secret) = given {
+            self.secret = checked(secret)?;
+        }
+        let taken = |error| Usage(format!("--listen {}: {error}; port 0 takes a free one", listen.address));
+        let socket = serve::Socket::bind(listen.address).map_err(taken)?;
+        let certificate = if listen.tls { Some(Certificate::kept()?) } else { None };
+        self.scheme = if listen.tls { "https" } else { "http" };
+        self.hosts = ["127.0.0.1", "localhost"].map(|host| format!("{host}:{}", socket.port())).to_vec();
+        let url = format!("{}://127.0.0.1:{}", self.scheme, socket.port());
+        let fingerprint = certificate.as_ref().map(|certificate| certificate.fingerprint);
+        let listening = Listening { url, secret: self.secret.clone(), chosen, fingerprint };
+        Ok(((socket, certificate.map(|certificate| certificate.config)), listening))
+    }
+
     /// Gives the base URL of the provider, once there is a session.
     fn base(&self, status: &Status) -> Option<http::Uri> {
         // A login may lead to another host, and is a change of phase.
@@ -139,6 +165,19 @@ impl Shared {
     fn is_gateway(&self) -> bool {
         self.name == Provider::IbkrGateway.name()
     }
+}
+
+/// Refuses a secret that no header carries, or that somebody may guess.
+fn checked(secret: Secret) -> Result<Secret, Usage> {
+    Rejection::check_token("SANSESSION_PROXY_SECRET", secret.expose()).map_err(|_| {
+        let carried = "its header carries printable ASCII without spaces, and at least one character";
+        Usage(format!("SANSESSION_PROXY_SECRET: {carried} (`openssl rand -hex 32`)"))
+    })?;
+    if secret.expose().len() < SHORTEST {
+        let words = format!("SANSESSION_PROXY_SECRET: at least {SHORTEST} characters (`openssl rand -hex 32`)");
+        return Err(Usage(words));
+    }
+    Ok(secret)
 }
 
 fn random() -> Result<Secret, Usage> {

@@ -13,9 +13,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
+use super::crowd::{Crowd, Peer};
+use super::local::Local;
 use super::{Shared, door};
 
 /// How long the whole head of a request may take, and how long a connection may be idle.
@@ -24,16 +26,19 @@ const HEAD: Duration = Duration::from_secs(30);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How large a head may be.
 const LONGEST: usize = 128 << 10;
-/// How many connections may be open: below the 1,024 files that a process may have by default.
-const CONNECTIONS: usize = 768;
+/// How many connections may wait to be accepted; the standard library's 128 are fewer than may come at once.
+const BACKLOG: i32 = 1_024;
 /// A pause where the system gives no more sockets.
-const PAUSE: Duration = Duration::from_millis(100);
+pub const PAUSE: Duration = Duration::from_millis(100);
 
 /// An address that is taken.
 pub struct Socket {
     listener: TcpListener,
     port: u16,
 }
+
+/// An address that is taken, and the certificate that is shown there.
+pub type Entrance = (Socket, Option<Arc<ServerConfig>>);
 
 /// The thread that serves it, until this is dropped.
 pub struct Server {
@@ -45,6 +50,7 @@ impl Socket {
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
+        rustix::net::listen(&listener, BACKLOG)?;
         let port = listener.local_addr()?.port();
         Ok(Self { listener, port })
     }
@@ -53,21 +59,38 @@ impl Socket {
         self.port
     }
 
-    /// Serves it, by https where there is a certificate.
-    pub fn serve(self, shared: Shared, tls: Option<Arc<ServerConfig>>) -> io::Result<Server> {
+    /// Takes connections, by https where there is a certificate.
+    async fn accept(self, shared: Arc<Shared>, tls: Option<Arc<ServerConfig>>) {
+        accept(self.listener, shared, tls.map(TlsAcceptor::from)).await;
+    }
+}
+
+impl Server {
+    /// Serves what there is to serve at.
+    pub fn start(shared: Shared, socket: Option<Entrance>, local: Option<Local>) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel();
+        let ((stop, stopped), shared) = (oneshot::channel(), Arc::new(shared));
         let thread = std::thread::Builder::new().name("proxy".into()).spawn(move || {
             runtime.block_on(async {
+                let at_socket = async {
+                    if let Some((socket, tls)) = socket {
+                        socket.accept(Arc::clone(&shared), tls).await;
+                    }
+                };
+                let at_local = async {
+                    if let Some(local) = local {
+                        local.accept(Arc::clone(&shared)).await;
+                    }
+                };
                 tokio::select! {
                     _ = stopped => {}
-                    () = accept(self.listener, Arc::new(shared), tls.map(TlsAcceptor::from)) => {}
+                    _ = async { tokio::join!(at_socket, at_local) } => {}
                 }
             });
             // Calls that are under way were for a session that is over.
             runtime.shutdown_background();
         })?;
-        Ok(Server { stop: Some(stop), thread: Some(thread) })
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -82,34 +105,33 @@ impl Drop for Server {
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, tls: Option<TlsAcceptor>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let crowd = Arc::new(Crowd::default());
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        // One too many is closed at once: waiting would let those who say nothing keep everybody out.
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        if !crowd.makes_room().await {
+            continue;
+        }
         let _ = stream.set_nodelay(true);
         let (shared, tls) = (Arc::clone(&shared), tls.clone());
-        tokio::spawn(async move {
-            match tls {
-                None => serve(stream, shared).await,
-                Some(tls) => {
-                    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-                        serve(stream, shared).await;
-                    }
+        Crowd::enter(&crowd, async move |peer| match tls {
+            None => serve(stream, shared, peer).await,
+            Some(tls) => {
+                if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+                    serve(stream, shared, peer).await;
                 }
             }
-            drop(place);
         });
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shared: Arc<Shared>) {
+/// Answers the requests of a connection.
+pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shared: Arc<Shared>, peer: Arc<Peer>) {
     let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(door::answer(shared, request).await) }
+        let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
+        async move { Ok::<_, Infallible>(door::answer(shared, &peer, request).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LONGEST).half_close(true);

@@ -1,12 +1,13 @@
-//! `/_session`: where the session stands.
+//! `/_session`: where the session stands. `/_token`: what authorizes its calls, for other commands of the same user alone.
 
 use http::{Response, StatusCode};
 use sansession::drive::now;
 use sansession::{Timestamp, WaitingOn};
 use serde_json::json;
 
-use super::refusal::{Flow, own};
+use super::refusal::{Flow, own, refusal};
 use super::{CALLS, Shared};
+use crate::cli::exec::Credentials;
 
 /// Tells where the session stands, what it waits for, and how many calls are under way.
 pub fn status(shared: &Shared) -> Response<Flow> {
@@ -27,4 +28,12 @@ pub fn status(shared: &Shared) -> Response<Flow> {
         "calls": CALLS.saturating_sub(shared.places.available_permits()),
     });
     own(StatusCode::OK, &body)
+}
+
+/// Tells where calls go, and with which headers.
+pub fn token(shared: &Shared) -> Response<Flow> {
+    match Credentials::of(&shared.handle) {
+        Ok(Credentials { base, headers }) => own(StatusCode::OK, &json!({ "base_url": base, "headers": headers })),
+        Err(words) => refusal(StatusCode::SERVICE_UNAVAILABLE, "not-ready", &words),
+    }
 }

@@ -71,7 +71,8 @@ pub async fn open(
     };
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         let (mut parts, body) = answer.into_parts();
-        forward::incoming(&mut parts.headers, false, shared.base(&shared.handle.status()).as_ref(), &client.url);
+        let base = shared.base(&shared.handle.status());
+        forward::incoming(&mut parts.headers, false, base.as_ref().zip(client.url.as_deref()));
         return Response::from_parts(parts, body.map_err(Into::into).boxed_unsync());
     }
     let mut switching = Response::new(whole(""));

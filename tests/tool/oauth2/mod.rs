@@ -1,13 +1,14 @@
 //! OAuth 2 through the tool: consents at a loopback address, at the prompt and on another device, and what each exits with.
 
+mod kept;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use http::Request;
 use sansession::drive::{blocking::Transport, now};
 use sansession::sim::oauth2::{Browsed, Client, Outcome, Person};
-use sansession::sim::{Mishap, OAuth2Sim, Server};
+use sansession::sim::{OAuth2Sim, Server};
 use serde_json::Value;
 
 use crate::process::{Run, Running, Tool, asked, tool};
@@ -219,84 +220,8 @@ fn a_server_without_metadata_has_its_endpoints_named() {
 }
 
 /// The life of a session over three processes: the consent is asked for once.
-#[test]
-fn a_saved_session_goes_on_without_a_consent() {
-    let server = server();
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("session.json");
-    let mut run = app("oauth2 --json --for 0", &server).arg("--save", &file).starts();
-    consents(&mut run);
-    run.ends().exits(0).tells("left");
-    server.with(OAuth2Sim::drop_access_tokens);
-    for args in ["oauth2 --json --for 0 --probe /x", "oauth2 --json --probe /x"] {
-        let run = app(args, &server).arg("--resume", &file).arg("--save", &file).runs().exits(0);
-        keeps(&run, &server);
-    }
-    assert_eq!(server.with(|sim| (sim.count(Outcome::Consented), sim.count(Outcome::Refreshed))), (1, 1));
-    is_clean(&server, 0);
-}
-
 /// Whatever the process was about when it was killed, no rotated token leaves twice: the next one either has the new one, or
 /// knows that the old one may be used up, and asks.
-#[test]
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn a_rotated_token_is_stored_before_it_is_used_whenever_the_tool_is_killed() {
-    let server = server();
-    let resume = |args: &str, file: &Path| app(args, &server).arg("--resume", file).arg("--save", file);
-    crate::killed::killed_at_each_step(
-        |file| {
-            let mut run = app("oauth2 --json --for 0", &server).arg("--save", file).starts();
-            consents(&mut run);
-            run.ends().exits(0);
-            server.with(OAuth2Sim::drop_access_tokens);
-        },
-        |file| resume("oauth2 --json --for 0 --probe /x", file).into_command(),
-        |file| {
-            let mut run = resume("oauth2 --json --probe /x", file).starts();
-            // It opens alone, or asks.
-            let run = loop {
-                let line = run.says(&[r#""event""#]);
-                if line.contains(r#""event":"need""#) {
-                    let line: Value = serde_json::from_str(&line).unwrap();
-                    let (_, back) = visits(line["url"].as_str().unwrap());
-                    assert_eq!(visits(&back.unwrap()).0, 200);
-                    break run.ends();
-                }
-                if line.contains(r#""to":"logging-out""#) {
-                    break run.ends();
-                }
-            };
-            assert_eq!(run.code, Some(0), "{run:#?}");
-            assert_eq!(server.with(|sim| sim.count(Outcome::Reused)), 0, "{run:#?}");
-        },
-    );
-    assert_eq!(server.with(|sim| sim.count(Outcome::Reused)), 0);
-}
-
-#[test]
-fn a_renewal_whose_answer_was_lost_is_not_sent_again() {
-    let server = server();
-    let mut run = app("oauth2 --json --for 60 --probe /x --listen 127.0.0.1:0", &server).starts();
-    let proxy = run.listens();
-    consents(&mut run);
-    run.is_active();
-    let works = || proxy.asks("GET /things", "", "").starts_with("http/1.1 200");
-    assert!(works());
-    server.with(|sim| {
-        sim.drop_access_tokens();
-        sim.disturb_calls(http::Method::POST, "/token", 1, &Mishap::Dropped);
-    });
-    // The provider's own 401 is passed on; the session renews, and the answer to that is lost.
-    assert!(proxy.asks("GET /things", "", "").starts_with("http/1.1 401"));
-    consents(&mut run);
-    redeems(&mut run);
-    assert!(works());
-    run.gets("INT");
-    run.ends().exits(0).tells("closed: logged-out");
-    // Nobody has what the lost answer brought.
-    is_clean(&server, 1);
-}
-
 #[test]
 fn the_proxy_and_a_command_have_the_bearer() {
     let server = server();
@@ -325,40 +250,6 @@ fn the_proxy_and_a_command_have_the_bearer() {
     let run = daemon("oauth2", &server).env("SANSESSION_CLIENT_SECRET", SECRET).exec(script).runs().exits(23);
     keeps(&run, &server);
     is_clean(&server, 0);
-}
-
-#[test]
-fn a_refresh_token_from_a_page_is_rotated_into_the_file() {
-    let server = server();
-    // Somebody has consented on the page, and copied the token.
-    let token = {
-        let mut run = app("oauth2 --json --for 0", &server);
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("page.json");
-        run = run.arg("--save", &file);
-        let mut run = run.starts();
-        consents(&mut run);
-        run.ends().exits(0);
-        let saved: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-        saved["session"]["state"]["refresh"].as_str().unwrap().to_owned()
-    };
-    let directory = tempfile::tempdir().unwrap();
-    let (secret, file) = (directory.path().join("token"), directory.path().join("session.json"));
-    fs::write(&secret, format!("{token}\n")).unwrap();
-    // The same line for the first start and for all later ones.
-    for _ in 0..2 {
-        let run = at("oauth2 --json --for 0 --client-id app --grant given --probe /x", &server)
-            .env("SANSESSION_REFRESH_TOKEN_FILE", &secret)
-            .arg("--save", &file)
-            .arg("--resume", &file)
-            .runs()
-            .exits(0);
-        run.tells("left");
-        keeps(&run, &server);
-        server.with(OAuth2Sim::drop_access_tokens);
-    }
-    assert_eq!(server.with(|sim| sim.count(Outcome::Refreshed)), 2);
-    is_clean(&server, 1);
 }
 
 /// What stands on a screen is pasted with the line breaks of its window, and an address of another attempt is asked for again.

@@ -9,6 +9,9 @@ use crate::provider::{Plan, When};
 /// The shortest time between two renewals.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The shortest one where a provider wants the next renewal sooner, by a length of time: tokens of less than a minute exist.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
+
 /// When each renewal was last sent.
 #[cfg_attr(feature = "testing", derive(Clone))]
 pub(super) struct Renewed<S>(pub(super) Vec<(S, Timestamp)>);
@@ -19,7 +22,11 @@ impl<S: Copy + PartialEq> Renewed<S> {
     fn plan(&self, now: Timestamp, step: S, when: When, old: Option<&Entry<S>>) -> Entry<S> {
         let mut entry = Entry::when(now, Slot::Renew, Some(step), when);
         if let Some((_, last)) = self.0.iter().find(|(renewal, _)| *renewal == step) {
-            entry.wait_until(*last + RENEWAL_INTERVAL);
+            let interval = match when {
+                When::In(wait) => wait.clamp(SHORTEST_INTERVAL, RENEWAL_INTERVAL),
+                _ => RENEWAL_INTERVAL,
+            };
+            entry.wait_until(*last + interval);
         }
         let Some(old) = old else { return entry };
         let at = if entry.named || old.named { entry.at } else { entry.at.min(old.at) };

@@ -21,10 +21,11 @@ impl OAuth2 {
         let unfit = cx.state.unfit;
         match Revocation::read(response) {
             Revocation::Done => {
-                let had_refresh = cx.state.refresh.take().is_some();
+                let state = &mut *cx.state;
+                let was_refresh = state.refresh.take().or_else(|| state.former.pop()).is_some();
                 // A token that ends at once need not be ended.
                 let lives = |live: &OAuth2Live| live.expires.is_none_or(|ends| ends > cx.now + MARGIN);
-                if had_refresh && cx.state.live.as_ref().is_some_and(lives) {
+                if !state.former.is_empty() || was_refresh && state.live.as_ref().is_some_and(lives) {
                     return Verdict::next(Step::Revoke);
                 }
                 cx.state.live = None;
@@ -32,7 +33,7 @@ impl OAuth2 {
             }
             // The refresh token is revoked by then; an access token ends by itself.
             Revocation::Error(error) if error.meaning(Purpose::Revoke) == Meaning::CannotRevoke => {
-                over(cx.state.refresh.is_none(), unfit)
+                over(cx.state.refresh.is_none() && cx.state.former.is_empty(), unfit)
             }
             Revocation::Error(error) if error.meaning(Purpose::Revoke) == Meaning::Later => Verdict::unavailable(),
             Revocation::Error(error) => {

@@ -74,6 +74,9 @@ impl OAuth2 {
                 cx.state.client = Some(Registration::new(&found, redirects.first().copied()));
                 self.go_on(cx)
             }
+            RegistrationAnswer::Error(error) if error.meaning(Purpose::Register) == Meaning::Later => {
+                Verdict::unavailable()
+            }
             RegistrationAnswer::Error(error) => self.refused(&error),
             RegistrationAnswer::Unknown => Verdict::unavailable(),
         }
@@ -166,6 +169,7 @@ impl OAuth2 {
         cx.tell(Fact::server_says(error.code.as_str()));
         // Its refresh token and what a person was asked with died with it.
         cx.state.forget_refresh();
+        cx.state.former.clear();
         (cx.state.client, cx.state.attempt, cx.state.device) = (None, None, None);
         cx.state.dead = cx.state.live.is_some();
         cx.state.because = Some(NeedReason::Expired);

@@ -89,7 +89,7 @@ impl OAuth2 {
             }
             Step::Revoke => {
                 let endpoint = at(known.revocation, "the revocation endpoint")?;
-                let (token, kind) = match (&state.refresh, &state.live) {
+                let (token, kind) = match (state.refresh.as_ref().or(state.former.last()), &state.live) {
                     (Some(token), _) => (token, TokenKind::Refresh),
                     (None, Some(live)) => (&live.access, TokenKind::Access),
                     (None, None) => return Err(part("a token to revoke")),

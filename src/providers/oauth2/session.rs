@@ -69,6 +69,7 @@ impl Provider for OAuth2 {
     }
 
     fn forget(&self, state: &mut State, ended: Ended) {
+        state.keep_for_the_logout();
         let kept = core::mem::take(state);
         if ended == Ended::Expired {
             // Where the server is and who the client is outlives a consent.
@@ -76,6 +77,7 @@ impl Provider for OAuth2 {
                 found: kept.found,
                 client: kept.client,
                 again: kept.again,
+                former: kept.former,
                 // A person may be looking at the page, or typing the code.
                 attempt: kept.attempt,
                 device: kept.device,
@@ -151,7 +153,7 @@ impl Provider for OAuth2 {
     }
 
     fn logout(&self, state: &State) -> Leave<Step> {
-        if state.live.is_none() && state.refresh.is_none() {
+        if state.live.is_none() && state.refresh.is_none() && state.former.is_empty() {
             return Leave::Nothing;
         }
         let can =
@@ -174,8 +176,11 @@ impl Provider for OAuth2 {
                 if !core::mem::replace(&mut cx.state.stale, true) {
                     cx.state.refused = cx.state.refused.saturating_add(1);
                 }
-                Observed::Doubt
+                // Where no person can help, a next token that is refused as well is no reason for one more at once.
+                if self.refreshes() || cx.state.refused < 2 { Observed::Doubt } else { self.doubts_at_times(cx) }
             }
+            // It may be the call's own fault, and each look is a new token.
+            (StatusCode::UNAUTHORIZED, _) if self.probe.is_none() => self.doubts_at_times(cx),
             (StatusCode::UNAUTHORIZED, _) => Observed::Doubt,
             (StatusCode::FORBIDDEN, Some("insufficient_scope")) => {
                 let scope = challenge.scope.as_deref().unwrap_or_default();

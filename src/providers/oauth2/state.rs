@@ -11,6 +11,9 @@ use crate::{
     machine::{NeedReason, ServerText},
 };
 
+/// How many refresh tokens of earlier consents are kept for the logout.
+const FORMER: usize = 8;
+
 /// The requests of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -65,6 +68,9 @@ pub struct OAuth2State {
     /// Whether it may have been used up, so that it is good for a revocation only.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) spent: bool,
+    /// Those of earlier consents that may have been used up, for the logout.
+    #[serde(with = "crate::secret::exposed_list", skip_serializing_if = "Vec::is_empty")]
+    pub(super) former: Vec<Secret>,
     /// Whether the server has said that the consent is dead, while the access token is used to its end.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) dead: bool,
@@ -91,6 +97,9 @@ pub struct OAuth2State {
     /// Whether the present one was.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) stale: bool,
+    /// When a refused call that proved nothing last led to a renewal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) doubted: Option<Timestamp>,
     /// Whether the tokens are revoked since they are not what was asked for.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) unfit: bool,
@@ -115,6 +124,17 @@ impl OAuth2State {
     pub(super) fn refresh_with(&mut self, token: Secret) {
         self.forget_refresh();
         self.refresh = Some(token);
+    }
+
+    /// Keeps a refresh token that may have been spent for the logout: its successors, which nobody knows, may live beside the
+    /// next consent, and its revocation is what ends them.
+    pub(super) fn keep_for_the_logout(&mut self) {
+        if let Some(token) = self.refresh.take_if(|_| self.spent) {
+            if self.former.len() == FORMER {
+                self.former.remove(0);
+            }
+            self.former.push(token);
+        }
     }
 
     pub(super) fn forget_refresh(&mut self) {

@@ -7,7 +7,7 @@ use super::judge::SLOWER;
 use super::state::{OAuth2Live, OAuth2State, OAuth2Step};
 use super::wire::{ErrorBody, Scopes, Tokens};
 use crate::machine::backoff::spread;
-use crate::provider::{Ask, Context, Fact, Plan, Verdict, When};
+use crate::provider::{Ask, Context, Fact, Observed, Plan, Verdict, When};
 use crate::{
     CloseReason, NeedKind,
     machine::{Denial, NeedReason},
@@ -21,6 +21,10 @@ pub(super) const MARGIN: Duration = Duration::from_secs(30);
 
 /// The most, so that a token of a month is not renewed days before its end.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// The least time between two renewals for calls that were refused without proof that the token is dead: as often as a token
+/// of a quarter of an hour is renewed.
+const DOUBTS: Duration = LONGEST;
 
 impl OAuth2 {
     pub(super) fn take(&self, cx: &mut Context<'_, State>, step: Step, tokens: Tokens) -> Verdict<Step> {
@@ -38,6 +42,9 @@ impl OAuth2 {
         };
         cx.state.steady = if !fresh && same { cx.state.steady.saturating_add(1) } else { 0 };
         let refresh = if fresh { tokens.refresh } else { tokens.refresh.or_else(|| cx.state.refresh.take()) };
+        if fresh {
+            cx.state.keep_for_the_logout();
+        }
         match refresh {
             Some(token) => cx.state.refresh_with(token),
             None => cx.state.forget_refresh(),
@@ -59,6 +66,10 @@ impl OAuth2 {
             // Redeemed: what comes next is another attempt.
             (cx.state.attempt, cx.state.device) = (None, None);
             (cx.state.again, cx.state.declined) = (false, false);
+        }
+        if fresh && step != Step::Grant {
+            // Tokens of another consent; what was refused was not theirs.
+            cx.state.refused = 0;
         }
         (cx.state.stale, cx.state.dead) = (false, false);
         cx.tell(Fact::NewTokens);
@@ -142,6 +153,15 @@ impl OAuth2 {
         plan.into()
     }
 
+    /// A refused call that proves nothing of its token is worth a renewal now and then, and not one each time.
+    pub(super) fn doubts_at_times(&self, cx: &mut Context<'_, State>) -> Observed {
+        if cx.state.doubted.is_some_and(|at| cx.now < at + DOUBTS) {
+            return Observed::Nothing;
+        }
+        cx.state.doubted = Some(cx.now);
+        Observed::Doubt
+    }
+
     /// Nobody knows what became of a step that must not be sent again by itself.
     pub(super) fn lost(&self, cx: &mut Context<'_, State>, step: Step) -> Verdict<Step> {
         if step == Step::Refresh {
@@ -154,6 +174,7 @@ impl OAuth2 {
             // It may have been spent; a repetition would kill what came of it.
             cx.state.spent = true;
             if self.grant == Grant::Given && cx.state.live.is_none() {
+                cx.state.keep_for_the_logout();
                 cx.state.forget_refresh();
             }
         } else {

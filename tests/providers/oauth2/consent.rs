@@ -127,8 +127,13 @@ fn a_server_in_trouble_denies_nobody() {
         ("temporarily_unavailable", false),
         ("server_error", false),
         ("login_required", false),
+        ("consent_required", false),
+        ("interaction_required", false),
         ("access_denied", true),
         ("invalid_scope", true),
+        ("invalid_request", true),
+        ("unsupported_response_type", true),
+        ("invalid_target", true),
         ("unauthorized_client", true),
     ] {
         let mut life = asked(&server, by_code());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use sansession::providers::oauth2::{ClientOf, Grant, Rotation};
 use sansession::sim::Mishap;
-use sansession::sim::oauth2::Outcome;
+use sansession::sim::oauth2::{Life as ExpiresIn, Outcome};
 use sansession::{Machine, Options, Phase, Session, machine::NeedReason};
 
 use super::{BACK, DAY, HOUR, Life, MINUTE, Shared, by_code, life, lives, open_need, options, provider, server, works};
@@ -207,4 +207,61 @@ fn a_snapshot_of_a_client_with_another_redirect_is_refused() {
     let resume = |redirect| Session::resume(registered(redirect), &snapshot, options(), None, seed(), now).map(drop);
     assert!(resume(BACK).is_ok());
     assert!(resume("http://127.0.0.1:9/callback").is_err());
+}
+
+/// The answer that was lost may have brought tokens that nobody knows: the old one is revoked with the new ones.
+#[test]
+fn what_a_lost_renewal_has_left_at_the_server_is_ended_by_the_logout() {
+    for dies in [false, true] {
+        let server = server();
+        let mut life = opened(&server);
+        for _ in 0..2 {
+            server.get().disturb_calls(Method::POST, "/token", 1, &Mishap::Dropped);
+            assert_eq!(lives(&mut life, HOUR), 1, "{}", life.transcript);
+        }
+        assert_eq!(server.get().live_consents(life.now), 3, "two of them without a client that knows them");
+        if dies {
+            life.resumes(|snapshot, now| Session::resume(by_code(), snapshot, options(), None, seed(), now).unwrap());
+        }
+        life.logs_out();
+        assert_eq!(life.runs_to_end().code(), "logged-out", "{}", life.transcript);
+        assert_eq!(server.get().live_consents(life.now), 0, "{}", life.transcript);
+        assert_eq!(server.get().count(Outcome::Reused), 0);
+    }
+}
+
+/// A person who has consented anew is not asked again because of what was refused before.
+#[test]
+fn a_new_consent_begins_without_the_refusals_of_the_last_one() {
+    let server = server();
+    server.get().settings.access_life = HOUR;
+    let mut life = opened(&server);
+    let refusal = http::Response::builder().status(401).header("www-authenticate", r#"Bearer error="invalid_token""#);
+    let refusal = Mishap::Instead(Box::new(refusal.body(Vec::new()).unwrap()));
+    server.get().disturb_calls(Method::GET, "/api/quotes", 2, &refusal);
+    for asked in [0, 1] {
+        let _ = life.calls(Method::GET, "/api/quotes");
+        assert_eq!(lives(&mut life, 2 * MINUTE), asked, "{}", life.transcript);
+    }
+    // No call says that all is well.
+    assert_eq!(lives(&mut life, 5 * HOUR), 0, "{}", life.transcript);
+    assert!(works(&mut life));
+}
+
+#[test]
+fn a_token_of_less_than_a_minute_has_no_gap() {
+    for seconds in [90, 61, 60, 45, 30, 20] {
+        let server = server();
+        server.get().settings.access_life = Duration::from_secs(seconds);
+        server.get().settings.life = ExpiresIn::Number;
+        let mut life = life(&server, by_code());
+        life.latency = Duration::from_millis(300);
+        lives(&mut life, MINUTE);
+        for second in 0..240 {
+            life.runs_for(Duration::from_secs(1));
+            assert!(works(&mut life), "{seconds} s, after {second} s\n{}", life.transcript);
+        }
+        let (renewals, most) = (server.get().count(Outcome::Refreshed), 300 * 2 / seconds as usize + 2);
+        assert!(renewals <= most, "{seconds} s: {renewals} renewals, at most {most}");
+    }
 }

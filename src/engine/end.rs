@@ -7,7 +7,7 @@ use super::life::{Ending, Life};
 use super::turn::Engine;
 use crate::machine::event::Cause;
 use crate::provider::{Ended, Leave, Provider, Verdict};
-use crate::{CloseReason, Event, Timestamp};
+use crate::{CloseReason, Event, Timestamp, machine::Denial};
 
 impl<P: Provider> Engine<P> {
     pub(super) fn begin_logout(&mut self, now: Timestamp) {
@@ -21,13 +21,24 @@ impl<P: Provider> Engine<P> {
         self.end(now, true);
     }
 
+    /// Ends a session that is not the one that it should be.
+    pub(super) fn end_unfit(&mut self, now: Timestamp) {
+        if self.is_parting() {
+            self.close(now, CloseReason::Denied(Denial::NotEntitled));
+            return;
+        }
+        let unsure = self.core.life.is_unsure();
+        self.turn(now, Life::Ending(Ending { since: now, leaving: false, unsure, unfit: true }));
+        self.end(now, true);
+    }
+
     /// Begins the logout itself.
     pub(super) fn end(&mut self, now: Timestamp, sure: bool) {
         self.core.clear_plans();
         self.core.trouble.end();
         self.out.saves.call_off();
-        let unsure = self.core.life.is_unsure();
-        self.turn(now, Life::Ending(Ending { since: now, leaving: false, unsure }));
+        let (unsure, unfit) = (self.core.life.is_unsure(), self.core.life.is_unfit());
+        self.turn(now, Life::Ending(Ending { since: now, leaving: false, unsure, unfit }));
         // Until an answer that is waited for has come, what it spends stays known, so that it is found in the server's words.
         if !self.waits_for_flight() {
             let sure = self.flights.cancel().is_some() || sure;
@@ -50,7 +61,7 @@ impl<P: Provider> Engine<P> {
             Verdict::Dead { .. } => self.close(now, CloseReason::LoggedOut { confirmed: true }),
             Verdict::Close(reason @ CloseReason::LoggedOut { .. }) => self.close(now, reason),
             Verdict::Next { step, after } => self.core.agenda.next(step, now + after),
-            Verdict::Ask(_) | Verdict::Close(_) => self.end_unconfirmed(now),
+            Verdict::Ask(_) | Verdict::Close(_) | Verdict::Unfit => self.end_unconfirmed(now),
             Verdict::Active(_) | Verdict::Retry { .. } | Verdict::Unreadable(_) => {
                 self.retry_ending(now, step, Cause::Unreadable, Duration::ZERO);
             }
@@ -81,14 +92,14 @@ impl<P: Provider> Engine<P> {
     pub(super) fn proceed_logout(&mut self, now: Timestamp, sure: bool) {
         self.hand.clear();
         let since = self.core.life.ending().map_or(now, |ending| ending.since);
-        let unsure = self.core.life.is_unsure() || !sure;
-        self.turn(now, Life::Ending(Ending { since, leaving: false, unsure }));
+        let (unsure, unfit) = (self.core.life.is_unsure() || !sure, self.core.life.is_unfit());
+        self.turn(now, Life::Ending(Ending { since, leaving: false, unsure, unfit }));
         let free_at = self.core.limits.held_until();
         match self.provider.logout(&self.core.state) {
             Leave::Nothing | Leave::Abandon => self.close(now, CloseReason::LoggedOut { confirmed: sure }),
             Leave::Step(_) if free_at > now + self.options.logout_patience => self.end_unconfirmed(now),
             Leave::Step(step) => {
-                self.turn(now, Life::Ending(Ending { since: now, leaving: true, unsure }));
+                self.turn(now, Life::Ending(Ending { since: now, leaving: true, unsure, unfit }));
                 self.core.agenda.next(step, now);
             }
         }
@@ -131,6 +142,7 @@ impl<P: Provider> Engine<P> {
         self.out.saves.call_off();
         self.out.saves.note();
         self.parting = Parting::No;
+        let reason = if self.core.life.is_unfit() { CloseReason::Denied(Denial::NotEntitled) } else { reason };
         self.turn(now, Life::Closed(Box::new(reason)));
     }
 }

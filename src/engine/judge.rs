@@ -123,6 +123,7 @@ impl<P: Provider> Engine<P> {
                 self.want_check(now);
             }
             Verdict::Close(reason) => self.close(now, reason),
+            Verdict::Unfit => self.end_unfit(now),
             Verdict::Retry { after, .. } => match step {
                 Some(step) => self.fall(now, step, Mishap::new(Fate::Unjudged, Cause::Waiting).wait(after)),
                 None => self.protocol_violation(now, ResponseSummary::unread("open", "there is nothing to try again")),
@@ -210,7 +211,8 @@ impl<P: Provider> Engine<P> {
             | Verdict::Next { .. }
             | Verdict::Ask(_)
             | Verdict::Active(_)
-            | Verdict::Dead { .. } => {}
+            | Verdict::Dead { .. }
+            | Verdict::Unfit => {}
         }
     }
 

@@ -52,6 +52,8 @@ pub(super) struct Ending {
     pub(super) leaving: bool,
     /// Whether something that nobody knows of may live on when it is done.
     pub(super) unsure: bool,
+    /// Whether nobody asked for it: the session is not the one that it should be.
+    pub(super) unfit: bool,
 }
 
 impl Stage {
@@ -127,6 +129,11 @@ impl Life {
         self.stage().map_or_else(|| self.ending().is_some_and(|ending| ending.unsure), |stage| stage.unsure)
     }
 
+    /// Reports whether it ends since it is not the session that it should be.
+    pub(super) const fn is_unfit(&self) -> bool {
+        matches!(self, Self::Ending(Ending { unfit: true, .. }))
+    }
+
     pub(super) const fn ending(&self) -> Option<Ending> {
         if let Self::Ending(ending) = self { Some(*ending) } else { None }
     }
@@ -142,7 +149,7 @@ impl Life {
 
     pub(super) fn set_back(&mut self, by: Duration) {
         match self {
-            Self::Open { since, stage: _ } | Self::Ending(Ending { since, leaving: _, unsure: _ }) => {
+            Self::Open { since, stage: _ } | Self::Ending(Ending { since, .. }) => {
                 *since = *since - by;
             }
             Self::Idle { adopted: _ } | Self::Opening { .. } | Self::Closed(_) => {}
@@ -255,7 +262,7 @@ mod tests {
             ("idle", Life::Idle { adopted: false }),
             ("opening", Life::Opening { stage, adopted: false }),
             ("open", Life::Open { since: NOON, stage }),
-            ("ending", Life::Ending(Ending { since: NOON, leaving: false, unsure: false })),
+            ("ending", Life::Ending(Ending { since: NOON, leaving: false, unsure: false, unfit: false })),
             ("closed", Life::Closed(Box::new(CloseReason::Left))),
         ];
         let rows = include_str!("life.md").lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));

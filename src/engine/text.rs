@@ -92,6 +92,8 @@ pub(super) enum LifeText<'a> {
         leaving: bool,
         #[serde(default, skip_serializing_if = "is_default")]
         unsure: bool,
+        #[serde(default, skip_serializing_if = "is_default")]
+        unfit: bool,
     },
     Closed(Cow<'a, CloseReason>),
 }
@@ -288,8 +290,8 @@ impl<'a> LifeText<'a> {
             Life::Idle { adopted } => Self::Idle { adopted: *adopted },
             Life::Opening { stage, adopted } => Self::Opening { stage: StageText::of(*stage), adopted: *adopted },
             Life::Open { since, stage } => Self::Open { since: *since, stage: StageText::of(*stage) },
-            Life::Ending(Ending { since, leaving, unsure }) => {
-                Self::Ending { since: *since, leaving: *leaving, unsure: *unsure }
+            Life::Ending(Ending { since, leaving, unsure, unfit }) => {
+                Self::Ending { since: *since, leaving: *leaving, unsure: *unsure, unfit: *unfit }
             }
             Life::Closed(reason) => Self::Closed(Cow::Borrowed(reason)),
         }
@@ -308,7 +310,7 @@ impl<'a> LifeText<'a> {
             Self::Idle { adopted } => Life::Idle { adopted },
             Self::Opening { stage, adopted } => Life::Opening { stage: stage.stage(), adopted },
             Self::Open { since, stage } => Life::Open { since, stage: stage.stage() },
-            Self::Ending { since, leaving, unsure } => Life::Ending(Ending { since, leaving, unsure }),
+            Self::Ending { since, leaving, unsure, unfit } => Life::Ending(Ending { since, leaving, unsure, unfit }),
             Self::Closed(reason) => Life::Closed(Box::new(reason.into_owned())),
         }
     }

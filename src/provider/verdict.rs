@@ -41,6 +41,9 @@ pub enum Verdict<S> {
     },
     /// The session ends for this reason.
     Close(CloseReason),
+    /// The session lives and is not the one that it should be, such as one with another scope: it is ended at the server as by
+    /// a logout, and closes as [`Denial::NotEntitled`](crate::machine::Denial::NotEntitled). No call leaves with it.
+    Unfit,
 }
 
 impl<S> Verdict<S> {

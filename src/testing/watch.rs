@@ -12,7 +12,7 @@ use crate::provider::{
 };
 use crate::{
     CloseReason, Input, NeedKind, Response, Ticket, Timestamp,
-    machine::{NeedReason, Rejection},
+    machine::{Denial, NeedReason, Rejection},
 };
 
 /// How many requests one call of the session may have built before it counts as spinning.
@@ -188,6 +188,7 @@ impl<P: Provider> Watched<P> {
             Verdict::Unreadable(why) => What::Unreadable(why),
             Verdict::Dead { proof } => What::Dead(proof),
             Verdict::Close(reason) => What::Close(reason.clone()),
+            Verdict::Unfit => What::Close(CloseReason::Denied(Denial::NotEntitled)),
         };
         self.note(Note::Waits(waits));
         self.note(Note::Said { from, what });

@@ -5,13 +5,23 @@ use std::fs;
 use std::path::Path;
 
 /// A page, and the walks that it is about.
-const PAGES: [(&str, &[&str]); 6] = [
+const PAGES: [(&str, &[&str]); 7] = [
     ("cbrain/mod.rs", &["cbrain__cbrain", "cbrain__cbrain-adopted"]),
     ("ibkr/gateway/mod.rs", &["ibkr__ibkr-gateway"]),
     ("ibkr/direct/mod.rs", &["direct__ibkr-oauth1a", "direct__ibkr-oauth2"]),
     ("ibkr/direct/consent/mod.rs", &["direct__ibkr-consent"]),
     ("kotak/trade_api/mod.rs", &["kotak__kotak-trade"]),
     ("kotak/neo/mod.rs", &["kotak__kotak-neo"]),
+    (
+        "oauth2/mod.rs",
+        &[
+            "oauth2__oauth2-code",
+            "oauth2__oauth2-device",
+            "oauth2__oauth2-client-credentials",
+            "oauth2__oauth2-given",
+            "oauth2__oauth2-registered",
+        ],
+    ),
 ];
 
 /// What a person looks for on each page.

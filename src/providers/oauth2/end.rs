@@ -7,18 +7,14 @@ use super::state::{OAuth2Live, OAuth2State, OAuth2Step};
 use super::tokens::MARGIN;
 use super::wire::{Meaning, Purpose, Revocation};
 use crate::provider::{Context, Fact, Judgment, Verdict};
-use crate::{CloseReason, Response, machine::Denial};
+use crate::{CloseReason, Response};
 
 type State = OAuth2State;
 type Step = OAuth2Step;
 
 impl OAuth2 {
     pub(super) fn revoked(&self, cx: &mut Context<'_, State>, response: Response<'_>) -> Verdict<Step> {
-        let over = |confirmed, unfit| {
-            let denied = CloseReason::Denied(Denial::NotEntitled);
-            Verdict::Close(if unfit { denied } else { CloseReason::LoggedOut { confirmed } })
-        };
-        let unfit = cx.state.unfit;
+        let over = |confirmed| Verdict::Close(CloseReason::LoggedOut { confirmed });
         match Revocation::read(response) {
             Revocation::Done => {
                 let state = &mut *cx.state;
@@ -29,16 +25,16 @@ impl OAuth2 {
                     return Verdict::next(Step::Revoke);
                 }
                 cx.state.live = None;
-                over(true, unfit)
+                over(true)
             }
             // The refresh token is revoked by then; an access token ends by itself.
             Revocation::Error(error) if error.meaning(Purpose::Revoke) == Meaning::CannotRevoke => {
-                over(cx.state.refresh.is_none() && cx.state.former.is_empty(), unfit)
+                over(cx.state.refresh.is_none() && cx.state.former.is_empty())
             }
             Revocation::Error(error) if error.meaning(Purpose::Revoke) == Meaning::Later => Verdict::unavailable(),
             Revocation::Error(error) => {
                 cx.tell(Fact::server_says(error.code.as_str()));
-                over(false, unfit)
+                over(false)
             }
             Revocation::Later => Verdict::unavailable(),
             Revocation::Unknown => Verdict::Retry { after: None, answer: Judgment::Judged },

@@ -48,14 +48,14 @@
 //!
 //! | [code](crate::CloseReason::code) | what happened | what to do |
 //! |---|---|---|
-//! | `logged-out` | the tokens were revoked, or the server has no revocation ([`Event::MayLiveOn`](crate::Event::MayLiveOn) tells) | nothing |
+//! | `logged-out` | the tokens were revoked, with those that a lost renewal may have left, or the server has no revocation ([`Event::MayLiveOn`](crate::Event::MayLiveOn) tells) | nothing |
 //! | `logged-out.unconfirmed` | the revocation got no answer, or was refused | end the consent on the server's page |
 //! | `left` | its tokens were adopted, and [`Options::ends`](crate::Options::ends) spares them | nothing |
 //! | `denied.refused` | the code was not taken, and no other one came | consent again |
 //! | `denied.gateway-token` | the refresh token that was given is dead, and no other one came | make a new one on the server's page |
 //! | `denied.unanswered` | nobody answered | answer |
 //! | `denied.rejected` | the person said no, or the server refuses this client or this request whatever is tried: its words | mend the configuration |
-//! | `denied.not-entitled` | a required scope was not granted, or another one than the allowed ones was; the tokens were revoked | consent to what is asked for |
+//! | `denied.not-entitled` | a required scope was not granted, or another one than the allowed ones was; the tokens were revoked, as by a logout ([`Event::MayLiveOn`](crate::Event::MayLiveOn) where that failed) | consent to what is asked for |
 //! | `expired` | the consent is dead: expired, revoked, or its token was used twice | consent again, or let [`Options::relogin`](crate::Options::relogin) ask |
 //! | `retries-exhausted` | the server was out of reach during the opening | try again later |
 //! | `protocol` | an answer that is not OAuth's; metadata of another issuer | look at the shape |
@@ -67,53 +67,124 @@
 //!
 //! # Each grant
 //!
+//! All that is here needs no network: a driver ([`drive`](crate::drive)) sends what leaves, stores what is to be saved, and brings
+//! the answers. Each example stops where the first request or the first question comes out.
+//!
 //! A person consents in a browser:
 //!
 //! ```
-//! use sansession::providers::oauth2::{ClientOf, Grant, OAuth2, Server};
-//! use sansession::{Options, Seed, Session};
+//! use sansession::providers::oauth2::{ClientOf, Grant, OAuth2, Server, wire::Endpoint};
+//! use sansession::{Machine, Options, Output, Session, WaitingOn};
 //!
-//! let server = Server::issuer("https://login.example.org")?;
-//! let client = ClientOf::public("my-app");
-//! let provider = OAuth2::new(server, Grant::Code { redirect: "http://127.0.0.1:8400/callback".into() }, client)
-//!     .scopes("read offline_access", "read offline_access openid")
-//!     .calls(sansession::BaseUrl::parse("https://api.example.org/v1")?);
-//! let session = Session::new(provider, Options::default(), Seed::new([7; 32]));
+//! # let (seed, now) = ([7; 32], sansession::Timestamp::from_secs(1_790_000_000));
+//! let server = Server::endpoints("https://login.example.org/token")?
+//!     .authorization(Endpoint::parse("https://login.example.org/authorize")?);
+//! let grant = Grant::Code { redirect: "http://127.0.0.1:8400/callback".into() };
+//! let provider = OAuth2::new(server, grant, ClientOf::public("my-app")).scopes("read", "read write");
+//! let mut session = Session::new(provider, Options::default(), seed);
+//! session.start(now);
+//! while let Output::Save | Output::Event(_) = session.poll(now) {} // store `session.snapshot()` at each `Save`
+//! let WaitingOn::Need(need) = session.status().on else { return Err("nobody is asked".into()) };
+//! // Show it; the address that the browser comes back to is the answer: `Input::Redirect`.
+//! assert!(need.url.unwrap().starts_with("https://login.example.org/authorize?response_type=code&client_id=my-app"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A person consents on another device:
+//! A person consents on another device. Where an issuer is named, its metadata are looked up first:
 //!
 //! ```
 //! use sansession::providers::oauth2::{ClientOf, Grant, OAuth2, Server};
+//! use sansession::{Machine, Options, Output, Session};
 //!
+//! # let (seed, now) = ([7; 32], sansession::Timestamp::from_secs(1_790_000_000));
 //! let server = Server::issuer("https://login.example.org")?;
 //! let provider = OAuth2::new(server, Grant::Device, ClientOf::public("my-tv")).scopes("read", "");
+//! let mut session = Session::new(provider, Options::default(), seed);
+//! session.start(now);
+//! let request = loop {
+//!     if let Output::Send(outgoing) = session.poll(now) {
+//!         break outgoing.into_request();
+//!     }
+//! };
+//! assert_eq!(request.uri(), "https://login.example.org/.well-known/oauth-authorization-server");
 //! # Ok::<(), sansession::UrlError>(())
 //! ```
 //!
-//! A machine:
+//! A machine has tokens of its own, and nobody is asked:
 //!
 //! ```
 //! use sansession::providers::oauth2::{ClientOf, Grant, OAuth2, Server};
+//! use sansession::{Machine, Options, Output, Session};
 //!
-//! let server = Server::endpoints("https://login.example.org/oauth2/token")?;
+//! # let (seed, now) = ([7; 32], sansession::Timestamp::from_secs(1_790_000_000));
+//! let server = Server::endpoints("https://login.example.org/token")?;
 //! let provider = OAuth2::new(server, Grant::ClientCredentials, ClientOf::basic("daemon", "secret")).scopes("read", "");
+//! let mut session = Session::new(provider, Options::default(), seed);
+//! session.start(now);
+//! let request = loop {
+//!     if let Output::Send(outgoing) = session.poll(now) {
+//!         break outgoing.into_request();
+//!     }
+//! };
+//! assert_eq!(request.body().as_slice(), b"grant_type=client_credentials&scope=read");
 //! # Ok::<(), sansession::UrlError>(())
 //! ```
 //!
-//! Tokens that somebody has:
+//! Somebody has a refresh token, from a page of the server's or from another program:
 //!
 //! ```
 //! use sansession::providers::oauth2::{ClientOf, Given, Grant, OAuth2, Server};
-//! use sansession::{Options, Secret, Seed, Session};
+//! use sansession::{Machine, Options, Output, Secret, Session};
 //!
-//! let server = Server::endpoints("https://login.example.org/oauth2/token")?;
-//! let provider = OAuth2::new(server, Grant::Given, ClientOf::post("app", "secret"));
+//! # let (seed, now) = ([7; 32], sansession::Timestamp::from_secs(1_790_000_000));
+//! let server = Server::endpoints("https://login.example.org/token")?;
+//! let provider = OAuth2::new(server, Grant::Given, ClientOf::post("my-app", "secret"));
 //! let tokens = Given::refresh(Secret::from("from-the-page"));
-//! let session = Session::adopt(provider, tokens, Options::default(), Seed::new([7; 32]))?;
+//! let mut session = Session::adopt(provider, tokens, Options::default(), seed)?;
+//! session.start(now);
+//! assert!(matches!(session.poll(now), Output::Save), "it may serve once, so it is stored before it leaves");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Traps
+//!
+//! Sources: the RFCs, reports of clients that broke, and a certified OpenID provider with rotation.
+//!
+//! - **A refresh token that comes a second time kills the consent**, the newest tokens included, also where the answer to its
+//!   first use was lost. Two programs that share a file of tokens do this to each other: one session, one place.
+//! - **A refresh token that is missing in a renewal's answer, `null` or empty, is the old one**, and not none.
+//! - **An error with status 200**, lives that are text, answers that are forms and answers without `token_type` are read all the same.
+//!   A status in words (`"error":"Bad Gateway"`), or whatever a server in trouble writes there, is no error of OAuth.
+//! - **A page of an edge judges nothing**: 403 as HTML comes and goes by itself. Edges refuse requests without `User-Agent`.
+//! - **Only `invalid_grant` proves that a consent is dead**, and no server says why. `invalid_client` is the configuration, or a
+//!   registration that the server has pruned: a client that registers itself does so anew, once.
+//! - **A page that says "unknown client" comes back to nobody.** The question for a consent has no other end than its answer: ask for
+//!   the session anew, and it registers anew.
+//! - **A bare 401 to a call may be the call's own fault.** Without a [probe](OAuth2::probe) the look is a renewal, so there is one in
+//!   a quarter of an hour.
+//! - **Revoking an access token kills the refresh token at some servers**: only a logout revokes, the refresh token first. One whose
+//!   renewal got lost is revoked as well: its successors may live on.
+//! - **An absolute end is not moved by renewals**, and hardly a server names it: [`OAuth2::refresh_lasts`].
+//! - **Registered redirect URIs are compared to the letter**, the port included, whatever RFC 8252 says of loopback addresses.
+//!
+//! # States
+//!
+//! The phases and questions, and the transitions between them, generated from walks through all states. With
+//! [`Grant::Code`]:
+//!
+#![doc = include_str!("code.md")]
+//!
+//! With [`Grant::Device`]:
+//!
+#![doc = include_str!("device.md")]
+//!
+//! With [`Grant::ClientCredentials`]:
+//!
+#![doc = include_str!("client_credentials.md")]
+//!
+//! With [`Grant::Given`] and a [probe](OAuth2::probe):
+//!
+#![doc = include_str!("given.md")]
 
 mod config;
 mod consent;

@@ -100,9 +100,6 @@ pub struct OAuth2State {
     /// When a refused call that proved nothing last led to a renewal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) doubted: Option<Timestamp>,
-    /// Whether the tokens are revoked since they are not what was asked for.
-    #[serde(skip_serializing_if = "is_default")]
-    pub(super) unfit: bool,
     /// What an assertion is made of; a resume makes a new one.
     #[serde(skip)]
     pub(super) stamp: Option<(Timestamp, Secret)>,

@@ -8,10 +8,7 @@ use super::state::{OAuth2Live, OAuth2State, OAuth2Step};
 use super::wire::{ErrorBody, Scopes, Tokens};
 use crate::machine::backoff::spread;
 use crate::provider::{Ask, Context, Fact, Observed, Plan, Verdict, When};
-use crate::{
-    CloseReason, NeedKind,
-    machine::{Denial, NeedReason},
-};
+use crate::{NeedKind, machine::NeedReason};
 
 type State = OAuth2State;
 type Step = OAuth2Step;
@@ -75,12 +72,7 @@ impl OAuth2 {
         cx.tell(Fact::NewTokens);
         if let Some(why) = tokens.scopes.as_ref().and_then(|scopes| self.unfit(scopes)) {
             cx.tell(Fact::server_says(&why));
-            cx.state.unfit = true;
-            let revokes = self.endpoints(cx.state).is_some_and(|known| known.revocation.is_some());
-            if revokes {
-                return Verdict::next(Step::Revoke);
-            }
-            return Verdict::Close(CloseReason::Denied(Denial::NotEntitled));
+            return Verdict::Unfit;
         }
         self.plan(cx)
     }

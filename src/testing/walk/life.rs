@@ -129,7 +129,7 @@ where
             }
             (None, Some(WaitingOn::Start)) => steps.push(Turn::Start),
             (None, Some(WaitingOn::Need(need))) => {
-                let answers = (self.walk.answers)(need.kind, self.now).len();
+                let answers = (self.walk.answers)(need, self.now).len();
                 steps.extend((0..answers).flat_map(|which| [Turn::Answer(which), Turn::Stored(which)]));
                 steps.push(Turn::GiveUp);
             }
@@ -225,7 +225,7 @@ where
 
     fn answer(&mut self, which: usize, by: Source) -> String {
         let Some(need) = self.need().cloned() else { return String::new() };
-        let answer = (self.walk.answers)(need.kind, self.now).into_iter().nth(which);
+        let answer = (self.walk.answers)(&need, self.now).into_iter().nth(which);
         let Some((label, input)) = answer else { return String::new() };
         let answered = self.session.handle_input(self.now, need.id, input, by);
         match answered {

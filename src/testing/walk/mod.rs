@@ -11,13 +11,13 @@ use http::Request;
 
 use self::life::Life;
 use super::Sample;
-use crate::{Input, NeedKind, Options, Provider, Session, Timestamp};
+use crate::{Input, Need, NeedKind, Options, Provider, Session, Timestamp};
 
 /// An outage is but failures in a row, and takes as long to walk as all other moves together; so
 /// many sessions of one name go through it.
 const OUTAGES: usize = 2;
 
-type Answers = dyn Fn(NeedKind, Timestamp) -> Vec<(&'static str, Input)>;
+type Answers = dyn Fn(&Need, Timestamp) -> Vec<(&'static str, Input)>;
 type Replies = dyn Fn(&Request<Vec<u8>>) -> Vec<(&'static str, Sample)>;
 type Look = dyn Fn(&str);
 type Begin<P> = dyn Fn(P) -> Session<P>;
@@ -103,6 +103,13 @@ where
     /// Sets the answers to a question of a kind; giving up is always among them.
     #[must_use]
     pub fn answers(self, answers: impl Fn(NeedKind, Timestamp) -> Vec<(&'static str, Input)> + 'static) -> Self {
+        self.answers_to(move |need, now| answers(need.kind, now))
+    }
+
+    /// Sets the answers to a question that depend on more of it than its kind, such as a redirect, which repeats the `state`
+    /// of the question's URL.
+    #[must_use]
+    pub fn answers_to(self, answers: impl Fn(&Need, Timestamp) -> Vec<(&'static str, Input)> + 'static) -> Self {
         Self { answers: Box::new(answers), ..self }
     }
 

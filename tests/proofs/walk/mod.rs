@@ -8,6 +8,7 @@ mod cbrain;
 mod direct;
 mod ibkr;
 mod kotak;
+mod oauth2;
 
 use std::{env, fs};
 

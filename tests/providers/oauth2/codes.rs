@@ -50,6 +50,8 @@ fn instead(status: u16, media: &str, body: &str) -> Mishap {
 /// Lets one answer come at one place, and an hour pass with a person who consents; tells in a word what became of it.
 fn leads(at: At, mishap: &Mishap) -> (String, Shared, Life) {
     let server = server();
+    // So long as a wait for 429 takes.
+    server.get().settings.code_life = 10 * MINUTE;
     let (method, path) = at.path();
     let mut life = life(&server, at.provider());
     if matches!(at, At::Refresh | At::Revoke) {
@@ -390,5 +392,38 @@ fn a_resource_that_refuses_every_token_costs_few_renewals() {
         println!("terse {terse}: {renewals} renewals");
         assert!((1..=12).contains(&renewals), "terse {terse}: {renewals} renewals in an hour\n{}", life.transcript);
         assert_eq!(life.closed, None, "{}", life.transcript);
+    }
+}
+
+/// What frameworks and gateways write into a field of this name is the status in words, and no code of OAuth.
+#[test]
+fn a_status_in_words_is_no_error_of_oauth() {
+    use At::*;
+    for (status, words) in [
+        (500, "Internal Server Error"),
+        (502, "Bad Gateway"),
+        (504, "gateway_timeout"),
+        (503, "Service Unavailable"),
+        (503, "overloaded"),
+        (429, "slow down"),
+        (429, "rate_limit_exceeded"),
+        (404, "Not Found"),
+        (403, "Forbidden"),
+        (401, "Unauthorized"),
+    ] {
+        let body = format!(r#"{{"timestamp":1,"status":{status},"error":"{words}","message":"","path":"/"}}"#);
+        for at in [Registration, Code, Refresh, ClientCredentials, DeviceBegin, DevicePoll, Revoke] {
+            let (found, server, life) = leads(at, &instead(status, "application/json", &body));
+            let expected = match at {
+                // Nobody knows what a server in trouble did with it.
+                Code | Refresh if matches!(status, 500 | 502 | 504) => "consents anew",
+                // The wait is longer than the patience with a logout.
+                Revoke if status == 429 => "logged-out.unconfirmed",
+                Revoke => "logged-out",
+                _ => "goes on",
+            };
+            assert_eq!(found, expected, "{at:?} {status} {words:?}\n{}", life.transcript);
+            assert_eq!(server.get().count(Outcome::Reused), 0);
+        }
     }
 }

@@ -265,3 +265,23 @@ fn a_token_of_less_than_a_minute_has_no_gap() {
         assert!(renewals <= most, "{seconds} s: {renewals} renewals, at most {most}");
     }
 }
+
+/// What was granted at a renewal and may not be: no call leaves with it, and it is revoked whatever the network does meanwhile.
+#[test]
+fn a_renewal_that_brings_a_forbidden_scope_ends_the_session_at_the_server() {
+    let page = Mishap::ProxyPage(StatusCode::BAD_GATEWAY);
+    for (mishap, code, consents) in [(None, "denied.not-entitled", 0), (Some(page), "denied.not-entitled", 0)] {
+        let server = server();
+        let mut life = opened(&server);
+        server.get().settings.scope = Some("read admin".into());
+        if let Some(mishap) = &mishap {
+            server.get().disturb_calls(Method::POST, "/revoke", 2, mishap);
+        }
+        life.runs_to(life.now + HOUR, |life| life.machine.phase() == Phase::LoggingOut);
+        assert!(life.calls(Method::GET, "/api/quotes").is_err(), "{}", life.transcript);
+        // Another process goes on with it.
+        life.resumes(|snapshot, now| Session::resume(by_code(), snapshot, options(), None, seed(), now).unwrap());
+        assert_eq!(life.runs_to_end().code(), code, "{}", life.transcript);
+        assert_eq!(server.get().live_consents(life.now), consents, "{}", life.transcript);
+    }
+}

@@ -168,7 +168,7 @@ impl TokenAnswer {
     pub fn read(response: Response<'_>) -> Self {
         let status = response.status;
         if let Some(body) = TokenBody::read(response.body) {
-            if let Some(error) = ErrorBody::new(body.error, body.error_description, body.subcode) {
+            if let Some(error) = ErrorBody::of(response.status, body.error, body.error_description, body.subcode) {
                 return Self::Error { error, interval: body.interval.and_then(Seconds::life) };
             }
             if let (true, Some(access)) = (status.is_success(), filled(body.access_token)) {

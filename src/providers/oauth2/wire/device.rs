@@ -90,7 +90,7 @@ impl DeviceAnswer {
     /// Reads the answer.
     pub fn read(response: Response<'_>) -> Self {
         let Some(body) = wire::json::<DeviceBody<'_>>(response.body) else { return Self::Unknown };
-        if let Some(error) = ErrorBody::new(body.error, body.error_description, None) {
+        if let Some(error) = ErrorBody::of(response.status, body.error, body.error_description, None) {
             return Self::Error(error);
         }
         let (Some(code), Some(user), Some(uri), true) = (

@@ -1,5 +1,7 @@
 //! Errors of OAuth, and what each means for a session.
 
+use http::StatusCode;
+
 use super::filled;
 use crate::machine::ServerText;
 use crate::wire::Text;
@@ -62,6 +64,28 @@ pub struct ErrorBody {
     pub subcode: Option<ServerText>,
 }
 
+/// The codes of RFC 6749, 7009, 7591, 8628, 8707 and OpenID Connect that an endpoint answers.
+const SPECIFIED: [&str; 18] = [
+    "access_denied",
+    "authorization_pending",
+    "expired_token",
+    "invalid_client",
+    "invalid_client_metadata",
+    "invalid_grant",
+    "invalid_redirect_uri",
+    "invalid_request",
+    "invalid_scope",
+    "invalid_software_statement",
+    "invalid_target",
+    "server_error",
+    "slow_down",
+    "temporarily_unavailable",
+    "unapproved_software_statement",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "unsupported_token_type",
+];
+
 impl ErrorBody {
     pub(super) fn new(
         code: Option<Text<'_>>,
@@ -70,6 +94,20 @@ impl ErrorBody {
     ) -> Option<Self> {
         let text = |text: Option<Text<'_>>| filled(text).map(|text| ServerText::new(&text));
         Some(Self { code: text(code)?, description: text(description), subcode: text(subcode) })
+    }
+
+    /// Reads the error of an answer with this status. Frameworks and gateways write a status in words where the code would be, and
+    /// in trouble whatever they like: what is no code of a specification counts as none there.
+    pub(super) fn of(
+        status: StatusCode,
+        code: Option<Text<'_>>,
+        description: Option<Text<'_>>,
+        subcode: Option<Text<'_>>,
+    ) -> Option<Self> {
+        let error = Self::new(code, description, subcode)?;
+        let trouble = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        let is_status = status.canonical_reason().is_some_and(|words| words.eq_ignore_ascii_case(error.code.as_str()));
+        (SPECIFIED.contains(&error.code.as_str()) || !trouble && !is_status).then_some(error)
     }
 
     /// Returns what the error means for a session, by RFC 6749, 7009, 7591, 8628 and 8707.

@@ -97,7 +97,7 @@ impl Registered {
     /// Reads the answer: 201, and 200 where servers say so.
     pub fn read(response: Response<'_>) -> RegistrationAnswer {
         let Some(body) = wire::json::<RegisteredBody<'_>>(response.body) else { return RegistrationAnswer::Unknown };
-        if let Some(error) = ErrorBody::new(body.error, body.error_description, None) {
+        if let Some(error) = ErrorBody::of(response.status, body.error, body.error_description, None) {
             return RegistrationAnswer::Error(error);
         }
         let Some(client_id) = filled(body.client_id).filter(|_| response.status.is_success()) else {

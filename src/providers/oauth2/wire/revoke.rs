@@ -61,7 +61,7 @@ impl Revocation {
     /// Reads the answer: 200 with any body but an error's is success (section 2.2); an HTML page is a proxy's.
     pub fn read(response: Response<'_>) -> Self {
         let body = wire::json::<RevokeBody<'_>>(response.body).unwrap_or_default();
-        if let Some(error) = ErrorBody::new(body.error, body.error_description, None) {
+        if let Some(error) = ErrorBody::of(response.status, body.error, body.error_description, None) {
             return Self::Error(error);
         }
         match response.status.as_u16() {

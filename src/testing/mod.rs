@@ -186,6 +186,12 @@ impl Sample {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
+
+    /// Returns its status and content type.
+    pub(crate) fn kind(&self) -> String {
+        let types = self.headers.iter().filter(|(name, _)| name == "content-type");
+        types.fold(self.status.to_string(), |kind, (_, value)| format!("{kind} {value}"))
+    }
 }
 
 type Server = dyn Fn(&Request<Vec<u8>>, Timestamp) -> Response<Vec<u8>>;

@@ -3,11 +3,9 @@
 use core::fmt::Write;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Edge, Map};
+use super::decide::{Decision, decide};
+use super::{Map, Row};
 use crate::Phase;
-
-/// Arrows out of one place: where to, and what leads along them.
-type Arrows<'a> = BTreeSet<(usize, &'a [&'a str])>;
 
 /// The most events that an arrow of the diagram names.
 const NAMED: usize = 3;
@@ -30,56 +28,80 @@ const EVERYWHERE: [&str; 12] = [
 
 impl Map {
     /// Writes the transition table: each state in the order in which it was met, and under it what
-    /// leads where, with the events that are told on the way. What changes nothing is left out; where
-    /// one event leads to several states, it depends on what else is known of the session.
+    /// leads where, with the events that are told on the way. What changes nothing is left out.
+    ///
+    /// Where one event leads to several states, a line for each has the fields of the snapshot that decide, as
+    /// far as the walked sessions tell: `inits=1` where each that had sent one took this way.
     pub fn table(&self) -> String {
         let mut text = String::new();
         for (index, state) in self.states.iter().enumerate() {
             let _ = writeln!(text, "{}", state.name);
-            for (labels, ends) in self.rows(index) {
-                let _ = writeln!(text, "  {} -> {}", labels.join(" | "), ends.join(" or "));
+            for (decision, labels) in self.decisions(index) {
+                let labels = labels.join(" | ");
+                match &decision {
+                    Decision::Ends(ends) => _ = writeln!(text, "  {labels} -> {}", self.named(index, ends)),
+                    Decision::By(..) => {
+                        let _ = writeln!(text, "  {labels}");
+                        self.write_decision(&mut text, index, &decision, "    if");
+                    }
+                }
             }
         }
         text
     }
 
-    /// Returns the events that lead to the same states, and these.
-    fn rows(&self, index: usize) -> Vec<(Vec<&str>, Vec<String>)> {
-        let mut ends: Vec<(&str, Arrows<'_>)> = Vec::new();
-        for Edge { label, to, told } in self.edges.get(&index).into_iter().flatten() {
-            let end = (*to, told.as_slice());
-            match ends.iter_mut().find(|(known, _)| known == label) {
-                Some((_, ends)) => _ = ends.insert(end),
-                None => ends.push((label, BTreeSet::from([end]))),
-            }
-        }
-        let mut rows: Vec<(Vec<&str>, Arrows<'_>)> = Vec::new();
-        for (label, ends) in ends {
-            match rows.iter_mut().find(|(_, known)| *known == ends) {
-                Some((labels, _)) => labels.push(label),
-                None => rows.push((vec![label], ends)),
-            }
-        }
-        rows.retain(|(_, ends)| ends.iter().any(|(to, told)| *to != index || !told.is_empty()));
-        rows.into_iter().map(|(labels, ends)| (labels, self.named(index, &ends))).collect()
+    /// Returns the rows in which nothing that is known decides between several ends.
+    pub fn undecided(&self) -> Vec<String> {
+        let rows = self.states.iter().enumerate().flat_map(|(index, state)| {
+            self.decisions(index)
+                .into_iter()
+                .filter(|(decision, _)| !decision.is_clear())
+                .map(|(_, labels)| format!("{}, {}", state.name, labels.join(" | ")))
+        });
+        rows.collect()
     }
 
-    /// Returns the successors of a state: each once, with all labels.
-    fn named(&self, from: usize, ends: &BTreeSet<(usize, &[&str])>) -> Vec<String> {
-        let mut by_state: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
-        for (to, told) in ends {
-            by_state.entry(*to).or_default().extend(told.iter());
+    /// Returns what decides where the events lead, and the events for which it is the same.
+    fn decisions(&self, index: usize) -> Vec<(Decision, Vec<&str>)> {
+        let mut decisions: Vec<(Decision, Vec<&str>)> = Vec::new();
+        for Row { label, cases } in self.rows.get(&index).into_iter().flatten() {
+            let decision = decide(&cases.iter().collect::<Vec<_>>());
+            match decisions.iter_mut().find(|(known, _)| *known == decision) {
+                Some((_, labels)) => labels.push(label),
+                None => decisions.push((decision, vec![label])),
+            }
         }
+        let stays = Decision::Ends(BTreeSet::from([(index, BTreeSet::new())]));
+        decisions.retain(|(decision, _)| *decision != stays);
+        decisions
+    }
+
+    fn write_decision(&self, text: &mut String, from: usize, decision: &Decision, before: &str) {
+        match decision {
+            Decision::Ends(ends) => _ = writeln!(text, "{before} -> {}", self.named(from, ends)),
+            Decision::By(name, by) => {
+                for (values, decision) in by {
+                    let values = values.iter().map(String::as_str).collect::<Vec<_>>().join("|");
+                    let and = if before.ends_with("if") { " " } else { ", " };
+                    self.write_decision(text, from, decision, &format!("{before}{and}{name}={values}"));
+                }
+            }
+        }
+    }
+
+    /// Names the ends: where there are several, nothing decides.
+    fn named(&self, from: usize, ends: &BTreeSet<(usize, BTreeSet<&str>)>) -> String {
         let name = |to: usize| match self.states.get(to) {
             Some(_) if to == from => "the same",
             Some(state) => state.name.as_str(),
             None => "",
         };
-        let told = |told: BTreeSet<&str>| match told.is_empty() {
+        let told = |told: &BTreeSet<&str>| match told.is_empty() {
             true => String::new(),
-            false => format!(" (tells {})", told.into_iter().collect::<Vec<_>>().join(", ")),
+            false => format!(" (tells {})", told.iter().copied().collect::<Vec<_>>().join(", ")),
         };
-        by_state.into_iter().map(|(to, events)| format!("{}{}", name(to), told(events))).collect()
+        let ends: Vec<_> = ends.iter().map(|(to, events)| format!("{}{}", name(*to), told(events))).collect();
+        ends.join(" or ")
     }
 
     /// Draws the phases and questions as a Mermaid diagram: an arrow for each pair of them that
@@ -99,9 +121,9 @@ impl Map {
             let node = self.states.get(state).map_or("", |state| &state.node);
             nodes.iter().position(|known| *known == node)
         };
-        for (from, edges) in &self.edges {
-            for Edge { label, to, .. } in edges {
-                let (Some(from), Some(to)) = (place(*from), place(*to)) else { continue };
+        for (from, rows) in &self.rows {
+            for (label, to) in rows.iter().flat_map(|row| row.ends().map(move |to| (&row.label, to))) {
+                let (Some(from), Some(to)) = (place(*from), place(to)) else { continue };
                 let drawn = from != to && !EVERYWHERE.contains(&label.as_str());
                 let labels = arrows.entry((from, to)).or_default();
                 if drawn && !labels.contains(&label.as_str()) {

@@ -2,8 +2,10 @@
 
 use core::fmt::Debug;
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use super::facts::{Facts, facts};
 use super::state::{self, key};
 use super::{State, Walk};
 use crate::testing::Sample;
@@ -149,13 +151,23 @@ where
         steps
     }
 
-    /// Applies an event and returns its name.
-    pub(super) fn take(&mut self, turn: Turn) -> String {
+    /// Applies an event, and returns its name and what tells it from others of the same.
+    pub(super) fn take(&mut self, turn: Turn) -> (String, Option<String>) {
         self.told.clear();
         self.now = self.now + MOMENT;
+        let how = self.how(turn);
         let label = self.happens(turn);
         self.rest();
-        label
+        (label, how)
+    }
+
+    fn how(&self, turn: Turn) -> Option<String> {
+        match turn {
+            Turn::Reply(which) => self.flying.as_ref()?.replies.get(which).map(|(_, sample)| sample.kind()),
+            Turn::Answer(_) => Some("of a person".to_owned()),
+            Turn::Stored(_) => Some("of a store".to_owned()),
+            _ => None,
+        }
     }
 
     fn happens(&mut self, turn: Turn) -> String {
@@ -350,8 +362,21 @@ where
     }
 
     /// Returns the events that the last move brought.
-    pub(super) fn told(&self) -> Vec<&'static str> {
-        self.told.clone()
+    pub(super) fn told(&self) -> BTreeSet<&'static str> {
+        self.told.iter().copied().collect()
+    }
+
+    /// Returns what is known of the session.
+    pub(super) fn facts(&self) -> Facts {
+        let mut facts = facts(self.session.snapshot().expose_secrets());
+        let known = [("in flight", self.flying.is_some()), ("asked lately", self.asked_lately())];
+        facts
+            .extend(known.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| (name.to_owned(), "yes".to_owned())));
+        facts
+    }
+
+    fn asked_lately(&self) -> bool {
+        self.session.is_open() && self.looked.is_some_and(|at| self.now.since(at) < LATELY)
     }
 
     /// Returns the name of the state, and what tells states apart that are to be walked both.
@@ -362,7 +387,7 @@ where
             let key = state.name.clone();
             return (state, key);
         }
-        let lately = session.is_open() && self.looked.is_some_and(|at| self.now.since(at) < LATELY);
+        let lately = self.asked_lately();
         let flying = self.flying.is_some();
         let key = format!("{} {flying} {lately} {}", state.name, key(session, &self.walk.ignored));
         (state, key)

@@ -1,14 +1,18 @@
 //! A walk through every state that a provider's sessions can reach.
 
+mod decide;
 mod draw;
+mod facts;
 mod life;
 mod state;
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use http::Request;
 
+use self::decide::Case;
 use self::life::Life;
 use super::Sample;
 use crate::{Input, Need, NeedKind, Options, Provider, Session, Timestamp};
@@ -31,9 +35,9 @@ type Begin<P> = dyn Fn(P) -> Session<P>;
 ///
 /// A state's name is the phase, the open question, and the step that is in flight or planned, as
 /// `opening: look`. Two sessions of one name that differ in what is known (a counter, an old stamp,
-/// why a question is put) are both walked, and the table has where either leads; what is known is taken
-/// from the snapshot, with numbers above two as two and stamps as new, old or ahead; counts of failures
-/// and plans whose time alone differs are left out.
+/// why a question is put) are both walked; what is known is taken from the snapshot, with numbers above two as two
+/// and stamps as new, old or ahead; counts of failures and plans whose time alone differs are left out. Where the
+/// two then go different ways, the [table](Map::table) has the fields that decide.
 ///
 /// ```
 /// use sansession::providers::cbrain::Cbrain;
@@ -120,7 +124,8 @@ where
     }
 
     /// Adds fields of the snapshot in which two states may differ and still be one, where there are
-    /// too many otherwise. Something may stay unseen for it.
+    /// too many otherwise. Of such states only the first is walked, so that a way which only the others go stays
+    /// unseen; the fields are named in the table where they decide all the same.
     #[must_use]
     pub fn ignoring(mut self, fields: &[&'static str]) -> Self {
         self.ignored.extend(fields);
@@ -163,12 +168,13 @@ where
         while let Some((from, mut before)) = lives.pop_front() {
             let outages = outages.entry(from.name.clone()).or_insert(0_usize);
             *outages += 1;
+            let facts = Arc::new(before.facts());
             for step in before.steps(*outages <= OUTAGES) {
                 let mut life = before.twin();
-                let label = life.take(step);
+                let (label, how) = life.take(step);
                 let (to, key) = life.seen();
                 map.note_state(&to);
-                map.note_edge(&from, label, &to, life.told());
+                map.note_case(&from, label, &to, |end| Case { facts: facts.clone(), how, end: (end, life.told()) });
                 if !known.contains(&key) {
                     if known.len() >= self.most {
                         panic!("more than {} states; the last one is {key}", self.most);
@@ -194,8 +200,8 @@ impl<P: Provider> fmt::Debug for Walk<P> {
 pub struct Map {
     /// The names of the states, in the order in which they were met.
     states: Vec<State>,
-    /// From each state by each event to which states, and what was told on the way.
-    edges: BTreeMap<usize, Vec<Edge>>,
+    /// What can happen in each state.
+    rows: BTreeMap<usize, Vec<Row>>,
     walked: usize,
 }
 
@@ -206,12 +212,18 @@ struct State {
     node: String,
 }
 
-/// What an event led to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Edge {
+/// An event that can happen in a state, and each time that it did.
+#[derive(Clone, Debug)]
+struct Row {
     label: String,
-    to: usize,
-    told: Vec<&'static str>,
+    cases: Vec<Case>,
+}
+
+impl Row {
+    /// Returns the states that it leads to.
+    fn ends(&self) -> impl Iterator<Item = usize> {
+        self.cases.iter().map(|case| case.end.0)
+    }
 }
 
 impl Map {
@@ -241,8 +253,8 @@ impl Map {
             self.states.iter().enumerate().filter(|(_, state)| wanted(state)).map(|(index, _)| index).collect();
         loop {
             let before = leading.len();
-            for (from, edges) in &self.edges {
-                if edges.iter().any(|edge| leading.contains(&edge.to)) {
+            for (from, rows) in &self.rows {
+                if rows.iter().flat_map(Row::ends).any(|to| leading.contains(&to)) {
                     leading.insert(*from);
                 }
             }
@@ -258,12 +270,13 @@ impl Map {
         }
     }
 
-    fn note_edge(&mut self, from: &State, label: String, to: &State, told: Vec<&'static str>) {
+    fn note_case(&mut self, from: &State, label: String, to: &State, case: impl FnOnce(usize) -> Case) {
         let place = |state: &State| self.states.iter().position(|known| known == state).unwrap_or_default();
-        let edge = Edge { label, to: place(to), told };
-        let edges = self.edges.entry(place(from)).or_default();
-        if !edges.contains(&edge) {
-            edges.push(edge);
+        let case = case(place(to));
+        let rows = self.rows.entry(place(from)).or_default();
+        match rows.iter_mut().find(|row| row.label == label) {
+            Some(row) => row.cases.push(case),
+            None => rows.push(Row { label, cases: vec![case] }),
         }
     }
 }

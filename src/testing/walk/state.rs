@@ -6,10 +6,10 @@ use super::State;
 use crate::{CloseReason, NeedKind, Phase, Provider, Session, Status};
 
 /// Larger numbers are stamps: this is in 1973, and no length of time or count is that large.
-const STAMP: u64 = 100_000_000_000;
+pub(super) const STAMP: u64 = 100_000_000_000;
 
 /// A stamp is new for as long as anything is that was answered a moment ago, in milliseconds.
-const NEW: u64 = 70_000;
+pub(super) const NEW: u64 = 70_000;
 
 /// The name of a state and of its node in the diagram.
 pub(super) fn name(status: &Status, asks: Option<NeedKind>, step: Option<&str>, closed: Option<&CloseReason>) -> State {

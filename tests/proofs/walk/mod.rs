@@ -60,4 +60,7 @@ fn is_drawn_in(map: &Map, path: &str) {
 fn leads_on(map: &Map) {
     println!("{} states, {} walked", map.states(), map.walked());
     assert_eq!(map.dead_ends(), Vec::<String>::new());
+    for row in map.undecided() {
+        println!("UNDECIDED {row}");
+    }
 }

@@ -134,18 +134,18 @@
 //! - A first party must not request a request token: its access token comes from the portal.
 //! - The traps of flags, inits and empty bodies at the [gateway](super::gateway) apply here, too.
 //!
-#![doc = "# States"]
-#![doc = ""]
-#![doc = "With OAuth 1.0a:"]
-#![doc = ""]
+//! # States
+//!
+//! With OAuth 1.0a:
+//!
 #![doc = include_str!("oauth1a.md")]
-#![doc = ""]
-#![doc = "With OAuth 2.0:"]
-#![doc = ""]
+//!
+//! With OAuth 2.0:
+//!
 #![doc = include_str!("oauth2.md")]
-#![doc = ""]
-#![doc = "# Example"]
-#![doc = ""]
+//!
+//! # Example
+//!
 //! ```no_run
 //! use sansession::providers::ibkr::keys::PrivateKey;
 //! use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};

@@ -34,8 +34,42 @@ pub enum Mishap {
 }
 
 impl Mishap {
-    /// Applies the fault to a request that `serve` answers.
-    pub(super) fn befall(self, serve: impl FnOnce() -> Reply) -> Reply {
+    /// Creates the mishap that another server answers: status, content type (empty for none) and body.
+    pub fn answer(status: u16, media: &str, body: impl Into<Vec<u8>>) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self::Instead(Box::new(web::answer(status, media, body)))
+    }
+
+    /// Creates the same with JSON.
+    pub fn json(status: StatusCode, body: impl Into<Vec<u8>>) -> Self {
+        Self::Instead(Box::new(web::answer(status, "application/json", body)))
+    }
+
+    /// Returns a stable name for logs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Dropped => "dropped",
+            Self::Truncated => "truncated",
+            Self::MalformedJson => "malformed-json",
+            Self::Slow(_) => "slow",
+            Self::Trickled(_) => "trickled",
+            Self::Exception(_) => "exception",
+            Self::ProxyPage(_) => "proxy-page",
+            Self::Instead(_) => "instead",
+            Self::Replaced(_) => "replaced",
+        }
+    }
+
+    /// Answers a request by `serve`, with the fault if there is one.
+    pub(super) fn meet(fault: Option<Self>, serve: impl FnOnce() -> Reply) -> Reply {
+        match fault {
+            Some(fault) => fault.befall(serve),
+            None => serve(),
+        }
+    }
+
+    fn befall(self, serve: impl FnOnce() -> Reply) -> Reply {
         match self {
             Self::Lost => Reply::new(proxy_page(StatusCode::BAD_GATEWAY)).with(Fault::Drop),
             Self::Dropped => serve().with(Fault::Drop),
@@ -71,34 +105,33 @@ impl Mishap {
     }
 }
 
-/// The planned faults, for any request or for those of a method and a path.
-#[derive(Default)]
-pub(super) struct Mishaps(VecDeque<(Option<(Method, String)>, Mishap)>);
+/// The planned faults, for any request or for those of a method and with the end of a path.
+#[derive(Debug, Default)]
+pub(super) struct Mishaps(VecDeque<(Option<Method>, String, Mishap)>);
 
 impl Mishaps {
-    pub(super) fn plan(&mut self, target: Option<(Method, String)>, requests: usize, mishap: &Mishap) {
-        self.0.extend((0..requests).map(|_| (target.clone(), mishap.clone())));
+    pub(super) fn plan(&mut self, method: Option<&Method>, path: &str, requests: usize, mishap: &Mishap) {
+        self.0.extend((0..requests).map(|_| (method.cloned(), path.to_owned(), mishap.clone())));
     }
 
     pub(super) fn next(&mut self, request: &Request<Vec<u8>>) -> Option<Mishap> {
-        let fits = |target: &Option<(Method, String)>| {
-            target.as_ref().is_none_or(|(method, path)| request.method() == method && request.uri().path() == path)
-        };
-        let place = self.0.iter().position(|(target, _)| fits(target))?;
-        self.0.remove(place).map(|(_, mishap)| mishap)
+        let (asked, path) = (request.method(), request.uri().path());
+        let fits = |method: &Option<Method>| method.as_ref().is_none_or(|method| method == asked);
+        let place = self.0.iter().position(|(method, end, _)| fits(method) && path.ends_with(end))?;
+        self.0.remove(place).map(|(.., mishap)| mishap)
     }
 }
 
 /// Declares the methods that plan faults of a simulator.
 macro_rules! disturbed {
-    ($simulator:ty) => {
+    ($simulator:ty, $($mishaps:ident).+) => {
         impl $simulator {
             /// Disturbs this many requests from the next on.
             pub fn disturb(&mut self, requests: usize, mishap: &$crate::sim::Mishap) {
-                self.mishaps.plan(None, requests, mishap);
+                self.$($mishaps).+.plan(None, "", requests, mishap);
             }
 
-            /// Disturbs this many requests of a method and a path.
+            /// Disturbs this many requests of a method and with this end of their path.
             pub fn disturb_calls(
                 &mut self,
                 method: http::Method,
@@ -106,12 +139,12 @@ macro_rules! disturbed {
                 requests: usize,
                 mishap: &$crate::sim::Mishap,
             ) {
-                self.mishaps.plan(Some((method, path.to_owned())), requests, mishap);
+                self.$($mishaps).+.plan(Some(&method), path, requests, mishap);
             }
 
             /// Removes the mishaps that have not happened yet.
             pub fn calm(&mut self) {
-                self.mishaps = Default::default();
+                self.$($mishaps).+ = Default::default();
             }
         }
     };

@@ -3,11 +3,13 @@
 use http::header::{CONTENT_TYPE, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-/// Creates an answer with a body of a media type.
-pub(crate) fn answer(status: StatusCode, media: &'static str, body: impl Into<Vec<u8>>) -> Response<Vec<u8>> {
+/// Creates an answer with a body of a media type, or of none where that is empty.
+pub(crate) fn answer(status: StatusCode, media: &str, body: impl Into<Vec<u8>>) -> Response<Vec<u8>> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    if !media.is_empty() {
+        set(&mut response, CONTENT_TYPE, media);
+    }
     response
 }
 

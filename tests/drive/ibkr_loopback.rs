@@ -12,7 +12,8 @@ use sansession::drive::{
     now, seed,
 };
 use sansession::providers::ibkr::{Gateway, OrElse, Takeover};
-use sansession::sim::ibkr::{self, Call, Flaky, Happening, Lever, Login, Person, RateLimits, Rival, Settings, Trouble};
+use sansession::sim::Mishap;
+use sansession::sim::ibkr::{self, Call, Flaky, Happening, Lever, Login, Person, RateLimits, Rival, Settings};
 use sansession::sim::{Certificate, Server};
 use sansession::{AuthorizeError, BaseUrl, CloseReason, Event, Need, NeedKind, Options, Session};
 
@@ -122,13 +123,13 @@ fn a_gateway_is_trusted_by_its_pin_whatever_its_certificate() {
 
 #[test]
 fn the_story_with_a_rival_failing_tickles_and_a_night() {
-    let flaky = Flaky { percent: 7, trouble: Trouble::Drop };
+    let flaky = Flaky { percent: 7, mishap: Mishap::Dropped };
     let life = life(Certificate::NoNames, Settings { flaky: Some(flaky), ..settings() }, WAIT);
     life.waits_for("active");
     life.waits_for("kept-alive");
 
     // A tickle whose fate is unknown is sent again.
-    life.pulls(Lever::Trouble { next: 1, path: "/tickle", trouble: Trouble::Drop });
+    life.pulls(Lever::Mishap { next: 1, path: "/tickle", mishap: Mishap::Dropped });
     life.waits_for("suspect");
     life.waits_for("recovered");
 

@@ -10,7 +10,8 @@ use crate::support::world::World;
 use crate::support::{cbrain, credentials, seed};
 use http::{Method, Response, StatusCode};
 use sansession::providers::cbrain::Cbrain;
-use sansession::sim::cbrain::{Mishap, Outcome};
+use sansession::sim::Mishap;
+use sansession::sim::cbrain::Outcome;
 use sansession::sim::{self, Reply, Simulator};
 use sansession::{Input, Machine, Need, Options, Phase, Relogin, Seed, Session, Source, Timestamp};
 

@@ -8,9 +8,10 @@ use crate::support::seed;
 use crate::support::world::World;
 use sansession::providers::ibkr::{Gateway, OrElse, Region, Takeover};
 use sansession::sim;
+use sansession::sim::Mishap;
 use sansession::sim::ibkr::{
     Call, End, Flaky, Happening, Holder, Lever, Login, Midnight, Opener, Person, RateLimits, RefusedInit, Rival,
-    Settings, Trouble,
+    Settings,
 };
 use sansession::{BaseUrl, Event, Input, Machine, NeedKind, Options, Phase, Session, Source, Timestamp};
 
@@ -48,7 +49,7 @@ struct Week {
 fn settings(region: Region) -> Settings {
     Settings {
         region,
-        flaky: Some(Flaky { percent: 7, trouble: Trouble::aborted() }),
+        flaky: Some(Flaky { percent: 7, mishap: Mishap::answer(503, "", "") }),
         login: Login::After { delay: 40 * SECOND, person: Person::default() },
         limits: RateLimits::Documented,
         ..Settings::default()
@@ -167,8 +168,8 @@ fn tail(transcript: &str) -> &str {
 
 /// The week of the story, with everything in it.
 #[track_caller]
-fn lives(days: u32, date: &str, region: Region, trouble: Trouble) -> Week {
-    let settings = Settings { flaky: Some(Flaky { percent: 7, trouble }), ..settings(region) };
+fn lives(days: u32, date: &str, region: Region, trouble: Mishap) -> Week {
+    let settings = Settings { flaky: Some(Flaky { percent: 7, mishap: trouble }), ..settings(region) };
     let mut week = Week::new(date, settings, WAIT, Options::default());
     for (day, hour, stays, shows, refusal) in [
         (0, 3, 20 * MINUTE, true, RefusedInit::Passed),
@@ -205,7 +206,7 @@ fn lives(days: u32, date: &str, region: Region, trouble: Trouble) -> Week {
 #[test]
 fn an_ordinary_week_in_every_region() {
     for region in Region::ALL {
-        let week = lives(7, "Mon, 08 Jun 2026", region, Trouble::aborted());
+        let week = lives(7, "Mon, 08 Jun 2026", region, Mishap::answer(503, "", ""));
         // Each night is told, however the laptop slept.
         assert_eq!(week.told("reset"), 7, "{region}");
     }
@@ -220,7 +221,7 @@ fn the_weeks_in_which_clocks_change() {
         ("Thu, 22 Oct 2026", Region::Zug),
         ("Thu, 26 Mar 2026", Region::HongKong),
     ] {
-        let week = lives(7, date, region, Trouble::aborted());
+        let week = lives(7, date, region, Mishap::answer(503, "", ""));
         // On a day of 25 hours the login wears out before midnight.
         let worn = week.count(|what| matches!(what, Happening::LoginEnded(End::Maximum)));
         assert_eq!(worn, usize::from(date.contains("Oct")), "{region}");
@@ -241,23 +242,19 @@ fn the_weeks_in_which_clocks_change() {
 #[test]
 fn however_the_tickles_fail() {
     for trouble in [
-        Trouble::Unseen,
-        Trouble::Drop,
-        Trouble::Truncate,
-        Trouble::Malformed,
-        Trouble::Slow(15 * SECOND),
-        Trouble::Answer { status: 500, content_type: "text/plain", body: "Internal Server Error".into() },
-        Trouble::Answer { status: 502, content_type: "text/html", body: "<html>Bad Gateway</html>".into() },
-        Trouble::Answer { status: 200, content_type: "text/html", body: "<html>Access Denied</html>".into() },
-        Trouble::Answer { status: 200, content_type: "", body: String::new() },
-        Trouble::Answer {
-            status: 200,
-            content_type: "application/json",
-            body: r#"{"error":"failed to process request"}"#.into(),
-        },
+        Mishap::Lost,
+        Mishap::Dropped,
+        Mishap::Truncated,
+        Mishap::MalformedJson,
+        Mishap::Slow(15 * SECOND),
+        Mishap::answer(500, "text/plain", "Internal Server Error"),
+        Mishap::answer(502, "text/html", "<html>Bad Gateway</html>"),
+        Mishap::answer(200, "text/html", "<html>Access Denied</html>"),
+        Mishap::answer(200, "", ""),
+        Mishap::answer(200, "application/json", r#"{"error":"failed to process request"}"#),
         // One that lies: the login lives.
-        Trouble::Answer { status: 401, content_type: "text/plain", body: "Unauthorized".into() },
-        Trouble::Answer { status: 200, content_type: "application/json", body: r#"{"error":"no session"}"#.into() },
+        Mishap::answer(401, "text/plain", "Unauthorized"),
+        Mishap::answer(200, "application/json", r#"{"error":"no session"}"#),
     ] {
         lives(2, "Mon, 08 Jun 2026", Region::Zug, trouble);
     }

@@ -1,6 +1,6 @@
 //! Passwords that are wrong, missing or empty.
 
-use sansession::sim::cbrain::Mishap;
+use sansession::sim::Mishap;
 
 use crate::process::{asked, portal, tool};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Response;
 use sansession::Timestamp;
 use sansession::drive::now;
-use sansession::sim::cbrain::Mishap;
+use sansession::sim::Mishap;
 use sansession::sim::{CbrainSim, Reply, Server, Simulator};
 
 use crate::process::{asked, portal, tool};

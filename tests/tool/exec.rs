@@ -4,7 +4,7 @@ use std::fs;
 
 use sansession::drive::now;
 use sansession::sim::CbrainSim;
-use sansession::sim::cbrain::Mishap;
+use sansession::sim::Mishap;
 
 use crate::process::{Running, asked, portal, runs, tool};
 

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use sansession::drive::now;
-use sansession::sim::cbrain::{Mishap, Outcome};
+use sansession::sim::Mishap;
+use sansession::sim::cbrain::Outcome;
 
 use crate::process::{asked, portal, tool};
 

@@ -4,10 +4,11 @@ use std::fs;
 
 use http::StatusCode;
 use sansession::drive::now;
+use sansession::sim::Mishap;
 use sansession::sim::Server;
 use sansession::sim::kotak::neo::Account;
 use sansession::sim::kotak::trade_api::{Shard, User};
-use sansession::sim::kotak::{Lever, NeoSim, Outcome, TradeApiSim};
+use sansession::sim::kotak::{NeoSim, Outcome, TradeApiSim};
 use sansession::{BaseUrl, Secret, totp};
 
 use crate::process::{PASSWORD, Run, Tool, asked, tool};
@@ -177,8 +178,8 @@ fn a_refusal_exits_3_and_is_sent_once() {
 fn one_mpin_leaves_in_three_starts() {
     let server = neo();
     server.with(|sim| {
-        sim.next(1, &Lever::Slow(std::time::Duration::ZERO));
-        sim.next(9, &Lever::Drop);
+        sim.disturb(1, &Mishap::Slow(std::time::Duration::ZERO));
+        sim.disturb(9, &Mishap::Dropped);
     });
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("session.json");
@@ -259,8 +260,8 @@ fn a_stale_one_time_token_is_answered_from_the_environment() {
     let server = trade();
     server.with(|sim| {
         // The bearer, both inits and the password pass.
-        sim.next(4, &Lever::Slow(std::time::Duration::ZERO));
-        sim.next(1, &Lever::json(StatusCode::UNAUTHORIZED, STALE));
+        sim.disturb(4, &Mishap::Slow(std::time::Duration::ZERO));
+        sim.disturb(1, &Mishap::json(StatusCode::UNAUTHORIZED, STALE));
     });
     let run = at_trade("kotak-trade --json", &server).runs();
     let run = closes(run, 0, "logged-out", "");

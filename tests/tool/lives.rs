@@ -2,7 +2,8 @@
 
 use sansession::Timestamp;
 use sansession::drive::now;
-use sansession::sim::cbrain::{Mishap, Outcome};
+use sansession::sim::Mishap;
+use sansession::sim::cbrain::Outcome;
 use sansession::sim::{CbrainSim, Certificate, Server, Simulator};
 use std::time::Duration;
 

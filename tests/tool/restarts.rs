@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use sansession::sim::cbrain::{Mishap, Outcome};
+use sansession::sim::Mishap;
+use sansession::sim::cbrain::Outcome;
 
 use crate::process::{PASSWORD, asked, portal, tool};
 

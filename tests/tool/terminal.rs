@@ -10,8 +10,9 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use sansession::drive::now;
+use sansession::sim::Mishap;
 use sansession::sim::Server;
-use sansession::sim::kotak::{Lever, NeoSim};
+use sansession::sim::kotak::NeoSim;
 use sansession::{Secret, machine::Totp, totp};
 
 use crate::kotak::{TOTP_SECRET, neo};
@@ -192,7 +193,7 @@ fn a_person_who_mistypes_is_asked_again() {
 #[test]
 fn a_person_is_told_in_how_many_seconds_the_next_code_comes() {
     let server = neo();
-    server.with(|server| server.next(1, &Lever::Drop));
+    server.with(|server| server.disturb(1, &Mishap::Dropped));
     let mut person = Person::at(&server);
     let first = person.reads("authenticator's code (six digits): ");
     assert!(!first.contains("next one"), "{first}");

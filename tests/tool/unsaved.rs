@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sansession::drive::now;
-use sansession::sim::cbrain::{Mishap, Outcome};
+use sansession::sim::Mishap;
+use sansession::sim::cbrain::Outcome;
 
 use crate::process::{asked, obeys_rights, portal, tool};
 

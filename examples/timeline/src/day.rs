@@ -7,7 +7,7 @@ use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderValue, Request};
 use sansession::providers::ibkr::{Gateway, OrElse, Region, Takeover};
 use sansession::sim::ibkr::{self, Lever, Login, Person, Rival, Settings};
-use sansession::sim::{Fault, Network, Simulator, Weather};
+use sansession::sim::{Fault, Mishap, Network, Simulator, Weather};
 use sansession::{
     BaseUrl, Failure, Machine, NeedId, Options, Outgoing, Output, Relogin, RequestId, Session, Timestamp, WaitingOn,
     machine::FailureKind,
@@ -84,7 +84,7 @@ fn gateway(seed: u64) -> ibkr::GatewaySim {
     for (after, lever) in [
         (25 * MINUTE, Lever::RivalTakes(Rival::default())),
         (31 * MINUTE, Lever::RivalLeaves),
-        (42 * MINUTE, Lever::Trouble { next: 2, path: "tickle", trouble: ibkr::Trouble::aborted() }),
+        (42 * MINUTE, Lever::Mishap { next: 2, path: "tickle", mishap: Mishap::answer(503, "", "") }),
         (4 * HOUR, Lever::RivalTakes(Rival { shows: true, ..Rival::default() })),
         (6 * HOUR, Lever::RivalLeaves),
         (12 * HOUR + 10 * MINUTE, Lever::Penalty),

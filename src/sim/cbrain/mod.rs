@@ -53,8 +53,7 @@ mod params;
 mod portal;
 mod sessions;
 
-pub use super::Mishap;
-use super::mishap::{Mishaps, disturbed};
+use super::mishap::{Mishap, Mishaps, disturbed};
 pub use account::Account;
 use sessions::Sessions;
 
@@ -251,15 +250,12 @@ impl CbrainSim {
     }
 }
 
-disturbed!(CbrainSim);
+disturbed!(CbrainSim, mishaps);
 
 impl Simulator for CbrainSim {
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         let peer = self.seen_from.unwrap_or(peer).to_canonical();
-        match self.mishaps.next(request) {
-            None => self.serve(now, peer, request),
-            Some(mishap) => mishap.befall(|| self.serve(now, peer, request)),
-        }
+        Mishap::meet(self.mishaps.next(request), || self.serve(now, peer, request))
     }
 
     /// Files are uploaded to a portal, and tens of megabytes are ordinary.

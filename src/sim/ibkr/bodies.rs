@@ -1,12 +1,13 @@
 //! The bodies that a simulated gateway answers.
 
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::LOCATION;
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::session::{Flags, Sso};
 use super::{LoggedOut, Outage, Settings, TickleBody};
 use crate::Timestamp;
+pub(super) use crate::sim::web::answer;
 
 const MAC: &str = "98:F2:B3:23:BF:A0";
 const HARDWARE: &str = "00000000|98:F2:B3:23:BF:A0";
@@ -14,18 +15,6 @@ pub(super) const JSON: &str = "application/json;charset=utf-8";
 /// The flags of what is open.
 pub(super) const READY: Flags = Flags { connected: true, authenticated: true, established: true, competing: false };
 pub(super) const WANTS_COMPETE: &str = "Force compete capability must be used together with compete flag";
-
-/// Creates an answer.
-pub(super) fn answer(status: StatusCode, content_type: &str, body: impl Into<Vec<u8>>) -> Response<Vec<u8>> {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    if let Ok(value) = HeaderValue::from_str(content_type)
-        && !content_type.is_empty()
-    {
-        response.headers_mut().insert(CONTENT_TYPE, value);
-    }
-    response
-}
 
 /// Creates an answer of JSON.
 pub(super) fn object(body: &Value) -> Response<Vec<u8>> {

@@ -58,7 +58,7 @@ pub enum Happening {
     Midnight,
     /// The penalty box began.
     Boxed,
-    /// A request met some trouble; the text is [`Trouble::code`](super::Trouble::code).
+    /// A request met a mishap; the text is [`Mishap::code`](crate::sim::Mishap::code).
     Troubled(&'static str),
 }
 

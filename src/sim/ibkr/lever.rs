@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::{Login, Outage};
+use crate::sim::Mishap;
 
 /// Something that happens to a gateway, now by [`GatewaySim::pull`](super::GatewaySim::pull) or later by
 /// [`GatewaySim::schedule`](super::GatewaySim::schedule).
@@ -36,14 +37,14 @@ pub enum Lever {
         /// How.
         outage: Outage,
     },
-    /// The next requests meet some trouble.
-    Trouble {
+    /// The next requests meet a mishap.
+    Mishap {
         /// How many of them.
-        next: u32,
+        next: usize,
         /// Only those whose path ends like this; all if it is empty.
         path: &'static str,
         /// What they meet.
-        trouble: Trouble,
+        mishap: Mishap,
     },
     /// From now on some tickles fail by chance, or none.
     Flaky(Option<Flaky>),
@@ -95,55 +96,11 @@ pub enum RefusedInit {
     Fail,
 }
 
-/// What a request meets.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Trouble {
-    /// This answer, from something before the server: the server sees nothing.
-    Answer {
-        /// The status code.
-        status: u16,
-        /// The content type; none if it is empty.
-        content_type: &'static str,
-        /// The body.
-        body: String,
-    },
-    /// The connection is closed before the server sees anything.
-    Unseen,
-    /// The server acts, and the connection is closed without an answer.
-    Drop,
-    /// The server acts, and answers later.
-    Slow(Duration),
-    /// The server acts, and the second half of the body is missing, although the length is right.
-    Malformed,
-    /// The server acts, and the connection is closed in the middle of the body.
-    Truncate,
-}
-
-impl Trouble {
-    /// Returns a stable name for logs.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Answer { .. } => "answer",
-            Self::Unseen => "unseen",
-            Self::Drop => "drop",
-            Self::Slow(_) => "slow",
-            Self::Malformed => "malformed",
-            Self::Truncate => "truncate",
-        }
-    }
-
-    /// Creates the fault of an abort at IBKR: 503 with an empty body.
-    pub const fn aborted() -> Self {
-        Self::Answer { status: 503, content_type: "", body: String::new() }
-    }
-}
-
 /// Tickles that fail by chance.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Flaky {
     /// How many in a hundred.
     pub percent: u8,
     /// What they meet.
-    pub trouble: Trouble,
+    pub mishap: Mishap,
 }

@@ -72,10 +72,10 @@ mod web_api;
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 
-use http::{Request, Response, StatusCode};
+use http::Request;
 
 pub use journal::{Call, End, Happening, Logged, Opener};
-pub use lever::{Flaky, Lever, Person, RefusedInit, Rival, Trouble};
+pub use lever::{Flaky, Lever, Person, RefusedInit, Rival};
 #[cfg(feature = "ibkr-oauth")]
 pub use web_api::{Door, WebApiSim};
 
@@ -85,7 +85,8 @@ pub use settings::{
 
 use self::limits::Limits;
 use self::session::{Brokerage, Sso};
-use super::{Fault, Reply, Simulator, Stream};
+use super::mishap::Mishaps;
+use super::{Mishap, Reply, Simulator, Stream};
 use crate::Timestamp;
 
 /// A simulated gateway; see the [module](self) for how to use it.
@@ -110,7 +111,7 @@ pub struct GatewaySim {
     reauthenticates_at: Option<Timestamp>,
     outage: Option<(Timestamp, Outage)>,
     plan: Vec<(Timestamp, Lever)>,
-    troubles: Vec<(u32, &'static str, Trouble)>,
+    mishaps: Mishaps,
     limits: Limits,
     random: u64,
     served: BTreeMap<String, String>,
@@ -147,7 +148,7 @@ impl GatewaySim {
             reauthenticates_at: None,
             outage: None,
             plan: Vec::new(),
-            troubles: Vec::new(),
+            mishaps: Mishaps::default(),
             limits: Limits::default(),
             served: BTreeMap::new(),
             log: Vec::new(),
@@ -220,21 +221,33 @@ impl GatewaySim {
         self.log.push(Logged { at, what });
     }
 
-    /// Removes and returns the fault for a request.
-    fn trouble(&mut self, path: &str, call: Call) -> Option<Trouble> {
-        if let Some(place) = self.troubles.iter().position(|(_, end, _)| path.ends_with(end))
-            && let Some((left, _, trouble)) = self.troubles.get_mut(place)
-            && *left > 0
-        {
-            let trouble = trouble.clone();
-            *left -= 1;
-            if *left == 0 {
-                self.troubles.remove(place);
-            }
-            return Some(trouble);
+    /// Removes and returns the mishap of a request, and logs it.
+    fn mishap(&mut self, now: Timestamp, call: Call, request: &Request<Vec<u8>>) -> Option<Mishap> {
+        let planned = self.mishaps.next(request);
+        let flaky = self.settings.flaky.clone().filter(|_| planned.is_none() && call == Call::Tickle);
+        let chance = flaky.and_then(|flaky| (self.draw() % 100 < u64::from(flaky.percent)).then_some(flaky.mishap));
+        let mishap = planned.or(chance);
+        if let Some(mishap) = &mishap {
+            self.note(now, Happening::Troubled(mishap.code()));
         }
-        let flaky = self.settings.flaky.clone().filter(|_| call == Call::Tickle)?;
-        (self.draw() % 100 < u64::from(flaky.percent)).then_some(flaky.trouble)
+        mishap
+    }
+
+    /// Answers a call, unless its mishap does.
+    fn meet(
+        &mut self,
+        now: Timestamp,
+        call: Call,
+        mishap: Option<Mishap>,
+        serve: impl FnOnce(&mut Self) -> Reply,
+    ) -> Reply {
+        let unseen = matches!(mishap, Some(Mishap::Lost));
+        let reply = Mishap::meet(mishap, || serve(self));
+        if !unseen {
+            self.note(now, Happening::Answered { call, status: reply.response.status().as_u16() });
+        }
+        let late = reply.delay + self.delay(now, &reply.response) + self.settings.latency;
+        reply.after(late)
     }
 }
 
@@ -246,34 +259,11 @@ impl Simulator for GatewaySim {
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {
         self.advance(now);
         let now = self.now.unwrap_or(now);
-        let path = request.uri().path();
-        let call = self.call_of(path);
-        let trouble = self.trouble(path, call);
-        if let Some(trouble) = &trouble {
-            self.note(now, Happening::Troubled(trouble.code()));
-        }
-        let reply = match &trouble {
-            Some(Trouble::Answer { status, content_type, body }) => {
-                let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Reply::new(bodies::answer(status, content_type, body.as_str()))
-            }
-            Some(Trouble::Unseen) => return Reply::new(Response::default()).with(Fault::Drop),
-            _ if call == Call::Stream => self.handshake(now, peer, request),
-            _ => Reply::new(self.respond(now, peer, call, request)),
-        };
-        self.note(now, Happening::Answered { call, status: reply.response.status().as_u16() });
-        let delay = self.delay(now, &reply.response) + self.settings.latency;
-        let half = reply.response.body().len() / 2;
-        let mut reply = reply.after(delay);
-        match trouble {
-            Some(Trouble::Drop) => reply.with(Fault::Drop),
-            Some(Trouble::Slow(delay)) => reply.after(delay),
-            Some(Trouble::Truncate) => reply.with(Fault::Truncate(half)),
-            Some(Trouble::Malformed) => {
-                reply.response.body_mut().truncate(half);
-                reply
-            }
-            _ => reply,
-        }
+        let call = self.call_of(request.uri().path());
+        let mishap = self.mishap(now, call, request);
+        self.meet(now, call, mishap, |gateway| match call {
+            Call::Stream => gateway.handshake(now, peer, request),
+            _ => Reply::new(gateway.respond(now, peer, call, request)),
+        })
     }
 }

@@ -161,7 +161,7 @@ impl GatewaySim {
                 }
             }
             Lever::Outage { lasts, outage } => self.outage = Some((now + lasts, outage)),
-            Lever::Trouble { next, path, trouble } => self.troubles.push((next, path, trouble)),
+            Lever::Mishap { next, path, mishap } => self.mishaps.plan(None, path, next, &mishap),
             Lever::Flaky(flaky) => self.settings.flaky = flaky,
             Lever::Penalty => {
                 self.note(now, Happening::Boxed);

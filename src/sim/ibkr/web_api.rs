@@ -8,11 +8,11 @@
 use core::net::IpAddr;
 
 use http::header::{DATE, HOST};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 
 use super::oauth::OAuthServer;
 use super::oauth2::OAuth2Server;
-use super::{Call, Fault, GatewaySim, Happening, Lever, Login, Midnight, Person, Settings, TickleBody, Trouble};
+use super::{Call, GatewaySim, Happening, Lever, Login, Midnight, Person, Settings, TickleBody};
 use super::{bodies, oauth_text};
 use crate::Timestamp;
 use crate::sim::{Reply, Simulator, Stream, web};
@@ -80,46 +80,27 @@ impl WebApiSim {
     fn login(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Option<Reply> {
         let path = request.uri().path();
         let opens = path.ends_with("/oauth/live_session_token") || path == "/gw/api/v1/sso-sessions";
-        let knows = opens || path.contains("/oauth/") || path == "/oauth2/api/v1/token";
+        let knows = opens
+            || match self.door {
+                Door::V1a(_) => path.ends_with("/oauth/request_token") || path.ends_with("/oauth/access_token"),
+                Door::V2(_) => path == "/oauth2/api/v1/token",
+            };
         if !knows {
             return None;
         }
-        let trouble = self.gateway.trouble(path, Call::Other);
-        if let Some(trouble) = &trouble {
-            self.gateway.note(now, Happening::Troubled(trouble.code()));
-        }
-        if let Some(Trouble::Answer { status, content_type, body }) = &trouble {
-            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let answer = bodies::answer(status, content_type, body.as_str());
-            self.gateway.note(now, Happening::Answered { call: Call::Token, status: answer.status().as_u16() });
-            return Some(Reply::new(answer));
-        }
-        if trouble == Some(Trouble::Unseen) {
-            return Some(Reply::new(Response::default()).with(Fault::Drop));
-        }
-        let response = match self.gateway.outage_at(now) {
-            Some((_, outage)) => bodies::outage(outage),
-            None => match &mut self.door {
-                Door::V1a(server) => server.handle(now, request)?,
-                Door::V2(server) => server.handle(now, peer, request)?,
-            },
-        };
-        self.gateway.note(now, Happening::Answered { call: Call::Token, status: response.status().as_u16() });
-        if opens && response.status().is_success() {
-            self.gateway.enter(now, &self.person);
-        }
-        let reply = Reply::new(response);
-        Some(match trouble {
-            Some(Trouble::Drop) => reply.with(Fault::Drop),
-            Some(Trouble::Slow(delay)) => reply.after(delay),
-            Some(Trouble::Truncate) => reply.with(Fault::Truncate(1)),
-            Some(Trouble::Malformed) => {
-                let mut reply = reply;
-                reply.response.body_mut().truncate(1);
-                reply
+        let mishap = self.gateway.mishap(now, Call::Other, request);
+        let Self { gateway, door, person, .. } = self;
+        Some(gateway.meet(now, Call::Token, mishap, |gateway| {
+            let response = match (gateway.outage_at(now), door) {
+                (Some((_, outage)), _) => bodies::outage(outage),
+                (None, Door::V1a(server)) => server.handle(now, request).unwrap_or_default(),
+                (None, Door::V2(server)) => server.handle(now, peer, request).unwrap_or_default(),
+            };
+            if opens && response.status().is_success() {
+                gateway.enter(now, person);
             }
-            _ => reply,
-        })
+            Reply::new(response)
+        }))
     }
 
     fn call(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {

@@ -8,13 +8,13 @@ pub mod neo;
 pub mod trade_api;
 
 use core::time::Duration;
-use std::collections::VecDeque;
 
-use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::HOST;
+use http::{Method, Request, Response, StatusCode};
 use serde_json::Value;
 
-use super::{Fault, Reply};
+use super::mishap::{Mishap, Mishaps};
+use super::{Reply, web};
 use crate::Timestamp;
 
 pub use self::neo::NeoSim;
@@ -47,7 +47,7 @@ pub enum Outcome {
     Accepted(&'static str),
     /// It refused; the name of the reason.
     Refused(&'static str),
-    /// It did not look: a lever had an answer ready.
+    /// It did not look: a mishap had an answer ready.
     Canned,
 }
 
@@ -81,55 +81,17 @@ impl Log {
     }
 }
 
-/// A fault or a substitute answer for a request.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Lever {
-    /// It is answered with this without being processed.
-    Answer {
-        /// The status code.
-        status: StatusCode,
-        /// The content type.
-        content_type: &'static str,
-        /// The body.
-        body: String,
-    },
-    /// The server acts, and the connection is closed without an answer.
-    Drop,
-    /// The server acts and takes this long.
-    Slow(Duration),
-    /// The server acts, and the body is cut in the middle although its length is complete.
-    Malformed,
-}
-
-impl Lever {
-    /// Creates a lever that answers with an HTML page, as gateways do in an outage.
-    pub fn page(status: StatusCode) -> Self {
-        let body = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
-        Self::Answer { status, content_type: "text/html", body }
-    }
-
-    /// Creates a lever that answers with JSON.
-    pub fn json(status: StatusCode, body: impl Into<String>) -> Self {
-        Self::Answer { status, content_type: "application/json", body: body.into() }
-    }
-}
-
-/// The levers of the next requests, and the log.
+/// The mishaps of the next requests, and the log.
 #[derive(Debug, Default)]
 struct Desk {
     log: Log,
-    next: VecDeque<Lever>,
+    mishaps: Mishaps,
     /// Counts the tokens that were made, so that no two are the same.
     made: u32,
 }
 
 impl Desk {
-    fn pull(&mut self, requests: usize, lever: &Lever) {
-        self.next.extend(std::iter::repeat_n(lever, requests).cloned());
-    }
-
-    /// Answers a request through the next lever and logs it.
+    /// Answers a request, unless its mishap does, and logs it.
     fn serve(
         &mut self,
         now: Timestamp,
@@ -137,15 +99,12 @@ impl Desk {
         foreign: bool,
         act: impl FnOnce(&mut Self) -> Answer,
     ) -> Reply {
-        let lever = self.next.pop_front();
-        let (answer, lever) = match lever {
-            Some(Lever::Answer { status, content_type, body }) => {
-                let (body, outcome) = (body.into_bytes(), Outcome::Canned);
-                let answer = Answer { status, content_type, headers: Vec::new(), body, outcome };
-                (answer, None)
-            }
-            lever => (act(self), lever),
-        };
+        let mut outcome = Outcome::Canned;
+        let reply = Mishap::meet(self.mishaps.next(request), || {
+            let answer = act(self);
+            outcome = answer.outcome;
+            Reply::new(answer.response)
+        });
         self.log.0.push(Seen {
             at: now,
             host: host(request),
@@ -153,18 +112,8 @@ impl Desk {
             had_credentials: has_credentials(request),
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
-            outcome: answer.outcome,
+            outcome,
         });
-        let mut reply = Reply::new(answer.into_response());
-        match lever {
-            Some(Lever::Drop) => reply = reply.with(Fault::Drop),
-            Some(Lever::Slow(delay)) => reply = reply.after(delay),
-            Some(Lever::Malformed) => {
-                let body = reply.response.body_mut();
-                body.truncate(body.len() / 2);
-            }
-            _ => {}
-        }
         reply
     }
 
@@ -177,34 +126,22 @@ impl Desk {
     }
 }
 
-/// An answer before it becomes a response.
+/// An answer, and what came of the request.
 #[derive(Debug)]
 struct Answer {
-    status: StatusCode,
-    content_type: &'static str,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    body: Vec<u8>,
+    response: Response<Vec<u8>>,
     outcome: Outcome,
 }
 
 impl Answer {
     fn json(status: u16, body: &Value, outcome: Outcome) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = body.to_string().into_bytes();
-        Self { status, content_type: "application/json", headers: Vec::new(), body, outcome }
+        Self { response: web::answer(status, "application/json", body.to_string()), outcome }
     }
 
     fn page(status: StatusCode, why: &'static str) -> Self {
-        let body = format!("<html><body><h1>{status}</h1></body></html>").into_bytes();
-        Self { status, content_type: "text/html", headers: Vec::new(), body, outcome: Outcome::Refused(why) }
-    }
-
-    fn into_response(self) -> Response<Vec<u8>> {
-        let mut response = Response::new(self.body);
-        *response.status_mut() = self.status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        response.headers_mut().extend(self.headers);
-        response
+        let body = format!("<html><body><h1>{status}</h1></body></html>");
+        Self { response: web::answer(status, "text/html", body), outcome: Outcome::Refused(why) }
     }
 }
 

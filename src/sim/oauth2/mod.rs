@@ -65,7 +65,7 @@ use self::books::Books;
 pub use self::client::Client;
 use self::device::Device;
 pub use self::settings::{Life, Person, Settings};
-use super::mishap::{Mishaps, disturbed};
+use super::mishap::{Mishap, Mishaps, disturbed};
 use super::{Reply, Simulator, web};
 use crate::Timestamp;
 
@@ -448,14 +448,11 @@ fn words(scope: Option<&str>) -> Vec<String> {
     scope.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-disturbed!(OAuth2Sim);
+disturbed!(OAuth2Sim, mishaps);
 
 impl Simulator for OAuth2Sim {
     fn handle(&mut self, now: Timestamp, _: IpAddr, request: &Request<Vec<u8>>) -> Reply {
-        match self.mishaps.next(request) {
-            None => self.serve(now, request),
-            Some(mishap) => mishap.befall(|| self.serve(now, request)),
-        }
+        Mishap::meet(self.mishaps.next(request), || self.serve(now, request))
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use sansession::drive::fleet::{Fleet, FleetOptions, Place, Rate, Turn};
 use sansession::providers::ibkr::Gateway;
+use sansession::sim::Mishap;
 use sansession::sim::Simulator;
-use sansession::sim::ibkr::{GatewaySim as Server, Lever, Logged, Outage, RateLimits, Rival, Settings, Trouble};
+use sansession::sim::ibkr::{GatewaySim as Server, Lever, Logged, Outage, RateLimits, Rival, Settings};
 use sansession::{BaseUrl, Failure, Options, Output, RequestId, Response, Session, Timestamp, machine::FailureKind};
 
 use crate::fleet::story::{HOUR, MINUTE, READY, SECOND, at_once, fine, gateway, tickle};
@@ -43,7 +44,7 @@ fn lever() -> impl Strategy<Value = Lever> {
         Just(Lever::RivalLeaves),
         Just(Lever::Penalty),
         (1..900_u64).prop_map(|secs| Lever::Outage { lasts: Duration::from_secs(secs), outage: Outage::Slow503 }),
-        (1..4_u32).prop_map(|next| Lever::Trouble { next, path: "", trouble: Trouble::Drop }),
+        (1..4_usize).prop_map(|next| Lever::Mishap { next, path: "", mishap: Mishap::Dropped }),
     ]
 }
 

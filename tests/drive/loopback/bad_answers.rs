@@ -3,7 +3,8 @@
 use http::{Response, StatusCode};
 use sansession::Options;
 use sansession::drive::Stop;
-use sansession::sim::cbrain::{Mishap, Outcome};
+use sansession::sim::Mishap;
+use sansession::sim::cbrain::Outcome;
 
 use crate::loopback::life::{LOGGED_OUT, active, life, life_with, options};
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use sansession::drive::{Stop, now, seed};
 use sansession::sim;
-use sansession::sim::cbrain::Mishap;
+use sansession::sim::Mishap;
 use sansession::{Options, Phase, Relogin, Session};
 
 use crate::loopback::life::{LOGGED_OUT, Life, SECOND, active, life, life_with, options, portal, provider};

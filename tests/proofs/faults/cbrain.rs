@@ -2,7 +2,8 @@
 
 use http::{Request, StatusCode};
 use sansession::providers::cbrain::Cbrain;
-use sansession::sim::cbrain::{Mishap, Outcome};
+use sansession::sim::Mishap;
+use sansession::sim::cbrain::Outcome;
 use sansession::sim::{self, Reply};
 use sansession::{Credentials, Input, Need, NeedKind, Session, Timestamp};
 use std::time::Duration;

@@ -9,13 +9,14 @@ use sansession::providers::ibkr::keys::PrivateKey;
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::oauth2::Client;
 use sansession::providers::ibkr::{Gateway, OAuth1a, OAuth2, OrElse, Region, Takeover, WebApi};
+use sansession::sim::Mishap;
 use sansession::sim::Reply;
 use sansession::sim::ibkr::oauth::OAuthServer;
 use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::sim::ibkr::oauth2::OAuth2Server;
 use sansession::sim::ibkr::{
     self as sim, Call, End, Flaky, Happening, Holder, Lever, Logged, LoggedOut, Login, Midnight, Outage, Person,
-    RateLimits, RefusedInit, Rival, Settings, TickleBody, Trouble,
+    RateLimits, RefusedInit, Rival, Settings, TickleBody,
 };
 use sansession::{BaseUrl, Input, Need, NeedKind, Secret, Session, Timestamp};
 
@@ -90,7 +91,7 @@ impl Brokerage {
         Settings {
             region: self.region,
             seed: dice.below(u64::MAX),
-            flaky: Some(Flaky { percent: dice.below(9) as u8, trouble: trouble(dice) }),
+            flaky: Some(Flaky { percent: dice.below(9) as u8, mishap: trouble(dice) }),
             midnight: dice.one_of(&[Midnight::EndsLogin, Midnight::EndsBrokerage]),
             limits: RateLimits::Documented,
             ..settings
@@ -121,7 +122,7 @@ impl Brokerage {
             6 => server.pull(now, Lever::StopRenewing),
             7..10 => {
                 let path = dice.one_of(&["/tickle", "/status", "/init", "/validate", "/logout", "_token", "-sessions"]);
-                server.pull(now, Lever::Trouble { next: 1 + dice.below(4) as u32, path, trouble: trouble(dice) });
+                server.pull(now, Lever::Mishap { next: 1 + dice.below(4) as usize, path, mishap: trouble(dice) });
             }
             _ => {}
         }
@@ -207,18 +208,18 @@ impl Brokerage {
 }
 
 /// What a request may meet that the server itself cannot help.
-fn trouble(dice: &mut Dice) -> Trouble {
-    let answer = |status, content_type, body: &str| Trouble::Answer { status, content_type, body: body.into() };
+fn trouble(dice: &mut Dice) -> Mishap {
+    let answer = |status, content_type, body: &str| Mishap::answer(status, content_type, body);
     match dice.below(9) {
-        0 => Trouble::Unseen,
-        1 => Trouble::Drop,
-        2 => Trouble::Slow(dice.between(SECOND, 20 * SECOND)),
-        3 => Trouble::Malformed,
-        4 => Trouble::Truncate,
+        0 => Mishap::Lost,
+        1 => Mishap::Dropped,
+        2 => Mishap::Slow(dice.between(SECOND, 20 * SECOND)),
+        3 => Mishap::MalformedJson,
+        4 => Mishap::Truncated,
         5 => answer(500, "text/plain", "Internal Server Error"),
         6 => answer(502, "text/html", "<html>Bad Gateway</html>"),
         7 => answer(200, "text/html", "<html>Access Denied</html>"),
-        _ => Trouble::aborted(),
+        _ => Mishap::answer(503, "", ""),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use http::{Request, StatusCode};
 use sansession::providers::kotak::{Neo, TradeApi};
+use sansession::sim::Mishap;
 use sansession::sim::Reply;
 use sansession::sim::kotak::neo::{Account, Death, Errors, LimitTold};
 use sansession::sim::kotak::trade_api::{Shard, User};
-use sansession::sim::kotak::{self as sim, Lever, Outcome, Seen};
+use sansession::sim::kotak::{self as sim, Outcome, Seen};
 use sansession::{BaseUrl, Credentials, Input, Need, NeedKind, Secret, Session, Timestamp, machine::Totp, totp};
 use std::time::Duration;
 
@@ -22,12 +23,12 @@ fn url(text: &str) -> BaseUrl {
     BaseUrl::parse(text).unwrap()
 }
 
-fn mishap(dice: &mut Dice) -> Lever {
+fn mishap(dice: &mut Dice) -> Mishap {
     match dice.below(4) {
-        0 => Lever::Drop,
-        1 => Lever::Slow(dice.between(SECOND, MINUTE)),
-        2 => Lever::Malformed,
-        _ => Lever::page(StatusCode::from_u16(dice.one_of(&[403, 500, 502, 503])).unwrap()),
+        0 => Mishap::Dropped,
+        1 => Mishap::Slow(dice.between(SECOND, MINUTE)),
+        2 => Mishap::MalformedJson,
+        _ => Mishap::ProxyPage(StatusCode::from_u16(dice.one_of(&[403, 500, 502, 503])).unwrap()),
     }
 }
 
@@ -44,7 +45,7 @@ struct Outage {
 pub struct Trade {
     outage: Outage,
     quota: Outage,
-    mishaps: Vec<Lever>,
+    mishaps: Vec<Mishap>,
     has_secret: bool,
     without_code: bool,
 }
@@ -117,7 +118,7 @@ impl Case for Trade {
 
     fn before(&mut self, server: &mut sim::TradeApiSim) {
         if let Some(lever) = self.mishaps.pop() {
-            server.next(1, &lever);
+            server.disturb(1, &lever);
         }
     }
 
@@ -190,7 +191,7 @@ const TOLD: [LimitTold; 4] = [LimitTold::RetryAfter, LimitTold::ResetIn, LimitTo
 
 pub struct NeoCase {
     outage: Outage,
-    mishaps: Vec<Lever>,
+    mishaps: Vec<Mishap>,
     made: u64,
 }
 
@@ -267,7 +268,7 @@ impl Case for NeoCase {
 
     fn before(&mut self, server: &mut sim::NeoSim) {
         if let Some(lever) = self.mishaps.pop() {
-            server.next(1, &lever);
+            server.disturb(1, &lever);
         }
     }
 

@@ -2,7 +2,8 @@
 
 use http::{Method, StatusCode};
 use sansession::providers::ibkr::Takeover;
-use sansession::sim::ibkr::{Call, End, Happening, Lever, Outage, Rival, Trouble};
+use sansession::sim::Mishap;
+use sansession::sim::ibkr::{Call, End, Happening, Lever, Outage, Rival};
 use sansession::{Input, Machine, NeedKind, Options, Phase, ResumeError, Seed, Session, Source};
 
 use crate::ibkr_direct::*;
@@ -87,7 +88,7 @@ fn a_call_of_the_users_own_is_signed_with_query_and_form() {
 fn no_request_leaves_twice() {
     let mut life = life();
     life.is_active();
-    let trouble = Lever::Trouble { next: 2, path: "/tickle", trouble: Trouble::Drop };
+    let trouble = Lever::Mishap { next: 2, path: "/tickle", mishap: Mishap::Dropped };
     life.server.sim.gateway.pull(life.now, trouble);
     life.runs_for(10 * MINUTE);
     // The server acted on those that got no answer, too: a nonce used twice would have been refused.
@@ -193,15 +194,14 @@ fn a_session_that_was_stored_under_another_expectation_is_not_used() {
 fn an_empty_list_of_accounts_is_asked_for_again_as_at_the_gateway() {
     let mut life = life_with(START, Options::default(), |api| api.expect_paper(true));
     // While the session is being established, answers are empty.
-    let empty = Trouble::Answer { status: 200, content_type: "application/json", body: r#"{"accounts":[]}"#.into() };
-    life.server.sim.gateway.pull(START, Lever::Trouble { next: 2, path: "/iserver/accounts", trouble: empty });
+    let empty = Mishap::answer(200, "application/json", r#"{"accounts":[]}"#);
+    life.server.sim.gateway.pull(START, Lever::Mishap { next: 2, path: "/iserver/accounts", mishap: empty });
     life.is_active();
     assert_eq!(life.sent.iter().filter(|sent| sent.ends_with("/iserver/accounts")).count(), 3, "{}", life.transcript);
     // A list without a word of its kind is told as what it is.
     let mut life = life_with(START, Options::default(), |api| api.expect_paper(true));
-    let untold =
-        Trouble::Answer { status: 200, content_type: "application/json", body: r#"{"accounts":["U1"]}"#.into() };
-    life.server.sim.gateway.pull(START, Lever::Trouble { next: 9, path: "/iserver/accounts", trouble: untold });
+    let untold = Mishap::answer(200, "application/json", r#"{"accounts":["U1"]}"#);
+    life.server.sim.gateway.pull(START, Lever::Mishap { next: 9, path: "/iserver/accounts", mishap: untold });
     assert_eq!(life.runs_to_end().code(), "protocol");
 }
 
@@ -209,17 +209,16 @@ fn an_empty_list_of_accounts_is_asked_for_again_as_at_the_gateway() {
 fn a_tickle_without_a_session_is_looked_into_at_once_and_is_a_doubt() {
     let mut life = life();
     life.is_active().runs_for(MINUTE);
-    let lost =
-        Trouble::Answer { status: 200, content_type: "application/json", body: r#"{"error":"no session"}"#.into() };
-    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 1, path: "/tickle", trouble: lost });
+    let lost = Mishap::answer(200, "application/json", r#"{"error":"no session"}"#);
+    life.server.sim.gateway.pull(life.now, Lever::Mishap { next: 1, path: "/tickle", mishap: lost });
     let before = life.sent.len();
     life.runs_until_told("recovered");
     assert!(life.told.iter().any(|event| event.code() == "suspect"));
     assert_eq!(life.sent[before..], [TICKLE, STATUS], "{}", life.transcript);
     // An empty answer is no failure, and is followed by a look.
     life.told.clear();
-    let empty = Trouble::Answer { status: 200, content_type: "", body: String::new() };
-    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 1, path: "/tickle", trouble: empty });
+    let empty = Mishap::answer(200, "", "");
+    life.server.sim.gateway.pull(life.now, Lever::Mishap { next: 1, path: "/tickle", mishap: empty });
     let before = life.sent.len();
     life.runs_until_told("kept-alive");
     assert!(life.sent[before..] == [TICKLE, STATUS] && !life.told.iter().any(|event| event.code() == "suspect"));
@@ -230,9 +229,9 @@ fn a_login_that_gives_no_brokerage_session_is_told() {
     let mut life = life();
     life.is_active();
     let body = r#"{"authenticated":false,"competing":false,"connected":true}"#;
-    let fails = Trouble::Answer { status: 200, content_type: "application/json", body: body.into() };
+    let fails = Mishap::answer(200, "application/json", body);
     life.server.sim.gateway.pull(life.now, Lever::EndBrokerage { connected: true });
-    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 3, path: "/ssodh/init", trouble: fails });
+    life.server.sim.gateway.pull(life.now, Lever::Mishap { next: 3, path: "/ssodh/init", mishap: fails });
     life.runs_until_told("stuck");
     assert!(life.machine.status().stuck);
     life.runs_until_told("recovered");

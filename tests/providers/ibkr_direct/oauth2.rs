@@ -3,6 +3,7 @@
 use http::{Method, StatusCode};
 use sansession::providers::ibkr::OAuth2;
 use sansession::providers::ibkr::oauth2::Client;
+use sansession::sim::Mishap;
 use sansession::sim::ibkr::oauth2::OAuth2Server;
 use sansession::{Machine, Phase, ResumeError, Seed, Session};
 
@@ -122,7 +123,7 @@ fn a_session_is_bound_to_its_way_out_of_the_network() {
 fn a_logout_after_a_lost_session_is_not_confirmed_while_no_other_one_came() {
     let lost = || {
         let mut life = life();
-        let trouble = sim::Lever::Trouble { next: 1, path: "-sessions", trouble: sim::Trouble::Drop };
+        let trouble = sim::Lever::Mishap { next: 1, path: "-sessions", mishap: Mishap::Dropped };
         life.server.sim.gateway.pull(START, trouble);
         life.runs_until_told("retrying");
         assert_eq!(life.sent, [TOKEN, SESSION]);

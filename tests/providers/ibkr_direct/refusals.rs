@@ -2,7 +2,8 @@
 
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::{OAuth1a, Region};
-use sansession::sim::ibkr::{Lever, Trouble};
+use sansession::sim::Mishap;
+use sansession::sim::ibkr::Lever;
 use sansession::{Machine, Phase, Session, machine::Advice};
 
 use crate::ibkr_direct::keys::institution_keys;
@@ -99,8 +100,8 @@ fn half_a_handshake_is_not_the_providers() {
         "",
     ] {
         let mut life = life();
-        let trouble = Trouble::Answer { status: 200, content_type: "application/json", body: body.to_owned() };
-        life.server.sim.gateway.pull(START, Lever::Trouble { next: 1, path: "/live_session_token", trouble });
+        let trouble = Mishap::answer(200, "application/json", body);
+        life.server.sim.gateway.pull(START, Lever::Mishap { next: 1, path: "/live_session_token", mishap: trouble });
         assert_eq!(life.runs_to_end().code(), "protocol", "{body}");
     }
 }
@@ -108,8 +109,8 @@ fn half_a_handshake_is_not_the_providers() {
 #[test]
 fn tokens_that_are_refused_again_and_again_end_an_opening() {
     let mut life = life();
-    let trouble = Trouble::Answer { status: 401, content_type: "text/plain", body: "Unauthorized".into() };
-    life.server.sim.gateway.pull(START, Lever::Trouble { next: 100, path: "/status", trouble });
+    let trouble = Mishap::answer(401, "text/plain", "Unauthorized");
+    life.server.sim.gateway.pull(START, Lever::Mishap { next: 100, path: "/status", mishap: trouble });
     // The door refuses before the gateway's troubles: only a good signature meets them.
     assert_eq!(life.runs_to_end().code(), "denied.signature-refused");
     assert_eq!(life.sent, [TOKEN, STATUS, TOKEN, STATUS, TOKEN, STATUS]);
@@ -118,8 +119,8 @@ fn tokens_that_are_refused_again_and_again_end_an_opening() {
 #[test]
 fn a_busy_server_is_waited_for() {
     let mut life = life();
-    let trouble = Trouble::aborted();
-    life.server.sim.gateway.pull(START, Lever::Trouble { next: 3, path: "/live_session_token", trouble });
+    let trouble = Mishap::answer(503, "", "");
+    life.server.sim.gateway.pull(START, Lever::Mishap { next: 3, path: "/live_session_token", mishap: trouble });
     life.is_active();
     assert_eq!(life.sent[..4], [TOKEN; 4]);
 }

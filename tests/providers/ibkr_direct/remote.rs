@@ -8,8 +8,9 @@ use sansession::provider::Entropy;
 use sansession::providers::ibkr::keys::{PrivateKey, PublicKey};
 use sansession::providers::ibkr::oauth2::Client;
 use sansession::providers::ibkr::{Consent, OAuth2};
+use sansession::sim::Mishap;
+use sansession::sim::ibkr::Lever;
 use sansession::sim::ibkr::oauth2::OAuth2Server;
-use sansession::sim::ibkr::{Lever, Trouble};
 use sansession::{
     Input, InputHandled, Machine, Need, NeedKind, Phase, SecretBytes, Seed, Session, Source,
     machine::{NeedReason, Rejection},
@@ -174,8 +175,8 @@ fn a_signature_leaves_once() {
     life.online = false;
     life.runs_for(MINUTE);
     life.online = true;
-    let trouble = Trouble::aborted();
-    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 2, path: "/live_session_token", trouble });
+    let trouble = Mishap::answer(503, "", "");
+    life.server.sim.gateway.pull(life.now, Lever::Mishap { next: 2, path: "/live_session_token", mishap: trouble });
     life.is_active();
     // Each attempt, those that found no network included, had a signature of its own.
     let asked = asked.lock().unwrap();

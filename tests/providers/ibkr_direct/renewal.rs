@@ -1,7 +1,8 @@
 //! Tokens that end, and hosts that do.
 
 use http::{Method, StatusCode};
-use sansession::sim::ibkr::{Call, Lever, Trouble};
+use sansession::sim::Mishap;
+use sansession::sim::ibkr::{Call, Lever};
 use sansession::{Handled, Machine, Phase, Response, Seed, Session};
 
 use crate::ibkr_direct::*;
@@ -66,8 +67,8 @@ fn a_renewal_that_fails_harms_nothing() {
     let mut life = life();
     life.is_active();
     life.runs_for(20 * HOUR);
-    let trouble = Trouble::aborted();
-    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 3, path: "/live_session_token", trouble });
+    let trouble = Mishap::answer(503, "", "");
+    life.server.sim.gateway.pull(life.now, Lever::Mishap { next: 3, path: "/live_session_token", mishap: trouble });
     life.runs_for(4 * HOUR);
     assert_eq!(life.machine.phase(), Phase::Active);
     assert_eq!(life.sent.iter().filter(|sent| *sent == TOKEN).count(), 1 + 3 + 1);
@@ -95,8 +96,8 @@ fn a_token_that_is_known_to_be_dead_signs_nothing_more() {
     life.runs_for(HOUR);
     // Whatever finds it first: the next token is refused for an hour.
     life.server.oauth().end_sessions();
-    let trouble = Trouble::aborted();
-    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 12, path: "/live_session_token", trouble });
+    let trouble = Mishap::answer(503, "", "");
+    life.server.sim.gateway.pull(life.now, Lever::Mishap { next: 12, path: "/live_session_token", mishap: trouble });
     let before = life.sent.len();
     life.checks().runs_for(HOUR);
     let asked = life.sent[before..].iter().take_while(|sent| *sent != INIT).collect::<Vec<_>>();
@@ -158,8 +159,8 @@ fn a_logout_with_a_token_that_is_known_to_be_refused_confirms_nothing() {
     let mut life = life();
     life.is_active();
     life.server.oauth().end_sessions();
-    let trouble = Trouble::Answer { status: 503, content_type: "", body: String::new() };
-    life.server.sim.gateway.pull(life.now, Lever::Trouble { next: 9, path: "_token", trouble });
+    let trouble = Mishap::answer(503, "", "");
+    life.server.sim.gateway.pull(life.now, Lever::Mishap { next: 9, path: "_token", mishap: trouble });
     life.runs_for(2 * MINUTE);
     life.logs_out();
     assert_eq!(life.runs_to_end().code(), "logged-out.unconfirmed", "{}", life.transcript);

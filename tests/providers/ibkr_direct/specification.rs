@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use sansession::drive::blocking::Transport;
 use sansession::providers::ibkr::wire::{Endpoints, Init};
 use sansession::providers::ibkr::{Consent, Expect, Gateway, Takeover};
+use sansession::sim::Mishap;
 use sansession::sim::Server;
-use sansession::sim::ibkr::{Lever, Login, Person, Rival, Trouble};
+use sansession::sim::ibkr::{Lever, Login, Person, Rival};
 use sansession::{Input, Need, NeedKind, Session, Source};
 
 use crate::ibkr_direct::*;
@@ -19,9 +20,9 @@ fn operations<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
 }
 
 /// A login whose kind is not told, so that the accounts are asked for.
-fn kindless() -> Trouble {
+fn kindless() -> Mishap {
     let body = r#"{"USER_ID":1,"USER_NAME":"tester","RESULT":true,"EXPIRES":415890}"#;
-    Trouble::Answer { status: 200, content_type: "application/json", body: body.into() }
+    Mishap::answer(200, "application/json", body)
 }
 
 #[test]
@@ -31,7 +32,7 @@ fn of_a_gateway_on_both_bases() {
         let provider = Gateway::new(&BaseUrl::parse(base).unwrap()).unwrap().expect(expect).takeover(Takeover::ALWAYS);
         let login = Login::After { delay: 5 * MINUTE / 60, person: Person::default() };
         let mut server = sim::GatewaySim::new(sim::Settings { login, ..sim::Settings::default() });
-        server.pull(START, Lever::Trouble { next: 1, path: "/sso/validate", trouble: kindless() });
+        server.pull(START, Lever::Mishap { next: 1, path: "/sso/validate", mishap: kindless() });
         let mut life = World::new(Session::new(provider, Options::default(), seed()), Validating::new(server));
         life.is_active().runs_for(3 * MINUTE);
         // The inner tier is lost, then taken by somebody else.

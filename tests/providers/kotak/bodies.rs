@@ -23,7 +23,7 @@ const LEGACY_KEY: &str =
 type Case = (u16, &'static str, &'static str);
 
 #[track_caller]
-fn check(place: &str, cases: &[Case], outcome: impl Fn(&Lever) -> String) {
+fn check(place: &str, cases: &[Case], outcome: impl Fn(&Mishap) -> String) {
     let mut wrong = String::new();
     for (status, body, expected) in cases {
         let found = outcome(&answer(*status, body));
@@ -57,12 +57,12 @@ fn at_init_of_the_trade_api() {
         (200, r#"{"Success":{"status":"Inactive","message":"Go to the website"}}"#, "closed denied.rejected"),
         (200, r#"{"Success":{"status":"Active","encryption":{"type":"RSA"}}}"#, "closed protocol"),
     ];
-    check("init", &cases, |lever| {
+    check("init", &cases, |mishap| {
         // The second host is the user's, which the first answer says or not.
         let mut world = trade_with(trade_provider(), user().on(Shard::Second), Options::default());
         needs(&mut world, NeedKind::GatewayToken, NeedReason::Opening);
         let bearer = world.server.issue_bearer(world.now);
-        world.server.next(1, lever);
+        world.server.disturb(1, mishap);
         gives(&mut world, Input::Token(bearer.into()));
         settles(&mut world)
     });
@@ -85,9 +85,9 @@ fn at_the_password_of_the_trade_api() {
         (504, PAGE, "needs credentials (lost)"),
         (424, PAGE, "needs credentials (lost)"),
     ];
-    check("login", &cases, |lever| {
+    check("login", &cases, |mishap| {
         let mut world = trade_asks();
-        world.server.next(1, lever);
+        world.server.disturb(1, mishap);
         gives(&mut world, password(PASSWORD));
         settles(&mut world)
     });
@@ -112,9 +112,9 @@ fn at_the_access_code_of_the_trade_api() {
         (504, PAGE, "may-live-on, needs access-code (lost)"),
         (500, "", "may-live-on, needs access-code (lost)"),
     ];
-    check("access code", &cases, |lever| {
+    check("access code", &cases, |mishap| {
         let mut world = trade_half();
-        world.server.next(1, lever);
+        world.server.disturb(1, mishap);
         let code = access_code(&world);
         gives(&mut world, code);
         settles(&mut world)
@@ -145,9 +145,9 @@ fn at_the_probe_of_the_trade_api() {
         (200, "{}", "suspect, recovered, active"),
         (302, "", "suspect, recovered, active"),
     ];
-    check("probe", &cases, |lever| {
+    check("probe", &cases, |mishap| {
         let mut world = trade_active();
-        world.server.next(1, lever);
+        world.server.disturb(1, mishap);
         world.checks();
         settles(&mut world)
     });
@@ -164,7 +164,7 @@ fn a_late_switch_asks_for_both_answers_again() {
         world
     };
     let mut world = silent();
-    world.server.next(1, &answer(400, ELSEWHERE));
+    world.server.disturb(1, &answer(400, ELSEWHERE));
     gives(&mut world, password(PASSWORD));
     assert_eq!(settles(&mut world), "needs credentials (stale)");
 
@@ -182,8 +182,8 @@ fn a_late_switch_asks_for_both_answers_again() {
     assert_eq!(world.server.log().requests().last().unwrap().host, "ctradeapi.kotaksecurities.com");
     // Two hosts that name each other are left.
     let mut world = trade(renewing());
-    world.server.next(1, &answer(200, r#"{"access_token":"t"}"#));
-    world.server.next(2, &answer(400, ELSEWHERE));
+    world.server.disturb(1, &answer(200, r#"{"access_token":"t"}"#));
+    world.server.disturb(2, &answer(400, ELSEWHERE));
     assert_eq!(settles(&mut world), "closed protocol");
     kept_at_home(world.server.log());
 }
@@ -192,8 +192,8 @@ fn a_late_switch_asks_for_both_answers_again() {
 #[test]
 fn the_probe_of_the_trade_api_follows_to_another_host() {
     let mut world = trade_active();
-    world.server.next(1, &answer(400, ELSEWHERE));
-    world.server.next(1, &answer(200, r#"{"success":[]}"#));
+    world.server.disturb(1, &answer(400, ELSEWHERE));
+    world.server.disturb(1, &answer(200, r#"{"success":[]}"#));
     world.checks();
     assert_eq!(settles(&mut world), "active");
     assert_eq!(world.server.log().requests().last().unwrap().host, "ctradeapi.kotaksecurities.com");
@@ -227,7 +227,7 @@ fn at_calls_of_the_users_own() {
     ] {
         let mut world = trade_active();
         let before = world.sent.len();
-        world.server.next(1, &answer(status, body));
+        world.server.disturb(1, &answer(status, body));
         world.calls(Method::GET, TRADE_CALL).unwrap();
         world.runs_for(5 * MINUTE);
         assert_eq!(world.sent.len() - before, usize::from(looks), "{status} {body}\n{}", world.transcript);
@@ -288,9 +288,9 @@ fn at_the_code_of_neo() {
         (200, CODE_100008, "closed denied.ip-not-allowed"),
         (200, CODE_1037, "closed denied.ip-not-allowed"),
     ];
-    check("code", &cases, |lever| {
+    check("code", &cases, |mishap| {
         let mut world = neo_asks();
-        world.server.next(1, lever);
+        world.server.disturb(1, mishap);
         give_code(&mut world);
         settles(&mut world)
     });
@@ -324,9 +324,9 @@ fn at_the_mpin_of_neo() {
         (200, r#"{"data":{"token":"a.b.c","sid":"s","kType":"Trade"}}"#, "base-url-assumed, active"),
         (200, r#"{"data":{"token":"a.b.c","sid":"s","status":"failed"}}"#, "refused, needs pin (refused)"),
     ];
-    check("mpin", &cases, |lever| {
+    check("mpin", &cases, |mishap| {
         let mut world = neo_half();
-        world.server.next(1, lever);
+        world.server.disturb(1, mishap);
         gives(&mut world, Input::Pin(MPIN.into()));
         settles(&mut world)
     });
@@ -358,9 +358,9 @@ fn at_the_probe_of_neo() {
         (200, NO_DATA, "suspect, recovered, active"),
         (200, "{}", "suspect, recovered, active"),
     ];
-    check("probe", &cases, |lever| {
+    check("probe", &cases, |mishap| {
         let mut world = neo_active();
-        world.server.next(1, lever);
+        world.server.disturb(1, mishap);
         world.checks();
         settles(&mut world)
     });
@@ -392,7 +392,7 @@ fn at_calls_to_neo_of_the_users_own() {
     ] {
         let mut world = neo_active();
         let before = world.sent.len();
-        world.server.next(1, &answer(status, body));
+        world.server.disturb(1, &answer(status, body));
         world.calls(Method::GET, NEO_CALL).unwrap();
         world.runs_for(5 * MINUTE);
         assert_eq!(world.sent.len() - before, usize::from(looks), "{status} {body}\n{}", world.transcript);

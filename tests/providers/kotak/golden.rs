@@ -161,8 +161,8 @@ fn writes_what_is_missing() {
     }
 }
 
-fn outage() -> Lever {
-    Lever::page(StatusCode::BAD_GATEWAY)
+fn outage() -> Mishap {
+    Mishap::ProxyPage(StatusCode::BAD_GATEWAY)
 }
 
 /// Brings a session of the Trade API into a state.
@@ -221,7 +221,7 @@ fn trade_state(name: &str) -> Snapshot {
             needs(&mut world, NeedKind::GatewayToken, NeedReason::Expired);
         }
         "suspect" => {
-            world.server.next(1, &outage());
+            world.server.disturb(1, &outage());
             world.checks();
             world.runs_until_told("suspect");
         }
@@ -252,7 +252,7 @@ fn neo_state(name: &str) -> Snapshot {
             needs(&mut world, NeedKind::Totp, NeedReason::Refused);
         }
         "suspect" => {
-            world.server.next(1, &outage());
+            world.server.disturb(1, &outage());
             world.checks();
             world.runs_until_told("suspect");
         }

@@ -13,10 +13,11 @@ use crate::support::world::{Dies, World};
 use crate::support::{START, durable, seed};
 use http::{Method, StatusCode};
 use sansession::providers::kotak::{Neo, TradeApi};
+use sansession::sim::Mishap;
 use sansession::sim::Simulator;
 use sansession::sim::kotak::neo::Account;
 use sansession::sim::kotak::trade_api::User;
-use sansession::sim::kotak::{self as sim, Lever, Log};
+use sansession::sim::kotak::{self as sim, Log};
 use sansession::{
     BaseUrl, Credentials, Event, Input, InputHandled, Machine, Need, NeedKind, Options, Phase, Provider, Secret,
     Session, Snapshot, Source, Timestamp, WaitingOn,
@@ -239,11 +240,7 @@ fn resumed<P: Provider + Send>(provider: P, snapshot: &Snapshot, now: Timestamp)
 }
 
 /// A server's answer, given before anybody looks at the request.
-fn answer(status: u16, body: &str) -> Lever {
-    let status = StatusCode::from_u16(status).unwrap();
-    if body.starts_with('<') {
-        Lever::Answer { status, content_type: "text/html", body: body.to_owned() }
-    } else {
-        Lever::json(status, body)
-    }
+fn answer(status: u16, body: &str) -> Mishap {
+    let media = if body.starts_with('<') { "text/html" } else { "application/json" };
+    Mishap::answer(status, media, body)
 }

@@ -239,7 +239,7 @@ fn a_dashboard_token_that_a_person_gave_outlives_the_session() {
 fn a_logout_after_a_lost_mpin_is_not_confirmed_until_another_one_opened_a_session() {
     let lost = || {
         let mut world = neo_half();
-        world.server.next(1, &Lever::Drop);
+        world.server.disturb(1, &Mishap::Dropped);
         gives(&mut world, Input::Pin(MPIN.into()));
         needs(&mut world, NeedKind::Pin, NeedReason::Lost);
         assert!(was_told(&world, "may-live-on"));

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Answers that are none: cut off, too long, of another kind, of the wrong types.
-fn rubble() -> Vec<Lever> {
+fn rubble() -> Vec<Mishap> {
     let long = format!(r#"{{"Success":{{"oneTimeToken":"{}"}}}}"#, "A".repeat(2 << 20));
     let nested = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     [
@@ -34,31 +34,31 @@ fn rubble() -> Vec<Lever> {
 
 #[test]
 fn rubble_opens_nothing_and_ends_nothing() {
-    for lever in rubble() {
-        let shown = format!("{lever:.80?}");
+    for mishap in rubble() {
+        let shown = format!("{mishap:.80?}");
         let mut world = trade_asks();
-        world.server.next(1, &lever);
+        world.server.disturb(1, &mishap);
         gives(&mut world, password(PASSWORD));
         assert_eq!(settles(&mut world), "closed protocol", "{shown}");
 
         let mut world = trade_half();
-        world.server.next(1, &lever);
+        world.server.disturb(1, &mishap);
         let code = access_code(&world);
         gives(&mut world, code);
         assert_eq!(settles(&mut world), "may-live-on, closed protocol", "{shown}");
 
         let mut world = neo_asks();
-        world.server.next(1, &lever);
+        world.server.disturb(1, &mishap);
         give_code(&mut world);
         assert_eq!(settles(&mut world), "closed protocol", "{shown}");
 
         let mut world = neo_half();
-        world.server.next(1, &lever);
+        world.server.disturb(1, &mishap);
         gives(&mut world, Input::Pin(MPIN.into()));
         assert_eq!(settles(&mut world), "may-live-on, closed protocol", "{shown}");
 
         let mut world = neo_active();
-        world.server.next(1, &lever);
+        world.server.disturb(1, &mishap);
         world.checks();
         assert_eq!(settles(&mut world), "suspect, recovered, active", "{shown}");
     }
@@ -68,11 +68,11 @@ fn rubble_opens_nothing_and_ends_nothing() {
 #[test]
 fn half_an_answer_is_none() {
     let mut world = trade_asks();
-    world.server.next(1, &Lever::Malformed);
+    world.server.disturb(1, &Mishap::MalformedJson);
     gives(&mut world, password(PASSWORD));
     assert_eq!(settles(&mut world), "closed protocol");
     let mut world = neo_active();
-    world.server.next(1, &Lever::Malformed);
+    world.server.disturb(1, &Mishap::MalformedJson);
     world.checks();
     assert_eq!(settles(&mut world), "suspect, recovered, active");
 }

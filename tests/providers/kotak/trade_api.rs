@@ -284,7 +284,7 @@ fn a_bearer_outlives_the_session() {
 fn a_logout_after_a_lost_code_is_not_confirmed_until_another_one_opened_a_session() {
     let lost = || {
         let mut world = trade_half();
-        world.server.next(1, &Lever::Drop);
+        world.server.disturb(1, &Mishap::Dropped);
         let code = access_code(&world);
         gives(&mut world, code);
         needs(&mut world, NeedKind::AccessCode, NeedReason::Lost);

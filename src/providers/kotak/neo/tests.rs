@@ -6,8 +6,9 @@ use http::StatusCode;
 
 use super::*;
 use crate::providers::kotak::harness::{NOW, Run};
+use crate::sim::Mishap;
 use crate::sim::kotak::neo::{Account, Death, Errors};
-use crate::sim::kotak::{Lever, NeoSim as Sim, Outcome};
+use crate::sim::kotak::{NeoSim as Sim, Outcome};
 use crate::{Event, Machine, Options, Relogin, ResumeError, Session, Snapshot, machine::Totp};
 
 type Trade = Run<Neo, Sim>;
@@ -136,7 +137,7 @@ fn only_the_probe_ends_a_session() {
     for death in [Death::Code100022, Death::Code1003, Death::Code900901] {
         let mut run = active();
         run.sim.set_death(death);
-        run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"stCode":100022,"errMsg":"invalid session token"}"#));
+        run.sim.disturb(1, &Mishap::json(StatusCode::OK, r#"{"stCode":100022,"errMsg":"invalid session token"}"#));
         run.calls(ORDERS).unwrap();
         run.is_active();
         assert_eq!(run.sent_to("get-client-ip"), 1, "a user's answer alone never closes");
@@ -158,14 +159,14 @@ fn an_address_that_is_not_let_in_is_told_and_is_no_dead_session() {
     ] {
         let told = Event::IpNotAllowed { text: Some(crate::machine::ServerText::new(words)) };
         let mut run = active();
-        run.sim.next(1, &Lever::json(StatusCode::OK, body));
+        run.sim.disturb(1, &Mishap::json(StatusCode::OK, body));
         run.calls(ORDERS).unwrap();
         run.is_active();
         assert_eq!(run.sent_to("get-client-ip"), 0);
         assert!(run.told.contains(&told), "{:?}", run.told);
         // The look itself may meet it: who compares addresses knows the session.
         run.told.clear();
-        run.sim.next(1, &Lever::json(StatusCode::OK, body));
+        run.sim.disturb(1, &Mishap::json(StatusCode::OK, body));
         run.session.check(run.now);
         run.is_active();
         assert_eq!(run.sent_to("get-client-ip"), 1);
@@ -178,7 +179,7 @@ fn a_login_from_an_address_that_is_not_let_in_is_denied() {
     for body in [r#"{"stCode":100008,"errMsg":"unauthorized"}"#, r#"{"stCode":1037,"errMsg":"session ip"}"#] {
         let mut run = opening();
         run.needs(NeedKind::Totp, NeedReason::Opening);
-        run.sim.next(1, &Lever::json(StatusCode::OK, body));
+        run.sim.disturb(1, &Mishap::json(StatusCode::OK, body));
         let code = totp(&run);
         run.gives(code).closes("denied.ip-not-allowed");
         assert!(!run.was_told("refused"), "{:?}", run.told);
@@ -191,10 +192,10 @@ fn what_was_not_let_in_counts_as_no_refusal() {
         (422, r#"{"status":"error","message":"Invalid request parameters","errorCode":"422"}"#),
         (403, r#"{"status":"error","message":"Forbidden","errorCode":"403"}"#),
     ] {
-        let lever = Lever::json(StatusCode::from_u16(status).unwrap(), body);
+        let mishap = Mishap::json(StatusCode::from_u16(status).unwrap(), body);
         let mut run = opening();
         run.needs(NeedKind::Totp, NeedReason::Opening);
-        run.sim.next(1, &lever);
+        run.sim.disturb(1, &mishap);
         let code = totp(&run);
         let reason = run.gives(code).closes("denied.rejected");
         assert!(reason.to_string().contains(&status.to_string()), "{reason}");
@@ -204,7 +205,7 @@ fn what_was_not_let_in_counts_as_no_refusal() {
         run.needs(NeedKind::Totp, NeedReason::Opening);
         let code = totp(&run);
         run.gives(code).needs(NeedKind::Pin, NeedReason::Opening);
-        run.sim.next(1, &lever);
+        run.sim.disturb(1, &mishap);
         run.gives(pin("654321")).closes("denied.rejected");
         assert!(!run.was_told("refused"), "{:?}", run.told);
     }
@@ -218,7 +219,7 @@ fn a_login_that_tells_no_base_url_goes_on_at_the_login_host() {
         let code = totp(&run);
         run.gives(code).needs(NeedKind::Pin, NeedReason::Opening);
         let body = format!(r#"{{"data":{{"token":"t","sid":"s","kType":"Trade","status":"success"{missing}}}}}"#);
-        run.sim.next(1, &Lever::json(StatusCode::OK, body));
+        run.sim.disturb(1, &Mishap::json(StatusCode::OK, body));
         run.gives(pin("654321")).is_active();
         assert!(
             run.told.contains(&Event::BaseUrlAssumed { url: "https://mis.kotaksecurities.com".into() }),
@@ -326,7 +327,7 @@ fn what_the_days_end_has_ended_is_found_at_half_past_eight() {
 fn an_outage_at_the_days_end_ends_nothing() {
     let mut run = active_for_days();
     until_due(&mut run);
-    run.sim.next(5, &Lever::page(StatusCode::BAD_GATEWAY));
+    run.sim.disturb(5, &Mishap::ProxyPage(StatusCode::BAD_GATEWAY));
     run.is_active();
     assert!(run.was_told("suspect") && run.was_told("recovered"), "{:?}", run.told);
     assert_eq!(run.sent_to("get-client-ip"), 6);
@@ -372,14 +373,14 @@ fn a_stale_view_token_asks_for_both_answers_once_more() {
 #[test]
 fn outages_end_no_session() {
     let mut run = active();
-    run.sim.next(2, &Lever::page(StatusCode::FAILED_DEPENDENCY));
-    run.sim.next(1, &Lever::Malformed);
+    run.sim.disturb(2, &Mishap::ProxyPage(StatusCode::FAILED_DEPENDENCY));
+    run.sim.disturb(1, &Mishap::MalformedJson);
     run.session.check(run.now);
     run.is_active();
     assert!(run.was_told("suspect") && run.was_told("recovered"));
     let mut run = opening();
     run.needs(NeedKind::Totp, NeedReason::Opening);
-    run.sim.next(1, &Lever::page(StatusCode::GATEWAY_TIMEOUT));
+    run.sim.disturb(1, &Mishap::ProxyPage(StatusCode::GATEWAY_TIMEOUT));
     let code = totp(&run);
     run.gives(code).needs(NeedKind::Totp, NeedReason::Lost);
     assert_eq!(run.sim.log().count(Outcome::Canned), 1);
@@ -392,9 +393,9 @@ fn a_limit_at_the_login_spends_nothing_and_boxes_nobody() {
     let mut run = opening();
     run.needs(NeedKind::Totp, NeedReason::Opening);
     let code = totp(&run);
-    run.sim.next(1, &Lever::json(StatusCode::TOO_MANY_REQUESTS, RATE));
+    run.sim.disturb(1, &Mishap::json(StatusCode::TOO_MANY_REQUESTS, RATE));
     run.gives(code).needs(NeedKind::Pin, NeedReason::Opening);
-    run.sim.next(1, &Lever::json(StatusCode::TOO_MANY_REQUESTS, RATE));
+    run.sim.disturb(1, &Mishap::json(StatusCode::TOO_MANY_REQUESTS, RATE));
     run.gives(pin("654321")).is_active();
     assert!(!run.was_told("penalty") && !run.was_told("refused"), "{:?}", run.told);
     assert_eq!(run.sim.log().count(Outcome::Accepted("validate")), 1);

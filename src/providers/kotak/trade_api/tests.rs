@@ -7,8 +7,9 @@ use http::StatusCode;
 use super::*;
 use crate::Phase;
 use crate::providers::kotak::harness::{NOW, Run};
+use crate::sim::Mishap;
 use crate::sim::kotak::trade_api::{Shard, User};
-use crate::sim::kotak::{Lever, Outcome, TradeApiSim as Sim};
+use crate::sim::kotak::{Outcome, TradeApiSim as Sim};
 use crate::{Credentials, Machine, Options, Relogin, ResumeError, Session, Snapshot};
 
 type Trade = Run<TradeApi, Sim>;
@@ -99,7 +100,7 @@ fn a_foreign_host_never_sees_a_credential() {
 fn two_hosts_that_name_each_other_are_left() {
     let mut run = attended(user());
     run.sim.set_redirect(Some("https://x.kotaksecurities.com/apim".into()));
-    run.sim.next(2, &Lever::json(StatusCode::OK, r#"{"Success":{"access_token":"t","status":"Active","redirect":{"host":"https://ctradeapi.kotaksecurities.com/apim"}},"access_token":"t"}"#));
+    run.sim.disturb(2, &Mishap::json(StatusCode::OK, r#"{"Success":{"access_token":"t","status":"Active","redirect":{"host":"https://ctradeapi.kotaksecurities.com/apim"}},"access_token":"t"}"#));
     let reason = run.closes("protocol");
     assert!(reason.to_string().contains("switched once"), "{reason}");
 }
@@ -154,7 +155,7 @@ fn the_cause_of_a_refusal_reaches_the_user_in_words() {
     let sandbox = r#"{"fault":{"code":900901,"type":"Status report","message":"Runtime Error","description":"Sandbox key offered to the API with no sandbox endpoint"}}"#;
     let mut run = opening(provider(), user());
     run.needs(NeedKind::GatewayToken, NeedReason::Opening);
-    run.sim.next(1, &Lever::json(StatusCode::UNAUTHORIZED, sandbox));
+    run.sim.disturb(1, &Mishap::json(StatusCode::UNAUTHORIZED, sandbox));
     run.gives(Input::Token("bearer".into())).needs(NeedKind::GatewayToken, NeedReason::Refused);
     let expected = "Runtime Error (900901): Sandbox key offered to the API with no sandbox endpoint";
     assert_eq!(said(&run).as_deref(), Some(expected));
@@ -163,7 +164,7 @@ fn the_cause_of_a_refusal_reaches_the_user_in_words() {
     run.needs(NeedKind::Credentials, NeedReason::Opening).gives(password("pw"));
     run.needs(NeedKind::AccessCode, NeedReason::Opening);
     let silent = r#"{"fault":{"code":0,"description":"","message":""}}"#;
-    run.sim.next(1, &Lever::json(StatusCode::BAD_REQUEST, silent));
+    run.sim.disturb(1, &Mishap::json(StatusCode::BAD_REQUEST, silent));
     let given = code(&run);
     run.gives(given).needs(NeedKind::AccessCode, NeedReason::Refused);
     assert_eq!(said(&run).as_deref(), Some("no reason given (status 400)"));
@@ -212,7 +213,7 @@ fn a_stale_one_time_token_asks_for_both_answers_once_more() {
         run.needs(NeedKind::AccessCode, NeedReason::Opening);
         match status {
             None => run.sim.expire_one_time_tokens(),
-            Some(status) => run.sim.next(1, &Lever::page(status)),
+            Some(status) => run.sim.disturb(1, &Mishap::ProxyPage(status)),
         }
         let given = code(&run);
         run.gives(given).needs(NeedKind::Credentials, NeedReason::Stale).gives(password("pw"));
@@ -282,12 +283,12 @@ fn a_bearer_that_key_and_secret_get_is_not_asked_for() {
     // Of an application without this API, or of the other host's gateway: the next one is no better.
     let refusal = r#"{"fault":{"code":900901,"message":"Invalid Credentials","description":""}}"#;
     let mut run = opening(provider().consumer_secret("secret").unwrap(), user());
-    run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"access_token":"elsewhere","expires_in":3600}"#));
+    run.sim.disturb(1, &Mishap::json(StatusCode::OK, r#"{"access_token":"elsewhere","expires_in":3600}"#));
     run.closes("denied.gateway-token");
 
     // `/token` below a base URL that is an API's: the gateway wants a bearer there.
     let mut run = opening(provider().consumer_secret("secret").unwrap(), user());
-    run.sim.next(1, &Lever::json(StatusCode::UNAUTHORIZED, refusal));
+    run.sim.disturb(1, &Mishap::json(StatusCode::UNAUTHORIZED, refusal));
     run.closes("denied.gateway-token");
     assert_eq!(run.sent, ["POST /apim/token"]);
 
@@ -295,9 +296,9 @@ fn a_bearer_that_key_and_secret_get_is_not_asked_for() {
     let mut run = active(user());
     run.sim.expire_bearers();
     run.calls("/reports/1.0/orders").unwrap();
-    run.sim.next(1, &Lever::json(StatusCode::UNAUTHORIZED, refusal));
-    run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"access_token":"elsewhere","expires_in":60}"#));
-    run.sim.next(1, &Lever::json(StatusCode::UNAUTHORIZED, refusal));
+    run.sim.disturb(1, &Mishap::json(StatusCode::UNAUTHORIZED, refusal));
+    run.sim.disturb(1, &Mishap::json(StatusCode::OK, r#"{"access_token":"elsewhere","expires_in":60}"#));
+    run.sim.disturb(1, &Mishap::json(StatusCode::UNAUTHORIZED, refusal));
     run.is_active();
     assert!(run.was_told("suspect") && run.was_told("recovered") && !run.was_told("refused"));
     assert_eq!(run.sent.iter().filter(|sent| sent.ends_with("/token")).count(), 3, "{:?}", run.sent);
@@ -318,10 +319,10 @@ fn a_bearer_that_dies_at_each_login_ends_the_opening() {
 #[test]
 fn an_outage_says_nothing_of_the_user() {
     let mut run = attended(user());
-    run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"access_token":"t"}"#));
-    run.sim.next(1, &Lever::json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"DOWN"}"#));
-    run.sim.next(1, &Lever::json(StatusCode::BAD_GATEWAY, r#"{"status":"DOWN"}"#));
-    run.sim.next(1, &Lever::json(StatusCode::OK, r#"{"Success":{"status":"Active"}}"#));
+    run.sim.disturb(1, &Mishap::json(StatusCode::OK, r#"{"access_token":"t"}"#));
+    run.sim.disturb(1, &Mishap::json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"DOWN"}"#));
+    run.sim.disturb(1, &Mishap::json(StatusCode::BAD_GATEWAY, r#"{"status":"DOWN"}"#));
+    run.sim.disturb(1, &Mishap::json(StatusCode::OK, r#"{"Success":{"status":"Active"}}"#));
     run.needs(NeedKind::Credentials, NeedReason::Opening);
 }
 
@@ -362,20 +363,20 @@ fn a_quota_waits_for_the_next_minute() {
 #[test]
 fn outages_end_no_session_and_cost_no_answer_that_nobody_saw() {
     let mut run = active(user());
-    run.sim.next(3, &Lever::page(StatusCode::GATEWAY_TIMEOUT));
+    run.sim.disturb(3, &Mishap::ProxyPage(StatusCode::GATEWAY_TIMEOUT));
     run.session.check(run.now);
     run.is_active();
     assert!(run.was_told("suspect") && run.was_told("recovered"));
 
     let mut run = attended(user());
     run.needs(NeedKind::Credentials, NeedReason::Opening);
-    run.sim.next(2, &Lever::page(StatusCode::SERVICE_UNAVAILABLE));
+    run.sim.disturb(2, &Mishap::ProxyPage(StatusCode::SERVICE_UNAVAILABLE));
     run.gives(password("pw")).needs(NeedKind::AccessCode, NeedReason::Opening);
     // Behind a gateway's timeout somebody may have judged it.
-    run.sim.next(1, &Lever::page(StatusCode::GATEWAY_TIMEOUT));
+    run.sim.disturb(1, &Mishap::ProxyPage(StatusCode::GATEWAY_TIMEOUT));
     let given = code(&run);
     run.gives(given).needs(NeedKind::AccessCode, NeedReason::Lost);
-    run.sim.next(1, &Lever::Drop);
+    run.sim.disturb(1, &Mishap::Dropped);
     let given = code(&run);
     run.gives(given).needs(NeedKind::AccessCode, NeedReason::Lost);
     assert!(run.was_told("may-live-on"));
@@ -387,11 +388,11 @@ fn rubble_closes_openings_and_never_sessions() {
     {
         let mut run = attended(user());
         run.needs(NeedKind::Credentials, NeedReason::Opening);
-        run.sim.next(1, &Lever::json(StatusCode::OK, body));
+        run.sim.disturb(1, &Mishap::json(StatusCode::OK, body));
         run.gives(password("pw")).closes("protocol");
     }
     let mut run = active(user());
-    run.sim.next(3, &Lever::json(StatusCode::OK, r#"{"welcome":true}"#));
+    run.sim.disturb(3, &Mishap::json(StatusCode::OK, r#"{"welcome":true}"#));
     run.session.check(run.now);
     run.is_active();
 }
@@ -431,7 +432,7 @@ fn logout_succeeds_whatever_is_left_of_the_session() {
     // A page of a proxy is no word of the service.
     for said in ["{}", "[]", r#"{"welcome":true}"#, "<html>OK</html>", ""] {
         let mut run = active(user());
-        run.sim.next(1, &Lever::json(StatusCode::OK, said));
+        run.sim.disturb(1, &Mishap::json(StatusCode::OK, said));
         run.session.logout(run.now);
         run.closes("logged-out");
         assert_eq!((run.sent_to("logout"), run.sim.open_sessions()), (2, 0), "{said}");

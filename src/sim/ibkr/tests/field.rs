@@ -141,6 +141,6 @@ fn answers_may_take_their_time() {
     let mut story = story(Settings { latency: Duration::from_millis(100), ..quiet() });
     let reply = story.reply(&story.api.status());
     assert_eq!((reply.delay, reply.fault), (Duration::from_millis(100), None));
-    story.pull(Lever::Trouble { next: 1, path: "", trouble: Trouble::Drop });
+    story.pull(Lever::Mishap { next: 1, path: "", mishap: Mishap::Dropped });
     assert_eq!(story.reply(&story.api.status()).fault, Some(Fault::Drop));
 }

@@ -1,6 +1,7 @@
 //! The forms of requests and answers, and what goes wrong with them.
 
 use super::*;
+use crate::sim::Fault;
 
 type Spoil = fn(&mut Request<Vec<u8>>);
 
@@ -111,8 +112,8 @@ fn what_the_real_servers_refuse_is_refused() {
 #[test]
 fn trouble_comes_as_ordered() {
     let mut story = story(quiet());
-    story.log_in().pull(Lever::Trouble { next: 1, path: "/tickle", trouble: Trouble::aborted() });
-    story.pull(Lever::Trouble { next: 2, path: "", trouble: Trouble::Malformed });
+    story.log_in().pull(Lever::Mishap { next: 1, path: "/tickle", mishap: Mishap::answer(503, "", "") });
+    story.pull(Lever::Mishap { next: 2, path: "", mishap: Mishap::MalformedJson });
     assert!(json::<Tickle<'_>>(&story.status().body).is_none());
     assert_eq!(story.tickle().refusal(), Some(Refusal::Aborted));
     assert!(json::<Tickle<'_>>(&story.at(5).tickle().body).is_none());
@@ -121,13 +122,13 @@ fn trouble_comes_as_ordered() {
         Some(BrokerageState::Ready)
     );
 
-    story.pull(Lever::Trouble { next: 1, path: "", trouble: Trouble::Drop });
+    story.pull(Lever::Mishap { next: 1, path: "", mishap: Mishap::Dropped });
     let reply = story.reply(&story.api.logout());
     assert_eq!((reply.fault, story.gateway.person()), (Some(Fault::Drop), None), "it has acted");
-    story.log_in().pull(Lever::Trouble { next: 1, path: "", trouble: Trouble::Unseen });
+    story.log_in().pull(Lever::Mishap { next: 1, path: "", mishap: Mishap::Lost });
     let reply = story.reply(&story.api.logout());
     assert!(reply.fault == Some(Fault::Drop) && story.gateway.person().is_some(), "it has not");
-    story.pull(Lever::Trouble { next: 1, path: "", trouble: Trouble::Slow(Duration::from_secs(7)) });
+    story.pull(Lever::Mishap { next: 1, path: "", mishap: Mishap::Slow(Duration::from_secs(7)) });
     assert_eq!(story.reply(&story.api.status()).delay, Duration::from_secs(7));
     story.pull(Lever::Outage { lasts: Duration::from_secs(30), outage: Outage::Slow503 });
     assert_eq!(story.reply(&story.api.status()).delay, Duration::from_secs(10));
@@ -137,7 +138,7 @@ fn trouble_comes_as_ordered() {
 #[test]
 fn tickles_fail_by_chance_and_the_same_seed_gives_the_same_chance() {
     let failures = |seed| {
-        let flaky = Some(Flaky { percent: 7, trouble: Trouble::aborted() });
+        let flaky = Some(Flaky { percent: 7, mishap: Mishap::answer(503, "", "") });
         let mut story = story(Settings { flaky, seed, midnight: Midnight::EndsNothing, maintenance: None, ..quiet() });
         story.log_in();
         (1..1_001).filter(|minute| story.at(minute * 60).tickle().status != 200).collect::<Vec<_>>()

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use serde_json::json;
 
 use crate::Timestamp;
 use crate::sim::kotak::{Answer, Outcome};
+use crate::sim::web;
 
 /// What a limited API may be asked in a second (told by the vendor in July 2026).
 const OF_EACH: u32 = 25;
@@ -106,11 +107,7 @@ impl Limits {
             LimitTold::ResetAt => end.to_string(),
             LimitTold::Nothing => return answer,
         };
-        let mut tells = |name: &'static str, value: &str| {
-            answer
-                .headers
-                .extend(HeaderValue::from_str(value).ok().map(|value| (HeaderName::from_static(name), value)));
-        };
+        let mut tells = |name, value: &str| web::set(&mut answer.response, HeaderName::from_static(name), value);
         tells("x-ratelimit-limit", &most.to_string());
         tells("x-ratelimit-remaining", "0");
         tells("x-ratelimit-reset", &reset);

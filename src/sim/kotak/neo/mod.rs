@@ -23,7 +23,8 @@ use std::collections::BTreeMap;
 use http::{Request, StatusCode};
 
 use self::limits::Limits;
-use super::{Desk, Lever, Log, host, is_host_of};
+use super::{Desk, Log, host, is_host_of};
+use crate::sim::mishap::disturbed;
 use crate::sim::{Reply, Simulator};
 use crate::{BaseUrl, Timestamp};
 
@@ -228,11 +229,6 @@ impl NeoSim {
         self.limits.closed_until(now, path)
     }
 
-    /// Applies a lever to the next requests.
-    pub fn next(&mut self, requests: usize, lever: &Lever) {
-        self.desk.pull(requests, lever);
-    }
-
     /// Returns the present code of an account's authenticator.
     pub fn totp(&self, ucc: &str, now: Timestamp) -> Option<String> {
         self.accounts.get(ucc).map(|account| (account.code)(now))
@@ -253,6 +249,8 @@ impl NeoSim {
         self.desk.log.take()
     }
 }
+
+disturbed!(NeoSim, desk.mishaps);
 
 impl Simulator for NeoSim {
     fn handle(&mut self, now: Timestamp, peer: IpAddr, request: &Request<Vec<u8>>) -> Reply {

@@ -9,6 +9,7 @@ use crate::machine::exchange::Response;
 use crate::providers::kotak::wire::fault::{At, neo as find};
 use crate::providers::kotak::wire::neo::{App, Granted, Reply as Body, authorize, read};
 use crate::secret::Secret;
+use crate::sim::Mishap;
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
@@ -242,7 +243,7 @@ fn one_api_may_be_limited_for_hours_and_tells_it_in_several_ways() {
 fn levers_disturb_the_next_requests_only() {
     let mut client = Client::new();
     let trade = client.session();
-    client.sim.next(2, &Lever::page(StatusCode::SERVICE_UNAVAILABLE));
+    client.sim.disturb(2, &Mishap::ProxyPage(StatusCode::SERVICE_UNAVAILABLE));
     assert_eq!(client.call(Method::GET, ORDERS, &trade), "kotak.unavailable");
     assert_eq!(client.call(Method::GET, ORDERS, &trade), "kotak.unavailable");
     assert_eq!(client.call(Method::GET, ORDERS, &trade), "none");

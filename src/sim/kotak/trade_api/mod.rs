@@ -26,7 +26,8 @@ use std::collections::BTreeMap;
 
 use http::{Request, StatusCode};
 
-use super::{Desk, Lever, Log, host, indian_day, is_host_of};
+use super::{Desk, Log, host, indian_day, is_host_of};
+use crate::sim::mishap::disturbed;
 use crate::sim::{Reply, Simulator};
 use crate::{BaseUrl, Timestamp};
 
@@ -249,11 +250,6 @@ impl TradeApiSim {
         self.settings.right_host = host;
     }
 
-    /// Applies a lever to the next requests.
-    pub fn next(&mut self, requests: usize, lever: &Lever) {
-        self.desk.pull(requests, lever);
-    }
-
     /// Ends every session: 99999 from now on.
     pub fn expire_sessions(&mut self) {
         self.sessions.clear();
@@ -313,6 +309,8 @@ impl TradeApiSim {
         [Shard::First, Shard::Second].into_iter().find(|shard| is_host_of(self.base(*shard), host))
     }
 }
+
+disturbed!(TradeApiSim, desk.mishaps);
 
 impl Simulator for TradeApiSim {
     fn handle(&mut self, now: Timestamp, _: IpAddr, request: &Request<Vec<u8>>) -> Reply {

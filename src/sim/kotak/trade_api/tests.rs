@@ -9,6 +9,7 @@ use crate::providers::kotak::wire::fault::{At, trade_api as find};
 use crate::providers::kotak::wire::gateway::Client;
 use crate::providers::kotak::wire::trade_api::{App, Init, Login, SecondFactor};
 use crate::secret::Secret;
+use crate::sim::Mishap;
 use crate::sim::kotak::Outcome;
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
@@ -183,9 +184,9 @@ fn the_gateway_has_a_quota_and_outages() {
     assert_eq!(client.fault(At::Init, |app| app.init("USER1").unwrap()), "kotak.unavailable");
     client.sim.set_outage(None);
     client.sim.set_quota(None);
-    client.sim.next(1, &Lever::page(StatusCode::OK));
+    client.sim.disturb(1, &Mishap::ProxyPage(StatusCode::OK));
     assert_eq!(client.fault(At::Init, |app| app.init("USER1").unwrap()), "kotak.malformed");
-    client.sim.next(1, &Lever::Malformed);
+    client.sim.disturb(1, &Mishap::MalformedJson);
     assert_eq!(client.fault(At::Init, |app| app.init("USER1").unwrap()), "kotak.malformed");
     assert_eq!(client.fault(At::Init, |app| app.init("USER1").unwrap()), "none");
 }

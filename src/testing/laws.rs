@@ -4,12 +4,13 @@ use core::time::Duration;
 
 use super::calls::{Call, Reply};
 use super::diff::difference;
+use super::known::{Fate, Flying};
 use super::outputs::SLACK;
 use super::watch::{self, What};
-use super::world::{Broken, Fate, Flying, Given, Lawful, World, broken};
+use super::world::{Broken, Lawful, World, broken};
 use crate::{
-    AuthorizeError, CloseReason, Failure, Handled, Input, InputHandled, Machine, Misuse, Need, NeedId, NeedKind,
-    Output, Provider, RequestId, Response, Source, Timestamp,
+    CloseReason, Failure, Handled, Input, InputHandled, Machine, Misuse, NeedId, NeedKind, Output, Provider, RequestId,
+    Response, Source, Timestamp,
     machine::{Delivery, FailureKind, NeedReason},
 };
 
@@ -163,7 +164,7 @@ impl<P: Provider + Send> World<'_, P> {
         Ok(())
     }
 
-    fn obey(&mut self, response: &http::Response<Vec<u8>>) {
+    pub(super) fn obey(&mut self, response: &http::Response<Vec<u8>>) {
         let Some(wait) = self.named(response) else { return };
         let (times, until) = self.capped;
         // What had left before the last capped wait began tells the same one again.
@@ -273,158 +274,8 @@ impl<P: Provider + Send> World<'_, P> {
         }
     }
 
-    fn report_late(&mut self, which: usize, reply: &Reply) -> Lawful {
-        let Some(&id) = self.over.get(which % self.over.len().max(1)) else { return Ok(()) };
-        if id.epoch > self.epoch() {
-            // A life that was resumed from an older text cannot know of it.
-            return Ok(());
-        }
-        let response = self.response(reply, None);
-        self.unmoved("17. late news", |world| {
-            let now = world.tick();
-            match world.session.handle_response(now, id, Response::from(&response)) {
-                Ok(Handled::Stale) => Ok(()),
-                other => broken!("17. late news", "{id:?} is over and its answer is {other:?}"),
-            }
-        })
-    }
-
-    fn epoch(&self) -> u64 {
-        self.session.epoch()
-    }
-
-    fn report_unknown(&mut self, ahead: u32) -> Lawful {
-        let Some(last) = self.ids.iter().max().copied() else { return Ok(()) };
-        let id = if ahead == 0 {
-            RequestId { epoch: last.epoch + 1_000, ..last }
-        } else {
-            RequestId { seq: last.seq + 100_000 * ahead, ..last }
-        };
-        // An id of another life of the same epoch cannot be told from a late one.
-        if ahead > 0 && self.flying.as_ref().is_none_or(|flying| flying.id != last) {
-            return Ok(());
-        }
-        self.unmoved("17. late news", |world| {
-            let now = world.tick();
-            match world.session.handle_failure(now, id, Failure::not_sent(FailureKind::Other)) {
-                Err(Misuse::UnknownId) => Ok(()),
-                other => broken!("17. late news", "{id:?} was never issued and is {other:?}"),
-            }
-        })
-    }
-
-    pub(super) fn give(&mut self, by: Source) -> Lawful {
-        let Some(need) = self.need.clone() else { return Ok(()) };
-        let Some(input) = self.answer_to(&need) else { return Ok(()) };
-        self.gives(&need, input, by)
-    }
-
-    pub(super) fn gives(&mut self, need: &Need, input: Input, by: Source) -> Lawful {
-        let secret = watch::secret(&input).unwrap_or_default().to_owned();
-        let now = self.tick();
-        let answered = self.session.handle_input(now, need.id, input, by);
-        self.say(format!("{now:?} {:?} by {by:?}: {answered:?}", need.kind));
-        let fate = if answered == InputHandled::Used { Fate::InHand } else { Fate::Over };
-        if answered == InputHandled::Used && by == Source::Person {
-            // A person says how to go on.
-            self.unknown.clear();
-            self.unattended.is_attended(need.kind);
-            self.known.refused.is_attended(need.kind);
-        }
-        self.note(None)?;
-        if answered == InputHandled::Used && need.kind != NeedKind::Browser {
-            self.need = None;
-        }
-        if !secret.is_empty() {
-            let reusable = need.kind == NeedKind::GatewayToken;
-            // A simulator's person has one PIN and gives it whenever asked for it.
-            self.answers.retain(|given| given.secret != secret);
-            self.answers.push(Given { secret, kind: need.kind, by_store: by == Source::Store, reusable, fate });
-        }
-        Ok(())
-    }
-
-    fn give_wrong(&mut self) -> Lawful {
-        let Some(need) = self.need.clone() else { return Ok(()) };
-        let wrong = if need.kind == NeedKind::Browser { NeedKind::Pin } else { NeedKind::Browser };
-        let Some(input) = self.answer(wrong) else { return Ok(()) };
-        self.unmoved("17. late news", |world| {
-            let now = world.tick();
-            match world.session.handle_input(now, need.id, input, Source::Person) {
-                InputHandled::Used => broken!("17. late news", "{wrong:?} is taken for {:?}", need.kind),
-                _ => Ok(()),
-            }
-        })
-    }
-
-    fn give_stale(&mut self) -> Lawful {
-        let Some(input) = self.answer(NeedKind::Pin) else { return Ok(()) };
-        self.unmoved("17. late news", |world| {
-            let now = world.tick();
-            match world.session.handle_input(now, NeedId(u32::MAX), input, Source::Person) {
-                InputHandled::Stale => Ok(()),
-                other => broken!("17. late news", "an answer to nothing is {other:?}"),
-            }
-        })
-    }
-
-    fn authorize(&mut self) -> Lawful {
-        let (mut parts, ()) = http::Request::new(()).into_parts();
-        parts.uri = self.laws.path.parse().unwrap_or_default();
-        let now = self.tick();
-        let ticket = self.session.authorize(now, &mut parts, b"");
-        self.note(None)?;
-        if let Ok(ticket) = ticket {
-            if self.known.closed.is_some() {
-                broken!("14. closed is absorbing", "a call is authorized");
-            }
-            self.tickets.push((ticket, self.generation));
-        }
-        Ok(())
-    }
-
-    fn authorize_foreign(&mut self) -> Lawful {
-        let (mut parts, ()) = http::Request::new(()).into_parts();
-        parts.uri = http::Uri::from_static("https://elsewhere.invalid/");
-        let now = self.tick();
-        match self.session.authorize(now, &mut parts, b"") {
-            Ok(_) => broken!("20. foreign hosts", "a call to {} is authorized", parts.uri),
-            Err(AuthorizeError::NotReady { .. } | AuthorizeError::Misuse(Misuse::ForeignHost)) => Ok(()),
-            Err(other) => broken!("20. foreign hosts", "a call to {} is {other:?}", parts.uri),
-        }
-    }
-
-    fn observe(&mut self, which: usize, reply: Option<&Reply>) -> Lawful {
-        let Some((ticket, generation)) = self.tickets.get(which % self.tickets.len().max(1)).cloned() else {
-            return Ok(());
-        };
-        let old = generation != self.generation || self.known.closed.is_some();
-        let response = reply.map(|reply| self.response(reply, None));
-        let observe = |world: &mut Self| {
-            let now = world.tick();
-            match &response {
-                Some(response) => world.session.observe(now, &ticket, Response::from(response)),
-                None => world.session.observe_failure(now, &ticket, Failure::maybe_sent(FailureKind::Timeout)),
-            }
-        };
-        if !old {
-            observe(self);
-            self.capped = Default::default();
-            // A 429 of the user's own call keeps everybody waiting, unless each API has a limit of its own.
-            let alone = self.session.api(ticket.uri.path()).is_some();
-            if let Some(limit) = response.as_ref().filter(|response| response.status().as_u16() == 429 && !alone) {
-                self.obey(limit);
-            }
-            return self.note(None).map(drop);
-        }
-        self.unmoved("17. late news", |world| match observe(world) {
-            Handled::Stale => Ok(()),
-            Handled::Used => broken!("17. late news", "an observation with old tokens is used"),
-        })
-    }
-
     /// Makes a call that must change nothing.
-    fn unmoved(&mut self, law: &str, call: impl FnOnce(&mut Self) -> Lawful) -> Lawful {
+    pub(super) fn unmoved(&mut self, law: &str, call: impl FnOnce(&mut Self) -> Lawful) -> Lawful {
         // Another call that changes nothing but the clock comes first.
         let now = self.tick();
         let nobody = RequestId { epoch: 0, life: 0, seq: 1 };

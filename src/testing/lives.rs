@@ -1,9 +1,10 @@
 //! The lives of a session: it dies and is resumed, or is written and resumed beside itself.
 
 use super::diff::difference;
+use super::known::{Fate, Known};
 use super::watch::Log;
 use super::watch::Watched;
-use super::world::{Broken, Fate, Known, Lawful, World, broken, seed};
+use super::world::{Broken, Lawful, World, broken, seed};
 use crate::engine::likeness;
 use crate::{Failure, Machine, Output, Phase, Provider, RequestId, Session, Snapshot, Timestamp, machine::FailureKind};
 

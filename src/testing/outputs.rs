@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
+use super::known::{Fate, Flying, Given};
 use super::watch::{self, From, Note, What};
 use super::wire::{Wire, bare};
-use super::world::{Broken, Fate, Flying, Given, Lawful, World, broken};
+use super::world::{Broken, Lawful, World, broken};
 use crate::engine::left_in;
 use crate::{
     CloseReason, Event, Machine, Outgoing, Output, Phase, Provider, Snapshot, Timestamp, WaitingOn,

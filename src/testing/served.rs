@@ -5,9 +5,10 @@ use core::time::Duration;
 use http::{Request, Response};
 
 use super::calls::Reply;
+use super::known::Named;
 use super::watch::What;
 use super::wire::Wire;
-use super::world::{Broken, Lawful, Named, World, broken};
+use super::world::{Broken, Lawful, World, broken};
 use crate::provider::When;
 use crate::{CloseReason, Machine, Provider, Ticket, machine::NeedReason};
 

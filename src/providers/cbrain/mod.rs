@@ -110,6 +110,7 @@
 #![doc = include_str!("states.md")]
 
 mod answers;
+mod state;
 pub mod wire;
 
 use core::time::Duration;
@@ -117,17 +118,16 @@ use core::time::Duration;
 use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, COOKIE, LOCATION, USER_AGENT};
 use http::request::Parts;
-use serde::{Deserialize, Serialize};
 
+pub use self::state::{CbrainLive, CbrainState, CbrainStep};
 use self::wire::{Endpoints, Refusal, SessionInfo};
 use crate::provider::AGENT;
 use crate::provider::{
     Adopts, Answers, Ask, Build, Context, Fact, Identity, Judgment, Leave, Observed, Outcome, Plan, Provider, Rule,
     Unauthorized, Unbuildable, Verdict, View,
 };
-use crate::providers::table::steps;
 use crate::{
-    BaseUrl, CloseReason, Event, NeedKind, Phase, Response, Secret, Ticket, UrlError,
+    BaseUrl, CloseReason, Event, NeedKind, Response, Secret, Ticket, UrlError,
     machine::{Denial, NeedReason, Rejection, ServerText},
 };
 
@@ -137,9 +137,6 @@ type Built = Result<Build<CbrainStep>, Unbuildable>;
 
 /// The interval of the keepalive: half the 24 hours after which the portal ends an unused session.
 const KEEPALIVE: Duration = Duration::from_secs(12 * 60 * 60);
-
-/// The portal delays the answer to a refused login by 3 s, longer when several wait.
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A token in a snapshot or an answer that was tampered with.
 const UNSENDABLE: &str = "the token has characters that no header can carry";
@@ -198,38 +195,6 @@ impl Cbrain {
         live.user_id = Some(user_id);
         self.active()
     }
-}
-
-steps! {
-    /// The requests of a CBRAIN session.
-    pub enum CbrainStep {
-        /// `POST /session`.
-        Login =
-            Rule::new("login").phase(Phase::LoggingIn).spends(&[NeedKind::Credentials]).opens().timeout(LOGIN_TIMEOUT),
-        /// `GET /session`: keepalive and probe.
-        Check = Rule::new("check"),
-        /// `DELETE /session`.
-        Logout = Rule::new("logout").phase(Phase::LoggingOut),
-    }
-}
-
-/// The state of a CBRAIN session.
-#[derive(Clone, Default, Serialize, Deserialize, Debug)]
-pub struct CbrainState {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    live: Option<CbrainLive>,
-}
-
-/// The user and token of an open CBRAIN session.
-#[derive(Clone, Serialize, Deserialize, Debug)]
-#[non_exhaustive]
-pub struct CbrainLive {
-    /// The user's number; unknown until an adopted token has been checked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<u64>,
-    /// The token, for `Authorization: Bearer`.
-    #[serde(with = "crate::secret::exposed")]
-    pub token: Secret,
 }
 
 impl Provider for Cbrain {

@@ -48,6 +48,7 @@ mod account;
 mod actions;
 mod answers;
 mod call;
+mod filters;
 mod others;
 mod params;
 mod portal;

@@ -6,10 +6,11 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use super::calls::{Call, Reply};
+use super::known::Fate;
 use super::outputs::copy;
 use super::served::told;
 use super::twist::{Mishap, Twist};
-use super::world::{Broken, Fate, Lawful, World, broken};
+use super::world::{Broken, Lawful, World, broken};
 use crate::{
     CloseReason, Failure, Machine, Need, NeedId, NeedKind, Phase, Provider, Response, Source, Timestamp,
     machine::{FailureKind, NeedReason},

@@ -5,6 +5,7 @@ mod draw;
 mod facts;
 mod life;
 mod state;
+mod turn;
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -10,6 +10,7 @@
 
 mod call;
 mod judge;
+mod refused;
 mod table;
 
 use core::time::Duration;

@@ -128,30 +128,33 @@
 mod answers;
 mod day;
 mod judge;
+mod state;
 #[cfg(test)]
 #[cfg(feature = "sim")]
 mod tests;
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use serde::{Deserialize, Serialize};
 
 use super::host::{self, Told};
-use super::login::{Bearer, Factors, Login, admit_state, bearer_works, follow, protocol};
+use super::login::{Bearer, Factors, admit_state, bearer_works, follow, protocol};
 use super::table::{Next, leads_to};
 use super::wire::fault::{At, Class, Fault, neo as find_fault};
 use super::wire::jwt;
 use super::wire::neo::{App, ClientIp, Data, Granted, Reply, authorize, read};
-use super::{PATIENCE, is_code, mobile, pass_on, sendable, server_text};
+use super::{is_code, mobile, pass_on, sendable, server_text};
 use crate::provider::{
-    Adopts, Answers, Ask, Build, Context, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Rule,
-    Target, Unauthorized, Unbuildable, Verdict, View, When,
+    Answers, Ask, Build, Context, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Rule, Target,
+    Unauthorized, Unbuildable, Verdict, View, When,
 };
-use crate::providers::table::steps;
 use crate::{
-    BaseUrl, Event, Input, NeedKind, Phase, Response, Secret, Ticket, Timestamp,
+    BaseUrl, Event, Input, NeedKind, Response, Secret, Ticket, Timestamp,
     machine::{NeedReason, Rejection},
 };
+
+pub use self::state::{NeoLive, NeoState, NeoStep, NeoTokens};
+
+use self::state::ViewToken;
 
 type Cx<'a> = Context<'a, NeoState>;
 type Judged = Verdict<NeoStep>;
@@ -215,91 +218,6 @@ impl Neo {
             (None, None) => Ask::new(NeedKind::Totp, state.login.because()).into(),
         }
     }
-}
-
-steps! {
-    /// The requests of a Neo session.
-    pub enum NeoStep {
-        /// `POST /login/1.0/tradeApiLogin`: the authenticator's code.
-        Login = Rule::new("login").phase(Phase::SecondFactor).spends(&[NeedKind::Totp]).timeout(PATIENCE).own_limit(),
-        /// `POST /login/1.0/tradeApiValidate`: the MPIN.
-        Validate = Rule::new("validate")
-            .phase(Phase::SecondFactor)
-            .spends(&[NeedKind::Pin])
-            .opens()
-            .timeout(PATIENCE)
-            .own_limit(),
-        /// `GET /login/1.0/get-client-ip`: checks whether the session lives.
-        Probe = Rule::new("probe").own_limit(),
-    }
-}
-
-/// The state of a Neo session.
-#[derive(Clone, Default, Serialize, Deserialize, Debug)]
-#[serde(default)]
-pub struct NeoState {
-    /// Its bearer is the dashboard's token, where it was asked for.
-    login: Login,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    view: Option<ViewToken>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    live: Option<NeoLive>,
-    /// The end of the day in which the session was last alive.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    day_ends: Option<Timestamp>,
-}
-
-impl AsMut<Login> for NeoState {
-    fn as_mut(&mut self) -> &mut Login {
-        &mut self.login
-    }
-}
-
-/// The tokens from the first step.
-#[derive(Clone, Serialize, Deserialize, Debug)]
-struct ViewToken {
-    #[serde(with = "crate::secret::exposed")]
-    token: Secret,
-    #[serde(with = "crate::secret::exposed")]
-    sid: Secret,
-}
-
-/// The tokens and host of an open Neo session.
-#[derive(Clone, Serialize, Deserialize, Debug)]
-#[non_exhaustive]
-pub struct NeoLive {
-    /// The trade token, for the header `Auth`.
-    #[serde(with = "crate::secret::exposed")]
-    pub token: Secret,
-    /// The session's id, for the header `Sid`.
-    #[serde(with = "crate::secret::exposed")]
-    pub sid: Secret,
-    /// The host of this user's other calls; `None` for the login host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<Told>,
-    /// The expiry in the token, as a hint.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Timestamp>,
-    /// The data centre, such as `E43`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data_center: Option<String>,
-}
-
-impl NeoLive {
-    fn granted(&self) -> Granted<'_> {
-        Granted { token: &self.token, sid: &self.sid }
-    }
-}
-
-/// The tokens of a session that another program opened.
-#[derive(Debug)]
-pub struct NeoTokens {
-    /// The trade token.
-    pub token: Secret,
-    /// The session's id.
-    pub sid: Secret,
-    /// The host of this user's other calls.
-    pub base: BaseUrl,
 }
 
 impl Provider for Neo {
@@ -430,19 +348,5 @@ impl Provider for Neo {
         let named = APIS.iter().find(|(part, _)| path.contains(part)).map(|(_, api)| *api);
         let base = state.live.as_ref().and_then(|live| live.host.as_ref()).map_or(&self.base, Told::base);
         Target { api: Some(named.unwrap_or("other calls")), ..Target::new(base) }
-    }
-}
-
-impl Adopts for Neo {
-    type Tokens = NeoTokens;
-
-    fn adopt(&self, tokens: NeoTokens) -> Result<NeoState, Rejection> {
-        for (name, token) in [("token", &tokens.token), ("sid", &tokens.sid)] {
-            Rejection::check_token(name, token.expose())?;
-        }
-        let host = host::admit(&self.base, &tokens.base.to_string(), None).map_err(|_| Rejection::Malformed("base"))?;
-        let expires = jwt::ends(tokens.token.expose());
-        let live = NeoLive { token: tokens.token, sid: tokens.sid, host, expires, data_center: None };
-        Ok(NeoState { live: Some(live), ..NeoState::default() })
     }
 }

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::provider::{Replay, Rule};
+use super::TradeApi;
+use crate::provider::{Adopts, Replay, Rule};
 use crate::providers::kotak::PATIENCE;
 use crate::providers::kotak::host::Told;
 use crate::providers::kotak::login::Login;
 use crate::providers::table::steps;
-use crate::{NeedKind, Phase, Secret};
+use crate::{NeedKind, Phase, Secret, machine::Rejection};
 
 steps! {
     /// The requests of a Trade API session.
@@ -79,4 +80,18 @@ pub struct TradeTokens {
     pub bearer: Secret,
     /// The session token.
     pub session_token: Secret,
+}
+
+impl Adopts for TradeApi {
+    type Tokens = TradeTokens;
+
+    fn adopt(&self, tokens: TradeTokens) -> Result<TradeState, Rejection> {
+        for (name, token) in [("bearer", &tokens.bearer), ("session token", &tokens.session_token)] {
+            Rejection::check_token(name, token.expose())?;
+        }
+        let mut state = TradeState::default();
+        state.login.bearer.token = Some(tokens.bearer);
+        state.live = Some(TradeLive { session_token: tokens.session_token, client_code: None });
+        Ok(state)
+    }
 }

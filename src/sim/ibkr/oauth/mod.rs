@@ -6,31 +6,29 @@
 //! signature of any other call. The texts of refusals are IBKR's where they are known (an unknown
 //! consumer, an access token that was made anew); the others are the simulator's own words.
 
+mod handshake;
+mod numbers;
+
 use core::time::Duration;
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use crypto_bigint::BoxedUint;
 use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
-use crypto_bigint::{BoxedUint, Odd};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Method, Request, Response};
 use rsa::pkcs8::DecodePublicKey;
-use rsa::pkcs8::der::asn1::UintRef;
-use rsa::pkcs8::der::{Reader, SliceReader};
 use rsa::{Pkcs1v15Encrypt, Pkcs1v15Sign, PublicKey as RsaPublicKey};
 use serde_json::json;
-use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use self::numbers::{digits, hex, number, read_params, sha1};
 use super::oauth_keys::Random;
 use super::oauth_text::{self, base_strings, parameters};
 use crate::Timestamp;
 
 type Reply = Response<Vec<u8>>;
-
-/// The size of all numbers of the group in bits.
-const BITS: u32 = 2_048;
 
 /// What the portal knows: consumers, access tokens, and what was made with them.
 #[derive(Debug)]
@@ -235,105 +233,6 @@ impl OAuthServer {
         Some(Issued { access_token, encrypted_secret: BASE64_STANDARD.encode(sealed) })
     }
 
-    fn request_token(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Result<Reply, Refused> {
-        let fields = self.rsa_signed(now, request, "")?;
-        if field(&fields, "oauth_callback")? != "oob" {
-            return Err(Refused::Because("callback must be oob"));
-        }
-        let token = self.random.token(20);
-        let consumer = field(&fields, "oauth_consumer_key")?.to_owned();
-        self.requests.insert(token.clone(), Pending { consumer, verifier: None });
-        Ok(oauth_text::json(now, 200, &json!({ "oauth_token": token })))
-    }
-
-    fn access_token(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Result<Reply, Refused> {
-        let fields = self.rsa_signed(now, request, "")?;
-        let (token, verifier) = (field(&fields, "oauth_token")?, field(&fields, "oauth_verifier")?);
-        let consumer = field(&fields, "oauth_consumer_key")?;
-        let right = self
-            .requests
-            .get(token)
-            .is_some_and(|pending| pending.consumer == consumer && pending.verifier.as_deref() == Some(verifier));
-        if !right {
-            return Err(Refused::Because("verifier refused"));
-        }
-        self.requests.remove(token);
-        let issued = self.grant(consumer).ok_or(Refused::UnknownConsumer)?;
-        let body = json!({
-            "is_paper": true,
-            "oauth_token": issued.access_token,
-            "oauth_token_secret": issued.encrypted_secret,
-        });
-        Ok(oauth_text::json(now, 200, &body))
-    }
-
-    fn live_session_token(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Result<Reply, Refused> {
-        let token = parameters(request).and_then(|mut fields| fields.remove("oauth_token")).unwrap_or_default();
-        let secret = self.grants.get(&token).map(|granted| granted.secret);
-        let prefix = secret.map(|secret| hex(&secret)).unwrap_or_default();
-        let fields = self.rsa_signed(now, request, &prefix)?;
-        let key = field(&fields, "oauth_consumer_key")?;
-        let secret = secret.ok_or_else(|| Refused::NoSecret(token.clone()))?;
-        let consumer = self.consumers.get(key).ok_or(Refused::UnknownConsumer)?;
-
-        let challenge = number(field(&fields, "diffie_hellman_challenge")?);
-        let modulus = consumer.prime.modulus().as_ref();
-        let above = BoxedUint::one_with_precision(BITS);
-        let challenge = challenge.filter(|challenge| *challenge > above && *challenge < modulus.wrapping_sub(&above));
-        let challenge = challenge.ok_or(Refused::Because("diffie_hellman_challenge out of range"))?;
-        let exponent = BoxedUint::from_be_slice_truncated(&self.random.block(), 256);
-        let power = |base: BoxedUint| BoxedMontyForm::new(base, &consumer.prime).pow(&exponent).retrieve();
-        let response = digits(&power(consumer.generator.clone()).to_be_bytes());
-        let shared = power(challenge).to_be_bytes();
-        // Java's `toByteArray`: no leading zero bytes, but one where the first bit is set.
-        let shared: Vec<u8> = shared.iter().copied().skip_while(|byte| *byte == 0).collect();
-        let sign = shared.first().is_none_or(|first| *first >= 0x80);
-        let shared = if sign { [vec![0], shared].concat() } else { shared };
-
-        let made = sha1(&shared, &secret);
-        let mut proof = sha1(&made, key.as_bytes());
-        if self.lies {
-            proof.reverse();
-        }
-        let ends = now + self.life;
-        if let Some(granted) = self.grants.get_mut(&token) {
-            granted.tokens.push((made, ends));
-        }
-        let stamp = if self.stamps_creation { now } else { ends };
-        let body = json!({
-            "diffie_hellman_response": response,
-            "live_session_token_signature": hex(&proof),
-            "live_session_token_expiration": stamp.as_millis(),
-        });
-        Ok(oauth_text::json(now, 200, &body))
-    }
-
-    /// Checks an RSA signature; `prefix` stands before the text.
-    fn rsa_signed(
-        &mut self,
-        now: Timestamp,
-        request: &Request<Vec<u8>>,
-        prefix: &str,
-    ) -> Result<BTreeMap<String, String>, Refused> {
-        let fields = self.fields(now, request, "RSA-SHA256")?;
-        let token = fields.get("oauth_token").filter(|_| request.uri().path().ends_with("/live_session_token"));
-        if let Some(token) = token.filter(|token| !self.grants.contains_key(*token)) {
-            return Err(Refused::NoSecret(token.to_owned()));
-        }
-        let consumer = self.consumers.get(field(&fields, "oauth_consumer_key")?);
-        let consumer = consumer.ok_or(Refused::UnknownConsumer)?;
-        let signature = BASE64_STANDARD.decode(field(&fields, "oauth_signature")?).unwrap_or_default();
-        let signs = |text: &String| {
-            let digest = Sha256::digest(text);
-            consumer.signature.verify(Pkcs1v15Sign::new::<Sha256>(), &digest, &signature).is_ok()
-        };
-        if !base_strings(prefix, request, &fields).iter().any(signs) {
-            return Err(Refused::Because("signature refused"));
-        }
-        self.spend_nonce(now, &fields)?;
-        Ok(fields)
-    }
-
     /// Reads the header and checks all of it but the signature and the nonce.
     fn fields(
         &self,
@@ -378,48 +277,6 @@ impl OAuthServer {
 fn field<'a>(fields: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str, Refused> {
     let value = fields.get(name).filter(|value| !value.is_empty());
     value.map(String::as_str).ok_or(Refused::Because("parameter missing"))
-}
-
-fn sha1(key: &[u8], text: &[u8]) -> Vec<u8> {
-    let mac = Hmac::<Sha1>::new_from_slice(key).map(|mac| mac.chain_update(text).finalize().into_bytes().to_vec());
-    mac.unwrap_or_default()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Writes bytes as Java's `BigInteger.toString(16)` does: without leading zeros.
-fn digits(bytes: &[u8]) -> String {
-    hex(bytes).trim_start_matches('0').to_owned()
-}
-
-fn number(digits: &str) -> Option<BoxedUint> {
-    if digits.len() > 512 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    let padded = format!("{digits:0>512}");
-    let pairs = padded.as_bytes().chunks(2).map(|pair| u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok());
-    BoxedUint::from_be_slice(&pairs.collect::<Option<Vec<u8>>>()?, BITS).ok()
-}
-
-/// Reads prime and generator from `BEGIN DH PARAMETERS`.
-fn read_params(pem: &str) -> Option<(BoxedMontyParams, BoxedUint)> {
-    let body = pem.split_once("-----BEGIN DH PARAMETERS-----")?.1.split_once("-----END")?.0;
-    let body: String = body.split_whitespace().collect();
-    let der = BASE64_STANDARD.decode(body).ok()?;
-    let mut reader = SliceReader::new(&der).ok()?;
-    let numbers = reader.sequence(|body: &mut SliceReader<'_>| {
-        let numbers = (body.decode::<UintRef<'_>>()?, body.decode::<UintRef<'_>>()?);
-        while !body.is_finished() {
-            body.decode::<UintRef<'_>>()?;
-        }
-        Ok::<_, rsa::pkcs8::der::Error>(numbers)
-    });
-    let (prime, generator) = numbers.ok()?;
-    let prime = Odd::new(BoxedUint::from_be_slice(prime.as_bytes(), BITS).ok()?).into_option()?;
-    let generator = BoxedUint::from_be_slice(generator.as_bytes(), BITS).ok()?.rem_vartime(prime.as_nz_ref());
-    Some((BoxedMontyParams::new_vartime(prime), generator))
 }
 
 #[cfg(test)]

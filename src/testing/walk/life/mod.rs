@@ -1,18 +1,17 @@
 //! One session at rest, and what can happen to it.
 
-use core::fmt::Debug;
+mod seen;
+
 use core::time::Duration;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::facts::{Facts, facts};
-use super::state::{self, key};
-use super::{State, Walk};
+use super::Walk;
+use super::turn::Turn;
 use crate::testing::Sample;
 use crate::testing::world::build;
 use crate::{
-    AuthorizeError, CloseReason, Event, Failure, Input, InputHandled, Machine, Need, NeedId, Output, Provider,
-    RequestId, Response, Session, Source, Timestamp, WaitingOn, machine::FailureKind,
+    AuthorizeError, CloseReason, Failure, Input, InputHandled, Machine, Need, NeedId, Output, Provider, RequestId,
+    Response, Session, Source, Timestamp, WaitingOn, machine::FailureKind,
 };
 
 /// Any noon in winter.
@@ -26,47 +25,11 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The instants that a provider names, as [`Session::named`] gives them.
 const NAMED: [&str; 3] = ["asleep until its renewal", "asleep until its end", "asleep until its keepalive"];
 
-/// A second look within so long waits.
-const LATELY: Duration = Duration::from_secs(10);
-
 /// So many outputs at one instant are a loop.
 const SPIN: usize = 1_000;
 
 /// So many turns of an outage let every opening give up.
 const OUTAGE: usize = 24;
-
-/// Something that happens to a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Turn {
-    Start,
-    /// The server's answer of this number.
-    Reply(usize),
-    /// No answer comes, and nobody knows whether the request arrived.
-    Lost,
-    /// The request did not leave.
-    Unsent,
-    /// The answer of this number to the open question.
-    Answer(usize),
-    /// The same, from a store.
-    Stored(usize),
-    GiveUp,
-    /// The session sleeps until its deadline.
-    Time,
-    /// The machine sleeps until the instant of this number that the provider has named, whatever is due before.
-    Named(usize),
-    /// The machine sleeps for a day.
-    Day,
-    Check,
-    Logout,
-    /// The process dies and another one resumes the session.
-    Crash,
-    /// A user's own call gets a 401.
-    OwnCall,
-    /// Another client may be thrown out, unasked.
-    TakeOver,
-    /// No connection can be made for a long time.
-    Outage,
-}
 
 /// A request on its way, and what the server may answer to it.
 #[derive(Clone)]
@@ -329,67 +292,10 @@ where
         panic!("no rest in {}", self.session.snapshot().expose_secrets());
     }
 
-    /// Notes what the next state does not tell by itself.
-    fn hear(&mut self, event: &Event) {
-        let dull = matches!(
-            event,
-            Event::PhaseChanged { .. }
-                | Event::KeptAlive
-                | Event::Retrying { .. }
-                | Event::Suspect { .. }
-                | Event::Recovered
-                | Event::ClockSkew { .. }
-        );
-        if !dull && !self.told.contains(&event.code()) {
-            self.told.push(event.code());
-        }
-    }
-
-    /// Calls a function with the shown state and the session.
-    fn show(&self, shown: &dyn Debug) {
-        let Some(look) = &self.walk.look else { return };
-        look(&format!("{shown:?} {:?} {:?}", self.session, self.session.status()));
-        if let Some(reason) = &self.closed {
-            look(&format!("{reason} {}", reason.code()));
-        }
-    }
-
     fn need(&self) -> Option<&Need> {
         match &self.on {
             Some(WaitingOn::Need(need)) => Some(need),
             _ => None,
         }
-    }
-
-    /// Returns the events that the last move brought.
-    pub(super) fn told(&self) -> BTreeSet<&'static str> {
-        self.told.iter().copied().collect()
-    }
-
-    /// Returns what is known of the session.
-    pub(super) fn facts(&self) -> Facts {
-        let mut facts = facts(self.session.snapshot().expose_secrets());
-        let known = [("in flight", self.flying.is_some()), ("asked lately", self.asked_lately())];
-        facts
-            .extend(known.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| (name.to_owned(), "yes".to_owned())));
-        facts
-    }
-
-    fn asked_lately(&self) -> bool {
-        self.session.is_open() && self.looked.is_some_and(|at| self.now.since(at) < LATELY)
-    }
-
-    /// Returns the name of the state, and what tells states apart that are to be walked both.
-    pub(super) fn seen(&self) -> (State, String) {
-        let session = &self.session;
-        let state = state::name(&session.status(), session.asks(), session.step(), self.closed.as_ref());
-        if self.closed.is_some() {
-            let key = state.name.clone();
-            return (state, key);
-        }
-        let lately = self.asked_lately();
-        let flying = self.flying.is_some();
-        let key = format!("{} {flying} {lately} {}", state.name, key(session, &self.walk.ignored));
-        (state, key)
     }
 }

@@ -141,7 +141,7 @@ use super::login::{Bearer, Factors, admit_state, bearer_works, follow, protocol}
 use super::table::{Next, leads_to};
 use super::wire::fault::{At, Class, Fault, neo as find_fault};
 use super::wire::jwt;
-use super::wire::neo::{App, ClientIp, Data, Granted, Reply, authorize, read};
+use super::wire::neo::{App, ClientIp, Data, Granted, Reply, api, authorize, read};
 use super::{is_code, mobile, pass_on, sendable, server_text};
 use crate::provider::{
     Answers, Ask, Build, Context, Ended, Fact, Given, Identity, Leave, Observed, Outcome, Plan, Provider, Rule, Target,
@@ -331,22 +331,7 @@ impl Provider for Neo {
     }
 
     fn target<'a>(&'a self, state: &'a NeoState, path: &str) -> Target<'a, NeoStep> {
-        // The vendor's paths (SDK 3.0.1); all operations on orders share one limit.
-        const APIS: [(&str, &str); 11] = [
-            ("/quick/order/history", "order history"),
-            ("/quick/order/", "orders"),
-            ("/quick/user/orders", "order book"),
-            ("/quick/user/trades", "trades"),
-            ("/quick/user/positions", "positions"),
-            ("/portfolio/v2/positions", "positions"),
-            ("/portfolio/", "holdings"),
-            ("/quick/user/check-margin", "margin"),
-            ("/quick/user/limits", "limits"),
-            ("/quotes/", "quotes"),
-            ("/masterscrip/", "scrip master"),
-        ];
-        let named = APIS.iter().find(|(part, _)| path.contains(part)).map(|(_, api)| *api);
         let base = state.live.as_ref().and_then(|live| live.host.as_ref()).map_or(&self.base, Told::base);
-        Target { api: Some(named.unwrap_or("other calls")), ..Target::new(base) }
+        Target { api: Some(api(path)), ..Target::new(base) }
     }
 }

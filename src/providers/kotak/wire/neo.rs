@@ -163,6 +163,25 @@ pub fn read<'a, T: Lenient<'a>>(body: &'a [u8]) -> Option<T> {
     crate::wire::json(body)
 }
 
+/// Returns the name of the API that a path belongs to, each of which has a limit of its own.
+pub(in super::super) fn api(path: &str) -> &'static str {
+    // The vendor's paths (SDK 3.0.1); all operations on orders share one limit.
+    const APIS: [(&str, &str); 11] = [
+        ("/quick/order/history", "order history"),
+        ("/quick/order/", "orders"),
+        ("/quick/user/orders", "order book"),
+        ("/quick/user/trades", "trades"),
+        ("/quick/user/positions", "positions"),
+        ("/portfolio/v2/positions", "positions"),
+        ("/portfolio/", "holdings"),
+        ("/quick/user/check-margin", "margin"),
+        ("/quick/user/limits", "limits"),
+        ("/quotes/", "quotes"),
+        ("/masterscrip/", "scrip master"),
+    ];
+    APIS.iter().find(|(part, _)| path.contains(part)).map_or("other calls", |(_, api)| *api)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

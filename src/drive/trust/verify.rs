@@ -14,12 +14,12 @@ use crate::drive::{Pin, Reason, TransportError};
 pub(crate) fn verifier(trust: &Trust) -> Result<Option<Arc<ClientConfig>>, TransportError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
-    let verifier: Arc<dyn ServerCertVerifier> = match &trust.0 {
+    let pins = match &trust.0 {
         Trusted::Mozilla | Trusted::System | Trusted::Roots(_) => return Ok(None),
-        Trusted::Pins(pins) => Arc::new(Pinned { pins: pins.clone(), algorithms }),
-        Trusted::AnythingOnLoopback => Arc::new(Anything { algorithms }),
+        Trusted::Pins(pins) => Some(pins.clone()),
+        Trusted::AnythingOnLoopback => None,
     };
-    own_config(provider, verifier).map(Some)
+    own_config(provider, Arc::new(Own { pins, algorithms })).map(Some)
 }
 
 /// Returns a configuration for whatever is trusted.
@@ -48,14 +48,24 @@ pub(crate) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, Transpor
     Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
-/// Takes a certificate for what it is, not for what it says.
+/// Takes a certificate for what it is, not for what it says: one of the pins, or any where there are none.
 #[derive(Debug)]
-struct Pinned {
-    pins: Vec<Pin>,
+struct Own {
+    pins: Option<Vec<Pin>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for Pinned {
+impl Own {
+    /// Verifies a signature, unless any certificate is taken: rustls cannot verify those of X.509 version 1.
+    fn signed(
+        &self,
+        verify: impl FnOnce(&WebPkiSupportedAlgorithms) -> Result<HandshakeSignatureValid, rustls::Error>,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if self.pins.is_some() { verify(&self.algorithms) } else { Ok(HandshakeSignatureValid::assertion()) }
+    }
+}
+
+impl ServerCertVerifier for Own {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -64,8 +74,9 @@ impl ServerCertVerifier for Pinned {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(pins) = &self.pins else { return Ok(ServerCertVerified::assertion()) };
         let found = Pin::of(end_entity);
-        if !self.pins.contains(&found) {
+        if !pins.contains(&found) {
             return Err(refuse(Reason::OtherCertificate(found)));
         }
         if is_old(end_entity) {
@@ -80,7 +91,7 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        self.signed(|algorithms| verify_tls12_signature(message, certificate, signature, algorithms))
     }
 
     fn verify_tls13_signature(
@@ -89,48 +100,7 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
-}
-
-/// Takes any certificate, X.509 version 1 included, whose signatures rustls cannot verify.
-#[derive(Debug)]
-struct Anything {
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for Anything {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        self.signed(|algorithms| verify_tls13_signature(message, certificate, signature, algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -140,6 +140,7 @@ fn plain_path(path: &str) -> bool {
 
 /// A host that was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct HostRefused {
     /// The host in the server's words, cut and escaped.
     pub host: ServerText,

@@ -9,14 +9,14 @@
 //! | [`wire`] | each operation as a request builder and a lenient response; faults by class |
 //! | [`host`] | which host named by a server may get a bearer, a password or a token |
 
-#[cfg(test)]
-#[cfg(feature = "sim")]
-mod harness;
 pub mod host;
 mod login;
 mod mobile;
 pub mod neo;
 mod table;
+#[cfg(test)]
+#[cfg(feature = "sim")]
+mod tests;
 pub mod trade_api;
 pub mod wire;
 

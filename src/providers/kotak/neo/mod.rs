@@ -90,7 +90,7 @@
 //!
 //! To another process: yes. A session **may not move to another address** if it places orders: since April 2026 they are accepted only
 //! from a listed address that opened the session, while reports work from anywhere. A
-//! snapshot is therefore resumed only with the same [`Options::egress`](crate::Options::egress) label. Two refusals are about
+//! snapshot is therefore resumed only with the same [`Options::egress_label`](crate::Options::egress_label) label. Two refusals are about
 //! this, and neither ends the session: 100008 ("unauthorized", the address is not listed) and 1037
 //! ("session ip doesnt match", another address opened the session: log in again from this one).
 //! [`Event::IpNotAllowed`] reports both. A family of up to ten accounts may share an

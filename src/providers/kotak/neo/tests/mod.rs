@@ -8,7 +8,7 @@ use core::time::Duration;
 use http::StatusCode;
 
 use super::*;
-use crate::providers::kotak::harness::{NOW, Run};
+use crate::providers::kotak::tests::{NOW, Run};
 use crate::sim::Mishap;
 use crate::sim::kotak::neo::{Account, Death, Errors};
 use crate::sim::kotak::{NeoSim as Sim, Outcome};
@@ -307,7 +307,7 @@ const RATE: &str = r#"{"code":429,"error":"Rate limit exceeded","message":"too m
 
 #[test]
 fn a_snapshot_resumes_without_a_login_and_without_a_tampered_host() {
-    let options = || Options { egress: Some("office".into()), ..Options::default() };
+    let options = || Options { egress_label: Some("office".into()), ..Options::default() };
     let mut run =
         Run::with(Session::new(provider().dashboard_token("dash-1").unwrap(), options(), [7; 32]), sim(), NOW);
     log_in(&mut run, NeedReason::Opening);

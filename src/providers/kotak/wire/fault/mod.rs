@@ -89,6 +89,7 @@ pub enum At {
 
 /// A classified fault.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Fault<'a> {
     /// The meaning.
     pub class: Class<'a>,

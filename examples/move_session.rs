@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example move_session` plays both processes against a simulated IBKR. Its OAuth 2.0
 //! binds a session to the IP address that opened it, so the way out of the network has a name in
-//! [`Options::egress`], and a machine with another one is refused before anything is sent.
+//! [`Options::egress_label`], and a machine with another one is refused before anything is sent.
 
 use std::error::Error;
 use std::fs;
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The options of a process whose requests leave by that line.
 fn behind(line: &str) -> Options {
     let mut options = Options::default();
-    options.egress = Some(line.into());
+    options.egress_label = Some(line.into());
     options
 }
 

@@ -12,8 +12,8 @@ where
 {
     /// Creates a session that is the same in everything, requests in flight and answers in hand included.
     /// Two of one kind must never meet one server: their request ids are the same.
-    pub(crate) fn twin(&self, provider: P) -> Self {
-        Self(self.0.twin(self.0.inside().twin(provider)))
+    pub(crate) fn copy_with(&self, provider: P) -> Self {
+        Self(self.0.copy_of(self.0.inside().copy_with(provider)))
     }
 }
 
@@ -21,7 +21,7 @@ impl<P: Provider> Engine<P>
 where
     P::State: Clone,
 {
-    fn twin(&self, provider: P) -> Self {
+    fn copy_with(&self, provider: P) -> Self {
         Self {
             provider,
             options: self.options.clone(),
@@ -29,7 +29,7 @@ where
             core: self.core.clone(),
             parting: self.parting.clone(),
             flights: self.flights.clone(),
-            hand: self.hand.twin(copy),
+            hand: self.hand.copy_by(copy),
             skew: self.skew,
             checked_at: self.checked_at,
             out: self.out.clone(),

@@ -101,7 +101,7 @@ impl<T: Inside, W: Copy> Door<T, W> {
 
     /// Creates a door that waits for the same, to a copy of what is inside.
     #[cfg(feature = "testing")]
-    pub(super) const fn twin(&self, inside: T) -> Self {
+    pub(super) const fn copy_of(&self, inside: T) -> Self {
         Self { clock: self.clock, quiet: self.quiet, inside }
     }
 

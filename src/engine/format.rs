@@ -88,7 +88,7 @@ pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapsh
         server: server.to_string().into(),
         account: account.map(Cow::Borrowed),
         key: key.map(Cow::Borrowed),
-        egress: engine.options.egress.as_deref().map(Cow::Borrowed),
+        egress: engine.options.egress_label.as_deref().map(Cow::Borrowed),
         epoch: engine.ids.epoch,
         in_flight: engine.flights.step().or(engine.out.saves.before()),
         may_live_on: engine.out.events.holds(&Event::MayLiveOn),
@@ -162,7 +162,7 @@ impl<S, B> Text<'_, S, B> {
         if self.key.as_deref() != identity.key {
             return Err(ResumeError::WrongKey);
         }
-        if identity.binds_ip && self.egress.as_deref() != options.egress.as_deref() {
+        if identity.binds_ip && self.egress.as_deref() != options.egress_label.as_deref() {
             return Err(ResumeError::WrongEgress);
         }
         Ok(())

@@ -204,7 +204,7 @@ impl<S: Copy + PartialEq> Hand<S> {
 
 #[cfg(feature = "testing")]
 impl<S> Hand<S> {
-    pub(super) fn twin(&self, copy: impl Fn(&Held<S>) -> Option<Held<S>>) -> Self {
+    pub(super) fn copy_by(&self, copy: impl Fn(&Held<S>) -> Option<Held<S>>) -> Self {
         Self { held: self.held.iter().filter_map(copy).collect(), given: self.given }
     }
 }

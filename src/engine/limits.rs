@@ -195,7 +195,7 @@ impl Over {
         named.min(cap)
     }
 
-    /// Reports whether there is nothing to ease.
+    /// Reports whether no escalation is to be reset.
     pub(super) fn is_none(&self) -> bool {
         *self == Self::default()
     }

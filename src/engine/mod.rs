@@ -39,21 +39,22 @@
 //! - `remember`: what a new session takes over of an earlier one
 //! - `end`: logout and closing
 //! - `aside`: a life that ends while the session lives on
-//! - `ahead`: what the next poll would send, for those who drive many sessions
+//! - `preview`: what the next poll would send, for those who drive many sessions
 //! - `calls`: the user's own calls
 //! - `boxes`: limits of a server that counts each of its APIs for itself
 //! - `resume`: taking up a session that was written down
-//! - `twin`: copies, for walks
+//! - `copy`: copies, for walks
 //! - `stream`: the stream that some providers serve beside the calls
 
 mod active;
 mod after;
 mod agenda;
-mod ahead;
 mod answer;
 mod aside;
 mod boxes;
 mod calls;
+#[cfg(feature = "testing")]
+mod copy;
 mod core;
 mod door;
 mod end;
@@ -68,6 +69,7 @@ mod likeness;
 mod limits;
 mod plan;
 mod poll;
+mod preview;
 mod questions;
 mod queue;
 mod redact;
@@ -81,8 +83,6 @@ mod tally;
 mod text;
 mod trouble;
 mod turn;
-#[cfg(feature = "testing")]
-mod twin;
 
 use ::core::time::Duration;
 use std::sync::Arc;
@@ -263,7 +263,7 @@ impl<P: Provider + Send> Machine for Session<P> {
 
     fn upcoming(&mut self, now: Timestamp) -> Option<Upcoming> {
         let (now, engine) = self.0.open(now);
-        engine.look_ahead(now)
+        engine.preview(now)
     }
 
     fn hold_back(&mut self, now: Timestamp, lasts: Duration) -> Duration {

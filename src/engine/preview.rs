@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl<P: Provider> Engine<P> {
-    pub(super) fn look_ahead(&mut self, now: Timestamp) -> Option<Upcoming> {
+    pub(super) fn preview(&mut self, now: Timestamp) -> Option<Upcoming> {
         if self.has_output() {
             return None;
         }

@@ -5,6 +5,8 @@ use core::fmt;
 use crate::{Phase, Timestamp};
 
 /// Whether news arrived in time; late news is normal and not an error.
+///
+/// Exhaustive on purpose: there is no third.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Handled {
     /// It was used.

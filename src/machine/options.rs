@@ -46,7 +46,7 @@ pub struct Options {
     /// How long a logout is tried. Default: 30 s, since a program that ends has no longer.
     pub logout_patience: Duration,
     /// The name of the way out of this network, for providers that bind tokens to an IP address.
-    pub egress: Option<Box<str>>,
+    pub egress_label: Option<Box<str>>,
     /// The largest answer in bytes that is read. Default: 1 MiB; the largest one known has 3 KiB.
     pub max_body: usize,
 }
@@ -62,7 +62,7 @@ impl Default for Options {
             forgetful: false,
             ends: Ends::Opened,
             logout_patience: Duration::from_secs(30),
-            egress: None,
+            egress_label: None,
             max_body: 1 << 20,
         }
     }
@@ -70,6 +70,7 @@ impl Default for Options {
 
 /// What follows a proven expiry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Relogin {
     /// The session closes.
     Never,

@@ -31,6 +31,8 @@ pub enum Purpose {
 }
 
 /// What a driver has to do next.
+///
+/// Exhaustive on purpose: a driver must act on each of them, so another one is a breaking change.
 #[derive(Debug)]
 #[must_use = "an output that is not acted on stalls the session"]
 #[expect(clippy::large_enum_variant, reason = "a request leaves by value; boxing it would cost an allocation a cycle")]

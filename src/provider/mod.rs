@@ -150,6 +150,8 @@ pub trait Provider {
 }
 
 /// What came of a request.
+///
+/// Exhaustive on purpose: a provider must judge each of them.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome<'a> {
     /// This response.
@@ -160,6 +162,7 @@ pub enum Outcome<'a> {
 
 /// How a session is ended at the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Leave<S> {
     /// There is nothing to end.
     Nothing,
@@ -171,6 +174,7 @@ pub enum Leave<S> {
 
 /// Why a state has lost its worth.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Ended {
     /// The session was proven dead, and a new login follows.
     Expired,
@@ -180,6 +184,7 @@ pub enum Ended {
 
 /// Where a call of the user's own goes, and what it is there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Target<'a, S> {
     /// The base URL of all calls.
     pub base: &'a BaseUrl,
@@ -202,6 +207,7 @@ impl<'a, S> Target<'a, S> {
 
 /// What a call of the user's own says about the session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Observed {
     /// Nothing that matters.
     Nothing,
@@ -213,6 +219,7 @@ pub enum Observed {
 
 /// Whom a session is with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Identity<'a> {
     /// The provider's name.
     pub provider: &'static str,
@@ -328,6 +335,7 @@ impl Fact {
 
 /// Why a provider does not authorize a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Unauthorized {
     /// There are no tokens for that call now; the part of the provider, where it has several.
     NotReady(Option<&'static str>),

@@ -107,6 +107,7 @@ impl<S> From<Plan<S>> for Verdict<S> {
 /// The difference matters when this machine's clock is set: what a server named stays, a length of
 /// time stays a length of time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum When {
     /// At an instant that the server named.
     At(Timestamp),

@@ -11,6 +11,7 @@ use crate::{
 
 /// What a request is made of, beside its answers.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct View<'a, S> {
     /// The present time.
     pub now: Timestamp,
@@ -22,6 +23,7 @@ pub struct View<'a, S> {
 
 /// What came of making a request.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Build<S> {
     /// The request.
     Request(Request<Vec<u8>>),
@@ -38,6 +40,7 @@ impl<S> From<Request<Vec<u8>>> for Build<S> {
 
 /// Why a request cannot be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Unbuildable {
     /// An answer of this kind is not in hand; it is asked for.
     Missing(NeedKind),
@@ -74,6 +77,7 @@ parts! {
 
 /// An answer that was given to a question.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Given<'a, S> {
     /// What was asked for.
     pub kind: NeedKind,

@@ -16,6 +16,7 @@ impl<T: Copy + Eq + Debug + Serialize + DeserializeOwned + Send + 'static> Step 
 
 /// How the engine treats a step, see [`Provider::rule`](super::Provider::rule).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Rule {
     /// The name that drivers and logs see, such as `login`.
     pub name: &'static str,
@@ -42,6 +43,7 @@ pub struct Rule {
 
 /// How fast the requests of a step follow each other, see [`Rule::pace`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Pace {
     /// The pace of further attempts.
     pub backoff: Backoff,
@@ -170,6 +172,7 @@ impl Pace {
 ///
 #[doc = include_str!("../engine/after.md")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Replay {
     /// Send it again: it changes nothing that its first arrival has not changed.
     Safe,

@@ -12,6 +12,7 @@ use crate::{
 /// What a provider makes of a response.
 #[derive(Debug)]
 #[must_use = "a verdict says how the session goes on"]
+#[non_exhaustive]
 pub enum Verdict<S> {
     /// Go on with another step, or with the same one without calling it a failure.
     Next {
@@ -65,6 +66,7 @@ impl<S> Verdict<S> {
 
 /// Whether the answer that a step spent may have been judged by the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Judgment {
     /// It may have been: it is wiped, asked for again, and counts as one that may have been refused.
     Judged,
@@ -77,6 +79,7 @@ pub enum Judgment {
 
 /// A question of a provider.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Ask<S> {
     /// What is needed.
     pub kind: NeedKind,

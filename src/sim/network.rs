@@ -44,6 +44,8 @@ pub struct Network<S> {
 }
 
 /// How often things go wrong on a network, each in a thousand requests.
+///
+/// Later versions add fields: begin with a whole value such as its default.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Weather {
     /// No connection is made: the client knows that nothing has left ([`Fault::Refuse`]).

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 use super::world::World;
-use super::{Sample, Simulated, calls, storm, twist};
+use super::{Sample, Simulated, calls, pace, twist};
 use crate::provider::Adopts;
 use crate::{Input, Need, Options, Provider, Relogin, Timestamp};
 
@@ -198,7 +198,7 @@ impl<P: Provider + Send> Laws<P> {
     /// As [`Laws::check`] does.
     #[expect(clippy::panic, reason = "a harness reports by panicking, as assert does")]
     pub fn check_pace(&self) {
-        if let Some(broken) = storm::broken(self) {
+        if let Some(broken) = pace::broken(self) {
             panic!("{broken}");
         }
     }

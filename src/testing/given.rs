@@ -1,7 +1,7 @@
 //! Answers that are given, with the laws that they must keep.
 
 use super::known::{Fate, Given};
-use super::watch;
+use super::recorder;
 use super::world::{Broken, Lawful, World, broken};
 use crate::{Input, InputHandled, Machine, Need, NeedId, NeedKind, Provider, Source};
 
@@ -13,7 +13,7 @@ impl<P: Provider + Send> World<'_, P> {
     }
 
     pub(super) fn gives(&mut self, need: &Need, input: Input, by: Source) -> Lawful {
-        let secret = watch::secret(&input).unwrap_or_default().to_owned();
+        let secret = recorder::secret(&input).unwrap_or_default().to_owned();
         let now = self.tick();
         let answered = self.session.handle_input(now, need.id, input, by);
         self.say(format!("{now:?} {:?} by {by:?}: {answered:?}", need.kind));

@@ -6,7 +6,7 @@ use super::calls::{Call, Reply};
 use super::diff::difference;
 use super::known::{Fate, Flying};
 use super::outputs::SLACK;
-use super::watch::{self, What};
+use super::recorder::{self, What};
 use super::world::{Broken, Lawful, World, broken};
 use crate::{
     CloseReason, Failure, Handled, Input, InputHandled, Machine, Misuse, NeedId, NeedKind, Output, Provider, RequestId,
@@ -249,7 +249,7 @@ impl<P: Provider + Send> World<'_, P> {
 
     /// Nobody knows whether a request arrived.
     pub(super) fn fate_unknown(&mut self, flying: &Flying<P::Step>) {
-        if watch::is_harmful(self.session.provider().rule(flying.step)) {
+        if recorder::is_harmful(self.session.provider().rule(flying.step)) {
             self.unknown.push(flying.step);
         }
         self.count_unattended(flying, |_| true);

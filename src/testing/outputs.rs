@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::known::{Fate, Flying, Given};
-use super::watch::{self, From, Note, What};
+use super::recorder::{self, From, Note, What};
 use super::wire::{Wire, bare};
 use super::world::{Broken, Lawful, World, broken};
 use crate::engine::left_in;
@@ -73,7 +73,7 @@ impl<P: Provider + Send> World<'_, P> {
             broken!("1. no spin", "{id:?} leaves although nobody built it");
         };
         let rule = self.session.provider().rule(step);
-        let (timeout, harmful, rotates) = (rule.timeout, watch::is_harmful(rule), rule.rotates);
+        let (timeout, harmful, rotates) = (rule.timeout, recorder::is_harmful(rule), rule.rotates);
         let request = copy(&outgoing.request);
         let wire = Wire::of(&request);
         self.marks(&request, self.name_of(step))?;

@@ -2,8 +2,8 @@
 
 use super::diff::difference;
 use super::known::{Fate, Known};
-use super::watch::Log;
-use super::watch::Watched;
+use super::recorder::Log;
+use super::recorder::Watched;
 use super::world::{Broken, Lawful, World, broken, seed};
 use crate::engine::likeness;
 use crate::{Failure, Machine, Output, Phase, Provider, RequestId, Session, Snapshot, Timestamp, machine::FailureKind};

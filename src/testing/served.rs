@@ -6,7 +6,7 @@ use http::{Request, Response};
 
 use super::calls::Reply;
 use super::known::Named;
-use super::watch::What;
+use super::recorder::What;
 use super::wire::Wire;
 use super::world::{Broken, Lawful, World, broken};
 use crate::provider::When;

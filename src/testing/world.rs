@@ -7,7 +7,7 @@ use proptest::test_runner::TestCaseError;
 
 use super::calls::{Call, Reply};
 use super::known::{Counted, Flying, Given, Known, Named, Stored};
-use super::watch::{Log, Watched};
+use super::recorder::{Log, Watched};
 use super::{Laws, Sample, Simulated};
 use crate::{Machine, Need, Options, Phase, Provider, RequestId, Seed, Session, Snapshot, Source, Ticket, Timestamp};
 

@@ -159,8 +159,8 @@ fn an_answer_that_the_server_quotes_is_not_shown() {
     };
     let denied = quoting(400, &[("content-type", "application/json")], r#"{"error":"no correct horse"}"#);
     assert!(denied.contains("no …"), "{denied}");
-    let puzzled = quoting(200, &[("content-type", "text/correct horse")], "");
-    assert!(puzzled.contains("text/…"), "{puzzled}");
+    let quoted = quoting(200, &[("content-type", "text/correct horse")], "");
+    assert!(quoted.contains("text/…"), "{quoted}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn each_refusal_has_its_own_error() {
         resume(&text.replace("localhost:3000", "localhost:3001"), Options::default(), None),
         Err(ResumeError::WrongServer { found: "http://localhost:3001".into() })
     );
-    assert_eq!(resume(text, options(|o| o.egress = Some("vpn".into())), None), Err(ResumeError::WrongEgress));
+    assert_eq!(resume(text, options(|o| o.egress_label = Some("vpn".into())), None), Err(ResumeError::WrongEgress));
 }
 
 #[test]

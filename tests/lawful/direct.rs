@@ -112,7 +112,7 @@ pub fn oauth2_provider() -> Arc<WebApi> {
 pub fn oauth2() -> Laws<Arc<WebApi>> {
     let provider = oauth2_provider();
     let mut options = Options::default();
-    options.egress = Some("fibre".into());
+    options.egress_label = Some("fibre".into());
     Laws::new(move || provider.clone())
         .server(|request, _| match request.uri().path() {
             "/oauth2/api/v1/token" => json(r#"{"access_token":"first","token_type":"Bearer","expires_in":86399}"#),

@@ -61,7 +61,7 @@ impl Settings {
     pub fn options() -> Options {
         let mut options = Options::default();
         options.durable = true;
-        options.egress = Some("here".into());
+        options.egress_label = Some("here".into());
         options.relogin = Relogin::AskAgain { per_day: 4 };
         options
     }

@@ -59,6 +59,7 @@ impl<M: Machine + ?Sized> Events<M> {
 
 /// Why a session is not usable.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum NotActive {
     /// It is not, so far.
     Late,

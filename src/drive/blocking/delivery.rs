@@ -60,13 +60,13 @@ impl<In: Transport> Connector<In> for Connected {
 
 /// The last link: wraps the transport and notes when the first byte of a request is given to it.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct Observer {
     /// Whether there is a proxy. ureq runs the whole chain for the connection to it first, with the
     /// proxy taken out of the configuration; what is sent over that one is not the request.
     pub(super) proxied: bool,
 }
 
-impl<In: Transport> Connector<In> for Watch {
+impl<In: Transport> Connector<In> for Observer {
     type Out = Watched<In>;
 
     fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Watched<In>>, Error> {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::watch::Stage;
+use super::delivery::Stage;
 use crate::drive::find;
 use crate::drive::trust::reason;
 use crate::drive::{Reason, SendError};

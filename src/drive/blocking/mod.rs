@@ -75,6 +75,7 @@
 //! each has its thread; an async runtime carries more of them.
 
 mod call;
+mod delivery;
 mod drive;
 mod error;
 mod keeper;
@@ -83,7 +84,6 @@ mod redirect;
 mod resolve;
 mod tls;
 mod transport;
-mod watch;
 
 pub use call::NotActive;
 pub use drive::{Driver, drive};

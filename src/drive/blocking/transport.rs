@@ -12,9 +12,9 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector, TcpConnector};
 use ureq::{Agent, AsSendBody, Proxy};
 
+use super::delivery::{self, Connected, Observer};
 use super::resolve::Known;
 use super::tls::{LoopbackOnly, OwnTls};
-use super::watch::{self, Connected, Watch};
 use crate::drive;
 use crate::drive::trust::Trusted;
 use crate::drive::{SendError, TransportError, Trust};
@@ -91,14 +91,14 @@ impl Transport {
     /// [`SendError`] where no whole answer came.
     pub fn send_with(&self, request: Request<Vec<u8>>, policy: SendPolicy) -> Result<Response<Vec<u8>>, SendError> {
         let Present { agent, interrupts } = self.present().clone();
-        watch::begin();
+        delivery::begin();
         let answer = exchange(&agent, request, policy);
         if self.present().interrupts == interrupts {
-            return answer.map_err(|error| SendError::new(watch::stage(), error));
+            return answer.map_err(|error| SendError::new(delivery::stage(), error));
         }
         match answer {
             Ok(answer) if has_an_end(&answer) => Ok(answer),
-            _ => Err(SendError::interrupted(watch::stage())),
+            _ => Err(SendError::interrupted(delivery::stage())),
         }
     }
 
@@ -192,7 +192,7 @@ fn agent(config: &Config, trust: &Trust, tls: &OwnTls) -> Agent {
             .chain(Connected)
             .chain(tls.clone())
             .chain(RustlsConnector::default())
-            .chain(Watch { proxied: config.proxy().is_some() });
+            .chain(Observer { proxied: config.proxy().is_some() });
     Agent::with_parts(config.clone(), chain, Known::default())
 }
 
@@ -224,7 +224,7 @@ fn run(agent: &Agent, request: Request<impl AsSendBody>, policy: SendPolicy) -> 
     let limit = u64::try_from(policy.max_body).unwrap_or(u64::MAX).saturating_add(1);
     let body = body.into_with_config().limit(limit).read_to_vec()?;
     let answer = Response::from_parts(parts, body);
-    match watch::broken() {
+    match delivery::broken() {
         Some(kind) if !has_an_end(&answer) => Err(io::Error::new(kind, cut_off(kind)).into()),
         _ => Ok(answer),
     }

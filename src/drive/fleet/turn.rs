@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::{AuthorizeError, Machine, Misuse, Output, RequestId, Timestamp, WaitingOn};
 
 /// What a driver has to do next, and for whom.
+///
+/// Exhaustive on purpose, as [`Output`] is.
 #[derive(Debug)]
 #[must_use = "an output that is not acted on stalls its session"]
 #[expect(clippy::large_enum_variant, reason = "a request leaves by value; boxing it would cost an allocation a cycle")]
@@ -79,6 +81,7 @@ impl<M: Machine> Removed<M> {
 }
 
 /// The key belongs to another session of the fleet.
+#[non_exhaustive]
 pub struct KeyTaken<M> {
     /// The machine that was not taken.
     pub machine: M,

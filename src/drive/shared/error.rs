@@ -129,6 +129,7 @@ pub(crate) fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static
 
 /// Why a call of the user's own got no answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum CallError {
     /// It could not leave; nothing was sent.
     Authorize(AuthorizeError),

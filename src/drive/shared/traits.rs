@@ -152,6 +152,7 @@ where
 
 /// What a program says to a need.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Answer {
     /// The answer, and who gives it.
     Now(Input, Source),

@@ -100,6 +100,7 @@ fn check_bytes(name: &'static str, bytes: &SecretBytes) -> Result<(), Rejection>
 
 /// Who gives an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Source {
     /// A person who read the question and typed the answer.
     Person,
@@ -109,6 +110,8 @@ pub enum Source {
 }
 
 /// What became of an answer.
+///
+/// Exhaustive on purpose: whoever asks a person must act on each of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "a rejected answer leaves the question open"]
 pub enum InputHandled {

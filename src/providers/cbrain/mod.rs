@@ -58,7 +58,7 @@
 //! To another process: yes. To another address: **no**. A token is bound to the IP address of the client; one that was
 //! copied from the portal's account page is bound to the address of its first use. The first request from another address
 //! ends it permanently, for the first address too, and the portal does not say why. A snapshot is therefore resumed only
-//! with the same [`Options::egress`](crate::Options::egress) label.
+//! with the same [`Options::egress_label`](crate::Options::egress_label) label.
 //!
 //! <div class="warning">
 //!

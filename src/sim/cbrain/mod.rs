@@ -88,7 +88,7 @@ pub struct Entry {
     /// The time.
     pub at: Timestamp,
     /// The action.
-    pub deed: Outcome,
+    pub outcome: Outcome,
     /// The login name of the account, where there is one.
     pub user: Option<String>,
 }
@@ -237,17 +237,17 @@ impl CbrainSim {
         self.log.drain(..).collect()
     }
 
-    /// Counts one kind of deed in the log.
-    pub fn count(&self, deed: Outcome) -> usize {
-        self.log.iter().filter(|entry| entry.deed == deed).count()
+    /// Counts one kind of outcome in the log.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.log.iter().filter(|entry| entry.outcome == outcome).count()
     }
 
-    fn note(&mut self, at: Timestamp, deed: Outcome, user: Option<u64>) {
+    fn note(&mut self, at: Timestamp, outcome: Outcome, user: Option<u64>) {
         if self.log.len() == LOG {
             self.log.pop_front();
         }
         let user = user.and_then(|id| self.accounts.get(&id));
-        self.log.push_back(Entry { at, deed, user: user.map(|account| account.login().to_owned()) });
+        self.log.push_back(Entry { at, outcome, user: user.map(|account| account.login().to_owned()) });
     }
 }
 

@@ -44,7 +44,7 @@ impl CbrainSim {
             return answers::unauthorized(call.wanted);
         }
         let found = |value: Value| answers::json(StatusCode::OK, value.to_string());
-        let (answer, deed) = match action {
+        let (answer, outcome) = match action {
             Action::Groups => (found(json!([group(account)])), Outcome::Called),
             Action::Group(id) if *id == group_id(account).to_string() => (found(group(account)), Outcome::Called),
             Action::Group(id) => return missing("Group", id),
@@ -88,13 +88,13 @@ impl CbrainSim {
             }
             _ => return answers::rails(StatusCode::NOT_FOUND, call.format),
         };
-        self.used(origin, &who, deed);
+        self.used(origin, &who, outcome);
         answer
     }
 
-    fn used(&mut self, origin: Origin, who: &Who, deed: Outcome) {
+    fn used(&mut self, origin: Origin, who: &Who, outcome: Outcome) {
         self.sessions.touch(origin.now, &who.token);
-        self.note(origin.now, deed, Some(who.account.id()));
+        self.note(origin.now, outcome, Some(who.account.id()));
     }
 
     fn by_id(&self, id: &str) -> Option<&Account> {

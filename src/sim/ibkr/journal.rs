@@ -6,6 +6,7 @@ use crate::Timestamp;
 
 /// Something that happened, and when.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Logged {
     /// When.
     pub at: Timestamp,
@@ -64,6 +65,7 @@ pub enum Happening {
 
 /// Who opened a brokerage session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Opener {
     /// The gateway itself, after the login.
     GatewaySim,
@@ -75,6 +77,7 @@ pub enum Opener {
 
 /// Why something ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum End {
     /// It was not used.
     Idle,

@@ -88,6 +88,7 @@ pub struct Rival {
 
 /// How an init is refused, inside HTTP 200.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub enum RefusedInit {
     /// `passed:false`.
     #[default]

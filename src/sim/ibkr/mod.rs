@@ -120,6 +120,7 @@ pub struct GatewaySim {
 
 /// Who holds the brokerage session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Holder {
     /// Nobody.
     Nobody,

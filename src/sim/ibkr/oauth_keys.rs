@@ -14,6 +14,7 @@ use crate::Secret;
 
 /// Throw-away keys of one client, as PEM texts. Never use them for a real account.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Keys {
     /// The private key that signs.
     pub signature: Secret,

@@ -7,6 +7,8 @@ use super::{Flaky, Person};
 use crate::providers::ibkr::Region;
 
 /// How a simulated gateway behaves; the defaults follow the documentation, each may be changed.
+///
+/// Later versions add fields: write `Settings { seed, ..Settings::default() }`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The paths under which the interface is served: `/v1/api` and its older alias `/v1/portal`.
@@ -122,6 +124,7 @@ impl Default for Settings {
 
 /// Whether somebody logs in by themselves.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Login {
     /// Nobody does; [`Lever::LogIn`](super::Lever::LogIn) is the only way in.
     Never,
@@ -137,6 +140,7 @@ pub enum Login {
 
 /// How a call is answered while nobody is logged in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum LoggedOut {
     /// 302 to `/sso/Login`.
     Redirect,
@@ -154,6 +158,7 @@ pub enum LoggedOut {
 
 /// Which rate limits open the penalty box.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum RateLimits {
     /// None.
     Off,
@@ -168,6 +173,7 @@ pub enum RateLimits {
 
 /// How an address that is not in the gateway's list is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Stranger {
     /// 403 with the text `Access Denied`.
     Forbidden,
@@ -177,6 +183,7 @@ pub enum Stranger {
 
 /// What an init does to a brokerage session that is open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Reinit {
     /// Nothing.
     Harmless,
@@ -186,6 +193,7 @@ pub enum Reinit {
 
 /// What counts as use of a brokerage session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum KeptBy {
     /// Tickles.
     TickleOnly,
@@ -195,6 +203,7 @@ pub enum KeptBy {
 
 /// What midnight ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Midnight {
     /// Everything: a person has to log in again.
     EndsLogin,
@@ -217,6 +226,7 @@ pub struct Maintenance {
 
 /// How calls are answered during an outage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Outage {
     /// 503 with an empty body.
     Empty503,
@@ -230,6 +240,7 @@ pub enum Outage {
 
 /// Which fields a tickle has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum TickleBody {
     /// All of them, as the gateway answers.
     Full,

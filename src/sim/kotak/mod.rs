@@ -22,6 +22,7 @@ pub use self::trade_api::TradeApiSim;
 
 /// What a simulator was asked and what it made of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Seen {
     /// When.
     pub at: Timestamp,
@@ -103,7 +104,7 @@ impl Desk {
         let reply = Mishap::meet(self.mishaps.next(request), || {
             let answer = act(self);
             outcome = answer.outcome;
-            Reply::new(answer.response)
+            Reply::new(*answer.response)
         });
         self.log.0.push(Seen {
             at: now,
@@ -129,19 +130,19 @@ impl Desk {
 /// An answer, and what came of the request.
 #[derive(Debug)]
 struct Answer {
-    response: Response<Vec<u8>>,
+    response: Box<Response<Vec<u8>>>,
     outcome: Outcome,
 }
 
 impl Answer {
     fn json(status: u16, body: &Value, outcome: Outcome) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { response: web::answer(status, "application/json", body.to_string()), outcome }
+        Self { response: Box::new(web::answer(status, "application/json", body.to_string())), outcome }
     }
 
     fn page(status: StatusCode, why: &'static str) -> Self {
         let body = format!("<html><body><h1>{status}</h1></body></html>");
-        Self { response: web::answer(status, "text/html", body), outcome: Outcome::Refused(why) }
+        Self { response: Box::new(web::answer(status, "text/html", body)), outcome: Outcome::Refused(why) }
     }
 }
 

@@ -65,8 +65,8 @@ impl OAuth2Sim {
         let Some(device) = found else { return false };
         device.stands = stands;
         let client = device.client.clone();
-        let deed = if stands == Stands::Approved { Outcome::Consented } else { Outcome::Declined };
-        self.note(now, deed, Some(&client));
+        let outcome = if stands == Stands::Approved { Outcome::Consented } else { Outcome::Declined };
+        self.note(now, outcome, Some(&client));
         true
     }
 

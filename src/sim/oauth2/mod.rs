@@ -91,7 +91,7 @@ pub struct Entry {
     /// When.
     pub at: Timestamp,
     /// What.
-    pub deed: Outcome,
+    pub outcome: Outcome,
     /// The client, where it is known.
     pub client: Option<String>,
 }
@@ -248,7 +248,7 @@ impl OAuth2Sim {
         self.books.issued()
     }
 
-    /// Returns what the server did, oldest first: the last 10,000 deeds.
+    /// Returns what the server did, oldest first: the last 10,000 outcomes.
     pub fn log(&self) -> impl Iterator<Item = &Entry> {
         self.log.iter()
     }
@@ -258,16 +258,16 @@ impl OAuth2Sim {
         self.log.drain(..).collect()
     }
 
-    /// Counts one kind of deed in the log.
-    pub fn count(&self, deed: Outcome) -> usize {
-        self.log.iter().filter(|entry| entry.deed == deed).count()
+    /// Counts one kind of outcome in the log.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.log.iter().filter(|entry| entry.outcome == outcome).count()
     }
 
-    fn note(&mut self, at: Timestamp, deed: Outcome, client: Option<&str>) {
+    fn note(&mut self, at: Timestamp, outcome: Outcome, client: Option<&str>) {
         if self.log.len() == LOG {
             self.log.pop_front();
         }
-        self.log.push_back(Entry { at, deed, client: client.map(str::to_owned) });
+        self.log.push_back(Entry { at, outcome, client: client.map(str::to_owned) });
     }
 
     fn serve(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Reply {

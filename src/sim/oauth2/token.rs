@@ -41,8 +41,8 @@ impl OAuth2Sim {
     fn redeem(&mut self, now: Timestamp, client: &str, form: &Form) -> Result<Said, Said> {
         let text = form.get("code").ok_or(Said::Error(400, "invalid_request", "code is missing"))?;
         self.check_resource(form)?;
-        let refused = |this: &mut Self, deed, why| {
-            this.note(now, deed, Some(client));
+        let refused = |this: &mut Self, outcome, why| {
+            this.note(now, outcome, Some(client));
             Err(Said::Error(400, "invalid_grant", why))
         };
         let Some(code) = self.codes.get(text) else {
@@ -82,7 +82,7 @@ impl OAuth2Sim {
         let token = form.get("refresh_token").ok_or(Said::Error(400, "invalid_request", "refresh_token is missing"))?;
         self.check_resource(form)?;
         let worth = self.books.worth(now, token, client, &self.settings);
-        let (family, deed) = match worth {
+        let (family, outcome) = match worth {
             Worth::Good(family) => (family, Outcome::Refreshed),
             Worth::Forgiven(family) => (family, Outcome::Forgiven),
             Worth::Spent(family) => {
@@ -101,12 +101,12 @@ impl OAuth2Sim {
         if self.settings.one_access {
             self.books.drop_access_of(family);
         }
-        self.note(now, deed, Some(client));
+        self.note(now, outcome, Some(client));
         Ok(self.give(now, family, self.settings.rotates))
     }
 
-    fn dead(&mut self, now: Timestamp, client: &str, deed: Outcome) -> Said {
-        self.note(now, deed, Some(client));
+    fn dead(&mut self, now: Timestamp, client: &str, outcome: Outcome) -> Said {
+        self.note(now, outcome, Some(client));
         let (status, code) = self.settings.dead;
         Said::Error(status, code, "the refresh token is expired, revoked or spent")
     }

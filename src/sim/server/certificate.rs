@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 /// Real gateways show certificates that a strict client refuses even where their owner trusts them,
 /// so clients that pin one need to be tried against each kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub enum Certificate {
     /// An end entity for `localhost` and `127.0.0.1`: given as a root, it is accepted.
     #[default]

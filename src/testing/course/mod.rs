@@ -318,7 +318,7 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
     fn restarts(&mut self) -> Lawful {
         let before = self.world.signed()?;
         let stored = self.world.store();
-        let resumed = self.world.life(&stored.text, &super::watch::Log::new())?;
+        let resumed = self.world.life(&stored.text, &super::recorder::Log::new())?;
         self.world.lives_as(&resumed)?;
         self.world.kept = vec![stored];
         self.world.crash(0, false)?;

@@ -23,9 +23,6 @@ pub(super) fn facts(snapshot: &str) -> Facts {
     let mut text: Value = serde_json::from_str(snapshot).unwrap_or_default();
     let Some(Value::Object(mut session)) = text.get_mut("session").map(Value::take) else { return facts };
     let clock = session.remove("clock").and_then(|clock| clock.as_u64()).unwrap_or_default();
-    if let Some(Value::Array(plans)) = session.remove("plans") {
-        note_plans(&mut facts, &plans, clock);
-    }
     note_members(&mut facts, "", &session, clock);
     facts
 }
@@ -54,12 +51,14 @@ fn note_plans(facts: &mut Facts, plans: &[Value], clock: u64) {
 
 fn note_members(facts: &mut Facts, path: &str, members: &Map<String, Value>, clock: u64) {
     // Stamps that lead nowhere, and the jitter of a wait.
-    let told = |name: &str| {
-        !matches!((path, name), ("", "generation" | "renewed" | "since") | ("life.open", "since") | (_, "nanos"))
-    };
-    for (name, value) in members.iter().filter(|(name, _)| told(name)) {
+    let tells =
+        |name: &str| !matches!((path, name), ("" | "life.open", "since") | (_, "generation" | "renewed" | "nanos"));
+    for (name, value) in members.iter().filter(|(name, _)| tells(name)) {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        note(facts, &path, value, clock);
+        match value {
+            Value::Array(plans) if name == "plans" => note_plans(facts, plans, clock),
+            value => note(facts, &path, value, clock),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ type Begin<P> = dyn Fn(P) -> Session<P>;
 /// A state's name is the phase, the open question, and the step that is in flight or planned, as
 /// `opening: look`. Two sessions of one name that differ in what is known (a counter, an old stamp,
 /// why a question is put) are both walked; what is known is taken from the snapshot, with numbers above two as two
-/// and stamps as new, old or ahead; counts of failures and plans whose time alone differs are left out. Where the
+/// and stamps as new, old or to come; counts of failures and plans whose time alone differs are left out. Where the
 /// two then go different ways, the [table](Map::table) has the fields that decide.
 ///
 /// ```
@@ -171,7 +171,7 @@ where
             *outages += 1;
             let facts = Arc::new(before.facts());
             for step in before.steps(*outages <= OUTAGES) {
-                let mut life = before.twin();
+                let mut life = before.branch();
                 let (label, how) = life.take(step);
                 let (to, key) = life.seen();
                 map.note_state(&to);

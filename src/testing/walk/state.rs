@@ -58,7 +58,7 @@ fn blur(value: &mut Value, clock: u64, ignored: &[&str]) {
         Value::Array(list) => list.iter_mut().for_each(|value| blur(value, clock, ignored)),
         Value::Number(number) => {
             let word = match number.as_u64() {
-                Some(stamp) if stamp > STAMP && stamp > clock => "ahead",
+                Some(stamp) if stamp > STAMP && stamp > clock => "to come",
                 Some(stamp) if stamp > STAMP && clock - stamp < NEW => "new",
                 Some(stamp) if stamp > STAMP => "old",
                 Some(0) => "0",

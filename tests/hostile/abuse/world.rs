@@ -48,7 +48,7 @@ pub const SUBJECTS: [Subject; 6] = [
         name: "ibkr-oauth2",
         hosts: IBKR,
         make: |mut options| {
-            options.egress = Some("fibre".into());
+            options.egress_label = Some("fibre".into());
             new(direct::oauth2(), options)
         },
     },

@@ -45,7 +45,7 @@ fn good(request: &Request<Vec<u8>>) -> Vec<Sample> {
 
 fn walk(provider: Arc<WebApi>) -> Walk<Arc<WebApi>> {
     let mut options = Options::default();
-    options.egress = Some("fibre".into());
+    options.egress_label = Some("fibre".into());
     Walk::new(move || provider.clone())
         .options(options)
         .path("/portfolio/accounts?a=1")

@@ -94,7 +94,7 @@ impl Case for Portal {
     }
 
     fn words(&mut self, server: &mut sim::CbrainSim, _: Timestamp, request: &Request<Vec<u8>>, _: &Reply) -> Vec<Word> {
-        let deeds = server.take_log().into_iter().map(|entry| entry.deed);
+        let deeds = server.take_log().into_iter().map(|entry| entry.outcome);
         deeds
             .filter_map(|deed| match deed {
                 Outcome::LoggedIn | Outcome::LoginRefused | Outcome::LoginReused => {

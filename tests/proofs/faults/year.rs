@@ -156,7 +156,7 @@ impl<C: Case> Year<C> {
         options.durable = dice.once_in(2);
         options.relogin = sansession::Relogin::AskAgain { per_day: 200 };
         options.max_refused = 2;
-        options.egress = Some("fibre".into());
+        options.egress_label = Some("fibre".into());
         let network = Network::new(server, dice.one_of(&[Weather::FAIR, RAIN, RAIN, Weather::FOUL]), seed);
         let session = Session::new(case.provider(), options.clone(), dice.seed());
         let asks = Rc::new(Cell::new(false));

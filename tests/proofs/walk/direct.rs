@@ -49,7 +49,7 @@ fn base() -> BaseUrl {
 fn options() -> Options {
     let mut options = Options::default();
     options.relogin = Relogin::AskAgain { per_day: 1 };
-    options.egress = Some("fibre".into());
+    options.egress_label = Some("fibre".into());
     options
 }
 

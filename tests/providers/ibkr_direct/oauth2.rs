@@ -103,7 +103,7 @@ fn a_wrong_key_is_refused() {
 fn a_session_is_bound_to_its_way_out_of_the_network() {
     let options = |egress: Option<&str>| {
         let mut options = Options::default();
-        options.egress = egress.map(Into::into);
+        options.egress_label = egress.map(Into::into);
         options
     };
     let session = Session::new(provider("tester", [127, 0, 0, 1]), options(Some("fibre")), seed());

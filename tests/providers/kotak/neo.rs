@@ -55,7 +55,7 @@ fn a_saved_session_is_used_in_another_process_without_a_login() {
 fn a_saved_session_belongs_to_its_way_out() {
     let with = |egress: Option<&str>| {
         let mut options = Options::default();
-        options.egress = egress.map(Into::into);
+        options.egress_label = egress.map(Into::into);
         options
     };
     let mut world = neo_with(with(Some("office")));

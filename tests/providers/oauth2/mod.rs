@@ -275,8 +275,12 @@ fn a_consent_that_ends_is_asked_for_before_and_calls_go_on() {
         lives(&mut life, HOUR);
         assert!(works(&mut life), "{}", life.transcript);
     }
-    let consents =
-        server.get().log().filter(|entry| entry.deed == Outcome::Consented).map(|entry| entry.at).collect::<Vec<_>>();
+    let consents = server
+        .get()
+        .log()
+        .filter(|entry| entry.outcome == Outcome::Consented)
+        .map(|entry| entry.at)
+        .collect::<Vec<_>>();
     assert!((5..7).contains(&consents.len()), "about one a week: {consents:?}");
 }
 

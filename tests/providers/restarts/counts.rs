@@ -187,7 +187,7 @@ fn another_key_is_no_other_login() {
     let refused = Session::new(trade("old"), durable(), seed()).snapshot();
     assert_eq!(Session::new(trade("new"), durable(), seed()).remember(&refused), Ok(()));
     let mut options = durable();
-    options.egress = Some("home".into());
+    options.egress_label = Some("home".into());
     let refused = Session::new(cbrain(), durable(), seed()).snapshot();
     assert_eq!(Session::new(cbrain(), options, seed()).remember(&refused), Ok(()));
 }

@@ -202,7 +202,7 @@ pub fn open_neo(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     }
     let mut options = world::options(args);
     // Orders are taken only from the address of the login, so a saved session belongs to it.
-    options.egress = variable("SANSESSION_IP")?.map(|ip| ip.expose().into());
+    options.egress_label = variable("SANSESSION_IP")?.map(|ip| ip.expose().into());
     // A typo here must not cost the authenticator's code.
     digits("SANSESSION_PIN", answers.pin.as_ref(), &[6], "the MPIN has six digits")?;
     digits("SANSESSION_CODE", answers.code.as_ref(), &[6], "the authenticator's code has six digits")?;

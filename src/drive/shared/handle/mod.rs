@@ -45,6 +45,7 @@ struct Shared<M: ?Sized> {
 
 /// How to stop a session from another thread, or from a callback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Stop {
     /// End the session at the server, or leave it where it is not its own to end
     /// ([`Options::ends`](crate::Options::ends)); driving goes on until it says how it ended.

@@ -109,7 +109,7 @@
 //! The keys come from the provider value and are in no snapshot. The tokens are. With OAuth 1.0a a session
 //! **may move** to another address; no rule against it is known. With OAuth 2.0 it **may not**: the session
 //! contains the address it was requested for, so a snapshot is resumed only with the same
-//! [`Options::egress`](crate::Options::egress).
+//! [`Options::egress_label`](crate::Options::egress_label).
 //!
 //! A session that moved to another host stays there. If that host does not accept the new address, it moves on as
 //! above.

@@ -80,7 +80,7 @@ impl Gateway {
         let pace = if cx.now.since(since) < BROWSER_SOON { BROWSER } else { BROWSER_LATER };
         Ask::new(NeedKind::Browser, because)
             .url(self.api.login_page().to_string().into())
-            .poll(GatewayStep::Watch, pace)
+            .poll(GatewayStep::PollLogin, pace)
             .into()
     }
 }
@@ -194,7 +194,7 @@ impl Outer for Gateway {
 
     fn consented(&self, state: &GatewayState) -> Option<GatewayStep> {
         match state.asked {
-            Some(_) => Some(GatewayStep::Watch),
+            Some(_) => Some(GatewayStep::PollLogin),
             None => (state.inner.brokerage.rival && !state.identified).then_some(Call::Look.into()),
         }
     }

@@ -240,7 +240,7 @@ impl Provider for Gateway {
             // The person says that the login is done, so the outer tier is checked as soon as the rate limit allows.
             NeedKind::Browser => {
                 cx.state.done = cx.state.is_denied(cx.now);
-                Ok(Verdict::next(if cx.state.done { GatewayStep::Watch } else { Call::Validate.into() }))
+                Ok(Verdict::next(if cx.state.done { GatewayStep::PollLogin } else { Call::Validate.into() }))
             }
             NeedKind::Takeover => Ok(Judge::new(self, cx).consented()),
             _ => Err(Rejection::WrongKind),
@@ -266,7 +266,7 @@ impl Provider for Gateway {
     }
 
     fn probe(&self, state: &GatewayState) -> Option<GatewayStep> {
-        Some(if state.asked.is_some() { GatewayStep::Watch } else { state.inner.probe().into() })
+        Some(if state.asked.is_some() { GatewayStep::PollLogin } else { state.inner.probe().into() })
     }
 
     fn logout(&self, state: &GatewayState) -> Leave<GatewayStep> {

@@ -12,7 +12,8 @@ use crate::providers::ibkr::inner::{BASE, Call};
 #[non_exhaustive]
 pub enum GatewayStep {
     /// `POST iserver/auth/status` while a person logs in.
-    Watch,
+    #[serde(rename = "watch")]
+    PollLogin,
     /// What direct sessions have as well.
     #[serde(untagged)]
     Call(Call),
@@ -28,7 +29,7 @@ impl GatewayStep {
     /// Returns the call that the step makes.
     pub(super) const fn call(self) -> Call {
         match self {
-            Self::Watch => Call::Look,
+            Self::PollLogin => Call::Look,
             Self::Call(call) => call,
         }
     }
@@ -41,9 +42,9 @@ impl GatewayStep {
 
 impl GatewayStep {
     pub(super) const fn rule(self) -> &'static Rule {
-        const WATCH: Rule = Rule { name: "watch", ..BASE }.phase(Phase::LoggingIn);
+        const POLL_LOGIN: Rule = Rule { name: "watch", ..BASE }.phase(Phase::LoggingIn);
         match self {
-            Self::Watch => &WATCH,
+            Self::PollLogin => &POLL_LOGIN,
             Self::Call(call) => call.rule(),
         }
     }

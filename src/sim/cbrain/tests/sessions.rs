@@ -24,12 +24,12 @@ fn a_session_from_login_to_logout() {
     assert_eq!(world.gets(&api("DELETE /session", &token)), (401, String::new()));
     assert_eq!(world.gets(&api("GET /session", &token)), (401, String::new()));
     assert_eq!(world.portal.live_sessions(world.now, "alice"), 0);
-    let deeds: Vec<_> = world.portal.log().map(|entry| (entry.deed, entry.user.as_deref())).collect();
+    let outcomes: Vec<_> = world.portal.log().map(|entry| (entry.outcome, entry.user.as_deref())).collect();
     let alice = Some("alice");
     let lived =
         [(Outcome::LoggedIn, alice), (Outcome::Checked, alice), (Outcome::Called, alice), (Outcome::LoggedOut, alice)];
-    assert_eq!(deeds[..4], lived);
-    assert_eq!(deeds[4..], [(Outcome::TokenRefused, None); 2]);
+    assert_eq!(outcomes[..4], lived);
+    assert_eq!(outcomes[4..], [(Outcome::TokenRefused, None); 2]);
 }
 
 #[test]

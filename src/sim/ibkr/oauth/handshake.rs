@@ -7,7 +7,7 @@ impl OAuthServer {
     pub(super) fn request_token(&mut self, now: Timestamp, request: &Request<Vec<u8>>) -> Result<Reply, Refused> {
         let fields = self.rsa_signed(now, request, "")?;
         if field(&fields, "oauth_callback")? != "oob" {
-            return Err(Refused::Because("callback must be oob"));
+            return Err(Refused::Other("callback must be oob"));
         }
         let token = self.random.token(20);
         let consumer = field(&fields, "oauth_consumer_key")?.to_owned();
@@ -24,7 +24,7 @@ impl OAuthServer {
             .get(token)
             .is_some_and(|pending| pending.consumer == consumer && pending.verifier.as_deref() == Some(verifier));
         if !right {
-            return Err(Refused::Because("verifier refused"));
+            return Err(Refused::Other("verifier refused"));
         }
         self.requests.remove(token);
         let issued = self.grant(consumer).ok_or(Refused::UnknownConsumer)?;
@@ -49,7 +49,7 @@ impl OAuthServer {
         let modulus = consumer.prime.modulus().as_ref();
         let above = BoxedUint::one_with_precision(BITS);
         let challenge = challenge.filter(|challenge| *challenge > above && *challenge < modulus.wrapping_sub(&above));
-        let challenge = challenge.ok_or(Refused::Because("diffie_hellman_challenge out of range"))?;
+        let challenge = challenge.ok_or(Refused::Other("diffie_hellman_challenge out of range"))?;
         let exponent = BoxedUint::from_be_slice_truncated(&self.random.block(), 256);
         let power = |base: BoxedUint| BoxedMontyForm::new(base, &consumer.prime).pow(&exponent).retrieve();
         let response = digits(&power(consumer.generator.clone()).to_be_bytes());
@@ -97,7 +97,7 @@ impl OAuthServer {
             consumer.signature.verify(Pkcs1v15Sign::new::<Sha256>(), &digest, &signature).is_ok()
         };
         if !base_strings(prefix, request, &fields).iter().any(signs) {
-            return Err(Refused::Because("signature refused"));
+            return Err(Refused::Other("signature refused"));
         }
         self.spend_nonce(now, &fields)?;
         Ok(fields)

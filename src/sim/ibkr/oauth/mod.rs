@@ -72,6 +72,7 @@ struct Granted {
 
 /// An access token as the portal shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Issued {
     /// The access token.
     pub access_token: String,
@@ -101,7 +102,7 @@ pub enum Refused {
     /// The signature of a call is wrong, or of a live session token that has ended; pybkr knows the text.
     InvalidSignature,
     /// Another reason, in words that are the simulator's own.
-    Because(&'static str),
+    Other(&'static str),
 }
 
 impl Refused {
@@ -113,7 +114,7 @@ impl Refused {
                 format!("id: 118871, error: LST failed, error: No access secret key found for {token}")
             }
             Self::InvalidSignature => "Invalid signature".to_owned(),
-            Self::Because(why) => format!("id: 0, error: {why}"),
+            Self::Other(why) => format!("id: 0, error: {why}"),
         };
         oauth_text::json(now, 401, &json!({ "error": error, "statusCode": 401 }))
     }
@@ -240,22 +241,22 @@ impl OAuthServer {
         request: &Request<Vec<u8>>,
         method: &str,
     ) -> Result<BTreeMap<String, String>, Refused> {
-        let fields = parameters(request).ok_or(Refused::Because("no OAuth header"))?;
+        let fields = parameters(request).ok_or(Refused::Other("no OAuth header"))?;
         let key = field(&fields, "oauth_consumer_key")?;
         if self.consumers.get(key).is_none_or(|consumer| consumer.live_from > now) {
             return Err(Refused::UnknownConsumer);
         }
         if field(&fields, "oauth_signature_method")? != method {
-            return Err(Refused::Because("signature method refused"));
+            return Err(Refused::Other("signature method refused"));
         }
         let realm = if key == "TESTCONS" { "test_realm" } else { "limited_poa" };
         if fields.get("realm").is_some_and(|given| given != realm) {
-            return Err(Refused::Because("realm refused"));
+            return Err(Refused::Other("realm refused"));
         }
         let stamp = field(&fields, "oauth_timestamp")?.parse().map(Timestamp::from_secs);
-        let stamp = stamp.map_err(|_| Refused::Because("timestamp refused"))?;
+        let stamp = stamp.map_err(|_| Refused::Other("timestamp refused"))?;
         if stamp.since(now).max(now.since(stamp)) > self.tolerance {
-            return Err(Refused::Because("timestamp refused"));
+            return Err(Refused::Other("timestamp refused"));
         }
         Ok(fields)
     }
@@ -268,7 +269,7 @@ impl OAuthServer {
         self.nonces.retain(|_, seen| *seen >= horizon);
         let account = fields.get("oauth_token").or(fields.get("oauth_consumer_key")).cloned().unwrap_or_default();
         if self.nonces.insert((account, nonce.to_owned()), now).is_some() {
-            return Err(Refused::Because("nonce used"));
+            return Err(Refused::Other("nonce used"));
         }
         Ok(())
     }
@@ -276,7 +277,7 @@ impl OAuthServer {
 
 fn field<'a>(fields: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str, Refused> {
     let value = fields.get(name).filter(|value| !value.is_empty());
-    value.map(String::as_str).ok_or(Refused::Because("parameter missing"))
+    value.map(String::as_str).ok_or(Refused::Other("parameter missing"))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ const OF_ORDERS: u32 = 10;
 
 /// Which limits count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum RateLimits {
     /// None, but for those of [`NeoSim::set_limited`](super::NeoSim::set_limited).
     Off,
@@ -26,6 +27,7 @@ pub enum RateLimits {
 
 /// How a limited API tells when it answers again; which of the headers come is not documented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum LimitTold {
     /// `Retry-After` in whole seconds, and `X-RateLimit-Reset` in seconds from now.
     RetryAfter,

@@ -63,6 +63,7 @@ struct Grant {
 
 /// How a refused login is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Errors {
     /// Status 401 and `{"status":"error","message":…,"errorCode":"401"}`, as the documents have it.
     Documented,
@@ -74,6 +75,7 @@ pub enum Errors {
 
 /// How the end of a session is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Death {
     /// `{"stCode":100022,"errMsg":"invalid session token",…}` with status 200.
     Code100022,

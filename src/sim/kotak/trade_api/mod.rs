@@ -77,6 +77,7 @@ pub enum Shard {
 
 /// How successes are wrapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Envelope {
     /// `success` around the second factor and reports, `Success` around everything else, as was seen.
     AsSeen,

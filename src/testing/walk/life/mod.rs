@@ -65,10 +65,10 @@ where
     }
 
     /// Returns a copy for another branch.
-    pub(super) fn twin(&self) -> Self {
+    pub(super) fn branch(&self) -> Self {
         Self {
             walk: self.walk,
-            session: self.session.twin((self.walk.make)()),
+            session: self.session.copy_with((self.walk.make)()),
             now: self.now,
             flying: self.flying.clone(),
             on: self.on.clone(),

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use sansession::sim::cbrain::Mishap;
+use sansession::sim::Mishap;
 use serde_json::Value;
 
 use crate::home::{Home, mode_of, portal as profile};

@@ -14,9 +14,6 @@ mod login;
 mod mobile;
 pub mod neo;
 mod table;
-#[cfg(test)]
-#[cfg(feature = "sim")]
-mod tests;
 pub mod trade_api;
 pub mod wire;
 
@@ -69,13 +66,4 @@ fn sendable(token: &crate::Secret) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quota_ends_with_the_minute() {
-        for (now, wait) in [(0, 61_000), (59_999, 1_001), (60_000, 61_000), (90_000, 31_000)] {
-            assert_eq!(to_the_next_minute(Timestamp::from_millis(now)).as_millis(), wait, "{now}");
-        }
-    }
-}
+mod tests;

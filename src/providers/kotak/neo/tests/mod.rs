@@ -8,7 +8,7 @@ use core::time::Duration;
 use http::StatusCode;
 
 use super::*;
-use crate::providers::kotak::tests::{NOW, Run};
+use crate::providers::kotak::tests::harness::{NOW, Run};
 use crate::sim::Mishap;
 use crate::sim::kotak::neo::{Account, Death, Errors};
 use crate::sim::kotak::{NeoSim as Sim, Outcome};

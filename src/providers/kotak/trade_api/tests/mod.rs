@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::*;
 use crate::Phase;
 use crate::Secret;
-use crate::providers::kotak::tests::{NOW, Run};
+use crate::providers::kotak::tests::harness::{NOW, Run};
 use crate::sim::Mishap;
 use crate::sim::kotak::trade_api::{Shard, User};
 use crate::sim::kotak::{Outcome, TradeApiSim as Sim};

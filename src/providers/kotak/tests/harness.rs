@@ -11,21 +11,21 @@ use crate::{
 };
 
 /// Any morning in India.
-pub(super) const NOW: Timestamp = Timestamp::from_secs(1_790_000_010);
+pub(in crate::providers::kotak) const NOW: Timestamp = Timestamp::from_secs(1_790_000_010);
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-pub(super) struct Run<P: Provider, S> {
-    pub(super) session: Session<P>,
-    pub(super) sim: S,
-    pub(super) now: Timestamp,
-    pub(super) told: Vec<Event>,
+pub(in crate::providers::kotak) struct Run<P: Provider, S> {
+    pub(in crate::providers::kotak) session: Session<P>,
+    pub(in crate::providers::kotak) sim: S,
+    pub(in crate::providers::kotak) now: Timestamp,
+    pub(in crate::providers::kotak) told: Vec<Event>,
     /// Every request that left, as `METHOD path`.
-    pub(super) sent: Vec<String>,
+    pub(in crate::providers::kotak) sent: Vec<String>,
 }
 
 /// Where a session came to rest.
 #[derive(Debug)]
-pub(super) enum Rest {
+pub(in crate::providers::kotak) enum Rest {
     Needs(NeedKind, NeedReason),
     /// Nothing is due, or nothing before an expiry or a renewal.
     Idle,
@@ -33,17 +33,17 @@ pub(super) enum Rest {
 }
 
 impl<P: Provider + Send, S: Simulator> Run<P, S> {
-    pub(super) fn new(provider: P, sim: S) -> Self {
+    pub(in crate::providers::kotak) fn new(provider: P, sim: S) -> Self {
         Self::with(Session::new(provider, Options::default(), [7; 32]), sim, NOW)
     }
 
-    pub(super) fn with(mut session: Session<P>, sim: S, now: Timestamp) -> Self {
+    pub(in crate::providers::kotak) fn with(mut session: Session<P>, sim: S, now: Timestamp) -> Self {
         session.start(now);
         Self { session, sim, now, told: Vec::new(), sent: Vec::new() }
     }
 
     /// Drives the session until only a person, or much time, changes anything.
-    pub(super) fn rest(&mut self) -> Rest {
+    pub(in crate::providers::kotak) fn rest(&mut self) -> Rest {
         for _ in 0..200 {
             match self.session.poll(self.now) {
                 Output::Send(outgoing) => {
@@ -71,7 +71,7 @@ impl<P: Provider + Send, S: Simulator> Run<P, S> {
     }
 
     #[track_caller]
-    pub(super) fn needs(&mut self, kind: NeedKind, because: NeedReason) -> &mut Self {
+    pub(in crate::providers::kotak) fn needs(&mut self, kind: NeedKind, because: NeedReason) -> &mut Self {
         match self.rest() {
             Rest::Needs(found, why) => assert_eq!((found, why), (kind, because), "{:?}", self.sent),
             other => panic!("{other:?} {:?} {:?}", self.sent, self.told),
@@ -80,19 +80,19 @@ impl<P: Provider + Send, S: Simulator> Run<P, S> {
     }
 
     #[track_caller]
-    pub(super) fn gives(&mut self, input: Input) -> &mut Self {
+    pub(in crate::providers::kotak) fn gives(&mut self, input: Input) -> &mut Self {
         self.gives_by(input, Source::Person)
     }
 
     #[track_caller]
-    pub(super) fn gives_by(&mut self, input: Input, by: Source) -> &mut Self {
+    pub(in crate::providers::kotak) fn gives_by(&mut self, input: Input, by: Source) -> &mut Self {
         let Output::Wait { on: WaitingOn::Need(need), .. } = self.session.poll(self.now) else { panic!("no need") };
         assert_eq!(self.session.handle_input(self.now, need.id, input, by), InputHandled::Used);
         self
     }
 
     #[track_caller]
-    pub(super) fn is_active(&mut self) -> &mut Self {
+    pub(in crate::providers::kotak) fn is_active(&mut self) -> &mut Self {
         let rest = self.rest();
         assert!(matches!(rest, Rest::Idle), "{rest:?} {:?} {:?}", self.sent, self.told);
         assert_eq!(self.session.phase(), crate::Phase::Active);
@@ -101,7 +101,7 @@ impl<P: Provider + Send, S: Simulator> Run<P, S> {
     }
 
     #[track_caller]
-    pub(super) fn closes(&mut self, code: &str) -> CloseReason {
+    pub(in crate::providers::kotak) fn closes(&mut self, code: &str) -> CloseReason {
         match self.rest() {
             Rest::Closed(reason) => {
                 assert_eq!(reason.code(), code, "{reason} {:?}", self.sent);
@@ -112,7 +112,7 @@ impl<P: Provider + Send, S: Simulator> Run<P, S> {
     }
 
     /// Creates a user's own call and shows the session what it got; returns the status.
-    pub(super) fn calls(&mut self, path: &str) -> Result<http::StatusCode, AuthorizeError> {
+    pub(in crate::providers::kotak) fn calls(&mut self, path: &str) -> Result<http::StatusCode, AuthorizeError> {
         let request = http::Request::get(path).body(Vec::new()).unwrap();
         let (request, ticket) = self.session.authorize_request(self.now, request)?;
         let response = self.sim.handle(self.now, PEER, &request).response;
@@ -120,12 +120,12 @@ impl<P: Provider + Send, S: Simulator> Run<P, S> {
         Ok(response.status())
     }
 
-    pub(super) fn was_told(&self, code: &str) -> bool {
+    pub(in crate::providers::kotak) fn was_told(&self, code: &str) -> bool {
         self.told.iter().any(|event| event.code() == code)
     }
 
     /// Counts the requests that left to a path that ends so.
-    pub(super) fn sent_to(&self, end: &str) -> usize {
+    pub(in crate::providers::kotak) fn sent_to(&self, end: &str) -> usize {
         self.sent.iter().filter(|sent| sent.ends_with(end)).count()
     }
 }

@@ -155,6 +155,9 @@ dist:
     "$program" completions fish >"$dist/share/fish/vendor_completions.d/sansession.fish"
     "$program" completions zsh >"$dist/share/zsh/site-functions/_sansession"
     "$program" man >"$dist/share/man/man1/sansession.1"
+    for verb in login status token call logout run proxy serve doctor; do
+        "$program" man "$verb" >"$dist/share/man/man1/sansession-$verb.1"
+    done
     install -D -m 644 packaging/sansession@.service "$dist/lib/systemd/user/sansession@.service"
     install -D -m 644 packaging/system/sansession@.service "$dist/lib/systemd/system/sansession@.service"
     find "$dist" -type f

@@ -109,7 +109,16 @@ fn the_example_with_arguments_is_the_command() {
 #[test]
 fn shells_and_man_are_told_of_every_option() {
     let man = tool("man").runs().exits(0).lines.join("\n");
-    assert!(man.contains(".TH") && man.contains("max\\-refused") && man.contains("EXIT CODES"), "{man}");
+    for part in [".TH", "max\\-refused", ".SH EXIT CODES", ".SH PROFILES", "\n\\&  [portal]\n", "sansession\\-login(1)"]
+    {
+        assert!(man.contains(part), "{part:?} is not in {man}");
+    }
+    assert!(man.matches(".nf").count() > 7 && man.matches(".nf").count() == man.matches(".fi").count(), "{man}");
+    for verb in ["login", "status", "token", "call", "logout", "run", "proxy", "serve", "doctor"] {
+        let page = tool(&format!("man {verb}")).runs().exits(0).lines.join("\n");
+        assert!(page.contains(&format!("sansession\\-{verb}")) && page.contains(".BR sansession (1)"), "{page}");
+    }
+    assert!(tool("man nonsense").runs().exits(64).err.contains("no such verb"));
     for shell in ["bash", "zsh", "fish"] {
         let script = tool(&format!("completions {shell}")).runs().exits(0).lines.join("\n");
         for word in ["max-refused", "ibkr-oauth1a", "secret-file"] {

@@ -99,7 +99,8 @@ pub enum Command {
     Status(verbs::Status),
     Doctor(verbs::Doctor),
     Complete(Shell),
-    Man,
+    /// The manual page, or that of a verb.
+    Man(Option<String>),
     /// Show whom clients of the proxy have to trust.
     PrintCa,
 }

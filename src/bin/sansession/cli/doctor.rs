@@ -1,5 +1,6 @@
 //! `doctor`: what keeps a session from being had, each with what to do about it.
 
+mod certificate;
 mod files;
 mod net;
 mod port;

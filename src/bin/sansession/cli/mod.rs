@@ -83,7 +83,7 @@ pub fn main(called: &'static str) -> ExitCode {
             println!("{}", certificate.authority.trim_end());
             0
         }),
-        Ok(Command::Man) => help::man().map_or_else(complain, |()| 0),
+        Ok(Command::Man(verb)) => help::man(verb.as_deref()).map_or_else(complain, |()| 0),
         Err(error) => complain(error),
     };
     ExitCode::from(code)

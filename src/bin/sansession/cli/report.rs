@@ -155,8 +155,9 @@ impl Report {
     pub fn called(&self, method: &http::Method, path: &str, status: u16, took: Duration) {
         let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let path = path.split('?').next().unwrap_or_default();
-        self.told("call", json!({ "method": method.as_str(), "path": path, "status": status, "millis": took }));
-        if self.verbose && !self.json {
+        if self.json {
+            self.told("call", json!({ "method": method.as_str(), "path": path, "status": status, "millis": took }));
+        } else if self.verbose {
             self.words(&format!("{method} {path} {status} {took} ms"));
         }
     }

@@ -36,9 +36,9 @@ pub enum Verb {
     /// Writes the completions of a shell to standard output
     #[command(hide = true)]
     Completions { shell: Shell },
-    /// Writes the manual page to standard output
+    /// Writes the manual page to standard output, or that of a verb
     #[command(hide = true)]
-    Man,
+    Man { verb: Option<String> },
 }
 
 #[derive(clap::Args, Debug)]
@@ -222,7 +222,7 @@ pub fn resolve(verb: Verb, matches: &ArgMatches) -> Result<Command, Usage> {
         Verb::Status(status) => return Ok(Command::Status(status)),
         Verb::Serve(Simulator { provider, how }) => return how.serve(provider),
         Verb::Completions { shell } => return Ok(Command::Complete(shell)),
-        Verb::Man => return Ok(Command::Man),
+        Verb::Man { verb } => return Ok(Command::Man(verb)),
     };
     // Their JSON is what they print, and no lines of events.
     if matches!(task, Task::Token(_) | Task::Call(_)) {

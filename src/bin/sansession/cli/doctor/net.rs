@@ -10,7 +10,7 @@ use sansession::{
     machine::{FailureKind, SendPolicy},
 };
 
-use super::{Doctor, UNAVAILABLE, gateway_port, port};
+use super::{Doctor, UNAVAILABLE, certificate, gateway_port, port};
 use crate::cli::args::Args;
 use crate::cli::hint::Trouble;
 use crate::cli::{USAGE, Usage, world};
@@ -19,6 +19,8 @@ use crate::cli::{USAGE, Usage, world};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How much a clock may differ: signatures and one-time codes bear some seconds, and the header has no fractions.
 const SKEW: u64 = 5_000;
+/// How many days before its end a certificate is worth a word.
+const SOON: u64 = 21;
 /// What other programs take for a way out of the network.
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
@@ -100,12 +102,25 @@ pub fn server(doctor: &mut Doctor, args: &Args) {
     match transport.send_with(request, SendPolicy { timeout: PATIENCE, max_body: 1 << 20 }) {
         Ok(answer) => {
             if secure {
-                doctor.fine("certificate", "is trusted");
+                trusted(doctor, addresses.iter().find_map(|address| certificate::end(*address, host, PATIENCE)));
             }
             let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
             clock(doctor, date.and_then(Timestamp::from_http_date), before);
         }
         Err(error) => unanswered(doctor, args, &error),
+    }
+}
+
+/// Tells of a certificate that is trusted, and when that ends.
+fn trusted(doctor: &mut Doctor, end: Option<Timestamp>) {
+    let Some(end) = end else { return doctor.fine("certificate", "is trusted") };
+    let days = end.since(now()).as_secs() / 86_400;
+    match (end > now(), days) {
+        (false, _) => doctor.note("certificate", &format!("is trusted as it is, and has ended on {end}")),
+        (true, days) if days < SOON => {
+            doctor.note("certificate", &format!("is trusted, and ends in {days} days, on {end}: it has to be renewed"));
+        }
+        (true, days) => doctor.fine("certificate", &format!("is trusted, for {days} days more, until {end}")),
     }
 }
 

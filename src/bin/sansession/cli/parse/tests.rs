@@ -100,7 +100,7 @@ fn what_is_asked_for_is_told_by_the_line_alone() {
     assert!(matches!(parse(&["--version"]), Ok(Command::Show(_))));
     assert!(matches!(parse(&["cbrain"]), Ok(Command::Run(_))));
     assert!(matches!(parse(&["--url", "http://localhost:1", "cbrain"]), Ok(Command::Run(_))));
-    assert!(matches!(parse(&["man"]), Ok(Command::Man)));
+    assert!(matches!(parse(&["man"]), Ok(Command::Man(None))));
     assert!(parse(&["cbrain", "man"]).is_err());
 }
 

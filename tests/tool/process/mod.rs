@@ -1,8 +1,9 @@
 //! A run of the tool, and what is known of it afterwards.
-#![expect(clippy::disallowed_types, reason = "another program's calls come over a socket")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+mod proxy;
+mod run;
+
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +14,9 @@ use std::time::Duration;
 use sansession::drive::now;
 use sansession::sim::{CbrainSim, Server, Simulator};
 use serde_json::Value;
+
+pub use proxy::Proxy;
+pub use run::Run;
 
 /// The longest that anything here may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -277,105 +281,6 @@ fn without_rights() -> Command {
 pub fn runs(id: &str) -> bool {
     let found = Command::new("ps").args(["-o", "stat=", "-p", id.trim()]).output().unwrap();
     String::from_utf8_lossy(&found.stdout).trim().chars().next().is_some_and(|state| state != 'Z')
-}
-
-/// A proxy that listens, as another program sees it.
-#[derive(Clone)]
-pub struct Proxy {
-    pub address: String,
-    pub secret: String,
-}
-
-impl Proxy {
-    /// Sends a request with the secret, and these headers, each with its line end; gives the answer in lower case
-    /// but for its body.
-    pub fn asks(&self, line: &str, more: &str, body: &str) -> String {
-        let (address, secret, length) = (&self.address, &self.secret, body.len());
-        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {length}\r\n") };
-        let head = format!("Host: {address}\r\nX-Sansession-Secret: {secret}\r\n{length}{more}");
-        self.raw(&format!("{line} HTTP/1.1\r\n{head}Connection: close\r\n\r\n{body}"))
-    }
-
-    /// Sends just this.
-    pub fn raw(&self, text: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let _ = stream.write_all(text.as_bytes());
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        format!("{}\r\n\r\n{body}", head.to_ascii_lowercase())
-    }
-
-    /// Waits until calls go through.
-    pub fn is_ready(&self) {
-        while !self.asks("GET /_session", "", "").contains(r#""phase":"active""#) {
-            thread::yield_now();
-        }
-    }
-}
-
-#[derive(Debug)]
-pub struct Run {
-    /// The exit code; none after a signal.
-    pub code: Option<i32>,
-    pub lines: Vec<String>,
-    pub err: String,
-}
-
-impl Run {
-    /// The objects of `--json`.
-    #[track_caller]
-    pub fn json(&self) -> Vec<Value> {
-        let read = |line: &String| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{self:#?}"));
-        self.lines.iter().map(read).collect()
-    }
-
-    /// The lines of `--json` in short.
-    #[track_caller]
-    pub fn story(&self) -> Vec<String> {
-        let text = |line: &Value, key: &str| match &line[key] {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        self.json()
-            .iter()
-            .map(|line| match line["event"].as_str().unwrap() {
-                "send" => format!("-> {} {}", text(line, "method"), text(line, "path")),
-                "response" => format!("<- {}", text(line, "status")),
-                "phase" => text(line, "to"),
-                "need" => format!("needs {}: {}", text(line, "need"), text(line, "because")),
-                "closed" => format!("closed: {}", text(line, "reason")),
-                other => other.to_owned(),
-            })
-            .collect()
-    }
-
-    #[track_caller]
-    pub fn tells(&self, part: &str) {
-        assert!(self.story().iter().any(|line| line == part), "{part:?} is not in {self:#?}");
-    }
-
-    #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{self:#?}");
-        self
-    }
-
-    /// No password and nothing that looks like a token.
-    #[track_caller]
-    fn keeps_secrets(&self) {
-        let text = format!("{}\n{}", self.lines.join("\n"), self.err);
-        for secret in [PASSWORD, "wonderland", "correct+horse", "hunter2"] {
-            assert!(!text.contains(secret), "{secret:?} is in {text}");
-        }
-        // A certificate's fingerprint has 64 digits and is no secret.
-        let is_token =
-            |word: &str| word.len() >= 32 && word.len() != 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let token = text.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| is_token(word));
-        assert_eq!(token, None, "{text}");
-    }
 }
 
 /// The command.

@@ -6,6 +6,8 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
+use zeroize::optimization_barrier;
+
 struct Wiping;
 
 // SAFETY: every call is handed to the system's allocator as it came; a block is written to only within
@@ -20,11 +22,13 @@ unsafe impl GlobalAlloc for Wiping {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        for offset in 0..layout.size() {
-            // Volatile, since nobody reads it again and it would be left out otherwise.
-            unsafe { pointer.add(offset).write_volatile(0) };
+        unsafe {
+            // At one go: a proxy frees buffers all the time, and byte by byte this took a fifth of its time.
+            pointer.write_bytes(0, layout.size());
+            // Nobody reads it again, so it would be left out without this.
+            optimization_barrier(std::slice::from_raw_parts(pointer, layout.size()));
+            System.dealloc(pointer, layout);
         }
-        unsafe { System.dealloc(pointer, layout) }
     }
     // The default `realloc` takes a new block and frees the old one here.
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -93,6 +93,10 @@ async fn forwarded(
         Ok(ticket) => ticket,
         Err(error) => return unauthorized(&error),
     };
+    if !body.is_end_stream() {
+        // The session has seen no body, and says so to gateways that want to hear of it.
+        parts.headers.remove(CONTENT_LENGTH);
+    }
     if let Some(turn) = &held.keepalive {
         shared.recent.left(turn, true);
     }

@@ -175,6 +175,9 @@ package:
     for name in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE SECURITY.md src/lib.rs examples/session/main.rs src/bin/sansession/main.rs examples/threads.rs examples/custom_provider/provider.rs; do
         grep -qx "$name" <<<"$files" || { echo "error: $name is not in the package" >&2; exit 1; }
     done
+    for link in $(grep -oE '\]\([^):#]+\)' README.md | tr -d '()]'); do
+        grep -q "^$link" <<<"$files" || { echo "error: README.md links to $link, which is not in the package" >&2; exit 1; }
+    done
 
 # Runs what needs the network and minutes: the command before a certified OpenID provider, and programs that others wrote
 # through its proxy; needs Python, Node.js and npm.

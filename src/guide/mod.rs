@@ -1,10 +1,10 @@
 //! Guides, with code that is compiled and run as part of the tests.
 //!
-//! - [`add_a_provider`]: a protocol of your own, checked by the laws.
-//! - [`test_your_bot_offline`]: simulators, the loopback server, days in milliseconds.
-//! - [`running_unattended`]: relogin, takeover, refusals, vaults and HSMs, durable snapshots, health, fleets.
-//! - [`asynchronous`]: the driver in any runtime, and what makes it safe to drop.
-//! - [`comparison`]: beside other programs that hold such sessions, and what they have that is not here.
+//! - [`add_a_provider`]: write a provider of your own and check it with the laws.
+//! - [`test_your_bot_offline`]: test against simulators, in virtual time or over loopback.
+//! - [`running_unattended`]: relogin, takeover, refusals, vaults and HSMs, durable snapshots, health checks, fleets.
+//! - [`asynchronous`]: drive a session in any runtime; cancel safety.
+//! - [`comparison`]: other programs that hold such sessions, and what they have that this crate does not.
 
 #[doc = include_str!("add_a_provider.md")]
 #[doc = "```"]

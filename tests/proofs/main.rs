@@ -8,6 +8,7 @@ mod fuzzed;
 mod harness;
 mod laws;
 mod layers;
+mod links;
 mod manifest;
 mod pages;
 mod shown;

@@ -81,6 +81,21 @@ fn a_secret_that_others_may_read_is_not_used() {
     assert!(run.err.contains("profiles.toml:5: ") && run.err.contains("password"), "{run:#?}");
 }
 
+/// Whoever can name another server would be told the password.
+#[test]
+fn profiles_that_everybody_may_write_are_not_used() {
+    let portal = portal();
+    let home = Home::of(&portal);
+    mode(&home.config("profiles.toml"), 0o646);
+    for verb in ["login portal", "status", "run portal"] {
+        let run = home.tool(verb).runs().exits(64);
+        assert!(run.err.contains("profiles.toml: may be written by everybody (mode 646)"), "{run:#?}");
+    }
+    assert!(portal.log().is_empty());
+    mode(&home.config("profiles.toml"), 0o664);
+    home.tool("login portal").runs().exits(0);
+}
+
 #[test]
 fn the_environment_comes_before_the_profile_and_the_line_before_both() {
     let portal = portal();

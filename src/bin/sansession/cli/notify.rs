@@ -11,7 +11,7 @@ use sansession::drive::{Handle, now};
 use sd_notify::NotifyState;
 
 /// What a service manager gives to the program that it starts, and to none that this one starts.
-pub const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+pub const VARIABLES: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY"];
 
 /// How long something may be overdue: the loop looks every 10 s, and a machine that was suspended needs a moment.
 const OVERDUE: Duration = Duration::from_secs(60);

@@ -106,6 +106,19 @@ fn open_to_others(mode: u32) -> String {
     format!("is open to others (mode {mode:o}): chmod 600")
 }
 
+/// Refuses a file that strangers may write to: who names the server gets the password.
+pub fn is_written_by_its_user(path: &Path) -> io::Result<()> {
+    let data = fs::metadata(path)?;
+    let mode = data.permissions().mode() & 0o777;
+    if mode & 0o002 != 0 {
+        return Err(io::Error::other(format!("may be written by everybody (mode {mode:o}): chmod 644")));
+    }
+    if !is_mine(&data) && data.uid() != 0 {
+        return Err(io::Error::other(format!("belongs to another user (uid {})", data.uid())));
+    }
+    Ok(())
+}
+
 /// Tells whether a file belongs to the user of this process.
 pub fn is_mine(data: &Metadata) -> bool {
     data.uid() == rustix::process::geteuid().as_raw()

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::cli::names::{self, Kind};
 use crate::cli::variables::Value;
-use crate::cli::{Usage, options, parse, places};
+use crate::cli::{Usage, options, own, parse, places};
 
 /// What a run is told on its command line and nowhere else.
 const OF_THE_LINE: [&str; 8] = ["again", "exec", "for", "json", "print-ca", "resume", "save", "verbose"];
@@ -32,6 +32,20 @@ pub struct Profiles {
 }
 
 impl Profiles {
+    /// Reads the file for a session.
+    ///
+    /// # Errors
+    /// As [`Profiles::read`], and where strangers may write to it.
+    pub fn trusted() -> Result<Self, Usage> {
+        let path = places::profiles()?;
+        match own::is_written_by_its_user(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Usage(format!("{}: {error}", path.display())))
+            }
+            _ => Self::read(),
+        }
+    }
+
     /// Reads the file.
     ///
     /// # Errors

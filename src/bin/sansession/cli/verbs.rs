@@ -228,7 +228,7 @@ pub fn resolve(verb: Verb, matches: &ArgMatches) -> Result<Command, Usage> {
     if matches!(task, Task::Token(_) | Task::Call(_)) {
         words.retain(|word| word != "--json");
     }
-    of_profile(&Profiles::read()?, &name, called, task, words)
+    of_profile(&Profiles::trusted()?, &name, called, task, words)
 }
 
 /// Makes the options of a profile's session; `more` come after those of the profile, and so before them.

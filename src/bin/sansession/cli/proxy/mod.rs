@@ -3,7 +3,8 @@
 //! Who may use it is the point. It listens on 127.0.0.1 alone; a web page that gets its own name
 //! resolved to that (DNS rebinding) names another host; any other page and any other user of the
 //! machine lacks the secret, and a page cannot send it without a preflight, which is refused. Whoever lacks it costs the
-//! head of a request and no more: bodies are read after the secret was right.
+//! head of a request and no more: bodies are read after the secret was right. Other commands of the same user need none:
+//! they come by a socket that is in a directory of that user's alone.
 
 mod call;
 mod certificate;

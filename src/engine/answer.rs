@@ -60,7 +60,7 @@ impl<P: Provider> Engine<P> {
             let (poll, asker) = (poll.map(|(step, every)| (step, every.into())), asker.filter(|_| message.is_some()));
             let need = Need { url, prompt: prompt.shared(), message, ..need };
             let then = then.or(asker);
-            self.core.questions.park(Open { need, lasting, declined: false, poll, asker, then, behind: None });
+            self.core.questions.park(Open { need, lasting, declined: false, poll, asker, then });
             return;
         }
         // A session that goes on has plans that are not the question's.
@@ -104,7 +104,7 @@ impl<P: Provider> Engine<P> {
             let need = Need { url, prompt: prompt.shared(), message, ..self.need(now, kind, because, valid) };
             // Only bytes grow old.
             let (then, asker) = (then.or(asker), asker.filter(|_| need.message.is_some()));
-            self.core.questions.put(Open { need, lasting, declined: false, poll, asker, then, behind: None });
+            self.core.questions.put(Open { need, lasting, declined: false, poll, asker, then });
         }
         self.core.plan_question(now);
     }

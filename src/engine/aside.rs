@@ -8,16 +8,13 @@ use crate::{
     machine::{Cause, Ends},
 };
 
-/// Whether this life of a session ends while the session lives on. It is in no snapshot, since whoever resumes one
-/// begins another life.
+/// A life that ends while the session lives on. It is in no snapshot, since whoever resumes one begins another life.
 #[cfg_attr(feature = "testing", derive(Clone))]
 pub(super) enum Parting {
-    /// It goes on.
-    No,
     /// It ends as soon as what is in flight is answered.
     Begun,
     /// It has ended.
-    Gone(Box<Aside>),
+    Gone(Aside),
 }
 
 /// How a life ended whose session goes on.
@@ -56,7 +53,7 @@ impl<P: Provider> Engine<P> {
         self.hand.clear();
         self.out.saves.call_off();
         self.out.saves.note();
-        self.parting = Parting::Gone(Box::new(Aside { reason, at: now }));
+        self.parting = Some(Box::new(Parting::Gone(Aside { reason, at: now })));
         self.tell(Event::PhaseChanged { from, to: Phase::Closed });
     }
 
@@ -65,7 +62,7 @@ impl<P: Provider> Engine<P> {
         // Its answer may bring a token that the next life needs.
         if self.waits_for_flight() {
             let from = self.phase_now();
-            self.parting = Parting::Begun;
+            self.parting = Some(Box::new(Parting::Begun));
             self.tell(Event::PhaseChanged { from, to: Phase::LoggingOut });
             return;
         }
@@ -102,7 +99,7 @@ impl<P: Provider> Engine<P> {
             self.tell(Event::MayLiveOn);
         }
         self.end(now, sure);
-        self.parting = Parting::No;
+        self.parting = None;
     }
 
     /// Reports whether a logout is to leave the login alone.
@@ -131,20 +128,20 @@ impl<P: Provider> Engine<P> {
 
     /// Reports whether this life ends, or has ended, while the session lives on.
     pub(super) const fn is_parting(&self) -> bool {
-        !matches!(self.parting, Parting::No)
+        self.parting.is_some()
     }
 
     /// Returns how this life has ended, where the session lives on.
     pub(super) fn aside(&self) -> Option<&Aside> {
-        if let Parting::Gone(aside) = &self.parting { Some(aside) } else { None }
+        if let Some(Parting::Gone(aside)) = self.parting.as_deref() { Some(aside) } else { None }
     }
 
     /// Returns where the session stands for whoever drives it.
-    pub(super) const fn phase_now(&self) -> Phase {
-        match (&self.parting, self.core.life.phase()) {
-            (Parting::Gone(_), _) | (_, Phase::Closed) => Phase::Closed,
-            (Parting::Begun, _) => Phase::LoggingOut,
-            (Parting::No, phase) => phase,
+    pub(super) fn phase_now(&self) -> Phase {
+        match (self.parting.as_deref(), self.core.life.phase()) {
+            (Some(Parting::Gone(_)), _) | (_, Phase::Closed) => Phase::Closed,
+            (Some(Parting::Begun), _) => Phase::LoggingOut,
+            (None, phase) => phase,
         }
     }
 }

@@ -52,11 +52,10 @@ impl<P: Provider> Engine<P> {
         let named = wait_named(now, response);
         let boxes = &mut self.core.limits.boxes;
         boxes.retain(|boxed| *boxed.api == *api || now.since(boxed.until) < FORGOTTEN);
-        let index = boxes.iter().position(|boxed| *boxed.api == *api).unwrap_or_else(|| {
+        if !boxes.iter().any(|boxed| *boxed.api == *api) {
             boxes.push(ApiBox { api: api.into(), until: Timestamp::from_millis(0), tries: 0, over: Over::default() });
-            boxes.len() - 1
-        });
-        let Some(boxed) = boxes.get_mut(index) else { return };
+        }
+        let Some(boxed) = boxes.iter_mut().find(|boxed| *boxed.api == *api) else { return };
         // Calls that had left before tell the same limit once more.
         let told = boxed.until > now;
         if !told {

@@ -47,7 +47,7 @@ impl<P: Provider> Engine<P> {
         }
         Ok(Ticket {
             epoch: self.ids.epoch,
-            life: self.ids.life,
+            life: self.ids.life(),
             generation: self.core.counts.generation,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
@@ -102,7 +102,7 @@ impl<P: Provider> Engine<P> {
     pub(super) fn is_current(&self, ticket: &Ticket) -> bool {
         !self.is_over()
             && (ticket.epoch, ticket.life, ticket.generation)
-                == (self.ids.epoch, self.ids.life, self.core.counts.generation)
+                == (self.ids.epoch, self.ids.life(), self.core.counts.generation)
     }
 }
 

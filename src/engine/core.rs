@@ -72,7 +72,7 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
     }
 
     /// Takes the open question away, and opens the one that waited for it.
-    pub(super) fn take_question(&mut self, now: Timestamp) -> Option<Box<Open<S>>> {
+    pub(super) fn take_question(&mut self, now: Timestamp) -> Option<Open<S>> {
         let taken = self.questions.take();
         self.plan_question(now);
         taken
@@ -103,9 +103,9 @@ impl Counts {
     }
 
     /// Takes over what an earlier session of the same login has cost.
-    pub(super) fn remember(&mut self, earlier: Self) {
+    pub(super) fn remember(&mut self, earlier: &Self) {
         self.code_spent = self.code_spent.max(earlier.code_spent);
-        self.tally.remember(earlier.tally);
+        self.tally.remember(&earlier.tally);
     }
 
     fn set_back(&mut self, by: Duration) {

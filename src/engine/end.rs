@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use super::aside::Parting;
 use super::life::{Ending, Life};
 use super::turn::Engine;
 use crate::machine::event::Cause;
@@ -141,7 +140,7 @@ impl<P: Provider> Engine<P> {
         self.hand.clear();
         self.out.saves.call_off();
         self.out.saves.note();
-        self.parting = Parting::No;
+        self.parting = None;
         let reason = if self.core.life.is_unfit() { CloseReason::Denied(Denial::NotEntitled) } else { reason };
         self.turn(now, Life::Closed(Box::new(reason)));
     }

@@ -20,7 +20,7 @@ pub(super) struct Flight<S> {
 pub(super) struct Flights<S> {
     awaited: Option<Flight<S>>,
     /// The one that was given up last, where its answer is worth having.
-    late: Option<Flight<S>>,
+    late: Option<(u32, S)>,
     /// The one whose answer is no longer wanted, until the driver is told.
     cancelled: Option<u32>,
 }
@@ -89,7 +89,7 @@ impl<S: Copy + PartialEq> Flights<S> {
 impl<P: Provider> Engine<P> {
     /// Finds the request that an id names and takes it out of flight; `None` if that is over.
     pub(super) fn settle(&mut self, id: RequestId) -> Result<Option<Flight<P::Step>>, Misuse> {
-        let ours = id.epoch == self.ids.epoch && id.life == self.ids.life;
+        let ours = id.epoch == self.ids.epoch && id.life == self.ids.life();
         if id.epoch > self.ids.epoch || ours && (id.seq > self.ids.seq || id.seq == 0) {
             return Err(Misuse::UnknownId);
         }
@@ -99,14 +99,15 @@ impl<P: Provider> Engine<P> {
     /// Accepts the answer to a request that is given up all the same, should it come: what a step sent that
     /// [rotates](crate::provider::Rule::rotates) serves once, so what came for it cannot be had again.
     pub(super) fn wait_on(&mut self, flight: Flight<P::Step>) {
-        self.flights.late = Some(flight).filter(|flight| self.provider.rule(flight.step).rotates);
+        let rotates = self.provider.rule(flight.step).rotates;
+        self.flights.late = rotates.then_some((flight.seq, flight.step));
     }
 
     /// Finds the step that an id names whose request was given up, where its answer is worth having.
     pub(super) fn settle_late(&mut self, id: RequestId) -> Option<P::Step> {
         let waited_for = self.core.life.goes_on() && !self.is_parting();
-        let is_it = |late: &mut Flight<P::Step>| self.ids.request(late.seq) == id && waited_for;
-        self.flights.late.take_if(is_it).map(|late| late.step)
+        let is_it = |(seq, _): &mut (u32, P::Step)| self.ids.request(*seq) == id && waited_for;
+        self.flights.late.take_if(is_it).map(|(_, step)| step)
     }
 
     /// Reports whether a logout waits for what is in flight: its answer may bring the very session that is to be ended, or

@@ -54,7 +54,7 @@ impl<S: Copy + PartialEq, T> Body<'_, S, T, Vec<Plan<S>>> {
             away,
         });
         let mut agenda = Agenda::of(entries, renewed.into_owned());
-        let questions = Questions::of(self.question.map(Question::open));
+        let questions: Questions<S> = self.questions.into_iter().map(Question::open).collect();
         // The bytes of a question stay in the process that made them.
         if questions.open().is_some_and(|open| open.asker.is_some()) {
             agenda.put_anew(Some(Timestamp::from_millis(0)));
@@ -108,7 +108,7 @@ pub(super) fn write<P: Provider>(engine: &Engine<P>, clock: Timestamp) -> Snapsh
                 flow: *flow,
                 paces: Cow::Borrowed(paces),
             },
-            question: questions.first().map(Question::of),
+            questions: questions.iter().map(Question::of).collect(),
             counts: CountsText {
                 needs: *needs,
                 tally: Cow::Borrowed(tally),

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::chain::Chain;
 use super::redact::Words;
 use crate::provider::{Answers, Rule};
 use crate::{Input, NeedKind, Timestamp, machine::NeedReason};
@@ -37,7 +38,7 @@ impl<S: Copy + PartialEq> Held<S> {
 
 /// All of them: there is one, seldom two.
 pub(super) struct Hand<S> {
-    held: Vec<Held<S>>,
+    held: Chain<Held<S>>,
     /// The kinds that were given for this login, as bits: one that is not in hand any more is asked for with another reason.
     given: u32,
 }
@@ -63,7 +64,7 @@ const fn bit(kind: NeedKind) -> u32 {
 
 impl<S> Default for Hand<S> {
     fn default() -> Self {
-        Self { held: Vec::new(), given: 0 }
+        Self { held: Chain::new(), given: 0 }
     }
 }
 
@@ -77,9 +78,7 @@ impl<S: Copy + PartialEq> Hand<S> {
     #[inline]
     pub(super) fn clear(&mut self) {
         self.given = 0;
-        if !self.held.is_empty() {
-            self.held.clear();
-        }
+        self.held.clear();
     }
 
     /// Notes that an answer was given, whether or not it waits here for its step.
@@ -98,31 +97,23 @@ impl<S: Copy + PartialEq> Hand<S> {
     }
 
     pub(super) fn drop(&mut self, kind: NeedKind) {
-        self.sift(|held| held.kind != kind);
+        self.held.retain(|held| held.kind != kind);
     }
 
     /// Drops what has grown old.
     #[inline]
     pub(super) fn freshen(&mut self, now: Timestamp) {
-        self.sift(|held| held.is_fresh(now));
-    }
-
-    /// Mostly there is nothing.
-    #[inline]
-    fn sift(&mut self, keep: impl FnMut(&mut Held<S>) -> bool) {
-        if !self.held.is_empty() {
-            self.held.retain_mut(keep);
-        }
+        self.held.retain(|held| held.is_fresh(now));
     }
 
     /// Drops what a step has used up; what it carried stays.
     pub(super) fn spend(&mut self, rule: &Rule) {
-        self.sift(|held| core::mem::take(&mut held.unspent) || !rule.spends.contains(&held.kind));
+        self.held.retain(|held| core::mem::take(&mut held.unspent) || !rule.spends.contains(&held.kind));
     }
 
     /// Drops all that left with a step, since any of it may have been refused.
     pub(super) fn wipe(&mut self, rule: &Rule) {
-        self.sift(|held| core::mem::take(&mut held.unspent) || !held.is_taken(rule));
+        self.held.retain(|held| core::mem::take(&mut held.unspent) || !held.is_taken(rule));
     }
 
     /// Notes that nobody has looked at an answer; gives the end of the one-time code before it, where it is one.
@@ -134,7 +125,7 @@ impl<S: Copy + PartialEq> Hand<S> {
 
     /// Drops what was made for one departure of a step: it has the time and a nonce in it, which a server takes only once.
     pub(super) fn leave(&mut self, step: S) {
-        self.sift(|held| held.asker != Some(step));
+        self.held.retain(|held| held.asker != Some(step));
     }
 
     /// Notes that the one-time code of a step leaves, and gives its end.

@@ -152,7 +152,7 @@ impl Life {
             Self::Open { since, stage: _ } | Self::Ending(Ending { since, .. }) => {
                 *since = *since - by;
             }
-            Self::Idle { adopted: _ } | Self::Opening { .. } | Self::Closed(_) => {}
+            Self::Idle { .. } | Self::Opening { .. } | Self::Closed(_) => {}
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::Session;
 use super::agenda::Slot;
 use super::boxes::ApiBox;
+use super::chain::Chain;
 use super::core::{Core, Counts};
 use super::format::{Read, read};
 use super::limits::{Limits, Over};
@@ -91,7 +92,7 @@ struct KnownLimits<'a, S> {
     hold: Option<Timestamp>,
     penalty: Option<Timestamp>,
     over: Over,
-    boxes: &'a [ApiBox],
+    boxes: &'a Chain<ApiBox>,
     paces: Vec<S>,
 }
 
@@ -212,7 +213,7 @@ impl<S: Copy + PartialEq, T> Core<S, T> {
 
 impl<'a, S: Copy> Asked<'a, S> {
     fn of(open: &'a Open<S>) -> Self {
-        let Open { need, lasting, declined: _, poll: _, asker, then, behind: _ } = open;
+        let Open { need, lasting, declined: _, poll: _, asker, then } = open;
         Self {
             kind: need.kind,
             because: need.because,

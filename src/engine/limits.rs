@@ -5,6 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::boxes::ApiBox;
+use super::chain::Chain;
 use crate::Timestamp;
 use crate::provider::Pace;
 
@@ -35,11 +36,11 @@ pub(super) struct Limits<S> {
     /// How often in a row the server has named a longer wait than it was believed.
     pub(super) over: Over,
     /// The APIs that are limited, where each is for itself.
-    pub(super) boxes: Vec<ApiBox>,
+    pub(super) boxes: Chain<ApiBox>,
     /// When the requests that were sent would have left at [`FLOW`] apart.
     pub(super) flow: Timestamp,
     /// When the steps that keep a distance were last sent.
-    pub(super) paces: Vec<Sent<S>>,
+    pub(super) paces: Chain<Sent<S>>,
 }
 
 /// When a step was last sent, and how often since the session was last usable; or how often in a row calls of the
@@ -63,7 +64,7 @@ pub(super) struct Over {
 impl<S> Default for Limits<S> {
     fn default() -> Self {
         let zero = Timestamp::from_millis(0);
-        Self { hold: zero, penalty: zero, over: Over::default(), boxes: Vec::new(), flow: zero, paces: Vec::new() }
+        Self { hold: zero, penalty: zero, over: Over::default(), boxes: Chain::new(), flow: zero, paces: Chain::new() }
     }
 }
 
@@ -106,7 +107,8 @@ impl<S: PartialEq> Limits<S> {
 
     /// Changes the pace of a step, which begins here if there is none.
     pub(super) fn note_pace(&mut self, step: S, note: impl FnOnce(&mut Sent<S>)) {
-        match self.paces.iter_mut().find(|sent| sent.step == step) {
+        let known = self.paces.iter_mut().find(|sent| sent.step == step);
+        match known {
             Some(sent) => note(sent),
             None => {
                 let mut sent = Sent { step, last: Timestamp::from_millis(0), tries: 0 };
@@ -161,7 +163,7 @@ impl<S: PartialEq> Limits<S> {
         self.penalty = self.penalty.min(latest);
         self.hold = self.hold.min(latest);
         self.over.bound(clock);
-        for boxed in &mut self.boxes {
+        for boxed in self.boxes.iter_mut() {
             boxed.bound(clock);
         }
         if !leaving {
@@ -171,11 +173,11 @@ impl<S: PartialEq> Limits<S> {
 
     pub(super) fn set_back(&mut self, by: Duration) {
         let Self { hold, penalty, over, boxes, flow, paces } = self;
-        for at in [hold, penalty, flow].into_iter().chain(paces.iter_mut().map(|pace| &mut pace.last)) {
+        for at in [hold, penalty, flow].into_iter().chain(paces.iter_mut().map(|sent| &mut sent.last)) {
             *at = *at - by;
         }
         over.set_back(by);
-        for boxed in boxes {
+        for boxed in boxes.iter_mut() {
             boxed.set_back(by);
         }
     }

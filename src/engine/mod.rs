@@ -42,6 +42,7 @@
 //! - `preview`: what the next poll would send, for those who drive many sessions
 //! - `calls`: the user's own calls
 //! - `boxes`: limits of a server that counts each of its APIs for itself
+//! - `chain`: a short list, mostly empty
 //! - `resume`: taking up a session that was written down
 //! - `copy`: copies, for walks
 //! - `stream`: the stream that some providers serve beside the calls
@@ -53,6 +54,7 @@ mod answer;
 mod aside;
 mod boxes;
 mod calls;
+mod chain;
 #[cfg(feature = "testing")]
 mod copy;
 mod core;

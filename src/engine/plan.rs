@@ -62,13 +62,14 @@ impl<P: Provider> Engine<P> {
         let mut first = (Timestamp::NEVER, Next::Nothing);
         // Before that nothing leaves; most steps have no pace of their own beside it.
         let free = core.limits.free_at(core.life.is_leaving());
-        for entry in core.agenda.iter() {
+        // Of two at once the earlier slot comes first; mostly it is the last one that is next.
+        for entry in core.agenda.iter().rev() {
             let (at, next) = match entry.slot {
                 Slot::Expiry => (entry.at, Next::Expire),
                 Slot::Question => (entry.at, Next::AskAnew),
                 slot => {
                     let at = entry.due().max(free);
-                    if at >= first.0 || entry.away {
+                    if at > first.0 || entry.away {
                         continue;
                     }
                     let Some(step) = entry.step.or_else(|| self.provider.probe(&core.state)) else { continue };
@@ -78,7 +79,7 @@ impl<P: Provider> Engine<P> {
                     (self.paced(step, at), Next::Send(slot, step, entry.retry.is_some()))
                 }
             };
-            if at < first.0 {
+            if at <= first.0 {
                 first = (at, next);
             }
         }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::chain::Chain;
 use crate::time::Interval;
 use crate::{Need, NeedId, NeedKind, Timestamp, machine::NeedReason};
 
@@ -19,13 +20,11 @@ pub(super) struct Open<S> {
     pub(super) asker: Option<S>,
     /// The step that the answer is for, where the question names one.
     pub(super) then: Option<S>,
-    /// The question that waits until this one is over.
-    pub(super) behind: Option<Box<Self>>,
 }
 
 /// All of them. The first that was not declined is open.
 #[cfg_attr(feature = "testing", derive(Clone))]
-pub(super) struct Questions<S>(Option<Box<Open<S>>>);
+pub(super) struct Questions<S>(Chain<Open<S>>);
 
 impl<S> Open<S> {
     fn is(&self, kind: NeedKind, because: NeedReason) -> bool {
@@ -40,25 +39,11 @@ impl<S> Open<S> {
 
 impl<S> Default for Questions<S> {
     fn default() -> Self {
-        Self(None)
+        Self(Chain::new())
     }
 }
 
 impl<S> Questions<S> {
-    /// Takes what a text says.
-    pub(super) const fn of(first: Option<Box<Open<S>>>) -> Self {
-        Self(first)
-    }
-
-    /// Returns the first one, which may be declined.
-    pub(super) fn first(&self) -> Option<&Open<S>> {
-        self.0.as_deref()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Open<S>> {
-        core::iter::successors(self.first(), |open| open.behind.as_deref())
-    }
-
     /// Returns the one that is open.
     #[inline]
     pub(super) fn open(&self) -> Option<&Open<S>> {
@@ -66,14 +51,12 @@ impl<S> Questions<S> {
     }
 
     pub(super) fn open_mut(&mut self) -> Option<&mut Open<S>> {
-        let mut next = self.0.as_deref_mut();
-        while let Some(open) = next {
-            if !open.declined {
-                return Some(open);
-            }
-            next = open.behind.as_deref_mut();
-        }
-        None
+        self.0.iter_mut().find(|open| !open.declined)
+    }
+
+    /// Returns all of them, from the first one on, which may be declined.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Open<S>> {
+        self.0.iter()
     }
 
     /// Reports whether this question waits, or was declined.
@@ -91,43 +74,32 @@ impl<S> Questions<S> {
     }
 
     /// Opens a question. Those that last wait for it, and others are over.
-    pub(super) fn put(&mut self, mut open: Open<S>) {
+    pub(super) fn put(&mut self, open: Open<S>) {
         let kind = open.need.kind;
-        self.retain(|other| (other.lasting || other.declined) && other.need.kind != kind);
-        open.behind = self.0.take();
-        self.0 = Some(Box::new(open));
+        self.0.retain(|other| (other.lasting || other.declined) && other.need.kind != kind);
+        self.0.push_front(open);
     }
 
     /// Lets a question wait until the others are over.
     pub(super) fn park(&mut self, open: Open<S>) {
-        let mut end = &mut self.0;
-        while let Some(other) = end {
-            end = &mut other.behind;
-        }
-        *end = Some(Box::new(open));
+        self.0.push(open);
     }
 
     /// Takes the open one away.
-    pub(super) fn take(&mut self) -> Option<Box<Open<S>>> {
-        self.remove(|open| !open.declined)
+    pub(super) fn take(&mut self) -> Option<Open<S>> {
+        self.0.remove(|open| !open.declined)
     }
 
     /// Takes one of a kind away, wherever it is.
-    pub(super) fn settle(&mut self, kind: NeedKind) -> Option<Box<Open<S>>> {
-        self.remove(|open| open.need.kind == kind)
+    pub(super) fn settle(&mut self, kind: NeedKind) -> Option<Open<S>> {
+        self.0.remove(|open| open.need.kind == kind)
     }
 
     /// Notes that nobody will answer the one of a kind that lasts; tells whether there is one.
     pub(super) fn decline(&mut self, kind: NeedKind) -> bool {
-        let mut next = self.0.as_deref_mut();
-        while let Some(open) = next {
-            if open.need.kind == kind && open.lasting && !open.declined {
-                open.declined = true;
-                return true;
-            }
-            next = open.behind.as_deref_mut();
-        }
-        false
+        let mut all = self.0.iter_mut();
+        let found = all.find(|open| open.need.kind == kind && open.lasting && !open.declined);
+        found.map(|open| open.declined = true).is_some()
     }
 
     /// Reports whether the one with an id was declined.
@@ -142,33 +114,21 @@ impl<S> Questions<S> {
 
     /// Brings the one with an id to the front, unless it was declined; tells whether there is one.
     pub(super) fn bring(&mut self, id: NeedId) -> bool {
-        let Some(mut found) = self.remove(|open| open.need.id == id && !open.declined) else { return false };
-        found.behind = self.0.take();
-        self.0 = Some(found);
-        true
-    }
-
-    fn remove(&mut self, which: impl Fn(&Open<S>) -> bool) -> Option<Box<Open<S>>> {
-        let mut place = &mut self.0;
-        while place.as_ref().is_some_and(|open| !which(open)) {
-            place = &mut place.as_mut()?.behind;
-        }
-        let mut found = place.take()?;
-        *place = found.behind.take();
-        Some(found)
-    }
-
-    fn retain(&mut self, keep: impl Fn(&Open<S>) -> bool) {
-        while self.remove(|open| !keep(open)).is_some() {}
+        let found = self.0.remove(|open| open.need.id == id && !open.declined);
+        found.map(|open| self.0.push_front(open)).is_some()
     }
 
     pub(super) fn set_back(&mut self, by: Duration) {
-        let mut next = self.0.as_deref_mut();
-        while let Some(open) = next {
+        for open in self.0.iter_mut() {
             open.need.fresh_after = open.need.fresh_after.map(|at| at - by);
             // The time of the clock that was wrong is in the bytes.
             open.need.until = open.need.until.map(|_| Timestamp::from_millis(0));
-            next = open.behind.as_deref_mut();
         }
+    }
+}
+
+impl<S> FromIterator<Open<S>> for Questions<S> {
+    fn from_iter<I: IntoIterator<Item = Open<S>>>(all: I) -> Self {
+        Self(all.into_iter().collect())
     }
 }

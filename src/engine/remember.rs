@@ -61,7 +61,7 @@ impl<P: Provider> Session<P> {
             engine.ids.epoch = engine.ids.epoch.max(epoch.saturating_add(1));
         }
         engine.core.limits.remember(core.limits);
-        engine.core.counts.remember(core.counts);
+        engine.core.counts.remember(&core.counts);
         Ok(())
     }
 }

@@ -46,7 +46,7 @@ impl<P: Streams> Engine<P> {
         let (request, first_frame) = authorized.map_err(|error| error.into_error(phase))?;
         let ticket = Ticket {
             epoch: self.ids.epoch,
-            life: self.ids.life,
+            life: self.ids.life(),
             generation: self.core.counts.generation,
             method: request.method().clone(),
             uri: without_query(request.uri()),

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::chain::Chain;
 use crate::{
     CloseReason, Input, NeedKind, Source,
     machine::{Cause, Denial, Rejection},
@@ -30,8 +31,8 @@ pub(super) struct Tally {
     #[serde(skip_serializing_if = "Option::is_none")]
     login: Option<u16>,
     /// The one that was counted last comes last.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tried: Vec<Tried>,
+    #[serde(skip_serializing_if = "Chain::is_empty")]
+    tried: Chain<Tried>,
 }
 
 /// The answers of one kind.
@@ -63,8 +64,8 @@ impl Tally {
     /// Counts an answer.
     pub(super) fn note(&mut self, kind: NeedKind, fate: Spoilt) {
         let key = (Some(kind), self.login);
-        let place = self.tried.iter().position(|tried| (tried.kind, tried.login) == key);
-        let mut tried = place.map_or_else(|| Tried::new(Some(kind), self.login), |place| self.tried.remove(place));
+        let known = self.tried.remove(|tried| (tried.kind, tried.login) == key);
+        let mut tried = known.unwrap_or(Tried::new(Some(kind), self.login));
         match fate {
             Spoilt::Refused => tried.refused = tried.refused.saturating_add(1),
             Spoilt::Lost => tried.lost = tried.lost.saturating_add(1),
@@ -99,15 +100,15 @@ impl Tally {
     }
 
     /// Takes over what an earlier session of the same login had counted.
-    pub(super) fn remember(&mut self, earlier: Self) {
-        for other in earlier.tried {
-            let key = (other.kind, other.login);
-            match self.tried.iter_mut().find(|tried| (tried.kind, tried.login) == key) {
+    pub(super) fn remember(&mut self, earlier: &Self) {
+        for other in earlier.tried.iter() {
+            let known = self.tried.iter_mut().find(|tried| (tried.kind, tried.login) == (other.kind, other.login));
+            match known {
                 Some(tried) => {
                     tried.refused = tried.refused.max(other.refused);
                     tried.lost = tried.lost.max(other.lost);
                 }
-                None => self.push(Tried { earlier: true, attended: false, ..other }),
+                None => self.push(Tried { earlier: true, attended: false, ..other.clone() }),
             }
         }
     }
@@ -134,9 +135,9 @@ impl Tally {
     /// Returns why a login ends where nobody answers a question: because of the kind that was refused, whichever is asked for.
     pub(super) fn blamed(&self, asked: NeedKind) -> Option<CloseReason> {
         let found = |has: fn(&Tried) -> bool| {
-            let mut all = self.tried.iter().rev().filter(|tried| tried.is_of(self.login) && has(tried));
-            let first = all.clone().next();
-            all.find(|tried| tried.counts_for(asked)).or(first).map(|tried| tried.kind.unwrap_or(asked))
+            let all = self.tried.iter().filter(|tried| tried.is_of(self.login) && has(tried));
+            let last = all.clone().last();
+            all.filter(|tried| tried.counts_for(asked)).last().or(last).map(|tried| tried.kind.unwrap_or(asked))
         };
         let refused = found(|tried| tried.refused > 0).map(|kind| CloseReason::Denied(Denial::Refused { kind }));
         refused.or_else(|| {
@@ -159,8 +160,8 @@ impl Tally {
     }
 
     fn push(&mut self, tried: Tried) {
-        if self.tried.len() >= MOST {
-            self.tried.remove(0);
+        if self.tried.iter().count() >= MOST {
+            self.tried.remove(|_| true);
         }
         self.tried.push(tried);
     }
@@ -248,7 +249,7 @@ mod tests {
     #[test]
     fn a_token_that_lives_says_nothing_of_an_earlier_password() {
         let mut adopted = Tally::default();
-        adopted.remember(tally("norm", Spoilt::Refused));
+        adopted.remember(&tally("norm", Spoilt::Refused));
         adopted.opened();
         assert_eq!(adopted.sums(), (1, 0));
         adopted.given(NeedKind::Credentials, &login("norm"), Source::Person);
@@ -259,8 +260,8 @@ mod tests {
     #[test]
     fn two_files_of_one_login_are_not_added_up() {
         let mut both = tally("norm", Spoilt::Lost);
-        both.remember(tally("norm", Spoilt::Lost));
-        both.remember(tally("norm", Spoilt::Refused));
+        both.remember(&tally("norm", Spoilt::Lost));
+        both.remember(&tally("norm", Spoilt::Refused));
         assert_eq!(both.sums(), (1, 1));
     }
 
@@ -296,6 +297,6 @@ mod tests {
             tally.given(NeedKind::Credentials, &login(&format!("user {number}")), Source::Person);
             tally.note(NeedKind::Credentials, Spoilt::Refused);
         }
-        assert_eq!((tally.tried.len(), tally.sums()), (MOST, (1, 0)));
+        assert_eq!((tally.tried.iter().count(), tally.sums()), (MOST, (1, 0)));
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agenda::Slot;
 use super::boxes::ApiBox;
+use super::chain::Chain;
 use super::life::{Ending, Life, Stage};
 use super::limits::{Over, Sent};
 use super::questions::Open;
@@ -64,8 +65,9 @@ pub(super) struct Body<'a, S: Clone, T, L> {
     pub(super) agenda: AgendaText<'a, S, L>,
     #[serde(default)]
     pub(super) limits: LimitsText<'a, S>,
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
-    pub(super) question: Option<Question<'a, S>>,
+    /// The first that was not declined is open.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub(super) questions: Vec<Question<'a, S>>,
     #[serde(default)]
     pub(super) counts: CountsText<'a>,
 }
@@ -138,8 +140,8 @@ pub(super) struct AgendaText<'a, S: Clone, L> {
     #[serde(default)]
     pub(super) plans: L,
     /// When each renewal was last sent.
-    #[serde(default = "no_renewals", skip_serializing_if = "<[_]>::is_empty")]
-    pub(super) renewed: Cow<'a, [(S, Timestamp)]>,
+    #[serde(default, skip_serializing_if = "Chain::is_empty")]
+    pub(super) renewed: Cow<'a, Chain<(S, Timestamp)>>,
 }
 
 /// Something that is planned.
@@ -172,12 +174,12 @@ pub(super) struct LimitsText<'a, S: Clone> {
     pub(super) penalty: Timestamp,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) over: Over,
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub(super) boxes: Cow<'a, [ApiBox]>,
+    #[serde(default, skip_serializing_if = "Chain::is_empty")]
+    pub(super) boxes: Cow<'a, Chain<ApiBox>>,
     #[serde(default)]
     pub(super) flow: Timestamp,
-    #[serde(default = "no_paces", skip_serializing_if = "<[_]>::is_empty")]
-    pub(super) paces: Cow<'a, [Sent<S>]>,
+    #[serde(default, skip_serializing_if = "Chain::is_empty")]
+    pub(super) paces: Cow<'a, Chain<Sent<S>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -194,9 +196,6 @@ pub(super) struct Question<'a, S> {
     pub(super) poll: Option<(S, u32)>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) declined: bool,
-    /// The question that waits until this one is over.
-    #[serde(default = "no_question", skip_serializing_if = "Option::is_none")]
-    pub(super) behind: Option<Box<Self>>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -212,20 +211,8 @@ pub(super) struct CountsText<'a> {
     pub(super) generation: u32,
 }
 
-fn no_question<'a, S>() -> Option<Box<Question<'a, S>>> {
-    None
-}
-
 fn none<S>() -> Option<S> {
     None
-}
-
-fn no_paces<'a, S: Clone>() -> Cow<'a, [Sent<S>]> {
-    Cow::Borrowed(&[])
-}
-
-fn no_renewals<'a, S: Clone>() -> Cow<'a, [(S, Timestamp)]> {
-    Cow::Borrowed(&[])
 }
 
 fn no_tally(tally: &Tally) -> bool {
@@ -238,14 +225,21 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 impl<S: Clone, L: Default> Default for AgendaText<'_, S, L> {
     fn default() -> Self {
-        Self { plans: L::default(), renewed: no_renewals() }
+        Self { plans: L::default(), renewed: Cow::default() }
     }
 }
 
 impl<S: Clone> Default for LimitsText<'_, S> {
     fn default() -> Self {
         let zero = Timestamp::from_millis(0);
-        Self { hold: zero, penalty: zero, over: Over::default(), boxes: Cow::default(), flow: zero, paces: no_paces() }
+        Self {
+            hold: zero,
+            penalty: zero,
+            over: Over::default(),
+            boxes: Cow::default(),
+            flow: zero,
+            paces: Cow::default(),
+        }
     }
 }
 
@@ -318,7 +312,7 @@ impl<'a> LifeText<'a> {
 
 impl<'a, S: Copy> Question<'a, S> {
     pub(super) fn of(open: &'a Open<S>) -> Self {
-        let Open { need, lasting, declined, poll, asker, then, behind } = open;
+        let Open { need, lasting, declined, poll, asker, then } = open;
         Self {
             need: Cow::Borrowed(need),
             lasting: *lasting,
@@ -326,14 +320,12 @@ impl<'a, S: Copy> Question<'a, S> {
             then: *then,
             poll: poll.map(|(step, every)| (step, every.as_millis())),
             declined: *declined,
-            behind: behind.as_deref().map(|open| Box::new(Self::of(open))),
         }
     }
 
-    pub(super) fn open(self) -> Box<Open<S>> {
-        let Self { need, lasting, asker, then, poll, declined, behind } = self;
+    pub(super) fn open(self) -> Open<S> {
+        let Self { need, lasting, asker, then, poll, declined } = self;
         let poll = poll.map(|(step, every)| (step, Interval::from_millis(every)));
-        let behind = behind.map(|behind| behind.open());
-        Box::new(Open { need: need.into_owned(), lasting, declined, poll, asker, then, behind })
+        Open { need: need.into_owned(), lasting, declined, poll, asker, then }
     }
 }

@@ -14,6 +14,7 @@ use super::hand::Hand;
 use super::life::{Life, Stage};
 use super::queue::Queue;
 use super::saves::Saves;
+use crate::machine::backoff::split_mix;
 use crate::provider::{Context, Entropy, Fact, Provider, Verdict};
 use crate::{Event, Options, RequestId, Seed, Timestamp, machine::NeedReason};
 
@@ -23,7 +24,7 @@ pub(super) struct Engine<P: Provider> {
     pub(super) options: Arc<Options>,
     pub(super) ids: Ids,
     pub(super) core: Core<P::Step, P::State>,
-    pub(super) parting: Parting,
+    pub(super) parting: Option<Box<Parting>>,
     pub(super) flights: Flights<P::Step>,
     /// The answers to needs, until the steps that spend them have been judged.
     pub(super) hand: Hand<P::Step>,
@@ -42,7 +43,6 @@ pub(super) struct Ids {
     /// Feeds the provider's nonces and exponents.
     pub(super) key: Zeroizing<[u8; 24]>,
     pub(super) epoch: u64,
-    pub(super) life: u32,
     pub(super) seq: u32,
     /// Counts what was given to the provider with entropy.
     pub(super) counter: u32,
@@ -59,18 +59,22 @@ impl Ids {
     pub(super) fn new(seed: &Seed, epoch: u64) -> Self {
         let [j0, j1, j2, j3, j4, j5, j6, j7, key @ ..] = &*seed.0;
         let jitter = u64::from_le_bytes([*j0, *j1, *j2, *j3, *j4, *j5, *j6, *j7]);
-        let life = (crate::machine::backoff::split_mix(jitter) >> 32) as u32;
-        Self { jitter, key: Zeroizing::new(*key), epoch, life, seq: 0, counter: 0 }
+        Self { jitter, key: Zeroizing::new(*key), epoch, seq: 0, counter: 0 }
+    }
+
+    /// Tells this life from others of the same epoch.
+    pub(super) const fn life(&self) -> u32 {
+        (split_mix(self.jitter) >> 32) as u32
     }
 
     pub(super) fn entropy(&mut self) -> Entropy<'_> {
         self.counter = self.counter.wrapping_add(1);
-        let counter = u64::from(self.life) << 32 | u64::from(self.counter);
+        let counter = u64::from(self.life()) << 32 | u64::from(self.counter);
         Entropy { key: &self.key, epoch: self.epoch, counter }
     }
 
     pub(super) const fn request(&self, seq: u32) -> RequestId {
-        RequestId { epoch: self.epoch, life: self.life, seq }
+        RequestId { epoch: self.epoch, life: self.life(), seq }
     }
 }
 
@@ -81,7 +85,7 @@ impl<P: Provider> Engine<P> {
             options,
             ids,
             core,
-            parting: Parting::No,
+            parting: None,
             flights: Flights::default(),
             hand: Hand::default(),
             skew: 0,

@@ -18,6 +18,35 @@ macro_rules! steps {
     };
 }
 
+/// Declares how the steps of a provider are read that has those of `Call` beside its own: by name. An attempt at the one
+/// before the other, as `#[serde(untagged)]` has it, costs more than all the rest of a session's text.
+macro_rules! reads_steps {
+    ($name:ident: $($text:literal => $own:ident),*) => {
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                struct Name;
+
+                impl serde::de::Visitor<'_> for Name {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                        f.write_str("the name of a step")
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<$name, E> {
+                        match name {
+                            $($text => Ok($name::$own),)*
+                            _ => serde::Deserialize::deserialize(serde::de::value::StrDeserializer::new(name)).map($name::Call),
+                        }
+                    }
+                }
+
+                from.deserialize_str(Name)
+            }
+        }
+    };
+}
+
 /// Declares an enum whose variants have a stable code for logs (`= "code"`), a text for `Display` (`=> "text"`), or both.
 ///
 /// A text may use the fields by their names. An enum with texts is an error.
@@ -71,4 +100,4 @@ macro_rules! named {
     };
 }
 
-pub(crate) use {named, steps};
+pub(crate) use {named, reads_steps, steps};

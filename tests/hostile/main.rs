@@ -3,6 +3,7 @@
 mod abuse;
 mod allocator;
 mod freed;
+mod held;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::chain::Chain;
 use crate::Timestamp;
 
 mod entry;
@@ -9,6 +10,9 @@ mod renewals;
 
 pub(super) use entry::{Entry, Slot};
 use renewals::Renewed;
+
+/// There are three or four lines, seldom more.
+const LINES: usize = 4;
 
 /// All that is planned, at most once for each slot, but for each step that renews, and in the order of the slots.
 #[cfg_attr(feature = "testing", derive(Clone))]
@@ -19,19 +23,19 @@ pub(super) struct Agenda<S> {
 
 impl<S> Default for Agenda<S> {
     fn default() -> Self {
-        Self { entries: Vec::new(), renewed: Renewed(Vec::new()) }
+        Self { entries: Vec::new(), renewed: Renewed(Chain::new()) }
     }
 }
 
 impl<S: Copy + PartialEq> Agenda<S> {
     /// Takes what a text says.
-    pub(super) fn of(entries: impl Iterator<Item = Entry<S>>, renewed: Vec<(S, Timestamp)>) -> Self {
+    pub(super) fn of(entries: impl Iterator<Item = Entry<S>>, renewed: Chain<(S, Timestamp)>) -> Self {
         let mut agenda = Self { entries: Vec::new(), renewed: Renewed(renewed) };
         entries.for_each(|entry| agenda.put(entry));
         agenda
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry<S>> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Entry<S>> {
         self.entries.iter()
     }
 
@@ -63,9 +67,8 @@ impl<S: Copy + PartialEq> Agenda<S> {
     }
 
     fn insert(&mut self, place: usize, entry: Entry<S>) {
-        // There are three or four, seldom more.
         if self.entries.capacity() == 0 {
-            self.entries.reserve_exact(4);
+            self.entries.reserve_exact(LINES);
         }
         self.entries.insert(place, entry);
     }

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use super::{Agenda, Entry, Slot, sift};
+use super::super::chain::Chain;
+use super::{Agenda, Entry, LINES, Slot, sift};
 use crate::Timestamp;
 use crate::provider::{Plan, When};
 
@@ -14,7 +15,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
 
 /// When each renewal was last sent.
 #[cfg_attr(feature = "testing", derive(Clone))]
-pub(super) struct Renewed<S>(pub(super) Vec<(S, Timestamp)>);
+pub(super) struct Renewed<S>(pub(super) Chain<(S, Timestamp)>);
 
 impl<S: Copy + PartialEq> Renewed<S> {
     /// Plans a renewal. A server that names a past instant each time is not asked each time, one that failed keeps its own
@@ -33,19 +34,14 @@ impl<S: Copy + PartialEq> Renewed<S> {
         Entry { at, retry: old.retry, ..entry }
     }
 
-    /// Notes that a renewal is sent.
+    /// Notes that a renewal is sent. What others left long ago matters no more.
     pub(super) fn note(&mut self, step: S, now: Timestamp) {
-        match self.0.iter_mut().find(|(renewal, _)| *renewal == step) {
-            Some((_, last)) => *last = now,
-            None => {
-                self.0.reserve_exact(1);
-                self.0.push((step, now));
-            }
-        }
+        self.0.retain(|(renewal, last)| *renewal != step && *last + RENEWAL_INTERVAL > now);
+        self.0.push((step, now));
     }
 
     pub(super) fn set_back(&mut self, by: Duration) {
-        for (_, at) in &mut self.0 {
+        for (_, at) in self.0.iter_mut() {
             *at = *at - by;
         }
     }
@@ -86,6 +82,9 @@ impl<S: Copy + PartialEq> Agenda<S> {
         }
         if let Some(end) = ends {
             self.expire(now, end);
+        }
+        if self.entries.len() <= LINES && self.entries.capacity() > LINES {
+            self.entries.shrink_to(LINES);
         }
     }
 
@@ -130,7 +129,7 @@ impl<S: Copy + PartialEq> Agenda<S> {
     }
 
     /// Returns when each renewal was last sent.
-    pub(in super::super) fn renewed(&self) -> &[(S, Timestamp)] {
+    pub(in super::super) const fn renewed(&self) -> &Chain<(S, Timestamp)> {
         &self.renewed.0
     }
 }

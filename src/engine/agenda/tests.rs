@@ -63,7 +63,7 @@ fn a_step_that_leaves_is_planned_no_more_unless_it_comes_again() {
     let stays = [Slot::Expiry, Slot::Question, Slot::Check].map(|slot| (slot, NOON + MINUTE));
     assert_eq!(left[..3], stays);
     assert_eq!(left[3..], [(Slot::Look, later), (Slot::Keepalive, later)]);
-    assert_eq!(agenda.renewed(), [('r', NOON + MINUTE * 2)]);
+    assert_eq!(agenda.renewed().iter().collect::<Vec<_>>(), [&('r', NOON + MINUTE * 2)]);
 }
 
 #[test]

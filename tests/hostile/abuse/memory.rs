@@ -41,3 +41,10 @@ impl Cost {
         Self { peak: self.peak.max(other.peak), total: self.total.max(other.total) }
     }
 }
+
+/// Returns how many bytes more were given back than asked for.
+pub fn freed_by(work: impl FnOnce()) -> usize {
+    let live = LIVE.get();
+    work();
+    (live - LIVE.get()).try_into().unwrap()
+}

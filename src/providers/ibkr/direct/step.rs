@@ -2,14 +2,15 @@
 
 use core::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::provider::{Replay, Rule};
 use crate::providers::ibkr::inner::{BASE, Call};
+use crate::providers::table::reads_steps;
 use crate::{Phase, machine::Backoff};
 
 /// The requests of a direct session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WebApiStep {
@@ -25,6 +26,8 @@ pub enum WebApiStep {
     #[serde(untagged)]
     Call(Call),
 }
+
+reads_steps!(WebApiStep: "token" => Token, "session" => Session, "renew" => Renew, "renew-session" => RenewSession);
 
 impl From<Call> for WebApiStep {
     fn from(call: Call) -> Self {

@@ -1,13 +1,14 @@
 //! The requests of a gateway session and the rules that the engine follows for them.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::Phase;
 use crate::provider::Rule;
 use crate::providers::ibkr::inner::{BASE, Call};
+use crate::providers::table::reads_steps;
 
 /// The requests of a gateway session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum GatewayStep {
@@ -18,6 +19,8 @@ pub enum GatewayStep {
     #[serde(untagged)]
     Call(Call),
 }
+
+reads_steps!(GatewayStep: "watch" => PollLogin);
 
 impl From<Call> for GatewayStep {
     fn from(call: Call) -> Self {

@@ -29,6 +29,9 @@ fn calls_and_tokens_come_from_the_process_that_keeps_the_session() {
     assert_eq!(posted.json()[0]["status"], 404);
     let paths = ["POST /session", "GET /session", "GET /nowhere", "POST /nowhere"];
     assert_eq!(asked(&portal), paths, "one login, and each call once");
+    // It looks by itself, so nobody else need.
+    assert!(home.tool("status portal --check").runs().exits(0).lines[0].contains("in use by `run`"));
+    assert_eq!(asked(&portal), paths);
     // It is not the caller's to end.
     let ends = home.tool("call portal DELETE /session").runs().exits(4);
     assert!(ends.err.contains("`sansession logout`"), "{ends:#?}");
@@ -48,6 +51,7 @@ fn a_session_that_is_not_usable_lends_nothing() {
     portal.with(|portal| portal.disturb(1, &Mishap::Slow(Duration::from_secs(60))));
     let mut run = home.tool("run portal --json --patience 1h").starts();
     run.says(&["send", "/session"]);
+    assert!(home.tool("status portal").runs().exits(6).lines[0].contains("in use by `run`"));
     for verb in ["token portal", "call portal GET /session"] {
         let refused = home.tool(verb).runs().exits(4);
         assert!(refused.err.contains("not usable") || refused.err.contains("not ready"), "{refused:#?}");

@@ -9,6 +9,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use sansession::Phase;
 use serde::Deserialize;
 use tokio::net::UnixStream;
 
@@ -23,6 +24,15 @@ struct Refusal {
     text: String,
 }
 
+/// Where the session stands.
+#[derive(Deserialize)]
+struct Standing {
+    phase: String,
+    suspect: bool,
+}
+
+const OTHER: &str = "the process that keeps the session is of another version";
+
 #[derive(Deserialize)]
 struct Token {
     base_url: String,
@@ -35,6 +45,7 @@ pub fn perform(task: &Task, socket: &Path, report: &Report) -> Option<Result<(),
     let request = match task {
         Task::Token(_) => Request::get("/_token").body(Vec::new()).ok()?,
         Task::Call(call) => call.request(),
+        Task::Check => Request::get("/_session").body(Vec::new()).ok()?,
         _ => return None,
     };
     let begun = sansession::drive::now();
@@ -51,9 +62,14 @@ pub fn perform(task: &Task, socket: &Path, report: &Report) -> Option<Result<(),
         Task::Call(call) => call.finish(&answer, begun, report),
         Task::Token(format) => match serde_json::from_slice::<Token>(answer.body()) {
             Ok(Token { base_url, headers }) => format.print(&Credentials { base: base_url, headers }),
-            Err(_) => Err((UNAVAILABLE, "the process that keeps the session is of another version".into())),
+            Err(_) => Err((UNAVAILABLE, OTHER.into())),
         },
-        _ => return None,
+        _ => match serde_json::from_slice::<Standing>(answer.body()) {
+            Ok(Standing { phase, suspect: false }) if phase == Phase::Active.code() => Ok(()),
+            Ok(Standing { suspect: true, .. }) => Err((UNAVAILABLE, "in doubt, says the process that keeps it".into())),
+            Ok(Standing { phase, .. }) => Err((UNAVAILABLE, format!("{phase}, says the process that keeps it"))),
+            Err(_) => Err((UNAVAILABLE, OTHER.into())),
+        },
     })
 }
 

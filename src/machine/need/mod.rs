@@ -1,13 +1,15 @@
 //! What a session asks of people and secret stores; their answers are in `input`.
 
 mod input;
+mod rejection;
 
 use core::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use input::{Credentials, Input, InputHandled, Rejection, Source, Totp};
+pub use input::{Credentials, Input, InputHandled, Source, Totp};
+pub use rejection::Rejection;
 
 use crate::Timestamp;
 

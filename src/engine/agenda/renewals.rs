@@ -146,6 +146,7 @@ fn settle_lost<S: Copy + PartialEq>(now: Timestamp, entry: &mut Entry<S>, renewe
     if let Some(step) = entry.step
         && entry.away
     {
-        *entry = renewed.plan(now, step, When::In(Duration::ZERO), Some(entry));
+        // No provider has asked for it sooner than a minute after the last.
+        *entry = Entry { named: false, ..renewed.plan(now, step, When::At(now), Some(entry)) };
     }
 }

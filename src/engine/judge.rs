@@ -83,11 +83,11 @@ impl<P: Provider> Engine<P> {
             }
             Verdict::Unreadable(why) => {
                 let mut shape = ResponseSummary::new(self.provider.rule(step).name, why, response);
-                self.hand.words().for_each(|words| words.redact_summary(&mut shape));
+                self.words().for_each(|words| words.redact_summary(&mut shape));
                 Some(Mishap::unreadable(shape))
             }
             Verdict::Close(reason) => {
-                self.hand.words().for_each(|words| words.redact_reason(reason));
+                self.words().for_each(|words| words.redact_reason(reason));
                 if let CloseReason::Protocol(shape) = reason {
                     Some(Mishap::unreadable((**shape).clone()))
                 } else {

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::{
-    CloseReason, Event, Input,
+    CloseReason, Event, Input, Secret,
     machine::{Denial, ResponseSummary, ServerText},
 };
 
@@ -31,6 +31,11 @@ impl<'a> Words<'a> {
             Input::Signature(_) | Input::Decrypted(_) => "",
             Input::Done | Input::TakeOver | Input::GiveUp => "",
         })
+    }
+
+    /// Takes a secret that is not an answer.
+    pub(super) fn secret(secret: &'a Secret) -> Self {
+        Self(secret.expose())
     }
 
     /// Returns the word in the forms in which a server may quote it.

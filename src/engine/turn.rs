@@ -13,6 +13,7 @@ use super::flight::Flights;
 use super::hand::Hand;
 use super::life::{Life, Stage};
 use super::queue::Queue;
+use super::redact::Words;
 use super::saves::Saves;
 use crate::machine::backoff::split_mix;
 use crate::provider::{Context, Entropy, Fact, Provider, Verdict};
@@ -135,6 +136,11 @@ impl<P: Provider> Engine<P> {
         self.out.saves.note_rotated(rotates && !self.options.forgetful);
     }
 
+    /// Returns the secrets that a server's text must not show.
+    pub(super) fn words(&self) -> impl Iterator<Item = Words<'_>> {
+        self.hand.words().chain(self.provider.secret(&self.core.state).map(Words::secret))
+    }
+
     pub(super) fn tell(&mut self, event: Event) {
         self.out.events.push(event);
     }
@@ -151,7 +157,7 @@ impl<P: Provider> Engine<P> {
         for fact in facts {
             match fact {
                 Fact::Tell(mut event) => {
-                    for words in self.hand.words() {
+                    for words in self.words() {
                         words.redact_event(&mut event);
                     }
                     self.tell(event);

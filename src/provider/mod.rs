@@ -32,7 +32,7 @@ pub use self::stream::Streams;
 pub use self::verdict::{Ask, Judgment, Verdict};
 pub use crate::time::zone::Zone;
 use crate::{
-    BaseUrl, Event, NeedKind, Response, Ticket, Timestamp,
+    BaseUrl, Event, NeedKind, Response, Secret, Ticket, Timestamp,
     machine::{Cause, NeedReason, Rejection, ServerText},
 };
 
@@ -128,6 +128,12 @@ pub trait Provider {
 
     /// Returns how the session is ended at the server.
     fn logout(&self, state: &Self::State) -> Leave<Self::Step>;
+
+    /// Returns the secret that a server may quote from any request, such as that of a client: it is redacted in what is told. Answers
+    /// of people, and what looks like a token, are without this.
+    fn secret<'a>(&'a self, _: &'a Self::State) -> Option<&'a Secret> {
+        None
+    }
 
     /// Puts tokens, cookies or a signature on a call of the user's own.
     ///

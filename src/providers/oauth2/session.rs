@@ -161,6 +161,14 @@ impl Provider for OAuth2 {
         if can { Leave::Step(Step::Revoke) } else { Leave::Abandon }
     }
 
+    fn secret<'a>(&'a self, state: &'a State) -> Option<&'a Secret> {
+        match &self.client {
+            ClientOf::Known(client) | ClientOf::Jwt { client, .. } => client.secret(),
+            ClientOf::Register(_) => state.client.as_ref()?.secret.as_ref(),
+            ClientOf::Wrong(_) => None,
+        }
+    }
+
     fn authorize(&self, cx: &mut Context<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {
         let live = cx.state.live.as_ref().ok_or(Unauthorized::NotReady(None))?;
         let bearer = live.access.header("Bearer ").map_err(|_| Unauthorized::NotReady(None))?;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How many refresh tokens of earlier consents are kept for the logout.
-const FORMER: usize = 8;
+const FORMER: usize = 16;
 
 /// The requests of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ pub struct OAuth2State {
     /// Whether it may have been used up, so that it is good for a revocation only.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) spent: bool,
-    /// Those of earlier consents that may have been used up, for the logout.
+    /// Those of earlier consents, for the logout.
     #[serde(with = "crate::secret::exposed_list", skip_serializing_if = "Vec::is_empty")]
     pub(super) former: Vec<Secret>,
     /// Whether the server has said that the consent is dead, while the access token is used to its end.
@@ -123,15 +123,17 @@ impl OAuth2State {
         self.refresh = Some(token);
     }
 
-    /// Keeps a refresh token that may have been spent for the logout: its successors, which nobody knows, may live beside the
-    /// next consent, and its revocation is what ends them.
-    pub(super) fn keep_for_the_logout(&mut self) {
-        if let Some(token) = self.refresh.take_if(|_| self.spent) {
-            if self.former.len() == FORMER {
-                self.former.remove(0);
-            }
-            self.former.push(token);
+    /// Keeps a refresh token for the logout whose consent another one replaces: it lives beside that, and where it may have been
+    /// spent, its revocation is what ends successors that nobody knows.
+    /// Reports whether the oldest one is kept no more for that.
+    pub(super) fn keep_for_the_logout(&mut self) -> bool {
+        let Some(token) = self.refresh.take() else { return false };
+        let full = self.former.len() == FORMER;
+        if full {
+            self.former.remove(0);
         }
+        self.former.push(token);
+        full
     }
 
     pub(super) fn forget_refresh(&mut self) {
@@ -228,7 +230,7 @@ impl Found {
 pub(super) struct Registration {
     id: Box<str>,
     #[serde(with = "crate::secret::exposed_option")]
-    secret: Option<Secret>,
+    pub(super) secret: Option<Secret>,
     method: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     redirect: Option<Box<str>>,

@@ -8,7 +8,7 @@ use super::state::{OAuth2Live, OAuth2State, OAuth2Step};
 use super::wire::{ErrorBody, Scopes, Tokens};
 use crate::machine::backoff::spread;
 use crate::provider::{Ask, Context, Fact, Observed, Plan, Verdict, When};
-use crate::{NeedKind, machine::NeedReason};
+use crate::{Event, NeedKind, machine::NeedReason};
 
 type State = OAuth2State;
 type Step = OAuth2Step;
@@ -39,8 +39,8 @@ impl OAuth2 {
         };
         cx.state.steady = if !fresh && same { cx.state.steady.saturating_add(1) } else { 0 };
         let refresh = if fresh { tokens.refresh } else { tokens.refresh.or_else(|| cx.state.refresh.take()) };
-        if fresh {
-            cx.state.keep_for_the_logout();
+        if fresh && cx.state.keep_for_the_logout() {
+            cx.tell(Fact::Tell(Event::MayLiveOn));
         }
         match refresh {
             Some(token) => cx.state.refresh_with(token),

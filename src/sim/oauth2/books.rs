@@ -1,6 +1,6 @@
 //! Tokens, and what stems from one consent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Settings;
 use crate::Timestamp;
@@ -203,13 +203,10 @@ impl Books {
     }
 
     pub(super) fn live(&self, now: Timestamp, settings: &Settings) -> usize {
-        let good = |id: u64| {
-            let refresh = |refresh: &Refresh| {
-                refresh.family == id && refresh.spent.is_none() && !self.is_over(now, refresh, settings)
-            };
-            self.refresh.values().any(refresh)
-                || self.access.values().any(|access| access.family == id && self.is_good(now, access))
-        };
-        self.families.iter().filter(|(id, family)| !family.dead && good(**id)).count()
+        let renews = |refresh: &&Refresh| refresh.spent.is_none() && !self.is_over(now, refresh, settings);
+        let refresh = self.refresh.values().filter(renews).map(|refresh| refresh.family);
+        let access = self.access.values().filter(|access| self.is_good(now, access)).map(|access| access.family);
+        let good: BTreeSet<u64> = refresh.chain(access).collect();
+        good.into_iter().filter(|id| self.family(*id).is_some_and(|family| !family.dead)).count()
     }
 }

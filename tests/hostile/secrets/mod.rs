@@ -6,6 +6,7 @@
 mod direct;
 mod echo;
 mod logs;
+mod oauth2;
 mod person;
 mod unwrapped;
 

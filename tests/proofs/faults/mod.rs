@@ -21,6 +21,8 @@
 //!    in it that met trouble (counted by the network and by the server), the session is active for at least
 //!    `L - (k + 1) * (POLL + BACK) - glance`: one status poll and one step back for what ended before, and for each trouble,
 //!    and half a `POLL` for the judge, who does not look all the time. `POLL` and `BACK` are each provider's.
+//! 8. Where it is counted (OAuth 2), a person is asked no more often than consents end, tokens are refused, answers are lost and
+//!    processes die.
 //!
 //! A law that breaks prints a command that replays its seed. The ordinary run is short; whole years run with
 //!
@@ -36,6 +38,7 @@ mod cbrain;
 mod ibkr;
 mod judge;
 mod kotak;
+mod oauth2;
 mod year;
 
 use year::{Case, Story, Year};
@@ -77,4 +80,5 @@ years! {
     ibkr_gateway, ibkr_gateway_years, ibkr::AtGateway, 1..4, 14;
     ibkr_oauth1a, ibkr_oauth1a_years, ibkr::Direct<1>, 2..4, 7;
     ibkr_oauth2, ibkr_oauth2_years, ibkr::Direct<2>, 1..4, 7;
+    oauth2, oauth2_years, oauth2::Consents, 1..3, 30;
 }

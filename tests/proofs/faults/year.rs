@@ -36,6 +36,10 @@ pub trait Case: Sized + Send + 'static {
     const PER_HOUR: usize;
     /// Whether all that lives at the server is the client's own, to be ended or told of however a session closes.
     const ITS_OWN: bool = true;
+    /// Whether tokens serve once, so that every session is stored around their use.
+    const ROTATES: bool = false;
+    /// The requests whose answers are taken late.
+    const WORTH: &'static [&'static str] = &[];
 
     fn new(dice: &mut Dice) -> (Self, Self::Server);
     fn provider(&self) -> Self::Provider;
@@ -71,6 +75,10 @@ pub trait Case: Sized + Send + 'static {
     fn answers(&mut self, server: &mut Self::Server, need: &Need, now: Timestamp, wrongly: bool) -> Option<Input>;
     /// What the user calls, and how often, if at all.
     fn user(&self) -> Option<(&'static str, Duration)>;
+    /// Returns how often a question was the server's doing, or that of what is between, where that is counted.
+    fn causes(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// All chance of a year.
@@ -114,6 +122,8 @@ pub struct Story {
     pub faults: u64,
     pub crashes: u64,
     pub questions: u64,
+    /// How many of them were necessary, where that is counted.
+    pub causes: u64,
     pub longest_way_back: Duration,
     pub closes: BTreeMap<&'static str, u64>,
 }
@@ -168,6 +178,7 @@ impl<C: Case> Year<C> {
         world.latency = LATENCY;
         world.longest = 2_000_000;
         world.echoes = 5;
+        world.worth = C::WORTH;
         world.shows_bodies = std::env::var_os("SANSESSION_FAULT_BODIES").is_some();
         let last_glance = world.now;
         Self {
@@ -229,6 +240,15 @@ impl<C: Case> Year<C> {
         self.story.faults = self.world.server.faults();
         self.story.requests = self.world.server.requests;
         self.story.busiest = self.world.server.busiest;
+        // Each ends a question or begins one: what the server and the network have done, deaths, and new sessions. A question
+        // whose reason changes while it is open counts as another one, which the fourth more is for.
+        let made = self.story.crashes + self.story.closes.values().sum::<u64>() + 1;
+        if let Some(most) = self.world.server.case.causes().map(|causes| causes + made) {
+            self.story.causes = most;
+            if self.story.questions > most + most / 4 {
+                self.fails(&format!("{} questions, where {most} were necessary", self.story.questions));
+            }
+        }
         self.story
     }
 
@@ -285,14 +305,15 @@ impl<C: Case> Year<C> {
         self.world.dies = None;
         let down = self.dice.one_of(&[SECOND, MINUTE, HOUR, 5 * HOUR]);
         let saved = point != Some(Dies::BeforeSave) && !self.world.awaits_answer();
-        let stored = if self.options.durable {
+        let stores = self.options.durable || C::ROTATES;
+        let stored = if stores {
             let memory = self.world.server.memory(saved);
             self.world.saved.take().map(|snapshot| (snapshot, memory))
         } else {
             self.kept.take()
         };
         let Judge { case, network, .. } = &self.world.server;
-        if !self.options.durable || stored.is_none() {
+        if !stores || stored.is_none() {
             self.excused = case.sessions(&network.server, self.world.now);
             self.was_served = false;
         }
@@ -337,9 +358,12 @@ impl<C: Case> Year<C> {
             case.passes(&mut network.server, now);
         }
         let told = std::mem::take(&mut self.world.told);
+        let closed = self.world.closed.is_some();
         for event in &told {
             match event {
-                Event::MayLiveOn => self.excused += 1,
+                // What closes says it once of all that it knows.
+                Event::MayLiveOn if closed && C::ROTATES => self.excused = usize::MAX,
+                Event::MayLiveOn => self.excused = self.excused.saturating_add(1),
                 Event::Penalty { lasts } => self.penalty = self.penalty.max(now + *lasts),
                 _ => {}
             }

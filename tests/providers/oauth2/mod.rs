@@ -3,6 +3,7 @@
 
 mod codes;
 mod consent;
+mod golden;
 mod looks;
 mod renewal;
 mod reports;

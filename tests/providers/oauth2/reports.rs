@@ -5,11 +5,12 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use sansession::providers::oauth2::{ClientOf, Grant};
 use sansession::sim::Mishap;
-use sansession::sim::oauth2::{Life as ExpiresIn, Outcome};
-use sansession::{Machine, Phase, Session};
+use sansession::sim::oauth2::{Browsed, Life as ExpiresIn, Outcome};
+use sansession::{Input, Machine, Phase, ResumeError, Seed, Session, Snapshot, Source};
 
 use super::{BACK, DAY, HOUR, MINUTE, by_code, life, lives, open_need, options, provider, server, works};
 use crate::support::seed;
+use crate::support::world::World;
 
 /// modelcontextprotocol/rust-sdk#921: a renewal without a refresh token wiped the stored one.
 #[test]
@@ -48,8 +49,8 @@ fn a_poll_goes_on_where_errors_have_the_status_200() {
     assert_eq!(life.machine.phase(), Phase::Active);
 }
 
-/// openai/codex#10332 and anthropics/claude-code#84440: two processes renew with one refresh token. The fence refuses the older
-/// one; one that takes up a snapshot that says that a renewal had left does not send it again.
+/// openai/codex#10332: two processes renew with one refresh token. One that takes up a snapshot that says that a renewal had left
+/// does not send it again. Two that live at once and share a file are in `tool::oauth2::kept`.
 #[test]
 fn a_process_that_takes_over_does_not_repeat_a_renewal_under_way() {
     let server = server();
@@ -62,6 +63,31 @@ fn a_process_that_takes_over_does_not_repeat_a_renewal_under_way() {
     life.resumes(|snapshot, now| Session::resume(by_code(), snapshot, options(), None, seed(), now).unwrap());
     assert!(works(&mut life), "the access token is good");
     assert_eq!(lives(&mut life, HOUR), 1, "{}", life.transcript);
+    assert_eq!(server.get().count(Outcome::Reused), 0);
+}
+
+/// anthropics/claude-code#84440: the loser of a race erased the tokens that the winner had stored. What a process has written is
+/// taken up by later ones only, and what an older one writes afterwards is refused by its fence.
+#[test]
+fn a_process_that_was_replaced_writes_nothing_that_a_later_one_takes_up() {
+    let server = server();
+    let mut life = life(&server, by_code());
+    lives(&mut life, MINUTE);
+    let first = life.machine.snapshot();
+    let resume = |snapshot: &Snapshot, fence, now| {
+        Session::resume(by_code(), snapshot, options(), Some(fence), Seed::new([fence as u8; 32]), now)
+    };
+    // The winner renews for an hour and stores what it gets; the loser, with the same beginning, never had the lease.
+    let mut winner = World::new(resume(&first, 3, life.now).unwrap(), server.clone()).at(life.now);
+    assert_eq!(lives(&mut winner, HOUR), 0, "{}", winner.transcript);
+    let mut loser = resume(&first, 2, life.now).unwrap();
+    loser.logout(life.now);
+    assert!(matches!(resume(&loser.snapshot(), 2, winner.now), Err(ResumeError::OlderFence { .. })));
+    let stored = winner.saved.take().unwrap();
+    assert!(matches!(resume(&stored, 3, winner.now), Err(ResumeError::OlderFence { .. })));
+    let mut next = World::new(resume(&stored, 4, winner.now).unwrap(), server.clone()).at(winner.now);
+    assert_eq!(lives(&mut next, HOUR), 0, "{}", next.transcript);
+    assert!(works(&mut next));
     assert_eq!(server.get().count(Outcome::Reused), 0);
 }
 
@@ -190,4 +216,57 @@ fn every_request_has_a_name() {
     life.logs_out();
     assert_eq!(life.runs_to_end().code(), "logged-out");
     assert_eq!(server.get().count(Outcome::EdgeRefused), 0);
+}
+
+/// NousResearch/hermes-agent#115329, its other half: a login that failed had deleted the metadata and the registration that the
+/// next one needed.
+#[test]
+fn a_login_that_fails_keeps_what_the_next_one_needs() {
+    let server = server();
+    let registered = || provider(Grant::Code { redirect: BACK.into() }, ClientOf::register("a bot"));
+    let mut life = life(&server, registered());
+    assert_eq!(lives(&mut life, MINUTE), 1);
+    let first = |server: &super::Shared| {
+        let sim = server.get();
+        (sim.count(Outcome::Described), sim.count(Outcome::Registered))
+    };
+    assert_eq!(first(&server), (1, 1));
+    // The consent ends; the code of the next one is refused at first, and the edge is in trouble.
+    server.get().revoke_consents();
+    let page = Mishap::ProxyPage(StatusCode::FORBIDDEN);
+    server.get().disturb_calls(Method::GET, "/.well-known/oauth-authorization-server", 9, &page);
+    server.get().disturb_calls(Method::POST, "/register", 9, &page);
+    life.runs_to(life.now + HOUR, |life| open_need(&life.machine).is_some());
+    let need = open_need(&life.machine).unwrap();
+    let input = server.person(&need, life.now).unwrap();
+    let refused = http::Response::builder().status(400).header("content-type", "application/json");
+    let refused = refused.body(br#"{"error":"invalid_grant"}"#.to_vec()).unwrap();
+    server.get().disturb_calls(Method::POST, "/token", 1, &Mishap::Instead(Box::new(refused)));
+    let _ = life.machine.handle_input(life.now, need.id, input, Source::Person);
+    // Another process goes on from what was stored of that.
+    life.runs_for(MINUTE / 6);
+    life.resumes(|snapshot, now| Session::resume(registered(), snapshot, options(), None, seed(), now).unwrap());
+    assert_eq!(lives(&mut life, HOUR), 1, "{}", life.transcript);
+    assert!(works(&mut life), "{}", life.transcript);
+    assert_eq!(first(&server), (1, 1), "{}", life.transcript);
+}
+
+/// supabase/mcp#355, its other half: the page that says "unknown client" comes back to nobody. A question that is given up
+/// leaves nothing of the registration behind, so the next session registers anew.
+#[test]
+fn a_page_that_comes_back_to_nobody_is_not_opened_for_ever() {
+    let server = server();
+    let registered = || provider(Grant::Code { redirect: BACK.into() }, ClientOf::register("a bot"));
+    let mut life = life(&server, registered());
+    life.runs_for(MINUTE);
+    let id = server.get().clients().find(|id| id.starts_with("client-")).unwrap().to_owned();
+    server.get().prune(&id);
+    let need = open_need(&life.machine).unwrap();
+    assert!(matches!(server.get().browse(life.now, need.url.as_deref().unwrap()), Browsed::Page(_)));
+    let _ = life.machine.handle_input(life.now, need.id, Input::GiveUp, Source::Person);
+    assert_eq!(life.runs_to_end().code(), "denied.unanswered", "{}", life.transcript);
+    assert!(!life.machine.snapshot().expose_secrets().contains(&id));
+    let mut next = super::life(&server, registered());
+    assert_eq!(lives(&mut next, HOUR), 1, "{}", next.transcript);
+    assert!(works(&mut next));
 }

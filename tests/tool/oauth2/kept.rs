@@ -85,8 +85,38 @@ fn a_renewal_whose_answer_was_lost_is_not_sent_again() {
     assert!(works());
     run.gets("INT");
     run.ends().exits(0).tells("closed: logged-out");
-    // What the lost answer brought ends with the token that it was asked for with.
+    // What the lost answer brought is ended as well, though nobody has it.
     is_clean(&server, 0);
+}
+
+/// openai/codex#10332 and anthropics/claude-code#84440: processes that share a file renew with one refresh token, and the loser
+/// of the race erases what the winner has stored. Of those that start together one drives the session, and the file stays good.
+#[test]
+fn of_processes_that_share_a_file_of_tokens_one_renews() {
+    let server = server();
+    // Each life is longer than a token's.
+    server.with(|sim| sim.settings.access_life = std::time::Duration::from_secs(2));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.json");
+    let mut run = app("oauth2 --json --for 0", &server).arg("--save", &file).starts();
+    consents(&mut run);
+    run.ends().exits(0);
+    for _ in 0..2 {
+        let start = || app("oauth2 --json --for 3", &server).arg("--resume", &file).arg("--save", &file).starts();
+        let runs: Vec<_> = (0..5).map(|_| start()).collect();
+        let runs: Vec<_> = runs.into_iter().map(crate::process::Running::ends).collect();
+        assert!(runs.iter().all(|run| [Some(0), Some(4)].contains(&run.code)), "{runs:#?}");
+        assert!(runs.iter().any(|run| run.code == Some(0)), "{runs:#?}");
+        let turned_away = runs.iter().filter(|run| run.code == Some(4));
+        assert!(turned_away.clone().all(|run| run.err.contains("in use by another process")), "{runs:#?}");
+        assert!(turned_away.count() > 0, "{runs:#?}");
+        assert_eq!(server.with(|sim| (sim.count(Outcome::Consented), sim.count(Outcome::Reused))), (1, 0), "{runs:#?}");
+    }
+    assert!(server.with(|sim| sim.count(Outcome::Refreshed)) >= 2);
+    // The file has the tokens of whoever drove last.
+    app("oauth2 --json --for 1", &server).arg("--resume", &file).arg("--save", &file).runs().exits(0);
+    assert_eq!(server.with(|sim| (sim.count(Outcome::Consented), sim.count(Outcome::RefreshRefused))), (1, 0));
+    is_clean(&server, 1);
 }
 
 #[test]

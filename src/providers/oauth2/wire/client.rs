@@ -96,6 +96,13 @@ impl Client {
         }
     }
 
+    pub(in crate::providers::oauth2) const fn secret(&self) -> Option<&Secret> {
+        match &self.method {
+            Method::Basic { secret, .. } | Method::Post { secret } => Some(secret),
+            Method::None | Method::Assertion => None,
+        }
+    }
+
     /// Reports whether each request needs an [`Assertion`].
     pub const fn needs_assertion(&self) -> bool {
         matches!(self.method, Method::Assertion)

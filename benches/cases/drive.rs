@@ -43,7 +43,7 @@ impl World {
     fn send(&self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
         let tickles = request.uri().path().ends_with("tickle");
         self.tickled.store(tickles, Ordering::Relaxed);
-        // Once a day, after midnight, the status is looked at as well.
+        // Once a day, after midnight, the status is checked as well.
         if tickles { self.tickle.clone() } else { self.status.clone() }
     }
 }

@@ -34,7 +34,7 @@ pub fn keepalive_cycle() -> Case {
             match session.poll(now) {
                 Output::Send(outgoing) => {
                     let id = outgoing.id();
-                    // Once a day, after midnight, the status is looked at as well.
+                    // Once a day, after midnight, the status is checked as well.
                     let answer = if outgoing.path().ends_with("tickle") { &response } else { &status };
                     black_box(&outgoing.into_request());
                     session.handle_response(now, id, answer.into()).unwrap();

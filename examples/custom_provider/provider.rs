@@ -141,7 +141,7 @@ impl Provider for Bank {
             }
             (Step::Login, Some("wrong_pin")) => ask(NeedKind::Pin, NeedReason::Refused),
             (Step::Login, Some("wrong_code")) => {
-                // The bank looks at the code first, so the PIN is as good as before.
+                // The bank checks the code first, so the PIN is as good as before.
                 cx.tell(Fact::Unspent(NeedKind::Pin));
                 ask(NeedKind::Totp, NeedReason::Refused)
             }

@@ -26,7 +26,7 @@ pub(super) enum Row {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fate {
     NotSent,
-    /// The server refused before anybody looked at it.
+    /// The server refused before it checked it.
     Unjudged,
     /// The server may have acted on it, and says that it could not help.
     Judged,

@@ -30,7 +30,7 @@ impl<P: Provider> Engine<P> {
         self.put(now, ask, Some(step));
     }
 
-    /// Puts a question anew whose bytes have grown old.
+    /// Puts a question again whose bytes have grown old.
     pub(super) fn ask_anew(&mut self, now: Timestamp) {
         if let Some(step) = self.core.take_question(now).and_then(|open| open.asker) {
             self.depart(now, step);
@@ -194,7 +194,7 @@ impl<P: Provider> Engine<P> {
         if kind.is_judged() {
             self.core.counts.tally.given(kind, &input, by);
         }
-        // Patience begins anew, but not for a healthy session that was asked something beside its life.
+        // Patience begins again, but not for a healthy session that was asked something beside its life.
         if !self.core.life.is_open() {
             self.core.trouble.count(now);
         }
@@ -245,7 +245,7 @@ impl<P: Provider> Engine<P> {
                 if self.core.is_asked(NeedKind::Takeover) {
                     self.core.take_question(now);
                 }
-                // The start, what is in flight, or is to be looked at after a failure, comes first; the grant is in
+                // The start, what is in flight, or is to be checked after a failure, comes first; the grant is in
                 // the provider's state by now.
                 let waits = self.core.life.is_idle() || !self.flights.are_none();
                 let retries = self.core.agenda.get(Slot::Next).is_some_and(|next| next.retry.is_some());

@@ -27,7 +27,7 @@ pub(super) struct Aside {
 
 impl<P: Provider> Engine<P> {
     /// Gives up for now. What may live on stays what it is: a session that was open, and tokens of somebody's that
-    /// nobody has looked at yet.
+    /// nobody has checked yet.
     pub(super) fn abandon(&mut self, now: Timestamp, cause: Cause) {
         let cause = if self.core.life.is_stuck() { Cause::Stuck } else { cause };
         if !self.core.life.is_open() && !self.core.life.is_adopted() {

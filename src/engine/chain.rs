@@ -5,10 +5,8 @@ use core::iter::successors;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A list of a few items, of which most sessions have none.
-#[derive(Clone)]
 pub(super) struct Chain<T>(Option<Box<Link<T>>>);
 
-#[derive(Clone)]
 struct Link<T> {
     item: T,
     rest: Chain<T>,
@@ -100,6 +98,13 @@ impl<T> Drop for Chain<T> {
     }
 }
 
+// As `Drop`: a text may have named more than a stack holds.
+impl<T: Clone> Clone for Chain<T> {
+    fn clone(&self) -> Self {
+        self.iter().cloned().collect()
+    }
+}
+
 impl<T> Default for Chain<T> {
     fn default() -> Self {
         Self::new()
@@ -159,6 +164,12 @@ mod tests {
         assert_eq!(all.iter().copied().collect::<Vec<_>>(), [10, 40]);
         all.retain(|_| false);
         assert!(all.is_empty());
+    }
+
+    #[test]
+    fn a_long_list_needs_no_stack() {
+        let long: Chain<u32> = (0..200_000).collect();
+        assert!(long.clone() == long);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) struct Counts {
     pub(super) code_spent: Option<Timestamp>,
     /// How many logins followed a proven expiry, and since when that is counted.
     pub(super) relogins: Option<(Timestamp, u8)>,
-    /// Counts the tokens, so that news about old ones is told from news about the present ones.
+    /// Counts the tokens, so that news about old ones is distinguished from news about the present ones.
     pub(super) generation: u32,
 }
 

@@ -176,7 +176,7 @@ impl<P: Provider> Engine<P> {
         self.core.agenda.step(Slot::Look) == Some(step)
     }
 
-    /// Nobody knows whether a request arrived that must not be sent again.
+    /// It is unknown whether a request arrived that must not be sent again.
     fn lost(&mut self, now: Timestamp, step: P::Step, cause: Cause) {
         let rule = self.provider.rule(step);
         let (name, attempts) = (rule.name, rule.pace.backoff.attempts);
@@ -224,7 +224,7 @@ impl<P: Provider> Engine<P> {
         self.hand.wipe(self.provider.rule(step));
     }
 
-    /// Forgets that a one-time code left, since nobody looked at it.
+    /// Forgets that a one-time code left, since the server did not check it.
     fn recall_code(&mut self, step: P::Step) {
         if let Some(before) = self.hand.code_returns(self.provider.rule(step)) {
             self.core.counts.spend_code(before);

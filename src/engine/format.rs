@@ -25,7 +25,7 @@ struct Planned<'a, S>(&'a Agenda<S>);
 
 impl<S: Copy + PartialEq + Serialize> Serialize for Planned<'_, S> {
     fn serialize<Z: Serializer>(&self, to: Z) -> Result<Z::Ok, Z::Error> {
-        // A question about bytes is put anew at once by whoever resumes: they are in this process.
+        // A question about bytes is asked again at once by whoever resumes: they are in this process.
         let written = self.0.iter().filter(|entry| entry.slot != Slot::Question);
         to.collect_seq(written.map(|entry| {
             let Entry { slot, step, named, every, at, retry, away } = *entry;

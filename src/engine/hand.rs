@@ -17,7 +17,7 @@ pub(super) struct Held<S> {
     pub(super) asker: Option<S>,
     /// The end of the one-time code before this one, once it has been noted that this one leaves.
     pub(super) before: Option<Timestamp>,
-    /// The server has not looked at it, whatever became of what left with it.
+    /// The server has not checked it, whatever became of what left with it.
     pub(super) unspent: bool,
 }
 
@@ -116,7 +116,7 @@ impl<S: Copy + PartialEq> Hand<S> {
         self.held.retain(|held| core::mem::take(&mut held.unspent) || !held.is_taken(rule));
     }
 
-    /// Notes that nobody has looked at an answer; gives the end of the one-time code before it, where it is one.
+    /// Notes that the server has not checked an answer; gives the end of the one-time code before it, where it is one.
     pub(super) fn stays(&mut self, kind: NeedKind) -> Option<Option<Timestamp>> {
         let held = self.held.iter_mut().find(|held| held.kind == kind)?;
         held.unspent = true;
@@ -136,7 +136,7 @@ impl<S: Copy + PartialEq> Hand<S> {
         if let Input::Totp(code) = &held.input { Some(code.ends()) } else { None }
     }
 
-    /// Returns the end of the one-time code before the one that a step took along, which nobody has looked at.
+    /// Returns the end of the one-time code before the one that a step took along, which nobody has checked.
     pub(super) fn code_returns(&self, rule: &Rule) -> Option<Option<Timestamp>> {
         let mut codes = self.iter().filter(|held| matches!(held.input, Input::Totp(_)));
         codes.find(|held| held.is_taken(rule)).map(|held| held.before)

@@ -165,7 +165,7 @@ impl<P: Provider> Engine<P> {
     }
 
     /// Names the answers that left with a step and of which the provider tells nothing, and notes which of the others the
-    /// server has not looked at.
+    /// server has not checked.
     fn unclear(&mut self, step: P::Step, facts: &[Fact]) -> Places {
         self.note_unspent(step, facts);
         let known = |kind| facts.contains(&Fact::Accepted(kind)) || facts.contains(&Fact::Unspent(kind));
@@ -173,7 +173,7 @@ impl<P: Provider> Engine<P> {
         unclear.fold(0, |places, (at, _)| places | place(at))
     }
 
-    /// Notes which of the answers that left with a step the server has not looked at.
+    /// Notes which of the answers that left with a step the server has not checked.
     pub(super) fn note_unspent(&mut self, step: P::Step, facts: &[Fact]) {
         for fact in facts {
             if let Fact::Unspent(kind) = fact

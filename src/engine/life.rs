@@ -18,7 +18,7 @@ pub(super) enum Life {
     /// It has not been usable since its login began.
     Opening {
         stage: Stage,
-        /// Nobody has looked at the tokens that it was made of, so nobody knows of their end.
+        /// Nobody has checked the tokens that it was made of, so nobody knows of their end.
         adopted: bool,
     },
     /// It was usable: from here on no outage closes it.
@@ -39,7 +39,7 @@ pub(super) struct Stage {
     pub(super) found: bool,
     /// Whether the login lives and no usable session comes of it.
     pub(super) stuck: bool,
-    /// Whether an answer that was lost may have opened something that nobody knows of, and nothing was usable since.
+    /// Whether an answer that was lost may have opened something unknown, and nothing was usable since.
     pub(super) unsure: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Ending {
     pub(super) since: Timestamp,
     /// Whether its own steps are under way, and nothing of before is waited for.
     pub(super) leaving: bool,
-    /// Whether something that nobody knows of may live on when it is done.
+    /// Whether something unknown may live on when it is done.
     pub(super) unsure: bool,
     /// Whether nobody asked for it: the session is not the one that it should be.
     pub(super) unfit: bool,
@@ -110,7 +110,7 @@ impl Life {
         matches!(self, Self::Opening { .. } | Self::Open { .. })
     }
 
-    /// Reports whether it stands on tokens of somebody's that nobody has looked at yet.
+    /// Reports whether it stands on tokens of somebody's that nobody has checked yet.
     pub(super) const fn is_adopted(&self) -> bool {
         matches!(self, Self::Idle { adopted: true } | Self::Opening { adopted: true, .. })
     }

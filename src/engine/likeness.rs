@@ -28,12 +28,12 @@ pub(crate) fn likeness<P: Provider>(text: &Snapshot, flying: bool) -> Option<Str
     let zero = Timestamp::from_millis(0);
     text.epoch = 0;
     let body = text.session.as_mut()?;
-    // Patience begins anew at a resume: nobody was there to try anything.
+    // Patience begins again at a resume: nobody was there to try anything.
     if let Some(trouble) = &mut body.trouble {
         trouble.since = zero;
     }
     body.life.forget_patience();
-    // The spread of waits is drawn anew in each life, and a step that comes again counts from the resume.
+    // The spread of waits is drawn again in each life, and a step that comes again counts from the resume.
     if flying {
         body.agenda.plans.retain(|plan| plan.slot != Slot::Check);
         for plan in &mut body.agenda.plans {

@@ -144,7 +144,7 @@ impl<S: PartialEq> Limits<S> {
 
     /// Takes over what an earlier session of the same login was told.
     pub(super) fn remember(&mut self, earlier: Self) {
-        // Whoever begins anew after a long wait does not begin at the first cap.
+        // Whoever begins again after a long wait does not begin at the first cap.
         if earlier.penalty >= self.penalty {
             self.over = earlier.over;
         }

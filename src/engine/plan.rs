@@ -22,7 +22,7 @@ pub(super) enum Next<S> {
     Expire,
     /// `Options::patience` or `Options::logout_patience` runs out.
     GiveUp,
-    /// A question about bytes that have grown old is put anew.
+    /// A question about bytes that have grown old is asked again.
     AskAnew,
     /// A step leaves, out of this slot; whether it did before, and failed.
     Send(Slot, S, bool),

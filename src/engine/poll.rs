@@ -173,7 +173,7 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// The driver did not report in time: nobody knows whether the request arrived.
+    /// The driver did not report in time: it is unknown whether the request arrived.
     fn lose_in_flight(&mut self, now: Timestamp) {
         if let Some(flight) = self.flights.cancel() {
             self.wait_on(flight);

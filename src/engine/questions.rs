@@ -16,7 +16,7 @@ pub(super) struct Open<S> {
     pub(super) declined: bool,
     /// The step that looks whether it has answered itself, and how often.
     pub(super) poll: Option<(S, Interval)>,
-    /// The step that waits for the answer to a question about bytes, which is put anew when it grows old.
+    /// The step that waits for the answer to a question about bytes, which is asked again when it grows old.
     pub(super) asker: Option<S>,
     /// The step that the answer is for, where the question names one.
     pub(super) then: Option<S>,
@@ -31,7 +31,7 @@ impl<S> Open<S> {
         (self.need.kind, self.need.because) == (kind, because)
     }
 
-    /// Returns when it is to be put anew: only bytes grow old.
+    /// Returns when it is to be asked again: only bytes grow old.
     pub(super) fn ends(&self) -> Option<Timestamp> {
         self.asker.as_ref().and(self.need.until)
     }

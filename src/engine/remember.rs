@@ -20,7 +20,7 @@ impl<P: Provider> Session<P> {
     /// use sansession::providers::cbrain::Cbrain;
     /// use sansession::{BaseUrl, Options, ResumeError, Session, Snapshot, Timestamp};
     ///
-    /// /// Goes on with what is stored, or logs in anew, knowing what the last login has cost.
+    /// /// Goes on with what is stored, or logs in again, knowing what the last login has cost.
     /// fn begin(portal: Cbrain, stored: &Snapshot, now: Timestamp) -> Result<Session<Cbrain>, ResumeError> {
     ///     let (options, seed) = (Options::default(), [7; 32]); // a real one comes from the system's randomness
     ///     if stored.closed().is_none() {

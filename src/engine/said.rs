@@ -79,7 +79,7 @@ impl<P: Provider> Engine<P> {
         }
     }
 
-    /// Tells a difference of clocks when it changes.
+    /// Reports a difference of clocks when it changes.
     pub(super) fn note_clock(&mut self, now: Timestamp, response: Response<'_>) {
         let Some(date) = response.header(http::header::DATE).and_then(Timestamp::from_http_date) else { return };
         let skew = date.as_millis().cast_signed().saturating_sub(now.as_millis().cast_signed());

@@ -2,7 +2,7 @@
 //!
 //! Accounts lock after about three refusals, however many processes caused them. So the tally is in every snapshot, that of
 //! a closed session included, and a new session of the same login [takes it over](super::Session::remember).
-//! Nothing in it is made of a password, a PIN or a code: a changed one cannot be told from the one that was refused.
+//! Nothing in it is made of a password, a PIN or a code: a changed one cannot be distinguished from the one that was refused.
 
 use serde::{Deserialize, Serialize};
 

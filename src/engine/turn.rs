@@ -63,7 +63,7 @@ impl Ids {
         Self { jitter, key: Zeroizing::new(*key), epoch, seq: 0, counter: 0 }
     }
 
-    /// Tells this life from others of the same epoch.
+    /// Reports this life from others of the same epoch.
     pub(super) const fn life(&self) -> u32 {
         (split_mix(self.jitter) >> 32) as u32
     }

@@ -38,12 +38,12 @@ pub enum CloseReason {
     /// Another client holds the session and may not be thrown out. Ask its owner.
     Rival,
     /// The opening gave up after many attempts, or [`Options::patience`](crate::Options::patience) ran out. Try again
-    /// later; with [`Cause::Stuck`] log in anew first, or restart the program that holds the login. With
+    /// later; with [`Cause::Stuck`] log in again first, or restart the program that holds the login. With
     /// [`Cause::MaybeRefused`] look first whether the answer is right: log in by hand, then give it as a person.
     RetriesExhausted(Cause),
     /// [`Options::open_patience`](crate::Options::open_patience) ran out for a session that was open and may live on.
     /// Its [snapshot](crate::Machine::snapshot) is that of an open session: [resume](crate::Session::resume) it, and it
-    /// looks first whether it lives. With [`Cause::Stuck`] log in anew first, or restart the program that holds the
+    /// looks first whether it lives. With [`Cause::Stuck`] log in again first, or restart the program that holds the
     /// login.
     GivenUp(Cause),
     /// The opening met an answer that is not the provider's. Look at the shape: a wrong URL, a proxy,
@@ -99,7 +99,7 @@ pub enum Denial {
         /// The next reset.
         not_before: Timestamp,
     },
-    /// The access token was made anew at the provider, which ended this one: configure the new one.
+    /// The access token was created again at the provider, which ended this one: configure the new one.
     TokenRegenerated,
     /// The server refuses what the key has signed: it is not the key that was registered.
     SignatureRefused,

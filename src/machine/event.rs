@@ -61,7 +61,7 @@ pub enum Event {
     },
     /// The server refuses calls to the address that this machine shows to it, although the session lives: the
     /// account does not list that address, or the session was opened from another one. Have the address listed
-    /// at the provider, then log in anew from it.
+    /// at the provider, then log in again from it.
     IpNotAllowed {
         /// Which of the two, in the server's words.
         text: Option<ServerText>,
@@ -81,7 +81,7 @@ pub enum Event {
     /// A new session began at the server: what was set for the last one must be sent again.
     SettingsLost,
     /// The login lives, and no usable session comes of it whatever is tried: IBKR's brokerage session that no init
-    /// opens. Somebody has to log in anew, or restart the program that holds the login, such as IBKR's gateway. The
+    /// opens. Somebody has to log in again, or restart the program that holds the login, such as IBKR's gateway. The
     /// session goes on trying; [`Event::Recovered`] tells if that helped.
     Stuck,
     /// The session may live on at the server although it is over here: it idles out, or end it there.
@@ -211,7 +211,7 @@ impl ServerText {
         while shown < SHOWN
             && let Some(first) = rest.chars().next()
         {
-            // A token is looked at whole, also where its end is not shown.
+            // A token is checked whole, also where its end is not shown.
             let end = rest.find(|character| !is_of_token(character)).unwrap_or(rest.len()).max(first.len_utf8());
             let (run, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
             if is_token(run) {

@@ -162,7 +162,7 @@ pub trait Provider {
 pub enum Outcome<'a> {
     /// This response.
     Response(Response<'a>),
-    /// Nobody knows whether it arrived, and its rule does not let it be sent again by itself.
+    /// It is unknown whether it arrived, and its rule does not let it be sent again by itself.
     Lost,
 }
 
@@ -324,8 +324,8 @@ pub enum Fact {
     /// The server has accepted the answer of this kind, although the session is not usable yet: earlier refusals
     /// of that kind do not count any more. Where nobody tells, only a usable session shows that it was right.
     Accepted(NeedKind),
-    /// The server has not looked at the answer of this kind, which left beside one that it refused, or on a detour: it stays in
-    /// hand, whatever the verdict on the step says. One that may have been looked at must not be told here: accounts lock. Only [`Provider::interpret`] can tell it, of what the
+    /// The server has not checked the answer of this kind, which left beside one that it refused, or on a detour: it stays in
+    /// hand, whatever the verdict on the step says. One that may have been checked must not be told here: accounts lock. Only [`Provider::interpret`] can tell it, of what the
     /// step took along.
     Unspent(NeedKind),
     /// The server made way: steps that [escalate](Rule::escalates) start at their first wait again.

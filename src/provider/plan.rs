@@ -68,7 +68,7 @@ impl<S> Plan<S> {
         self
     }
 
-    /// Returns when the tokens end. Passing it proves nothing: the session is looked at then.
+    /// Returns when the tokens end. Passing it proves nothing: the session is checked then.
     #[must_use]
     pub fn expires(self, when: When) -> Self {
         Self { expires: Some(when), ..self }

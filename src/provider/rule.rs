@@ -22,7 +22,7 @@ pub struct Rule {
     pub name: &'static str,
     /// Where the session stands while this step runs; `None` leaves it where it is.
     pub phase: Option<Phase>,
-    /// What may follow where nobody knows whether the request arrived.
+    /// What may follow where it is unknown whether the request arrived.
     pub replay: Replay,
     /// The kinds of answers that this step uses up; it leaves only with all of them in hand.
     pub spends: &'static [NeedKind],
@@ -85,7 +85,7 @@ impl Rule {
         Self { phase: Some(phase), ..self }
     }
 
-    /// Sets what may follow where nobody knows whether the request arrived.
+    /// Sets what may follow where it is unknown whether the request arrived.
     #[must_use]
     pub const fn replay(self, replay: Replay) -> Self {
         Self { replay, ..self }
@@ -166,7 +166,7 @@ impl Pace {
     }
 }
 
-/// What may follow where nobody knows whether a request arrived.
+/// What may follow where it is unknown whether a request arrived.
 ///
 /// Together with where the session stands and what became of the request it decides what the engine does:
 ///

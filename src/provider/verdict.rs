@@ -58,7 +58,7 @@ impl<S> Verdict<S> {
         Self::Active(Plan::staying())
     }
 
-    /// Tries again after the server refused before it looked at anything: 503, a quota.
+    /// Tries again after the server refused before it checked anything: 503, a quota.
     pub const fn unavailable() -> Self {
         Self::Retry { after: None, answer: Judgment::Unjudged }
     }
@@ -73,7 +73,7 @@ pub enum Judgment {
     /// The server says itself that it failed at its work. It may have acted on the request, so the answer is wiped
     /// and asked for again, but a failure is no refusal and does not count as one.
     Failed,
-    /// The server refused before anybody looked at it: it stays in hand.
+    /// The server refused before it checked it: it stays in hand.
     Unjudged,
 }
 
@@ -131,7 +131,7 @@ impl<S> Ask<S> {
     }
 
     /// Returns the bytes that a key kept elsewhere is to work on, and how long its answer can be used. Where a step
-    /// [needs](super::Build::Needs) it, the step is built anew when that is over, with other bytes.
+    /// [needs](super::Build::Needs) it, the step is built again when that is over, with other bytes.
     #[must_use]
     pub fn about(self, message: Message, valid: Option<Duration>) -> Self {
         Self { message: Some(message), valid, ..self }

@@ -32,7 +32,7 @@ impl<P: Provider + Send> World<'_, P> {
         } else {
             RequestId { seq: last.seq + 100_000 * ahead, ..last }
         };
-        // An id of another life of the same epoch cannot be told from a late one.
+        // An id of another life of the same epoch cannot be distinguished from a late one.
         if ahead > 0 && self.flying.as_ref().is_none_or(|flying| flying.id != last) {
             return Ok(());
         }

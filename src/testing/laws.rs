@@ -247,7 +247,7 @@ impl<P: Provider + Send> World<'_, P> {
         }
     }
 
-    /// Nobody knows whether a request arrived.
+    /// It is unknown whether a request arrived.
     pub(super) fn fate_unknown(&mut self, flying: &Flying<P::Step>) {
         if recorder::is_harmful(self.session.provider().rule(flying.step)) {
             self.unknown.push(flying.step);

@@ -128,7 +128,7 @@ impl<P: Provider + Send> World<'_, P> {
     }
 
     fn waits(&mut self, until: Timestamp, on: &WaitingOn) -> Lawful {
-        // The status works it out anew, whatever the last poll has left behind.
+        // The status works it out again, whatever the last poll has left behind.
         let (deadline, anew) = (self.session.deadline(), self.session.status().deadline);
         if deadline != until || anew != until {
             broken!("4. deadlines", "`until` is {until:?}, deadline() {deadline:?} and that of the status {anew:?}");

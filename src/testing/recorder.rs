@@ -112,7 +112,7 @@ impl<S> Log<S> {
         self.lock().iter().any(|note| matches!(note, Note::Accepted(accepted) if *accepted == kind))
     }
 
-    /// Reports whether the provider said so that nobody has looked at an answer of this kind.
+    /// Reports whether the provider said so that the server has not checked an answer of this kind.
     pub(super) fn leaves_unspent(&self, kind: NeedKind) -> bool {
         self.lock().iter().any(|note| matches!(note, Note::Unspent(unspent) if *unspent == kind))
     }

@@ -114,7 +114,7 @@ impl<P: Provider + Send> World<'_, P> {
             self.log.draw_alike(0);
             failed?;
         }
-        // The patience of a logout begins anew at a resume.
+        // The patience of a logout begins again at a resume.
         if ending && self.session.phase() == Phase::Closed && resumed.phase() == Phase::LoggingOut {
             return self.note(None).map(drop);
         }

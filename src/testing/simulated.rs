@@ -76,7 +76,7 @@ pub trait Simulated {
 
     /// Returns the one-time values that this server has accepted: rotated refresh tokens, redeemed codes, used tickets.
     ///
-    /// A value that can be sent again, as after an answer that says that nobody looked at it, is not among them. Make each
+    /// A value that can be sent again, as after an answer that says that the server did not check it, is not among them. Make each
     /// long enough not to be found elsewhere by chance.
     fn spent(&self) -> &[String] {
         &[]

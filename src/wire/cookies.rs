@@ -15,7 +15,7 @@ const LONGEST: usize = 4096;
 /// The cookies that one server has set, for a field of a provider's state.
 ///
 /// They belong to the origin that the provider calls: paths, domains and the time at which one ends by itself are not
-/// looked at, since the server refuses a cookie that is over. One that it deletes is dropped.
+/// checked, since the server refuses a cookie that is over. One that it deletes is dropped.
 ///
 /// ```
 /// use sansession::wire::Cookies;

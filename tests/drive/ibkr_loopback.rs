@@ -31,7 +31,7 @@ struct Life {
     driver: JoinHandle<Ended>,
 }
 
-/// Tells all that it hears; the person in the browser is the simulator's.
+/// Reports all that it hears; the person in the browser is the simulator's.
 struct Teller(std::sync::mpsc::Sender<String>);
 
 impl Driver for Teller {

@@ -111,7 +111,7 @@ impl Provider for Bank {
         };
         match (response.body, step) {
             (b"wrong pin", Go::Login) => ask(NeedKind::Pin, NeedReason::Refused),
-            // It says that it has not looked at the PIN.
+            // It says that it has not checked the PIN.
             (b"wrong code", Go::Login) => {
                 cx.tell(Fact::Unspent(NeedKind::Pin));
                 ask(NeedKind::Totp, NeedReason::Refused)
@@ -209,7 +209,7 @@ fn two_factors_leave_in_one_request() {
     assert!(!story.machine.snapshot().expose_secrets().contains("2468"));
 }
 
-/// What the server has not looked at stays in hand, and leaves with what is given anew.
+/// What the server has not checked stays in hand, and leaves with what is given again.
 #[test]
 fn a_code_that_is_refused_leaves_the_pin_in_hand() {
     let mut story = both_leave(Options::default()).gets(200, "wrong code");

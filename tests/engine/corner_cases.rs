@@ -321,7 +321,7 @@ mod endings {
         // Nor is one that the server may have acted on, whatever it says of it.
         open().logs_out().sends("GET /Logout").gets(200, "j").closes("logged-out.unconfirmed");
         open().logs_out().sends("GET /Logout").gets(200, "?").closes("logged-out.unconfirmed");
-        // What nobody looked at is sent again.
+        // What nobody checked is sent again.
         let story = open().logs_out().sends("GET /Logout").gets(503, "r").sleeps();
         story.sends("GET /Logout").gets(200, "n").closes("logged-out");
     }

@@ -22,7 +22,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 const WAIT: Takeover = Takeover::Never { then: OrElse::Wait };
 
-/// How often both sides are looked at.
+/// How often both sides are checked.
 const GLANCE: Duration = Duration::from_secs(10);
 
 /// The longest way back once the server allows it: one status poll and one back-off step.
@@ -227,7 +227,7 @@ fn the_weeks_in_which_clocks_change() {
         assert_eq!(worn, usize::from(date.contains("Oct")), "{region}");
         // One that wears out while the laptop sleeps is found together with midnight.
         assert!((7..=7 + worn).contains(&week.told("reset")), "{region}");
-        // A midnight is looked at when it comes, not an hour off.
+        // A midnight is checked when it comes, not an hour off.
         for midnight in week.times(|what| matches!(what, Happening::Midnight)) {
             let looked = week.world.server.log().iter().find(|logged| {
                 logged.at >= midnight

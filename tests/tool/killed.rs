@@ -114,7 +114,7 @@ fn step(pid: Pid, call: &mut (c_long, u64)) -> Option<(c_long, u64, i64)> {
     }
 }
 
-/// Kills a run after each of its steps, in a directory of its own; `prepare` gives what is there before, `goes_on` looks at
+/// Kills a run after each of its steps, in a directory of its own; `prepare` gives what is there before, `goes_on` checks
 /// what comes after.
 pub fn killed_at_each_step(prepare: impl Fn(&Path), start: impl Fn(&Path) -> Command, goes_on: impl Fn(&Path)) {
     for most in 1.. {

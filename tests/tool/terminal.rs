@@ -96,7 +96,7 @@ pub struct Person {
     tool: Child,
     terminal: File,
     pub seen: String,
-    /// So much of it was looked at.
+    /// So much of it was checked.
     read: usize,
 }
 

@@ -23,7 +23,7 @@ pub struct Settings {
     pub portals: String,
     /// How long a lease lasts: longer than any request may take (a login has 15 s) and one renewal.
     pub lease: Duration,
-    /// How often the database is looked at for leases that are over, sessions that are due and answers.
+    /// How often the database is checked for leases that are over, sessions that are due and answers.
     pub poll: Duration,
     /// How many sessions are claimed at once.
     pub batch: usize,

@@ -10,7 +10,7 @@ use crate::seal::Sealed;
 /// No statement takes longer: a worker that waits for its database renews no lease.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A connection to the database; a broken one is made anew with the next call.
+/// A connection to the database; a broken one is created again with the next call.
 pub struct Store {
     config: Config,
     client: Option<Client>,
@@ -249,7 +249,7 @@ impl Store {
         Ok(self.client()?.execute(sql, &[&lease, &known])?)
     }
 
-    /// Seals rows anew that are sealed with another key than the given one, driven or not; gives how many were
+    /// Seals rows again that are sealed with another key than the given one, driven or not; gives how many were
     /// found. Those that somebody writes just now are passed over.
     pub fn reseal(&mut self, key_id: i32, most: i64, seal: impl Fn(&Claimed) -> Result<Sealed>) -> Result<usize> {
         let mut work = self.client()?.transaction()?;

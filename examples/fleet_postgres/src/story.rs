@@ -132,7 +132,7 @@ impl Stage {
     }
 
     /// All workers know both keys already. The first step tells them to seal with the new one, the second
-    /// seals anew what they do not write by themselves; then the old key may go.
+    /// seals again what they do not write by themselves; then the old key may go.
     fn rotates_keys(&mut self) -> Result<()> {
         let [old, new] = KEY_IDS;
         self.store.client()?.execute("UPDATE sealing SET key_id = $1", &[&new])?;

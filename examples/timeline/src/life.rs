@@ -192,7 +192,7 @@ impl Reader {
 
     fn phase(&mut self, at: i64, from: &str, to: &str) {
         match self.phase.take() {
-            // Only a new run begins anew: the one before it was killed, after its last line.
+            // Only a new run begins again: the one before it was killed, after its last line.
             Some((name, since)) if from == "idle" => {
                 self.sure(self.last);
                 self.span(name, Span { from: since, to: self.last });

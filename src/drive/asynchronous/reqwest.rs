@@ -70,7 +70,7 @@ impl Client for Reqwest {
             let reason = Reason::Text("reqwest rewrites this URL".into());
             return Err(SendError { failure: Failure::not_sent(FailureKind::Other), reason });
         }
-        // reqwest looks at its clock before it looks for an answer: one that came while nobody polled would be late.
+        // reqwest checks its clock before it looks for an answer: one that came while nobody polled would be late.
         *request.timeout_mut() = Some(NEVER);
         let exchange = async {
             let mut response = self.0.execute(request).await.map_err(|error| sort(&error))?;

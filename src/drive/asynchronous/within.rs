@@ -11,7 +11,7 @@ type InputHandled = Result<Response<Vec<u8>>, SendError>;
 
 /// Lets an exchange take so long; `late` makes the error of one that takes longer.
 ///
-/// The answer is looked at before the clock: one that came while nobody polled is not late. Outside of tokio, where a
+/// The answer is checked before the clock: one that came while nobody polled is not late. Outside of tokio, where a
 /// timer or a socket of its would panic, nothing is sent.
 pub(super) async fn within(
     time: Duration,

@@ -26,7 +26,7 @@ impl SendError {
     }
 }
 
-/// Tells the kind of an error.
+/// Reports the kind of an error.
 ///
 /// ureq wraps certificate errors in `Io(InvalidData)`, failed look-ups in `Io(Uncategorized)`, so the
 /// stage decides where the error alone cannot.

@@ -106,7 +106,7 @@ impl Transport {
     ///
     /// They fail with [`FailureKind::Interrupted`](crate::machine::FailureKind::Interrupted) at once, unless
     /// they still look a name up or connect, each of which takes 10 s at most. Use it to leave in a hurry:
-    /// nobody knows whether an interrupted login was judged.
+    /// it is unknown whether an interrupted login was judged.
     pub fn interrupt(&self) {
         let fresh = self.0.agent();
         let old = {
@@ -230,7 +230,7 @@ fn run(agent: &Agent, request: Request<impl AsSendBody>, policy: SendPolicy) -> 
     }
 }
 
-/// Reports whether an answer says where it ends, so that one that was cut off can be told from a whole one.
+/// Reports whether an answer says where it ends, so that one that was cut off can be distinguished from a whole one.
 ///
 /// It reads headers as ureq does: HTTP/1.0 has no chunks, and another coding than those has no end.
 fn has_an_end(answer: &Response<Vec<u8>>) -> bool {

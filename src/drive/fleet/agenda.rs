@@ -1,4 +1,4 @@
-//! What is to be looked at when.
+//! What is to be checked when.
 
 use std::collections::BTreeSet;
 

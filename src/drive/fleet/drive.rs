@@ -248,7 +248,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         out.max(at)
     }
 
-    /// Notes when a session is looked at next.
+    /// Notes when a session is checked next.
     fn rest(&mut self, index: u32, at: Elapsed) -> Option<Turn<K>> {
         // A machine that waits for what is past is not to be asked without end.
         let at = at.max(self.clock.elapsed().saturating_add(1));

@@ -48,7 +48,7 @@ pub(super) struct Gate {
     pub(super) role: Role,
     /// How many sessions belong to it.
     pub(super) members: u32,
-    /// When it is looked at next.
+    /// When it is checked next.
     pub(super) at: Elapsed,
     /// When the bucket is full again, in microseconds (the generic cell rate algorithm).
     full_at: u64,

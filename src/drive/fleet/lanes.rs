@@ -161,7 +161,7 @@ impl<K: Ord + Clone, M: Machine> Fleet<K, M> {
         }
     }
 
-    /// Sees to it that a gate is looked at when the next in line may pass, or when it may be forgotten.
+    /// Sees to it that a gate is checked when the next in line may pass, or when it may be forgotten.
     pub(super) fn arm(&mut self, index: u32) {
         let (now, rate) = (self.clock.elapsed(), self.rate_of(index));
         let Some(gate) = self.gates.get(index as usize) else { return };

@@ -13,7 +13,7 @@ pub(super) struct Slot<K, M> {
     pub(super) lane: Option<u32>,
     /// How many jumps of the clock it has heard of.
     pub(super) seen: u32,
-    /// When it is looked at next.
+    /// When it is checked next.
     pub(super) at: Elapsed,
     /// It sends nothing before: its share of the spread.
     pub(super) not_before: Elapsed,

@@ -93,7 +93,7 @@ where
 /// and so is one that gives a future, `|need| async move { … }`.
 ///
 /// The futures may be dropped at every await: an answer's where its question is no longer open, a save's where the
-/// driver is dropped, which then begins with the same save when it is made anew.
+/// driver is dropped, which then begins with the same save when it is created again.
 pub trait Program {
     /// Answers a need. Meanwhile the session goes on: it looks by itself whether a login in a browser has happened, it
     /// logs out when it is told to, and this future is dropped as soon as nobody waits for it any more.

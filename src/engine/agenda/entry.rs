@@ -19,13 +19,13 @@ pub(in super::super) enum Slot {
     Expiry,
     /// The next step of the protocol, or a further attempt at one.
     Next,
-    /// A question about bytes that have grown old is put anew.
+    /// A question about bytes that have grown old is asked again.
     Question,
     /// Something is renewed: there is one entry for each step.
     Renew,
     /// Somebody wants to know whether the session lives.
     Check,
-    /// Looks whether a question has answered itself.
+    /// Checks whether a question has answered itself.
     Look,
     /// Keeps the session alive.
     Keepalive,
@@ -80,7 +80,7 @@ impl<S> Entry<S> {
         self.every.as_millis() > 0
     }
 
-    /// Begins to count anew.
+    /// Begins to count again.
     pub(super) fn restart(&mut self, from: Timestamp) {
         self.at = from + self.every;
         self.retry = None;

@@ -138,7 +138,7 @@ impl<S: Copy + PartialEq> Agenda<S> {
         }
     }
 
-    /// Plans that a question is put anew, or not.
+    /// Plans that a question is asked again, or not.
     pub(super) fn put_anew(&mut self, at: Option<Timestamp>) {
         match at {
             Some(at) => self.put(Entry::once(Slot::Question, None, at)),

@@ -114,7 +114,7 @@ impl<S: Copy + PartialEq> Agenda<S> {
         Some(at)
     }
 
-    /// The protocol goes on from a renewal, which is to be planned anew.
+    /// The protocol goes on from a renewal, which is to be planned again.
     pub(in super::super) fn settle(&mut self, step: S) {
         if self.entries.iter().any(|entry| entry.away) {
             self.retain(|entry| !entry.away || !entry.at.is_never() || entry.step != Some(step));

@@ -47,11 +47,11 @@ pub struct Need {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<Arc<Prompt>>,
     /// What the key is to work on, for [`NeedKind::Signature`] and [`NeedKind::Decryption`]. It stays in
-    /// this process: after a resume the question is put anew.
+    /// this process: after a resume the question is asked again.
     #[serde(skip)]
     pub message: Option<Message>,
     /// The answer must be here by then, since the time is in what it signs; a late one is not used, and
-    /// the question is put anew, with another id.
+    /// the question is asked again, with another id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
@@ -182,7 +182,7 @@ pub enum NeedReason {
     Renewing,
     /// The server refused the last answer: do not give the same one again.
     Refused,
-    /// Nobody knows whether the last answer arrived, so it is not sent again by itself.
+    /// It is unknown whether the last answer arrived, so it is not sent again by itself.
     Lost,
     /// The last answer grew too old before it could be used; it was not refused.
     Stale,

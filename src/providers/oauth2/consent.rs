@@ -1,4 +1,4 @@
-//! The consent of a person: asked for, read, declined, begun anew.
+//! The consent of a person: asked for, read, declined, begun again.
 
 use super::config::{Grant, OAuth2};
 use super::state::{Attempt, OAuth2State, OAuth2Step};

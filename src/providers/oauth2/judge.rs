@@ -160,7 +160,7 @@ impl OAuth2 {
         Verdict::Close(CloseReason::Denied(Denial::Rejected(Some(text))))
     }
 
-    /// The server does not know the client any more: one that registers itself does so anew, once.
+    /// The server does not know the client any more: one that registers itself does so again, once.
     pub(super) fn client_unknown(&self, cx: &mut Context<'_, State>, error: &ErrorBody) -> Verdict<Step> {
         let registers = matches!(self.client, ClientOf::Register(_));
         if !registers || core::mem::replace(&mut cx.state.again, true) {

@@ -1,4 +1,4 @@
-//! OAuth 2 at any server: a session that is opened, renewed without a gap, consented to anew in time, and revoked.
+//! OAuth 2 at any server: a session that is opened, renewed without a gap, consented to again in time, and revoked.
 //!
 //! [`wire`] has every request and every answer for use alone; [`OAuth2`] is the session. Facts are from the RFCs that each
 //! place names, and from what was seen of servers.
@@ -20,8 +20,8 @@
 //!
 //! | need | why it comes (again) |
 //! |---|---|
-//! | [`NeedKind::Redirect`](crate::NeedKind::Redirect), for the code grant | A person opens [`Need::url`](crate::Need::url) and consents; the answer ([`Input::Redirect`](crate::Input::Redirect)) is the URL that the browser is sent to then, or what people paste for it: [`wire::Redirect::read`]. One of another attempt is [rejected](crate::machine::Rejection::Unfit) with the reason, and the question stays. `Renewing`: the consent ends soon, or there is no refresh token; the session goes on. `Lost`: nobody knows whether a refresh token or a code was used up. `Refused`: the code was not taken. `Expired`: the consent is dead. While the access token is good the session goes on, whatever the reason |
-//! | [`NeedKind::Browser`](crate::NeedKind::Browser), for the device grant | A person opens the URL on any device and types [`Prompt::user_code`](crate::machine::Prompt::user_code); [`Event::ActionRequired`](crate::Event::ActionRequired) tells both as well. The session notices by itself. The reasons are the same, and `Stale`: the code is over; [`Input::Done`](crate::Input::Done) begins anew |
+//! | [`NeedKind::Redirect`](crate::NeedKind::Redirect), for the code grant | A person opens [`Need::url`](crate::Need::url) and consents; the answer ([`Input::Redirect`](crate::Input::Redirect)) is the URL that the browser is sent to then, or what people paste for it: [`wire::Redirect::read`]. One of another attempt is [rejected](crate::machine::Rejection::Unfit) with the reason, and the question stays. `Renewing`: the consent ends soon, or there is no refresh token; the session goes on. `Lost`: it is unknown whether a refresh token or a code was used up. `Refused`: the code was not taken. `Expired`: the consent is dead. While the access token is good the session goes on, whatever the reason |
+//! | [`NeedKind::Browser`](crate::NeedKind::Browser), for the device grant | A person opens the URL on any device and types [`Prompt::user_code`](crate::machine::Prompt::user_code); [`Event::ActionRequired`](crate::Event::ActionRequired) tells both as well. The session notices by itself. The reasons are the same, and `Stale`: the code is over; [`Input::Done`](crate::Input::Done) begins again |
 //! | [`NeedKind::GatewayToken`](crate::NeedKind::GatewayToken), for [`Grant::Given`] | a refresh token from the server's page |
 //! | [`NeedKind::Signature`](crate::NeedKind::Signature), for [`ClientOf::jwt`] | each request has an assertion of its own: sign the digest with RSASSA-PKCS1-v1_5 |
 //!
@@ -157,9 +157,9 @@
 //!   A status in words (`"error":"Bad Gateway"`), or whatever a server in trouble writes there, is no error of OAuth.
 //! - **A page of an edge judges nothing**: 403 as HTML comes and goes by itself. Edges refuse requests without `User-Agent`.
 //! - **Only `invalid_grant` proves that a consent is dead**, and no server says why. `invalid_client` is the configuration, or a
-//!   registration that the server has pruned: a client that registers itself does so anew, once.
+//!   registration that the server has pruned: a client that registers itself does so again, once.
 //! - **A page that says "unknown client" comes back to nobody.** The question for a consent has no other end than its answer: ask for
-//!   the session anew, and it registers anew.
+//!   the session again, and it registers again.
 //! - **A bare 401 to a call may be the call's own fault.** Without a [probe](OAuth2::probe) the look is a renewal, so there is one in
 //!   a quarter of an hour.
 //! - **Revoking an access token kills the refresh token at some servers**: only a logout revokes, the refresh token first. One whose

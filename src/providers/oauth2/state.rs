@@ -27,7 +27,7 @@ pub enum OAuth2Step {
     Code,
     /// Begins a device grant.
     DeviceBegin,
-    /// Looks whether the person has consented on another device.
+    /// Checks whether the person has consented on another device.
     DevicePoll,
     /// Asks for a token of the client's own.
     Grant,
@@ -45,7 +45,7 @@ pub enum OAuth2Step {
 pub struct OAuth2State {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) found: Option<Found>,
-    /// How many places were looked at for metadata.
+    /// How many places were checked for metadata.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) places: u8,
     #[serde(skip_serializing_if = "Option::is_none")]

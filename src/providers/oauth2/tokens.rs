@@ -177,7 +177,7 @@ impl OAuth2 {
         self.consent(cx)
     }
 
-    /// Nobody has looked at what was sent: it is as good as before, be it that it was given up.
+    /// The server has not checked what was sent: it is as good as before, be it that it was given up.
     pub(super) fn unjudged(&self, cx: &mut Context<'_, State>, step: Step) -> Verdict<Step> {
         if step == Step::Refresh && core::mem::take(&mut cx.state.spent) {
             cx.state.because = None;

@@ -54,7 +54,7 @@ pub(super) fn json(status: StatusCode, body: String) -> Answer {
     web::answer(status, JSON, body)
 }
 
-/// Tells one thing under one name: `{"error":"…"}`, as JSON or XML; 401 where neither is wanted.
+/// Reports one thing under one name: `{"error":"…"}`, as JSON or XML; 401 where neither is wanted.
 pub(super) fn told(status: StatusCode, name: &str, text: Option<&str>, format: Format) -> Answer {
     match format {
         Format::Json => json(status, format!("{{\"{name}\":{}}}", text.map_or(Value::Null, Value::from))),

@@ -182,7 +182,7 @@ enum Body<'a> {
     Fields(Vec<(String, Option<String>)>),
     Json(&'a [u8]),
     Xml(&'a [u8]),
-    /// Text and the like is not looked at, and of a form in parts that does not end nothing is taken.
+    /// Text and the like is not checked, and of a form in parts that does not end nothing is taken.
     Ignored,
 }
 

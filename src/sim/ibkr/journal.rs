@@ -93,7 +93,7 @@ pub enum End {
     Rival,
     /// The login under it ended.
     Login,
-    /// An init began it anew.
+    /// An init began it again.
     Init,
     /// A test did it.
     Lever,

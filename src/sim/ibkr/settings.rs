@@ -37,7 +37,7 @@ pub struct Settings {
     pub reauthenticate: Duration,
     /// After what time without use the brokerage session ends. The documentation says five minutes and six; 6 min.
     pub idle: Duration,
-    /// What counts as use. Nobody knows whether other calls do; the stricter assumption is the default.
+    /// What counts as use. It is unknown whether other calls do; the stricter assumption is the default.
     pub kept_by: KeptBy,
     /// What midnight ends.
     pub midnight: Midnight,
@@ -62,7 +62,7 @@ pub struct Settings {
     pub limits: RateLimits,
     /// How long the penalty box lasts; 15 min.
     pub penalty: Duration,
-    /// Whether a request in the penalty box starts it anew. Nobody knows; no.
+    /// Whether a request in the penalty box starts it again. Nobody knows; no.
     pub penalty_restarts: bool,
     /// The addresses that may call, as in the gateway's own `conf.yaml`; all.
     pub allowed: Option<Vec<IpAddr>>,
@@ -187,7 +187,7 @@ pub enum Stranger {
 pub enum Reinit {
     /// Nothing.
     Harmless,
-    /// It begins anew: to be established, and with the accounts to be asked for.
+    /// It begins again: to be established, and with the accounts to be asked for.
     Restarts,
 }
 

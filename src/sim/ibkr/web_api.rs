@@ -42,7 +42,7 @@ pub enum Door {
 impl WebApiSim {
     /// Returns the settings of a gateway simulator as they are behind this door.
     ///
-    /// Nobody knows whether midnight ends tokens, too; here it ends the brokerage session.
+    /// It is unknown whether midnight ends tokens, too; here it ends the brokerage session.
     pub fn settings() -> Settings {
         Settings {
             bases: vec!["/v1/api".into()],
@@ -175,7 +175,7 @@ impl Simulator for WebApiSim {
 }
 
 impl GatewaySim {
-    /// Opens the outer tier, or begins its 24 hours anew.
+    /// Opens the outer tier, or begins its 24 hours again.
     fn enter(&mut self, now: Timestamp, person: &Person) {
         match &mut self.sso {
             Some(sso) => sso.since = now,

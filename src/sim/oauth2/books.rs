@@ -196,7 +196,7 @@ impl Books {
         !access.revoked && access.ends > now && self.family(access.family).is_some_and(|family| !family.dead)
     }
 
-    /// Tells whose bearer this is, and what it may.
+    /// Reports whose bearer this is, and what it may.
     pub(super) fn bearer(&self, now: Timestamp, token: &str) -> Option<(String, Vec<String>)> {
         let access = self.access.get(token).filter(|access| self.is_good(now, access))?;
         self.family(access.family).map(|family| (family.client.clone(), family.scopes.clone()))

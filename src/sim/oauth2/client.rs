@@ -23,7 +23,7 @@ pub struct Client {
     seen: BTreeSet<String>,
 }
 
-/// Says whether a signature is that of a text.
+/// Reports whether a signature is that of a text.
 type Verify = Box<dyn Fn(&[u8], &[u8]) -> bool + Send>;
 
 pub(super) enum Proof {

@@ -30,7 +30,7 @@ pub(super) enum Received {
 pub(super) struct Whole {
     pub(super) request: Request<Vec<u8>>,
     pub(super) http: Http<ProvideResponse>,
-    /// What follows the request on the connection cannot be told apart from it.
+    /// What follows the request on the connection cannot be distinguished from it.
     pub(super) close: bool,
 }
 

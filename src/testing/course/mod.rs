@@ -115,7 +115,7 @@ impl<'w, 'a, P: Provider + Send> Course<'w, 'a, P> {
         if before > self.world.now {
             self.world.now = before;
             self.own_call()?;
-            // What the call was told may be looked at now.
+            // What the call was told may be checked now.
             if self.world.drain()?.is_none_or(|again| again < until) || self.world.flying.is_some() {
                 return Ok(());
             }

@@ -6,7 +6,7 @@ pub(super) enum Turn {
     Start,
     /// The server's answer of this number.
     Reply(usize),
-    /// No answer comes, and nobody knows whether the request arrived.
+    /// No answer comes, and it is unknown whether the request arrived.
     Lost,
     /// The request did not leave.
     Unsent,

@@ -35,7 +35,7 @@ fn what_is_no_answer_to_a_login_ends_the_opening() {
     assert_eq!(life.asked().len(), 1);
 }
 
-/// Nobody knows whether such a login was refused, so a store gives its password as often as it may be refused.
+/// It is unknown whether such a login was refused, so a store gives its password as often as it may be refused.
 #[test]
 fn a_login_of_unknown_fate_counts_as_a_refusal() {
     let twice = || options(|options| options.max_refused = 2);

@@ -25,7 +25,7 @@ fn an_answer_over_tls_that_is_cut_is_none() {
     every_byte_of_tls(&server, || over(&pin));
 }
 
-/// Pinned certificates are looked at in a connection of the adapter's own, roots in one of ureq's.
+/// Pinned certificates are checked in a connection of the adapter's own, roots in one of ureq's.
 #[test]
 fn an_answer_over_the_tls_of_ureq_that_is_cut_is_none() {
     let (server, pem) = Server::tls();

@@ -75,7 +75,7 @@ fn two_threads_call_while_a_third_drives() {
         caller.join().unwrap();
     }
     assert_eq!(life.portal.with(|portal| portal.count(Outcome::Called)), 40);
-    // Both see the end; the session is looked at once and has expired.
+    // Both see the end; the session is checked once and has expired.
     life.portal.with(sim::CbrainSim::expire_sessions);
     let callers: Vec<_> = (0..2)
         .map(|_| {

@@ -49,7 +49,7 @@ fn copy(response: &Response<Vec<u8>>) -> Response<Vec<u8>> {
 const LIVES: usize = 64 * MEGABYTE;
 
 /// How often a body may be copied, in whole or in parts, in all lives of a subject: the server's own dozen, and
-/// what is looked at, kept, written down.
+/// what is checked, kept, written down.
 const COPIES: usize = 30;
 
 #[track_caller]

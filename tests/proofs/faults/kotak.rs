@@ -261,7 +261,7 @@ impl Case for NeoCase {
     }
 
     fn allows(&self, server: &sim::NeoSim, now: Timestamp) -> bool {
-        // One that is not to be looked at lives on.
+        // One that is not to be checked lives on.
         let limited = |path| server.limited_until(now, path).is_some();
         self.outage.until.is_none() && ![LOGIN, VALIDATE, BOOK].into_iter().any(limited)
     }

@@ -10,7 +10,7 @@
 //! a call. It believes nothing that the client says of itself, but that it told `may-live-on`. The laws:
 //!
 //! 1. An answer of a person is judged once by the server.
-//! 2. A token whose death an answer has told is sent no more, but by a logout. Another process may learn it anew.
+//! 2. A token whose death an answer has told is sent no more, but by a logout. Another process may learn it again.
 //! 3. Nothing is sent within a penalty box that an answer has told of, and no box is opened by the client's own pace.
 //! 4. No hour has more than `PER_HOUR` requests.
 //! 5. Where a logout ends, the server has no session, or `may-live-on` was told.

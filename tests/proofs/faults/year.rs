@@ -22,7 +22,7 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 pub const HOUR: Duration = Duration::from_secs(3_600);
 pub const DAY: Duration = Duration::from_secs(86_400);
 
-/// How long a supervisor waits before it begins anew.
+/// How long a supervisor waits before it begins again.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// A provider, its simulator, and what the facts tell of both.
@@ -273,7 +273,7 @@ impl<C: Case> Year<C> {
         }
     }
 
-    /// Lets the session live until something is to be looked at.
+    /// Lets the session live until something is to be checked.
     fn lives(&mut self, glance: Duration) {
         let limit = self.world.now + glance;
         let asks = self.asks.clone();

@@ -169,7 +169,7 @@ impl Ledger {
         Some(value)
     }
 
-    /// Nobody knows whether a step arrived.
+    /// It is unknown whether a step arrived.
     fn lost(&self, cx: &mut Context<'_, State>, step: Go) -> Verdict<Go> {
         match step {
             Go::Redeem if self.is(Wrong::TicketUsedTwice) || !cx.state.has_left(Go::Redeem) => {

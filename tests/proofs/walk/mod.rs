@@ -2,7 +2,7 @@
 //! snapshots, and the diagrams in the providers' documentation are drawn from them.
 //!
 //! A changed machine is a changed table. `cargo insta review`, or `INSTA_UPDATE=always`, takes a new
-//! table over, and `SANSESSION_DRAW=1 cargo test --test proofs walk` draws the diagrams anew.
+//! table over, and `SANSESSION_DRAW=1 cargo test --test proofs walk` draws the diagrams again.
 
 mod cbrain;
 mod direct;
@@ -46,7 +46,7 @@ happen in every state: a logout, which leads to `closed` over `logging-out`; giv
 an outage, which send an open session through `active, suspect` and close an opening in the end.
 ";
 
-/// Compares a diagram with the one in the documentation, or draws that anew.
+/// Compares a diagram with the one in the documentation, or draws that again.
 fn is_drawn_in(map: &Map, path: &str) {
     let path = format!("{}/src/providers/{path}", env!("CARGO_MANIFEST_DIR"));
     let drawn = format!("{LEFT_OUT}\n```mermaid\n{}```\n", map.mermaid());

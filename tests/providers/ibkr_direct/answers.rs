@@ -20,7 +20,7 @@ const READY: &str = r#"{"authenticated":true,"established":true,"competing":fals
 const TIMED_OUT: &str = r#"{"authenticated":false,"competing":false,"connected":true}"#;
 const LOGGED_OUT: &str = r#"{"authenticated":false,"competing":false,"connected":false}"#;
 
-/// A session of somebody's token, which is looked at first.
+/// A session of somebody's token, which is checked first.
 fn adopted() -> Story {
     let token = WebApiToken::Bearer(Bearer::new("second", None).unwrap());
     let api = provider("tester", [127, 0, 0, 1]);

@@ -24,7 +24,7 @@ fn adopted(api: WebApi, token: WebApiToken) -> Story {
     Script::new(Session::adopt(api, token, Options::default(), seed()).unwrap()).starts().sends(STATUS)
 }
 
-/// A session of somebody's OAuth 1.0a token, which is looked at first.
+/// A session of somebody's OAuth 1.0a token, which is checked first.
 fn first() -> Story {
     first_with(|api| api)
 }

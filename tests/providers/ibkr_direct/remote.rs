@@ -313,7 +313,7 @@ fn what_a_vault_gives_shows_itself_nowhere() {
             other => panic!("{other:?}"),
         };
         given.push(bytes);
-        // A wrong one first, which is told from a right one without a word of it.
+        // A wrong one first, which is distinguished from a right one without a word of it.
         let wrong = SecretBytes::new(given.iter().flatten().rev().copied().collect::<Vec<u8>>());
         let answer = match need.kind {
             NeedKind::Signature => Input::Signature(wrong),

@@ -239,7 +239,7 @@ fn resumed<P: Provider + Send>(provider: P, snapshot: &Snapshot, now: Timestamp)
     Session::resume(provider, snapshot, Options::default(), None, [9; 32], now).unwrap()
 }
 
-/// A server's answer, given before anybody looks at the request.
+/// A server's answer, given before anybody checks the request.
 fn answer(status: u16, body: &str) -> Mishap {
     let media = if body.starts_with('<') { "text/html" } else { "application/json" };
     Mishap::answer(status, media, body)

@@ -190,7 +190,7 @@ fn each_malformed_answer_leads_to_a_typed_outcome() {
     for at in [Discovery, Registration, Code, Refresh, ClientCredentials, DeviceBegin, DevicePoll, Revoke] {
         for (status, media, body) in bodies {
             let (found, server, life) = leads(at, &instead(*status, media, body));
-            // A redirect is answered by whoever has not looked at the request.
+            // A redirect is answered by whoever has not checked the request.
             let expected = match at {
                 Code | Refresh if *status != 302 => "consents anew",
                 Revoke => "logged-out",

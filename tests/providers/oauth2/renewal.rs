@@ -42,7 +42,7 @@ fn an_answer_that_comes_late_is_taken_and_nobody_is_asked_any_more() {
     assert_eq!(server.get().count(Outcome::Redeemed), 1);
 }
 
-/// A late refusal is as good as one in time, and a late 503 says that the token was not looked at.
+/// A late refusal is as good as one in time, and a late 503 says that the token was not checked.
 #[test]
 fn a_late_refusal_and_a_late_busy_answer_count_as_well() {
     let answer = |status: u16, body: &str| {
@@ -230,7 +230,7 @@ fn what_a_lost_renewal_has_left_at_the_server_is_ended_by_the_logout() {
     }
 }
 
-/// A person who has consented anew is not asked again because of what was refused before.
+/// A person who has consented again is not asked again because of what was refused before.
 #[test]
 fn a_new_consent_begins_without_the_refusals_of_the_last_one() {
     let server = server();

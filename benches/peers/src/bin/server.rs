@@ -1,7 +1,7 @@
 //! The server that all clients are measured with: a gateway's answers from memory, over plain http and https.
 //!
 //! It writes its two base URLs to its output and serves until it is killed. Each answer leaves in one
-//! piece; nothing is looked at but the path. The simulators of the crate are not used here, since they
+//! piece; nothing is checked but the path. The simulators of the crate are not used here, since they
 //! keep the real server's limits, which a thousand tickles in a second break.
 //!
 //! `GET /v1/api/seen` tells how many requests and bytes came since it was last asked.

@@ -1,4 +1,4 @@
-//! The same requests in a bare loop on ureq: sent, the answers read and not looked at.
+//! The same requests in a bare loop on ureq: sent, the answers read and not checked.
 
 //!
 //! With `--no-look-up` the agent knows where the server is. ureq's own resolver starts a thread for each look-up that

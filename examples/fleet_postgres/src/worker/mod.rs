@@ -25,7 +25,7 @@ use crate::senders::{Job, Senders};
 use crate::settings::Settings;
 use crate::store::{Claimed, Store, Write};
 
-/// A row that cannot be used is looked at again so much later, perhaps by a newer worker.
+/// A row that cannot be used is checked again so much later, perhaps by a newer worker.
 const SET_ASIDE: Duration = Duration::from_secs(60);
 
 /// A request that waits so long for its snapshot to be written is taken back. It is less than the time after

@@ -84,7 +84,7 @@ impl Answers {
         Ok(())
     }
 
-    /// Tells whether a person may type one more answer: refusals of earlier runs do not count.
+    /// Reports whether a person may type one more answer: refusals of earlier runs do not count.
     fn may_type(&mut self, need: &Need) -> bool {
         let before = self.before.unwrap_or(need.refused).min(need.refused);
         self.before = Some(before);

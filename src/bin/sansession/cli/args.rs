@@ -70,7 +70,7 @@ impl Provider {
         }
     }
 
-    /// Tells whether it is one of IBKR's with a brokerage session.
+    /// Reports whether it is one of IBKR's with a brokerage session.
     pub fn has_brokerage(self) -> bool {
         matches!(self, Self::IbkrGateway | Self::IbkrOauth1a | Self::IbkrOauth2)
     }

@@ -21,7 +21,7 @@ const GATEWAY: u16 = 5000;
 struct Finding {
     /// The profile that it is about.
     profile: Option<String>,
-    /// What was looked at, as one word.
+    /// What was checked, as one word.
     what: &'static str,
     level: Level,
     words: String,
@@ -157,7 +157,7 @@ impl Finding {
     }
 }
 
-/// Tells whether IBKR's gateway is wanted on this machine, and where.
+/// Reports whether IBKR's gateway is wanted on this machine, and where.
 fn gateway_port(args: &Args) -> Option<u16> {
     let url: http::Uri = args.url.as_deref()?.parse().ok()?;
     let local = matches!(url.host()?, "localhost" | "127.0.0.1");

@@ -57,7 +57,7 @@ impl Exec {
         Ok(Self(Arc::new(Shared { words: words.to_vec(), state, changed })))
     }
 
-    /// Gives its name; its arguments may hold what is nobody's business.
+    /// Returns its name; its arguments may hold what is nobody's business.
     pub fn name(&self) -> String {
         self.0.words.first().map(|name| name.display().to_string()).unwrap_or_default()
     }
@@ -107,7 +107,7 @@ impl Exec {
         }
     }
 
-    /// Tells whether it runs.
+    /// Reports whether it runs.
     pub fn runs(&self) -> bool {
         matches!(*self.state(), State::Running(_))
     }
@@ -125,7 +125,7 @@ impl Exec {
         drop(self.0.changed.wait_timeout_while(self.state(), 2 * GRACE, is_left));
     }
 
-    /// Gives its exit code, 128 + signal where it was killed, once it has ended.
+    /// Returns its exit code, 128 + signal where it was killed, once it has ended.
     pub fn code(&self) -> Option<u8> {
         match *self.state() {
             State::Ended(code, _) | State::Gone(code) => Some(code),
@@ -234,18 +234,18 @@ impl Credentials {
         self.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str())
     }
 
-    /// Gives the token, where there is one.
+    /// Returns the token, where there is one.
     pub fn token(&self) -> Option<&str> {
         self.authorization()?.strip_prefix("Bearer ")
     }
 
-    /// Gives the headers as lines.
+    /// Returns the headers as lines.
     pub fn lines(&self) -> String {
         let lines: Vec<_> = self.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         lines.join("\n")
     }
 
-    /// Gives them as variables of a command.
+    /// Returns them as variables of a command.
     pub fn variables(&self) -> Vec<(&'static str, OsString)> {
         let mut variables = vec![("SANSESSION_BASE_URL", OsString::from(&self.base))];
         let token = self.token().map(|token| ("SANSESSION_TOKEN", token.into()));

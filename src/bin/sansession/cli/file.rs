@@ -73,12 +73,12 @@ impl Saved {
         Ok(own::is_at(&file, path).then(|| Self { path: path.to_owned(), file: Mutex::new(file) }))
     }
 
-    /// Gives its name.
+    /// Returns its name.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Tells whether another name is its own, too.
+    /// Reports whether another name is its own, too.
     pub fn is_at(&self, path: &Path) -> bool {
         own::is_at(&self.file(), path)
     }
@@ -120,7 +120,7 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Tells whether a file may be overwritten: it holds a session, what an editor or a full disk has made of one, or nothing.
+/// Reports whether a file may be overwritten: it holds a session, what an editor or a full disk has made of one, or nothing.
 fn is_session(text: &str) -> bool {
     #[derive(Deserialize)]
     struct Head {

@@ -49,12 +49,12 @@ impl Files {
         Ok(files)
     }
 
-    /// Tells whether there is a file of `--save`.
+    /// Reports whether there is a file of `--save`.
     pub const fn saves(&self) -> bool {
         self.save.is_some()
     }
 
-    /// Tells whether that is a name of the file of `--save`.
+    /// Reports whether that is a name of the file of `--save`.
     pub fn saves_to(&self, path: &Path) -> bool {
         self.save.as_ref().is_some_and(|save| save.is_at(path))
     }

@@ -129,7 +129,7 @@ impl Codes {
     }
 }
 
-/// Makes a session of the Trade API.
+/// Creates a session of the Trade API.
 pub fn open_trade(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     let server = if args.url.is_none() { Some(trade_server(0)?) } else { None };
     let known = |value| server.is_some().then_some(value);
@@ -176,7 +176,7 @@ pub fn open_trade(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage>
     World::new(handle, world::trust(args)?, answers, server)
 }
 
-/// Makes a session of Neo.
+/// Creates a session of Neo.
 pub fn open_neo(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     let server = if args.url.is_none() { Some(neo_server(0)?) } else { None };
     let known = |value| server.is_some().then_some(value);

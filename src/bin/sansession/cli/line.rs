@@ -26,7 +26,7 @@ struct State {
 }
 
 impl Line {
-    /// Makes one where standard output is a terminal that can take a line back.
+    /// Creates one where standard output is a terminal that can take a line back.
     pub fn new() -> Option<Self> {
         let able = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
         (able && std::io::stdout().is_terminal()).then(Self::default)
@@ -100,7 +100,7 @@ fn erase(state: &mut State) {
     }
 }
 
-/// Gives what takes the line back, where one is shown.
+/// Returns what takes the line back, where one is shown.
 fn erased(state: &mut State) -> &'static str {
     if std::mem::take(&mut state.shown) { "\r\x1b[K" } else { "" }
 }

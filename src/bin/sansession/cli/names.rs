@@ -37,7 +37,7 @@ pub enum Kind {
     Secret(String),
 }
 
-/// Tells what a key such as `password-file` stands for.
+/// Reports what a key such as `password-file` stands for.
 pub fn kind(key: &str) -> Option<Kind> {
     let name = key.to_ascii_uppercase().replace('-', "_");
     let (plain, is_file) = name.strip_suffix("_FILE").map_or((name.as_str(), false), |plain| (plain, true));
@@ -54,7 +54,7 @@ pub fn is_plain(variable: &str) -> bool {
     variable.strip_prefix("SANSESSION_").is_some_and(|name| PLAIN.contains(&name))
 }
 
-/// Gives each key of a profile that stands for a variable.
+/// Returns each key of a profile that stands for a variable.
 pub fn keys() -> impl Iterator<Item = String> {
     let key = |name: &str| name.to_ascii_lowercase().replace('_', "-");
     READ.into_iter().flat_map(move |name| {
@@ -69,7 +69,7 @@ pub fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String
     known.filter(|known| near(known) <= 3).min_by_key(near)
 }
 
-/// Tells of variables that nobody reads, each with the name that was meant.
+/// Reports variables that nobody reads, each with the name that was meant.
 pub fn misspelt() -> Vec<String> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let mut told: Vec<_> = names.filter_map(|name| unknown(name.strip_prefix("SANSESSION_")?)).collect();

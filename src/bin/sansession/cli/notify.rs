@@ -31,17 +31,17 @@ enum News {
     Told(SyncSender<()>),
 }
 
-/// Tells that the session is usable.
+/// Reports that the session is usable.
 pub fn ready() {
     tell(News::Ready);
 }
 
-/// Tells where it stands.
+/// Reports where it stands.
 pub fn status(words: &str) {
     tell(News::Status(words.replace(['\n', '\r'], " ")));
 }
 
-/// Tells that it ends.
+/// Reports that it ends.
 pub fn stopping() {
     tell(News::Stopping);
 }

@@ -16,7 +16,7 @@ pub struct Given {
     heading: Option<String>,
 }
 
-/// Gives the options that were given, in the order of the help.
+/// Returns the options that were given, in the order of the help.
 pub fn given(definition: &Command, matches: &ArgMatches) -> Vec<Given> {
     let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let given = definition.get_arguments().filter(|arg| arg.get_long().is_some() && is_given(arg.get_id().as_str()));
@@ -31,12 +31,12 @@ pub fn given(definition: &Command, matches: &ArgMatches) -> Vec<Given> {
 /// The heading of the options that a simulator has.
 pub const OF_SIMULATORS: &str = "Simulators";
 
-/// Tells whether an option is a simulator's.
+/// Reports whether an option is a simulator's.
 pub fn is_of_simulators(arg: &clap::Arg) -> bool {
     arg.get_help_heading() == Some(OF_SIMULATORS)
 }
 
-/// Looks whether words can be part of a command line, by themselves.
+/// Checks whether words can be part of a command line, by themselves.
 pub fn readable(words: &[OsString]) -> Result<(), String> {
     let line = std::iter::once(OsString::from("sansession")).chain(words.iter().cloned());
     match parse::definition().try_get_matches_from(line) {

@@ -60,7 +60,7 @@ pub fn prompt(text: &str) {
     }
 }
 
-/// Tells whether a line can be written at once: a pipe that has room at all has it for one.
+/// Reports whether a line can be written at once: a pipe that has room at all has it for one.
 fn has_room(out: impl AsFd, stalls: &AtomicBool) -> bool {
     let wait = if stalls.load(Ordering::Relaxed) { NOW } else { ROOM };
     // What cannot be asked is written to.

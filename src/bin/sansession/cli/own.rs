@@ -38,7 +38,7 @@ pub fn open(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Makes an empty file that only its owner may read and write.
+/// Creates an empty file that only its owner may read and write.
 ///
 /// # Errors
 /// As from the system; [`io::ErrorKind::AlreadyExists`] where there is one.
@@ -63,7 +63,7 @@ pub fn lock_soon(file: &File) -> bool {
     })
 }
 
-/// Tells whether a file is the one that has this name.
+/// Reports whether a file is the one that has this name.
 pub fn is_at(file: &File, path: &Path) -> bool {
     let number = |data: Metadata| (data.dev(), data.ino());
     let there = fs::symlink_metadata(path).map(number);
@@ -119,7 +119,7 @@ pub fn is_written_by_its_user(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells whether a file belongs to the user of this process.
+/// Reports whether a file belongs to the user of this process.
 pub fn is_mine(data: &Metadata) -> bool {
     data.uid() == rustix::process::geteuid().as_raw()
 }

@@ -39,7 +39,7 @@ impl Place {
         Ok(Self { name: name.to_owned(), verb: verb.to_owned(), session, lock, socket })
     }
 
-    /// Makes the directory of the sessions, which nobody else may look into.
+    /// Creates the directory of the sessions, which nobody else may look into.
     pub fn prepare(&self) -> io::Result<()> {
         let Some(directory) = self.session.parent() else { return Ok(()) };
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", directory.display()));
@@ -62,7 +62,7 @@ pub fn sessions() -> Result<PathBuf, Usage> {
     Ok(directory("XDG_STATE_HOME", ".local/state")?.join("sansession"))
 }
 
-/// Gives the user's home.
+/// Returns the user's home.
 pub fn home() -> Option<PathBuf> {
     absolute("HOME")
 }

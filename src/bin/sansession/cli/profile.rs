@@ -62,12 +62,12 @@ impl Profiles {
         }
     }
 
-    /// Gives the names of all profiles.
+    /// Returns the names of all profiles.
     pub fn names(&self) -> Result<Vec<String>, Usage> {
         Ok(self.table()?.keys().map(|name| name.get_ref().to_string()).collect())
     }
 
-    /// Gives the file's path.
+    /// Returns the file's path.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -38,7 +38,7 @@ pub fn prepare(path: &Path) -> io::Result<()> {
     beside(path).map(drop)
 }
 
-/// Makes a file of a name that nobody else has, which is gone with this value and is locked as long as it is there.
+/// Creates a file of a name that nobody else has, which is gone with this value and is locked as long as it is there.
 fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut prefix = path.file_name().unwrap_or_default().to_os_string();
     prefix.push(".");

@@ -151,7 +151,7 @@ impl Report {
         }
     }
 
-    /// Tells of a call that went through the proxy; people who have not asked have the line at the bottom.
+    /// Reports a call that went through the proxy; people who have not asked have the line at the bottom.
     pub fn called(&self, method: &http::Method, path: &str, status: u16, took: Duration) {
         let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let path = path.split('?').next().unwrap_or_default();
@@ -162,7 +162,7 @@ impl Report {
         }
     }
 
-    /// Tells where other programs may send their calls. A secret that the user has not chosen is told
+    /// Reports where other programs may send their calls. A secret that the user has not chosen is told
     /// too, unless it is in a file.
     pub fn listening(&self, listening: &Listening, in_file: bool) {
         let url = &listening.url;
@@ -235,7 +235,7 @@ impl Report {
         }
     }
 
-    /// Tells programs alone.
+    /// Reports programs alone.
     fn told(&self, event: &str, fields: Value) {
         if self.json {
             self.write(&told::line(now(), self.name, event, fields));

@@ -211,7 +211,7 @@ fn saved_session(args: &Args, files: &Files, report: &Report) -> Result<Option<S
     }
 }
 
-/// Tells why the session of a snapshot has ended, if it has.
+/// Reports why the session of a snapshot has ended, if it has.
 fn ended(saved: &Snapshot) -> Option<CloseReason> {
     saved.closed()
 }

@@ -68,7 +68,7 @@ impl Served {
         }
     }
 
-    /// Makes a simulated gateway, or what is behind OAuth, as it was wanted.
+    /// Creates a simulated gateway, or what is behind OAuth, as it was wanted.
     pub fn prepare(self, gateway: &mut GatewaySim) {
         gateway.settings().latency = LATENCY;
         if let Some(limits) = self.limits {

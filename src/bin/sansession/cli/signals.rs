@@ -90,17 +90,17 @@ impl Signals {
         Ok(wishes)
     }
 
-    /// Tells whether there was any.
+    /// Reports whether there was any.
     pub fn told(&self) -> bool {
         self.0.last.load(Ordering::SeqCst) != 0
     }
 
-    /// Tells whether the session is to be left open.
+    /// Reports whether the session is to be left open.
     pub fn leaves(&self) -> bool {
         self.0.leave.load(Ordering::SeqCst)
     }
 
-    /// Gives the exit code of a program that ended by the last one; 0 without any.
+    /// Returns the exit code of a program that ended by the last one; 0 without any.
     pub fn code(&self) -> u8 {
         match self.0.last.load(Ordering::SeqCst) {
             0 => 0,

@@ -15,7 +15,7 @@ use crate::cli::{Usage, args, file, run, verbs};
 /// There is no session that is open.
 const CLOSED: u8 = 6;
 
-/// Tells where one profile's session stands, or each.
+/// Reports where one profile's session stands, or each.
 pub fn status(asked: &verbs::Status) -> Result<u8, Usage> {
     let profiles = Profiles::trusted()?;
     let names = asked.name.clone().map_or_else(|| profiles.names(), |name| Ok(vec![name]))?;

@@ -37,12 +37,12 @@ pub enum Task {
 }
 
 impl Task {
-    /// Tells whether standard output is for the result alone.
+    /// Reports whether standard output is for the result alone.
     pub const fn prints(&self) -> bool {
         matches!(self, Self::Token(_) | Self::Call(_) | Self::Check)
     }
 
-    /// Tells whether events are not worth a line.
+    /// Reports whether events are not worth a line.
     pub const fn is_quiet(&self) -> bool {
         !matches!(self, Self::Stay)
     }

@@ -3,7 +3,7 @@
 use sansession::{CloseReason, Event, Need, Outgoing, Timestamp};
 use serde_json::{Value, json};
 
-/// Makes a line: when it was, whose session, what happened, and the fields that go with it.
+/// Creates a line: when it was, whose session, what happened, and the fields that go with it.
 pub fn line(now: Timestamp, provider: &str, event: &str, mut fields: Value) -> Value {
     let mut line = json!({ "t": now.as_millis(), "provider": provider, "event": event });
     if let (Some(line), Some(fields)) = (line.as_object_mut(), fields.as_object_mut()) {

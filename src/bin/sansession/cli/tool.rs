@@ -116,7 +116,7 @@ impl Tool {
         }
     }
 
-    /// Gives the exit code of what was done with a session that was left open.
+    /// Returns the exit code of what was done with a session that was left open.
     fn task_code(&self) -> u8 {
         match (&self.task, self.done.get()) {
             (Task::Stay | Task::Logout, _) => 0,

@@ -28,7 +28,7 @@ pub fn forget(name: &str) {
     profile().remove(name);
 }
 
-/// Gives the files that the profile in use names.
+/// Returns the files that the profile in use names.
 pub fn files() -> Vec<PathBuf> {
     let file = |value: &Value| if let Value::File { path, .. } = value { Some(path.clone()) } else { None };
     profile().values().filter_map(file).collect()

@@ -17,7 +17,7 @@ use crate::cli::{Usage, options, parse, variables};
 pub enum Verb {
     /// Logs in and keeps the session for the other verbs
     Login(Login),
-    /// Tells where sessions stand; without --check nothing is sent
+    /// Reports where sessions stand; without --check nothing is sent
     Status(Status),
     /// Prints a session's token, after a look whether it lives
     Token(Token),

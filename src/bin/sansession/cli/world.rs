@@ -67,7 +67,7 @@ impl World {
 const USER: &str = "alice";
 const PASSWORD: &str = "wonderland";
 
-/// Makes the session that the command line wants.
+/// Creates the session that the command line wants.
 pub fn open(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     match args.provider {
         args::Provider::Cbrain => open_cbrain(args, saved),

@@ -30,7 +30,7 @@ fn certificate(names: &[&str], authority: bool) -> Shown {
     Shown { pem: certificate.pem(), der: certificate.der().to_vec(), key }
 }
 
-/// Takes the version out of a certificate: what is left is one of version 1, with a signature that nobody looks at.
+/// Takes the version out of a certificate: what is left is one of version 1, with a signature that nobody checks.
 fn of_version_1(shown: Shown) -> Shown {
     let version = [0xa0, 3, 2, 1, 2];
     let at = shown.der.windows(5).position(|bytes| bytes == version).unwrap();

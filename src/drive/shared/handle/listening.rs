@@ -15,7 +15,7 @@ impl<M: Machine + ?Sized> Handle<M> {
         Events::new(self.clone(), number)
     }
 
-    /// Tells an event to those who listen, and wakes those who wait where it may concern them.
+    /// Reports an event to those who listen, and wakes those who wait where it may concern them.
     pub(super) fn tell(&self, event: &Event) {
         let mut news = self.news();
         for listener in &mut news.listeners {

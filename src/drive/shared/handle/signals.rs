@@ -10,7 +10,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 /// The shortest sleep, so that a machine that is due already and has nothing to do does not burn the processor.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
-/// What a driver looks at in each turn, without a lock.
+/// What a driver checks in each turn, without a lock.
 ///
 /// Whoever sets something here wakes the driver afterwards; the driver leaves its waker first and then looks. The lock
 /// of [`News`], through which both go, orders the two: one of them sees the other.

@@ -39,7 +39,7 @@ pub struct WebApiState {
     /// Whether a numbered host has refused the token since the session was last usable, which judges it nowhere else.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) sour: bool,
-    /// How many requests in a row the present host has not answered; a resume counts anew.
+    /// How many requests in a row the present host has not answered; a resume counts again.
     #[serde(skip)]
     pub(super) unanswered: u8,
     /// How many tokens were refused since the session was last usable.

@@ -156,7 +156,7 @@ pub enum TokenAnswer {
     },
     /// Tokens of a type that must not be used, since nobody knows how (RFC 6749, section 7.1).
     UnknownType,
-    /// Nobody looked at the request: 429, 503, a refusal by an edge (a 4xx without an OAuth error), a redirect. What was
+    /// The server did not check the request: 429, 503, a refusal by an edge (a 4xx without an OAuth error), a redirect. What was
     /// sent is unspent; send it again later. A redirect is a wrong URL: it is never followed with a secret.
     Unjudged,
     /// Nothing is proven: 200 without tokens, a broken body, 500, 502, 504. The server may have spent what was sent.

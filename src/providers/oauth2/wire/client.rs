@@ -50,7 +50,7 @@ impl Client {
     /// Takes a client with `client_secret_basic` for a server that wants id and secret as they are, not form-encoded.
     ///
     /// # Errors
-    /// [`ClientError`]; an id with a colon cannot be told from its secret then.
+    /// [`ClientError`]; an id with a colon cannot be distinguished from its secret then.
     pub fn basic_raw(id: &str, secret: impl Into<Secret>) -> Result<Self, ClientError> {
         if id.contains(':') {
             return Err(ClientError::Id);

@@ -32,14 +32,14 @@ pub enum Purpose {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Meaning {
-    /// The consent is dead: its refresh token is expired, revoked or spent. A person must consent anew.
+    /// The consent is dead: its refresh token is expired, revoked or spent. A person must consent again.
     ConsentDead,
-    /// This code or device code is over: a person must begin anew.
+    /// This code or device code is over: a person must begin again.
     AttemptOver,
     /// The person said no. Do not try again without being asked to.
     Denied,
     /// The server does not know this client any more, or not its secret. Tokens may be alive; a client that was registered
-    /// dynamically registers anew, once.
+    /// dynamically registers again, once.
     Client,
     /// The request or the configuration is wrong: a repetition fails as well. Tokens are kept.
     Configuration,

@@ -22,7 +22,7 @@
 //!
 //! Only an OAuth error in a body judges anything. Pages of proxies, empty and cut bodies prove nothing: before a token
 //! endpoint they are [`TokenAnswer::Unknown`], since the server may have spent the refresh token before the answer was
-//! lost, unless the status says that nobody looked at the request.
+//! lost, unless the status says that the server did not check the request.
 
 mod answer;
 mod authorize;

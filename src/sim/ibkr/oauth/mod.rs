@@ -4,7 +4,7 @@
 //!
 //! [`OAuthServer::handle`] answers the three `/oauth/…` endpoints, [`OAuthServer::verify`] checks the
 //! signature of any other call. The texts of refusals are IBKR's where they are known (an unknown
-//! consumer, an access token that was made anew); the others are the simulator's own words.
+//! consumer, an access token that was created again); the others are the simulator's own words.
 
 mod handshake;
 mod numbers;
@@ -97,7 +97,7 @@ pub struct Upload<'a> {
 pub enum Refused {
     /// The consumer key is unknown or not live yet.
     UnknownConsumer,
-    /// The access token of this name is unknown or was made anew.
+    /// The access token of this name is unknown or was created again.
     NoSecret(String),
     /// The signature of a call is wrong, or of a live session token that has ended; pybkr knows the text.
     InvalidSignature,

@@ -91,7 +91,7 @@ impl Client {
         (head[0], take(length))
     }
 
-    /// Tells with which code the server closed, and that it has.
+    /// Reports with which code the server closed, and that it has.
     fn closed(mut self) -> u16 {
         let (first, payload) = self.gets();
         assert_eq!((first, payload.len()), (0x88, 2));

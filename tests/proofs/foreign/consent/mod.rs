@@ -1,4 +1,4 @@
-//! OAuth with a consent that ends after seven days: a person consents anew while the session goes on.
+//! OAuth with a consent that ends after seven days: a person consents again while the session goes on.
 
 mod server;
 

@@ -134,7 +134,7 @@ impl Provider for Site {
             }
             (Step::Login, Some("wrong")) => ask(NeedReason::Refused),
             (Step::Login, Some("csrf")) => {
-                // Nobody has looked at the password.
+                // Nobody has checked the password.
                 cx.tell(Fact::Unspent(NeedKind::Credentials));
                 Verdict::Next { step: Step::Form, after: Duration::from_secs(5) }
             }

@@ -1,4 +1,4 @@
-//! The future that drives is dropped at every await and made anew, and nothing is lost: one login, one life, one logout.
+//! The future that drives is dropped at every await and created again, and nothing is lost: one login, one life, one logout.
 //! On tokio with one thread and with two, on smol, and by an executor written by hand.
 
 use std::future::{Future, poll_fn};

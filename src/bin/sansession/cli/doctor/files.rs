@@ -13,7 +13,7 @@ use crate::cli::holder::{self, Lock};
 use crate::cli::profile::Profiles;
 use crate::cli::{USAGE, file, own, variables};
 
-/// Looks whether somebody else may write options for this user's sessions.
+/// Checks whether somebody else may write options for this user's sessions.
 pub fn of_profiles(doctor: &mut Doctor, profiles: &Profiles) {
     let path = profiles.path();
     let Ok(data) = fs::metadata(path) else { return };
@@ -87,7 +87,7 @@ pub fn of_session(doctor: &mut Doctor, args: &Args) {
     }
 }
 
-/// Tells whether a process has the session.
+/// Reports whether a process has the session.
 pub fn is_held(args: &Args) -> bool {
     args.place.as_ref().is_some_and(|place| matches!(holder::look(&place.lock), Ok(Lock::Held(_))))
 }

@@ -111,7 +111,7 @@ pub fn server(doctor: &mut Doctor, args: &Args) {
     }
 }
 
-/// Tells of a certificate that is trusted, and when that ends.
+/// Reports a certificate that is trusted, and when that ends.
 fn trusted(doctor: &mut Doctor, end: Option<Timestamp>) {
     let Some(end) = end else { return doctor.fine("certificate", "is trusted") };
     let days = end.since(now()).as_secs() / 86_400;

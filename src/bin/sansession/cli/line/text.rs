@@ -21,7 +21,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// Gives the parts of the line, the most important ones at both ends.
+    /// Returns the parts of the line, the most important ones at both ends.
     pub fn parts(&mut self, status: &Status, now: Timestamp) -> Vec<String> {
         let mut first = format!("{} for {}", status.phase, length(now.since(status.since)));
         if status.suspect {

@@ -34,7 +34,7 @@ const NOWHERE: &str = "http://127.0.0.1/callback";
 const RETAIL_LIFE: Duration = Duration::from_secs(599);
 const RETAIL_SCOPE: &str = "mcp.read";
 
-/// Makes a session of any server.
+/// Creates a session of any server.
 pub fn open(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     let options = &args.oauth2;
     options.check()?;
@@ -78,7 +78,7 @@ pub fn open(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     session(args, provider, saved, listener, server)
 }
 
-/// Makes a session of IBKR's endpoint for private customers.
+/// Creates a session of IBKR's endpoint for private customers.
 pub fn open_retail(args: &Args, saved: Option<&Snapshot>) -> Result<World, Usage> {
     let options = &args.oauth2;
     if args.url.is_some() && options.redirect.is_none() {
@@ -155,7 +155,7 @@ fn listener(args: &Args) -> Result<Option<RedirectListener>, Usage> {
     RedirectListener::bind(redirect).map(Some).map_err(|error| Usage(format!("--redirect {redirect}: {error}")))
 }
 
-/// Gives the redirect URI, with the port that was taken.
+/// Returns the redirect URI, with the port that was taken.
 fn redirect<'a>(options: &'a Options, listener: Option<&'a RedirectListener>) -> &'a str {
     listener.map(RedirectListener::redirect_uri).or(options.redirect.as_deref()).unwrap_or(NOWHERE)
 }

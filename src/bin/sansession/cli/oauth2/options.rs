@@ -174,7 +174,7 @@ pub fn wrong(option: &str, url: &str, error: &sansession::UrlError) -> Usage {
     Usage(format!("{option}{shown}: {}", text.strip_prefix("url: ").unwrap_or(&text)))
 }
 
-/// Gives scheme, host and port of a URL.
+/// Returns scheme, host and port of a URL.
 pub fn origin(url: &BaseUrl) -> String {
     format!("{}://{}", url.scheme(), url.authority())
 }

@@ -7,7 +7,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use crate::cli::args::{Args, Command, Line, Provider};
 use crate::cli::{Usage, names, options, verbs};
 
-/// Gives the command line as clap knows it, for help, completions and manual page.
+/// Returns the command line as clap knows it, for help, completions and manual page.
 pub fn definition() -> clap::Command {
     Line::command()
 }

@@ -27,7 +27,7 @@ use crate::cli::args::Provider;
 const QUEUE: Duration = Duration::from_secs(30);
 /// How long the head of an answer may take once the call has left.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How much of an answer the session looks at: a verdict on it is short, and what is longer is the client's own data.
+/// How much of an answer the session checks: a verdict on it is short, and what is longer is the client's own data.
 const SEEN: usize = 64 << 10;
 /// How long a body may be that has to be there as a whole, since it is signed.
 const SIGNED: usize = 1 << 20;
@@ -143,7 +143,7 @@ async fn forwarded(
     Response::from_parts(parts, body.boxed_unsync())
 }
 
-/// Gives where a call goes: below the base, or to a path at the provider's root.
+/// Returns where a call goes: below the base, or to a path at the provider's root.
 fn target(path: &str, root: Option<&Uri>) -> Option<Uri> {
     let path = path.parse::<Uri>().ok()?;
     let Some(root) = root else { return Some(path) };

@@ -34,7 +34,7 @@ struct Place {
 }
 
 impl Peer {
-    /// Makes one that needs no secret: it is another command of the same user.
+    /// Creates one that needs no secret: it is another command of the same user.
     pub fn local() -> Self {
         Self { known: AtomicBool::new(true), local: true }
     }

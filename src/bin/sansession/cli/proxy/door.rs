@@ -141,7 +141,7 @@ fn escapes_are_whole(path: &str) -> bool {
         .all(|rest| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)))
 }
 
-/// Tells whether a call would end the session at the provider, however its path is written: escapes, case and slashes do not
+/// Reports whether a call would end the session at the provider, however its path is written: escapes, case and slashes do not
 /// matter to servers, nor do parameters after `;` and, to Rails, a format after a dot.
 fn ends_the_session(method: &Method, path: &str) -> bool {
     let plain = path.split('?').next().unwrap_or_default();

@@ -28,7 +28,7 @@ pub fn rooted(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 
-/// Gives the path below the base, which a client may leave out; IBKR's gateway has an older name for it.
+/// Returns the path below the base, which a client may leave out; IBKR's gateway has an older name for it.
 pub fn below(path: &str, base: Option<&Uri>, is_ibkr: bool) -> String {
     let base = base.map_or("", |base| base.path().trim_end_matches('/'));
     let portal = if is_ibkr { Some("/v1/portal") } else { None };
@@ -53,7 +53,7 @@ pub fn outgoing(headers: &mut HeaderMap) {
     }
 }
 
-/// Tells whether the proxy's secret stands in what is about to leave, as in a header that only sounds like its own.
+/// Reports whether the proxy's secret stands in what is about to leave, as in a header that only sounds like its own.
 pub fn tells(secret: &Secret, uri: &Uri, headers: &HeaderMap) -> bool {
     let secret = secret.expose().as_bytes();
     let path = uri.path_and_query().map_or("", |path| path.as_str());
@@ -94,7 +94,7 @@ fn moved(location: &str, base: &Uri, proxy: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("{proxy}{}", uri.path_and_query().map_or("/", |path| path.as_str()))).ok()
 }
 
-/// Tells whether a client wants another protocol on this connection.
+/// Reports whether a client wants another protocol on this connection.
 pub fn wants_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(UPGRADE) || names(headers).any(|name| name == UPGRADE)
 }

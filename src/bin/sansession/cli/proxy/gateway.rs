@@ -39,7 +39,7 @@ pub fn answer(method: &Method, path: &str, prefix: &str, status: &Status, is_gat
     Some(response)
 }
 
-/// Tells whether a path is one of those that the gateway has at its root, beside `/v1/api`. To validate a login is a call
+/// Reports whether a path is one of those that the gateway has at its root, beside `/v1/api`. To validate a login is a call
 /// of the API, of which a client may leave the base out.
 pub fn is_page(path: &str) -> bool {
     path.starts_with("/sso/") && path != "/sso/validate"

@@ -142,7 +142,7 @@ impl Answer {
         Self { at: now(), headers, body: Bytes::copy_from_slice(body) }
     }
 
-    /// Tells whether it is too soon for another one, and the session is as well as it was then.
+    /// Reports whether it is too soon for another one, and the session is as well as it was then.
     fn serves(&self, status: &Status, every: Duration) -> bool {
         // Other answers were of a session before, or before a change.
         let is_same = status.phase == Phase::Active && !status.suspect && self.at >= status.since;
@@ -156,7 +156,7 @@ impl Answer {
     }
 }
 
-/// Tells which of them a path is, with the base or without.
+/// Reports which of them a path is, with the base or without.
 fn number(path: &str) -> Option<usize> {
     let plain = path.split('?').next()?;
     KEEPALIVES.iter().position(|(known, _)| plain.ends_with(known))

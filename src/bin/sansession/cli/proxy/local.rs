@@ -19,7 +19,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// Makes the socket in a directory that nobody else may look into.
+    /// Creates the socket in a directory that nobody else may look into.
     ///
     /// # Errors
     /// As from the system: the path may be too long for a socket, or name something else.

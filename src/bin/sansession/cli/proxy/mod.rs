@@ -143,7 +143,7 @@ impl Shared {
         Ok(((socket, certificate.map(|certificate| certificate.config)), listening))
     }
 
-    /// Gives the base URL of the provider, once there is a session.
+    /// Returns the base URL of the provider, once there is a session.
     fn base(&self, status: &Status) -> Option<http::Uri> {
         // A login may lead to another host, and is a change of phase.
         let since = status.since;
@@ -157,12 +157,12 @@ impl Shared {
         base.as_ref().map(|(_, base)| base.clone())
     }
 
-    /// Tells whether the provider is one of IBKR's, whose gateway this stands in for.
+    /// Reports whether the provider is one of IBKR's, whose gateway this stands in for.
     fn is_ibkr(&self) -> bool {
         self.name.starts_with("ibkr-") && self.name != Provider::IbkrRetail.name()
     }
 
-    /// Tells whether the session is at that gateway.
+    /// Reports whether the session is at that gateway.
     fn is_gateway(&self) -> bool {
         self.name == Provider::IbkrGateway.name()
     }

@@ -37,7 +37,7 @@ pub fn later(error: &str, text: &str, seconds: u64) -> Response<Flow> {
     response
 }
 
-/// Gives an answer of the proxy's own.
+/// Returns an answer of the proxy's own.
 pub fn own(status: StatusCode, body: &Value) -> Response<Flow> {
     let mut response = Response::new(whole(format!("{body}\n")));
     *response.status_mut() = status;

@@ -9,7 +9,7 @@ use super::refusal::{Flow, own, refusal};
 use super::{CALLS, Shared};
 use crate::cli::exec::Credentials;
 
-/// Tells where the session stands, what it waits for, and how many calls are under way.
+/// Reports where the session stands, what it waits for, and how many calls are under way.
 pub fn status(shared: &Shared) -> Response<Flow> {
     let status = shared.handle.status();
     let millis = |time: Timestamp| (time != Timestamp::NEVER).then(|| time.as_millis());
@@ -30,7 +30,7 @@ pub fn status(shared: &Shared) -> Response<Flow> {
     own(StatusCode::OK, &body)
 }
 
-/// Tells where calls go, and with which headers.
+/// Reports where calls go, and with which headers.
 pub fn token(shared: &Shared) -> Response<Flow> {
     match Credentials::of(&shared.handle) {
         Ok(Credentials { base, headers }) => own(StatusCode::OK, &json!({ "base_url": base, "headers": headers })),

@@ -21,7 +21,7 @@ use super::door::Admitted;
 use super::refusal::{Flow, failed, refusal, unauthorized, whole};
 use super::{Shared, forward};
 
-/// How long a frame may be that the session looks at: those that tell of it are short.
+/// How long a frame may be that the session checks: those that tell of it are short.
 const SEEN: usize = 64 << 10;
 
 /// A session that opens streams, whatever its provider is.
@@ -40,7 +40,7 @@ impl<P: Streams + Send + 'static> Opens for Handle<Session<P>> {
     }
 }
 
-/// Tells whether a request asks for a WebSocket as RFC 6455 has it.
+/// Reports whether a request asks for a WebSocket as RFC 6455 has it.
 pub fn is_handshake(request: &Request<Incoming>) -> bool {
     let headers = request.headers();
     let websocket = headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
@@ -101,7 +101,7 @@ pub async fn open(
     switching
 }
 
-/// Makes the handshake that leaves: the session's, with the client's key. Extensions stay out, since frames that are
+/// Creates the handshake that leaves: the session's, with the client's key. Extensions stay out, since frames that are
 /// compressed could not be seen.
 fn handshake(opening: Request<()>, client: &Request<Incoming>) -> Option<Request<Flow>> {
     let (mut parts, ()) = opening.into_parts();
@@ -141,7 +141,7 @@ struct Frames {
     /// How much of its payload is to come, once its head is whole.
     left: Option<u64>,
     message: Vec<u8>,
-    /// Whether the message is longer than what is looked at.
+    /// Whether the message is longer than what is checked.
     long: bool,
 }
 
@@ -182,7 +182,7 @@ impl Frames {
     }
 }
 
-/// Gives the length of a frame's payload, once its head is whole. A server's is not masked; one that is, is skipped whole.
+/// Returns the length of a frame's payload, once its head is whole. A server's is not masked; one that is, is skipped whole.
 fn payload(head: &[u8]) -> Option<u64> {
     let second = *head.get(1)?;
     let mask = if second & 0x80 == 0 { 0 } else { 4 };

@@ -252,7 +252,7 @@ fn a_login_that_fails_keeps_what_the_next_one_needs() {
 }
 
 /// supabase/mcp#355, its other half: the page that says "unknown client" comes back to nobody. A question that is given up
-/// leaves nothing of the registration behind, so the next session registers anew.
+/// leaves nothing of the registration behind, so the next session registers again.
 #[test]
 fn a_page_that_comes_back_to_nobody_is_not_opened_for_ever() {
     let server = server();

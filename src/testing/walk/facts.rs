@@ -57,6 +57,14 @@ fn note_members(facts: &mut Facts, path: &str, members: &Map<String, Value>, clo
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         match value {
             Value::Array(plans) if name == "plans" => note_plans(facts, plans, clock),
+            Value::Array(questions) if name == "questions" => {
+                // The one that waits stands behind the one before it.
+                let mut path = "question".to_owned();
+                for question in questions {
+                    note(facts, &path, question, clock);
+                    path.push_str(".behind");
+                }
+            }
             value => note(facts, &path, value, clock),
         }
     }

@@ -72,6 +72,20 @@ fn a_healthy_profile_has_no_fault() {
 }
 
 #[test]
+fn a_denied_session_is_a_fault_with_the_way_out() {
+    let server = portal();
+    let home = Home::of(&server);
+    home.secret("password", "wrong");
+    home.tool("login portal").runs().exits(3);
+    finds(home.tool("doctor portal --json"), 3, "session fault", &["refused", "login portal --again"]);
+    home.secret("password", PASSWORD);
+    home.tool("login portal").runs().exits(3);
+    home.tool("login portal --again").runs().exits(0);
+    finds(home.tool("doctor portal --json"), 0, "session ok", &[]);
+    home.tool("logout portal").runs().exits(0);
+}
+
+#[test]
 fn the_clock_is_compared_with_the_servers() {
     let home = Home::new();
     home.secret("password", PASSWORD);

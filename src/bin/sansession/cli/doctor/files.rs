@@ -5,12 +5,13 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use sansession::ResumeError;
+use sansession::{CloseReason, ResumeError, machine::Summary};
 
 use super::Doctor;
 use crate::cli::args::Args;
 use crate::cli::holder::{self, Lock};
 use crate::cli::profile::Profiles;
+use crate::cli::tool::DENIED;
 use crate::cli::{USAGE, file, own, variables};
 
 /// Checks whether somebody else may write options for this user's sessions.
@@ -61,6 +62,12 @@ pub fn of_session(doctor: &mut Doctor, args: &Args) {
         Ok(Some(_)) => match file::load(&place.session) {
             Ok(text) if text.expose_secrets().trim().is_empty() => doctor.note("session", "nobody is logged in"),
             Ok(text) => match text.summary() {
+                Ok(Summary { closed: Some(reason @ CloseReason::Denied(_)), .. }) => {
+                    let name = &place.name;
+                    let words =
+                        format!("{reason}; once that is mended, `sansession login {name} --again` tries once more");
+                    doctor.fault("session", DENIED, &words);
+                }
                 Ok(_) => doctor.fine("session", &format!("in {}", place.session.display())),
                 Err(ResumeError::Damaged) => {
                     let words = format!("{} is damaged: remove it and log in anew", place.session.display());

@@ -43,6 +43,8 @@ mod authorize;
 mod books;
 mod client;
 mod device;
+mod form;
+mod log;
 mod register;
 mod revoke;
 mod settings;
@@ -55,7 +57,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -64,6 +66,8 @@ use self::authorize::Code;
 use self::books::Books;
 pub use self::client::Client;
 use self::device::Device;
+use self::form::Form;
+pub use self::log::{Entry, Outcome};
 pub use self::settings::{Life, Person, Settings};
 use super::mishap::{Mishap, Mishaps, disturbed};
 use super::{Reply, Simulator, web};
@@ -83,75 +87,6 @@ pub struct OAuth2Sim {
     books: Books,
     mishaps: Mishaps,
     log: VecDeque<Entry>,
-}
-
-/// Something that the server did.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Entry {
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub outcome: Outcome,
-    /// The client, where it is known.
-    pub client: Option<String>,
-}
-
-/// What the server did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// Gave its metadata, or those of the resource.
-    Described,
-    /// Registered a client.
-    Registered,
-    /// Refused a registration.
-    RegistrationRefused,
-    /// A person consented, in the browser or on another device.
-    Consented,
-    /// A person said no.
-    Declined,
-    /// Showed a page of its own: an unknown client, or a redirect URI that is not registered.
-    Page,
-    /// Gave tokens for a code.
-    Redeemed,
-    /// Refused a code: unknown, expired, of another client, redirect URI or verifier.
-    CodeRefused,
-    /// Saw a code a second time, and killed what its first use brought.
-    CodeReused,
-    /// Gave tokens for a refresh token.
-    Refreshed,
-    /// Gave tokens for a refresh token that was spent a moment ago, within [`Settings::grace`].
-    Forgiven,
-    /// Refused a refresh token that is expired, revoked or unknown.
-    RefreshRefused,
-    /// Saw a spent refresh token again, and killed all that stems from the same consent.
-    Reused,
-    /// Gave a token to a client itself.
-    Granted,
-    /// Began a device grant.
-    DeviceBegun,
-    /// Told that the person has not decided yet.
-    Pending,
-    /// Told that polls come too fast.
-    SlowedDown,
-    /// Refused a device code: expired, declined, spent or unknown.
-    DeviceRefused,
-    /// Revoked a token.
-    Revoked,
-    /// Was to revoke a token that was dead or unknown.
-    NothingToRevoke,
-    /// Refused a client: unknown, a wrong secret, a wrong method, an assertion that is not good.
-    ClientRefused,
-    /// Refused a request that is not as it should be.
-    BadRequest,
-    /// Answered a call with a good bearer.
-    Called,
-    /// Refused a call: no bearer, or one that is expired, revoked or unknown.
-    CallRefused,
-    /// Refused a call whose bearer has not the scope for it.
-    ScopeMissing,
-    /// The edge refused a request without `User-Agent`.
-    EdgeRefused,
 }
 
 /// An answer of an endpoint before it is written.
@@ -413,34 +348,6 @@ fn as_form(body: &Value) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let pairs: Vec<_> = body.as_object().into_iter().flatten().map(|(name, value)| (name, text(value))).collect();
     serde_urlencoded::to_string(pairs).unwrap_or_default()
-}
-
-/// The fields of a form, none of them twice and none of them empty.
-struct Form(BTreeMap<String, String>);
-
-impl Form {
-    fn read(request: &Request<Vec<u8>>) -> Result<Self, Said> {
-        let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if !media.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
-            return Err(Said::Error(400, "invalid_request", "the body is not a form"));
-        }
-        Self::of(web::pairs(request.body()))
-    }
-
-    fn of(pairs: Vec<(String, String)>) -> Result<Self, Said> {
-        let mut fields = BTreeMap::new();
-        for (name, value) in pairs {
-            if fields.insert(name, value).is_some() {
-                return Err(Said::Error(400, "invalid_request", "a parameter is there twice"));
-            }
-        }
-        fields.retain(|_, value| !value.is_empty());
-        Ok(Self(fields))
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
 }
 
 /// What is asked for, as a list.

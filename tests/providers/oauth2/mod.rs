@@ -1,6 +1,7 @@
 //! Sessions of an OAuth 2 server before its simulator, in virtual time: each grant, each trap, and the reports of what broke
 //! in well-known clients.
 
+mod clients;
 mod codes;
 mod consent;
 mod golden;

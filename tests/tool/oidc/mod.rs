@@ -187,11 +187,12 @@ fn a_renewal_that_was_under_way_when_the_process_was_killed_is_not_sent_again() 
     op.loses("hang");
     // What leaves next is the renewal.
     run.says(&[r#""path":"/token""#]);
-    run.gets("KILL");
-    run.ends();
+    // It is told before its bytes leave, and must have arrived.
     while op.count("lost hang") == 0 {
         std::thread::yield_now();
     }
+    run.gets("KILL");
+    run.ends();
     let mut run = start().starts();
     let line = consents(&mut run, &[]);
     assert_eq!(line["because"], "lost", "{line}");

@@ -1,8 +1,7 @@
-//! Where a server's endpoints are: RFC 8414, OpenID Connect Discovery, and RFC 9728 for what protects a resource.
+//! Where a server's endpoints are: RFC 8414 and OpenID Connect Discovery.
 
 use core::fmt;
 
-use http::header::WWW_AUTHENTICATE;
 use http::{Method, Request};
 
 use super::{Endpoint, filled, request};
@@ -166,7 +165,7 @@ impl Metadata {
     }
 }
 
-fn document<'a, T: wire::Lenient<'a>>(response: Response<'a>) -> Result<T, DiscoveryError> {
+pub(super) fn document<'a, T: wire::Lenient<'a>>(response: Response<'a>) -> Result<T, DiscoveryError> {
     let found = wire::json(response.body).filter(|_| response.status.as_u16() == 200);
     found.ok_or(DiscoveryError::NoDocument)
 }
@@ -174,125 +173,6 @@ fn document<'a, T: wire::Lenient<'a>>(response: Response<'a>) -> Result<T, Disco
 fn endpoint(url: Option<Text<'_>>, field: &'static str) -> Result<Option<Endpoint>, DiscoveryError> {
     let Some(url) = filled(url) else { return Ok(None) };
     Endpoint::parse(&url).map(Some).map_err(|_| DiscoveryError::Insecure(field))
-}
-
-crate::wire_object! {
-    /// The fields of a protected resource's document.
-    struct ResourceBody<'a> {
-        /// What it calls itself.
-        resource: Text<'a> = "resource",
-        /// Who gives tokens for it.
-        servers: Vec<Text<'a>> = "authorization_servers",
-        /// The scopes.
-        scopes: Vec<Text<'a>> = "scopes_supported",
-    }
-}
-
-/// Who gives tokens for a resource (RFC 9728).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ResourceMetadata {
-    /// The issuers, in the server's order.
-    pub authorization_servers: Vec<Box<str>>,
-    /// The scopes; empty where the server does not say.
-    pub scopes: Vec<Box<str>>,
-}
-
-impl ResourceMetadata {
-    /// Builds the request for the document that a 401 named in its [`Challenge`]. Servers put it in other places than the
-    /// specification says, so take the URL of the challenge and guess none.
-    pub fn request(url: &Endpoint) -> Request<Vec<u8>> {
-        request(Method::GET, url, Vec::new())
-    }
-
-    /// Reads the document of a resource.
-    ///
-    /// # Errors
-    /// [`DiscoveryError`].
-    pub fn read(response: Response<'_>, resource: &str) -> Result<Self, DiscoveryError> {
-        let body = document::<ResourceBody<'_>>(response)?;
-        if filled(body.resource).ok_or(DiscoveryError::NoDocument)? != resource {
-            return Err(DiscoveryError::OtherName);
-        }
-        let texts = |list: Option<Vec<Text<'_>>>| list.unwrap_or_default().into_iter().map(Into::into).collect();
-        Ok(Self { authorization_servers: texts(body.servers), scopes: texts(body.scopes) })
-    }
-}
-
-/// What a resource server says of a token that it does not take (RFC 6750, section 3; RFC 9728, section 5.1).
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Challenge {
-    /// `invalid_token`: the access token is expired, revoked or malformed: refresh. `insufficient_scope`: the session lives,
-    /// only a consent to more helps. None: no token was seen, or the server is terse.
-    pub error: Option<Box<str>>,
-    /// The scopes that would do.
-    pub scope: Option<Box<str>>,
-    /// Where the resource's metadata are.
-    pub resource_metadata: Option<Box<str>>,
-}
-
-impl Challenge {
-    /// Reads the challenge `Bearer` of an answer; none where there is none.
-    pub fn read(response: Response<'_>) -> Option<Self> {
-        let headers = response.headers.get_all(WWW_AUTHENTICATE);
-        headers.iter().filter_map(|value| value.to_str().ok()).find_map(Self::of_header)
-    }
-
-    fn of_header(value: &str) -> Option<Self> {
-        let mut rest = value;
-        loop {
-            let (scheme, parameters) = rest.trim_start().split_once(' ').unwrap_or((rest.trim(), ""));
-            let (found, after) = Self::parameters(parameters);
-            if scheme.eq_ignore_ascii_case("bearer") {
-                return Some(found);
-            }
-            if after.is_empty() || after.len() >= rest.len() {
-                return None;
-            }
-            rest = after;
-        }
-    }
-
-    /// Reads `name="value"` pairs up to the next scheme, and returns what follows.
-    fn parameters(text: &str) -> (Self, &str) {
-        let mut found = Self::default();
-        let mut rest = text;
-        loop {
-            rest = rest.trim_start_matches([' ', ',', '\t']);
-            let end = rest.find(['=', ' ', ',']).unwrap_or(rest.len());
-            let (name, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-            let Some(after) = after.strip_prefix('=') else { return (found, rest) };
-            let (value, after) = value(after);
-            let field = match name.to_ascii_lowercase().as_str() {
-                "error" => Some(&mut found.error),
-                "scope" => Some(&mut found.scope),
-                "resource_metadata" => Some(&mut found.resource_metadata),
-                _ => None,
-            };
-            if let Some(field) = field {
-                *field = Some(value.into());
-            }
-            rest = after;
-        }
-    }
-}
-
-/// Reads a token or a quoted string, with its escapes, and returns what follows.
-fn value(text: &str) -> (String, &str) {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find([',', ' ']).unwrap_or(text.len());
-        let (value, rest) = text.split_at_checked(end).unwrap_or((text, ""));
-        return (value.to_owned(), rest);
-    };
-    let mut value = String::new();
-    let mut characters = quoted.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' => return (value, quoted.get(at + 1..).unwrap_or("")),
-            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
-            other => value.push(other),
-        }
-    }
-    (value, "")
 }
 
 #[cfg(test)]
@@ -366,41 +246,5 @@ mod tests {
         }
         let busy = Metadata::read((&response(503, r#"{"issuer":"https://login.example.org"}"#)).into(), &issuer);
         assert_eq!(busy, Err(DiscoveryError::NoDocument));
-    }
-
-    #[test]
-    fn a_resource_names_its_servers() {
-        let body = r#"{"resource":"https://api.example.org/mcp","authorization_servers":["https://login.example.org"],"scopes_supported":["r"]}"#;
-        let read = |resource| ResourceMetadata::read((&response(200, body)).into(), resource);
-        assert_eq!(
-            read("https://api.example.org/mcp").unwrap().authorization_servers,
-            ["https://login.example.org".into()]
-        );
-        assert_eq!(read("https://api.example.org/mcp/"), Err(DiscoveryError::OtherName));
-    }
-
-    #[test]
-    fn challenges_are_found_among_others() {
-        let challenge = |values: &[&str]| {
-            let mut response = response(401, "");
-            for value in values {
-                response.headers_mut().append(WWW_AUTHENTICATE, value.parse().unwrap());
-            }
-            Challenge::read((&response).into())
-        };
-        let found = challenge(&[r#"Bearer realm="a, b", error="invalid_token", scope="r w""#]).unwrap();
-        assert_eq!((found.error.as_deref(), found.scope.as_deref()), (Some("invalid_token"), Some("r w")));
-        let metadata = r#"bearer resource_metadata="https://api.example.org/.well-known/x""#;
-        for values in [&[metadata][..], &["Basic realm=\"x\"", metadata], &[&format!("Basic realm=\"x\", {metadata}")]]
-        {
-            let found = challenge(values).unwrap();
-            assert_eq!(found.resource_metadata.as_deref(), Some("https://api.example.org/.well-known/x"), "{values:?}");
-            assert_eq!(found.error, None);
-        }
-        assert_eq!(challenge(&["Bearer"]), Some(Challenge::default()));
-        assert_eq!(challenge(&[r#"Bearer error="a\"b"#]).unwrap().error.as_deref(), Some("a\"b"));
-        for none in [&[][..], &["Basic"], &["Digest qop=auth, nonce=\"x\""], &["="], &[",,,"]] {
-            assert_eq!(challenge(none), None, "{none:?}");
-        }
     }
 }

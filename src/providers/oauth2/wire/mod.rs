@@ -22,10 +22,11 @@
 //!
 //! Only an OAuth error in a body judges anything. Pages of proxies, empty and cut bodies prove nothing: before a token
 //! endpoint they are [`TokenAnswer::Unknown`], since the server may have spent the refresh token before the answer was
-//! lost, unless the status says that the server did not check the request.
+//! lost, unless the status says that nobody looked at the request.
 
 mod answer;
 mod authorize;
+mod challenge;
 mod client;
 mod device;
 mod discovery;
@@ -35,19 +36,22 @@ mod grant;
 mod pkce;
 mod redirect;
 mod register;
+mod resource;
 mod revoke;
 
 pub use answer::{Scopes, TokenAnswer, Tokens};
 pub use authorize::Authorization;
+pub use challenge::Challenge;
 pub use client::{Assertion, Client, ClientError, UnsignedAssertion};
 pub use device::{DeviceAnswer, DeviceCode, device_request};
-pub use discovery::{Challenge, DiscoveryError, Issuer, Metadata, ResourceMetadata, well_known};
+pub use discovery::{DiscoveryError, Issuer, Metadata, well_known};
 pub use endpoint::Endpoint;
 pub use error::{ErrorBody, Meaning, Purpose};
 pub use grant::Grant;
 pub use pkce::Pkce;
 pub use redirect::{Expected, Redirect, RedirectError};
 pub use register::{Fields, Registered, Registration, RegistrationAnswer};
+pub use resource::ResourceMetadata;
 pub use revoke::{Revocation, TokenKind, revoke_request};
 
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};

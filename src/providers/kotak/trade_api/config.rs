@@ -51,7 +51,7 @@ impl TradeApi {
         Ok(Self { consumer_secret: Some(secret), ..self })
     }
 
-    /// Sets the base URL of `/token`; by default the API's. See [`gateway`](super::wire::gateway).
+    /// Sets the base URL of `/token`; by default the API's. See [`gateway`](crate::providers::kotak::wire::gateway).
     #[must_use]
     pub fn gateway(self, base: BaseUrl) -> Self {
         Self { gateway: Some(base), ..self }

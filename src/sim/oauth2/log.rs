@@ -37,7 +37,7 @@ pub enum Outcome {
     CodeReused,
     /// Gave tokens for a refresh token.
     Refreshed,
-    /// Gave tokens for a refresh token that was spent a moment ago, within [`Settings::grace`].
+    /// Gave tokens for a refresh token that was spent a moment ago, within [`Settings::grace`](super::Settings::grace).
     Forgiven,
     /// Refused a refresh token that is expired, revoked or unknown.
     RefreshRefused,

@@ -138,7 +138,7 @@ impl<P: Provider> Engine<P> {
 
     /// Returns the secrets that a server's text must not show.
     pub(super) fn words(&self) -> impl Iterator<Item = Words<'_>> {
-        self.hand.words().chain(self.provider.identity().secret.map(Words::secret))
+        self.hand.words().chain(self.provider.secret(&self.core.state).map(Words::secret))
     }
 
     pub(super) fn tell(&mut self, event: Event) {

@@ -129,6 +129,12 @@ pub trait Provider {
     /// Returns how the session is ended at the server.
     fn logout(&self, state: &Self::State) -> Leave<Self::Step>;
 
+    /// Returns the secret that a server may quote from any request, such as that of a client: it is redacted in what is told. Answers
+    /// of people, and what looks like a token, are without this.
+    fn secret<'a>(&'a self, _: &'a Self::State) -> Option<&'a Secret> {
+        None
+    }
+
     /// Puts tokens, cookies or a signature on a call of the user's own.
     ///
     /// # Errors
@@ -218,7 +224,7 @@ pub enum Observed {
 }
 
 /// Whom a session is with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Identity<'a> {
     /// The provider's name.
@@ -234,15 +240,12 @@ pub struct Identity<'a> {
     /// Whether the server takes some token only once and gives another one for it, so that a step [rotates](Rule::rotates): the
     /// session is stored as soon as it begins, and a program that cannot store it learns that before anything is sent.
     pub rotates: bool,
-    /// A configured secret that goes along with requests, such as a client's. Where a server quotes it, it is redacted; so are
-    /// answers of people, and what looks like a token, without this.
-    pub secret: Option<&'a Secret>,
 }
 
 impl<'a> Identity<'a> {
     /// Names the provider and the configured server.
     pub const fn new(provider: &'static str, server: &'a BaseUrl) -> Self {
-        Self { provider, server, account: None, key: None, binds_ip: false, rotates: false, secret: None }
+        Self { provider, server, account: None, key: None, binds_ip: false, rotates: false }
     }
 
     /// Names the configured account.
@@ -267,12 +270,6 @@ impl<'a> Identity<'a> {
     #[must_use]
     pub const fn rotates(self) -> Self {
         Self { rotates: true, ..self }
-    }
-
-    /// Names a configured secret that goes along with requests.
-    #[must_use]
-    pub const fn secret(self, secret: Option<&'a Secret>) -> Self {
-        Self { secret, ..self }
     }
 }
 

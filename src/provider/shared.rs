@@ -9,7 +9,7 @@ use super::{
     Unbuildable, Verdict, View,
 };
 use crate::{
-    Response, Ticket,
+    Response, Secret, Ticket,
     machine::{NeedReason, Rejection},
 };
 
@@ -79,6 +79,10 @@ impl<P: Provider> Provider for Arc<P> {
 
     fn logout(&self, state: &Self::State) -> Leave<Self::Step> {
         (**self).logout(state)
+    }
+
+    fn secret<'a>(&'a self, state: &'a Self::State) -> Option<&'a Secret> {
+        (**self).secret(state)
     }
 
     fn authorize(&self, cx: &mut Context<'_, Self::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {

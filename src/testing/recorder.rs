@@ -11,7 +11,7 @@ use crate::provider::{
     Replay, Rule, Target, Unauthorized, Unbuildable, Verdict, View, When,
 };
 use crate::{
-    CloseReason, Input, NeedKind, Response, Ticket, Timestamp,
+    CloseReason, Input, NeedKind, Response, Secret, Ticket, Timestamp,
     machine::{Denial, NeedReason, Rejection},
 };
 
@@ -329,6 +329,10 @@ impl<P: Provider> Provider for Watched<P> {
 
     fn logout(&self, state: &P::State) -> Leave<P::Step> {
         self.inner.logout(state)
+    }
+
+    fn secret<'a>(&'a self, state: &'a P::State) -> Option<&'a Secret> {
+        self.inner.secret(state)
     }
 
     fn authorize(&self, cx: &mut Context<'_, P::State>, parts: &mut Parts, body: &[u8]) -> Result<(), Unauthorized> {

@@ -159,16 +159,3 @@ fn no_struct_of_the_engine_has_more_than_ten_fields() {
     assert!(counted > 200, "{counted} fields were found");
     assert_eq!(large, Vec::<String>::new());
 }
-
-#[test]
-fn a_provider_has_at_most_fifteen_methods_and_eight_of_them_to_write() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/mod.rs");
-    let text = fs::read_to_string(path).unwrap();
-    let body = text.split("pub trait Provider {\n").nth(1).unwrap().split("\n}\n").next().unwrap();
-    let methods: Vec<&str> = body.split("\n    fn ").skip(1).collect();
-    // Where a signature ends in a semicolon before any body begins, there is none.
-    let at = |method: &str, mark| method.find(mark).unwrap_or(usize::MAX);
-    let is_required = |method: &&&str| at(method, ';') < at(method, '{');
-    let required = methods.iter().filter(is_required).count();
-    assert!((10..=15).contains(&methods.len()) && (5..=8).contains(&required), "{}, {required}", methods.len());
-}

@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 use super::config::{OAuth2, Place};
 use super::state::{Device, Given, OAuth2Live, OAuth2State, OAuth2Step, Registration};
 use super::who::ClientOf;
-use super::wire::{Challenge, Client, Endpoint};
+use super::wire::{Challenge, Endpoint};
 use crate::provider::{
     Adopts, Answers, Build, Context, Ended, Fact, Given as Answer, Identity, Leave, Observed, Outcome, Provider, Rule,
     Target, Unauthorized, Unbuildable, Verdict, View,
@@ -29,13 +29,11 @@ impl Provider for OAuth2 {
     type Live = OAuth2Live;
 
     fn identity(&self) -> Identity<'_> {
-        let client = match &self.client {
-            ClientOf::Known(client) | ClientOf::Jwt { client, .. } => Some(client),
-            // What a server has made up looks like a token.
+        let account = match &self.client {
+            ClientOf::Known(client) | ClientOf::Jwt { client, .. } => Some(client.id()),
             ClientOf::Register(_) | ClientOf::Wrong(_) => None,
         };
-        let identity = Identity::new(self.name, &self.server.base).secret(client.and_then(Client::secret));
-        Identity { account: client.map(Client::id), rotates: self.rotates(), ..identity }
+        Identity { account, rotates: self.rotates(), ..Identity::new(self.name, &self.server.base) }
     }
 
     fn rule(&self, step: Step) -> &Rule {
@@ -161,6 +159,14 @@ impl Provider for OAuth2 {
         let can =
             self.endpoints(state).is_some_and(|known| known.revocation.is_some()) && self.client_of(state).is_some();
         if can { Leave::Step(Step::Revoke) } else { Leave::Abandon }
+    }
+
+    fn secret<'a>(&'a self, state: &'a State) -> Option<&'a Secret> {
+        match &self.client {
+            ClientOf::Known(client) | ClientOf::Jwt { client, .. } => client.secret(),
+            ClientOf::Register(_) => state.client.as_ref()?.secret.as_ref(),
+            ClientOf::Wrong(_) => None,
+        }
     }
 
     fn authorize(&self, cx: &mut Context<'_, State>, parts: &mut Parts, _: &[u8]) -> Result<(), Unauthorized> {

@@ -230,7 +230,7 @@ impl Found {
 pub(super) struct Registration {
     id: Box<str>,
     #[serde(with = "crate::secret::exposed_option")]
-    secret: Option<Secret>,
+    pub(super) secret: Option<Secret>,
     method: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     redirect: Option<Box<str>>,

@@ -1,7 +1,8 @@
 //! Where answers come from: the environment, files, a prompt on a terminal.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sansession::drive::Answer;
 use sansession::{Credentials, Input, Need, NeedKind, Secret, Source, machine::Rejection};
@@ -11,6 +12,9 @@ use crate::cli::{Usage, kotak, oauth2, out, terminal};
 
 /// Whether somebody is typing: a Ctrl-C then ends the program at once.
 pub static PROMPTING: AtomicBool = AtomicBool::new(false);
+
+/// How long a signal may take that ends the program.
+const INTERRUPTED: Duration = Duration::from_secs(1);
 
 /// How many refused answers end a conversation: accounts lock after about three.
 const TRIES: u8 = 2;
@@ -107,7 +111,7 @@ impl Answers {
                 return self.kotak.answer(need, &mut self.code, &mut self.again, may_type);
             }
             // The session looks by itself whether it has happened.
-            NeedKind::Browser | NeedKind::Takeover => return Answer::Later(std::time::Duration::from_secs(60)),
+            NeedKind::Browser | NeedKind::Takeover => return Answer::Later(Duration::from_secs(60)),
             _ => None,
         };
         match input {
@@ -185,9 +189,10 @@ fn prompt_line(prompt: &str) -> Option<String> {
         return None;
     }
     let _typing = terminal::borrow();
+    // Whoever reads the prompt may interrupt it at once.
+    PROMPTING.store(true, Ordering::SeqCst);
     out::prompt(prompt);
     let mut line = String::new();
-    PROMPTING.store(true, Ordering::SeqCst);
     let read = std::io::stdin().read_line(&mut line);
     PROMPTING.store(false, Ordering::SeqCst);
     let line = line.trim_end_matches(['\r', '\n']);
@@ -201,6 +206,11 @@ pub fn prompt_hidden(prompt: &str) -> Option<Secret> {
     let _typing = terminal::borrow();
     PROMPTING.store(true, Ordering::SeqCst);
     let typed = rpassword::prompt_password(prompt);
+    if typed.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+        // A Ctrl-C that was read here is raised as a signal, whose thread ends the program while somebody is typing. It is
+        // waited for, or the exit code would depend on who is faster. A command that runs gets the signal instead.
+        std::thread::park_timeout(INTERRUPTED);
+    }
     PROMPTING.store(false, Ordering::SeqCst);
     typed.ok().map(Secret::new)
 }

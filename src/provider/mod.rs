@@ -129,8 +129,10 @@ pub trait Provider {
     /// Returns how the session is ended at the server.
     fn logout(&self, state: &Self::State) -> Leave<Self::Step>;
 
-    /// Returns the secret that a server may quote from any request, such as that of a client: it is redacted in what is told. Answers
-    /// of people, and what looks like a token, are without this.
+    /// Returns a secret that a server may quote from a request, such as a client's.
+    ///
+    /// The engine redacts it in events, errors and close reasons. Answers of people, and text that looks like a token, are redacted
+    /// without this.
     fn secret<'a>(&'a self, _: &'a Self::State) -> Option<&'a Secret> {
         None
     }

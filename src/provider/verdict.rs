@@ -42,8 +42,10 @@ pub enum Verdict<S> {
     },
     /// The session ends for this reason.
     Close(CloseReason),
-    /// The session lives and is not the one that it should be, such as one with another scope: it is ended at the server as by
-    /// a logout, and closes as [`Denial::NotEntitled`](crate::machine::Denial::NotEntitled). No call leaves with it.
+    /// The session is alive, but not the one that was asked for, such as one with another scope.
+    ///
+    /// It is ended at the server as by a logout and closes with [`Denial::NotEntitled`](crate::machine::Denial::NotEntitled). No call
+    /// is authorized meanwhile.
     Unfit,
 }
 

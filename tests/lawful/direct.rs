@@ -20,18 +20,18 @@ use super::{json, url};
 
 const CONSUMER: &str = "ABCDEFGHI";
 
-fn keys() -> &'static Keys {
+pub fn keys() -> &'static Keys {
     static KEYS: OnceLock<Keys> = OnceLock::new();
     KEYS.get_or_init(|| Keys::generate([5; 32], 2_048).unwrap())
 }
 
 /// OAuth 2.0 wants longer ones.
-fn long_keys() -> &'static Keys {
+pub fn long_keys() -> &'static Keys {
     static KEYS: OnceLock<Keys> = OnceLock::new();
     KEYS.get_or_init(|| Keys::generate([5; 32], 3_072).unwrap())
 }
 
-fn key(pem: &sansession::Secret) -> PrivateKey {
+pub fn key(pem: &sansession::Secret) -> PrivateKey {
     PrivateKey::from_pem(pem.expose()).unwrap()
 }
 

@@ -3,10 +3,9 @@
 //! The files in `tests/golden/` are never rewritten once a version is published. A state that is new gets a file of its own:
 //! `cargo test --test providers cbrain_golden -- --ignored` writes those that are missing.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::support::golden::{load, write_missing};
 use crate::support::*;
 use sansession::providers::cbrain::Cbrain;
 use sansession::{
@@ -47,12 +46,8 @@ const BY_HAND: [(&str, Phase, &str); 3] = [
     ("active-with-as-little-as-can-be", Phase::Active, "GET /session"),
 ];
 
-fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("cbrain-{name}.json"))
-}
-
 fn golden(name: &str) -> Snapshot {
-    Snapshot::from_text(fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}")))
+    load(&format!("cbrain-{name}"))
 }
 
 fn resume(snapshot: &Snapshot) -> Result<Session<Cbrain>, ResumeError> {
@@ -208,13 +203,8 @@ fn first_deed_at(session: &mut Session<Cbrain>, mut now: Timestamp) -> Timestamp
 #[test]
 #[ignore = "writes the files that are missing"]
 fn writes_what_is_missing() {
-    fs::create_dir_all(path("x").parent().unwrap()).unwrap();
     for (name, ..) in FILES {
-        let path = path(name);
-        if !path.exists() {
-            let machine = state(name);
-            fs::write(&path, format!("{}\n", machine.snapshot().expose_secrets())).unwrap();
-        }
+        write_missing(&format!("cbrain-{name}"), || state(name).snapshot().expose_secrets().to_owned());
     }
 }
 

@@ -26,6 +26,13 @@ impl Home {
         home
     }
 
+    /// The same, which listens at any port.
+    pub fn listening<S: Simulator + 'static>(server: &Server<S>) -> Self {
+        let home = Self::of(server);
+        home.profiles(&portal(server.url(), "listen = \"127.0.0.1:0\""));
+        home
+    }
+
     /// Returns a file beside the profiles.
     pub fn config(&self, name: &str) -> PathBuf {
         self.0.path().join("config/sansession").join(name)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sansession::sim::Mishap;
 use serde_json::Value;
 
-use crate::home::{Home, mode_of, portal as profile};
+use crate::home::{Home, mode_of};
 use crate::process::{asked, portal, tool};
 
 #[test]
@@ -97,8 +97,7 @@ fn a_file_in_the_place_of_the_socket_is_left_alone() {
 #[test]
 fn a_port_gives_no_token() {
     let portal = portal();
-    let home = Home::of(&portal);
-    home.profiles(&profile(portal.url(), "listen = \"127.0.0.1:0\""));
+    let home = Home::listening(&portal);
     let mut run = home.tool("run portal --json").starts();
     let proxy = run.listens();
     proxy.is_ready();

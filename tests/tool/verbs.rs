@@ -97,8 +97,7 @@ fn a_killed_process_holds_nothing() {
 #[test]
 fn a_session_is_run_and_lent_by_its_profile() {
     let portal = portal();
-    let home = Home::of(&portal);
-    home.profiles(&profile(portal.url(), "listen = \"127.0.0.1:0\""));
+    let home = Home::listening(&portal);
     let mut run = home.tool("run portal --json").starts();
     let proxy = run.listens();
     proxy.is_ready();

@@ -2,36 +2,21 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::Request;
-use sansession::providers::ibkr::keys::PrivateKey;
 use sansession::providers::ibkr::oauth1a::{Consumer, DhParams, Grant};
 use sansession::providers::ibkr::oauth2::Client;
 use sansession::providers::ibkr::{Consent, OAuth1a, OAuth2, WebApi};
 use sansession::sim::ibkr::oauth::{Issued, OAuthServer};
-use sansession::sim::ibkr::oauth_keys::Keys;
 use sansession::testing::{Sample, Walk};
 use sansession::{BaseUrl, Input, NeedKind, Options, Relogin, Timestamp};
 
 use super::{anywhere, ibkr, is_drawn_in, leads_on, specified};
+use crate::fuzzed::lawful::direct::{key, keys, long_keys};
 use crate::support::ignored::{BROKERAGE, DIRECT};
 
 const CONSUMER: &str = "ABCDEFGHI";
-
-fn keys() -> &'static Keys {
-    static KEYS: OnceLock<Keys> = OnceLock::new();
-    KEYS.get_or_init(|| Keys::generate([5; 32], 2_048).unwrap())
-}
-
-fn long_keys() -> &'static Keys {
-    static KEYS: OnceLock<Keys> = OnceLock::new();
-    KEYS.get_or_init(|| Keys::generate([8; 32], 3_072).unwrap())
-}
-
-fn key(pem: &sansession::Secret) -> PrivateKey {
-    PrivateKey::from_pem(pem.expose()).unwrap()
-}
 
 fn server() -> (OAuthServer, Issued) {
     let keys = keys();

@@ -3,8 +3,6 @@
 //!
 //! The keys are thrown away after each run, so the fingerprint of the present one is put into the text.
 
-use std::path::PathBuf;
-
 use http::HeaderValue;
 use sansession::providers::ibkr::OAuth2;
 use sansession::providers::ibkr::direct::WebApiToken;
@@ -14,6 +12,7 @@ use sansession::{Machine, Options, Output, Phase, Seed, Session, Snapshot};
 
 use crate::ibkr_direct::keys::institution_keys;
 use crate::ibkr_direct::*;
+use crate::support::golden::{load, write_missing};
 
 const READY: &str = r#"{"authenticated":true,"established":true,"competing":false,"connected":true,"message":""}"#;
 
@@ -22,10 +21,6 @@ const LIVE: &str = "YBWbLw+9RYP2nWrPQHxHZkBb1aM=";
 
 /// What stands for the key's fingerprint in the files.
 const KEY: &str = "00000000000000000000000000000000";
-
-fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"))
-}
 
 fn fingerprint(name: &str) -> String {
     let keys = if name.starts_with("ibkr-oauth2") { institution_keys() } else { client_keys() };
@@ -48,8 +43,7 @@ fn provider(name: &str) -> WebApi {
 }
 
 fn resume(name: &str) -> Session<WebApi> {
-    let text = std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let snapshot = Snapshot::from_text(text.replace(KEY, &fingerprint(name)));
+    let snapshot = Snapshot::from_text(load(name).expose_secrets().replace(KEY, &fingerprint(name)));
     Session::resume(provider(name), &snapshot, Options::default(), None, Seed::new([9; 32]), START + HOUR).unwrap()
 }
 
@@ -90,10 +84,7 @@ fn the_tokens_are_those_that_were_written() {
 #[ignore = "writes the files that are missing"]
 fn writes_what_is_missing() {
     let write = |name: &str, session: &Session<WebApi>| {
-        let text = session.snapshot().expose_secrets().replace(&fingerprint(name), KEY);
-        if !path(name).exists() {
-            std::fs::write(path(name), format!("{text}\n")).unwrap();
-        }
+        write_missing(name, || session.snapshot().expose_secrets().replace(&fingerprint(name), KEY));
     };
     let active = |name: &str, token: WebApiToken| {
         let session = Session::adopt(provider(name), token, Options::default(), seed()).unwrap();

@@ -89,6 +89,19 @@ fn open(life: &mut Life) -> Need {
     }
 }
 
+/// Opens the secret, after which a signature is asked for.
+fn decrypts(life: &mut Life, vault: &Vault) -> Need {
+    let secret = open(life);
+    assert_eq!(secret.kind, NeedKind::Decryption);
+    answers(life, vault, &secret);
+    open(life)
+}
+
+fn answers(life: &mut Life, vault: &Vault, need: &Need) {
+    let used = life.machine.handle_input(life.now, need.id, vault.answers(need), Source::Store);
+    assert_eq!(used, InputHandled::Used);
+}
+
 fn tokens(life: &Life) -> usize {
     life.sent.iter().filter(|sent| *sent == TOKEN).count()
 }
@@ -125,10 +138,7 @@ fn a_question_that_grew_old_is_put_anew() {
     assert_eq!((secret.kind, secret.until), (NeedKind::Decryption, None));
     life.runs_for(HOUR);
     assert_eq!(open(&mut life), secret);
-    assert_eq!(
-        life.machine.handle_input(life.now, secret.id, vault.answers(&secret), Source::Store),
-        InputHandled::Used
-    );
+    answers(&mut life, &vault, &secret);
     let first = open(&mut life);
     assert_eq!((first.kind, first.until), (NeedKind::Signature, Some(life.now + Duration::from_secs(15))));
     // The vault takes its time.
@@ -152,12 +162,7 @@ fn a_question_that_grew_old_is_put_anew() {
 fn the_wrong_key_is_found_out_before_anything_leaves() {
     let mut life = unanswered();
     let (vault, swapped) = (Vault::new(), Vault { signature: key(&client_keys().encryption), ..Vault::new() });
-    let secret = open(&mut life);
-    assert_eq!(
-        life.machine.handle_input(life.now, secret.id, vault.answers(&secret), Source::Store),
-        InputHandled::Used
-    );
-    let need = open(&mut life);
+    let need = decrypts(&mut life, &vault);
     for wrong in [swapped.answers(&need), Input::Signature(SecretBytes::new([1; 256]))] {
         let answered = life.machine.handle_input(life.now, need.id, wrong, Source::Store);
         assert_eq!(answered, InputHandled::Rejected(Rejection::Malformed("signature")));
@@ -165,7 +170,7 @@ fn the_wrong_key_is_found_out_before_anything_leaves() {
     let nothing = life.machine.handle_input(life.now, need.id, Input::Signature(SecretBytes::default()), Source::Store);
     assert_eq!(nothing, InputHandled::Rejected(Rejection::Empty("signature")));
     assert!(life.sent.is_empty());
-    assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), Source::Store), InputHandled::Used);
+    answers(&mut life, &vault, &need);
     life.is_active();
 }
 
@@ -193,12 +198,7 @@ fn a_signature_leaves_once() {
 fn a_clock_that_is_put_right_asks_anew() {
     let mut life = unanswered();
     let vault = Vault::new();
-    let secret = open(&mut life);
-    assert_eq!(
-        life.machine.handle_input(life.now, secret.id, vault.answers(&secret), Source::Store),
-        InputHandled::Used
-    );
-    let before = open(&mut life);
+    let before = decrypts(&mut life, &vault);
     life.now = life.now - HOUR;
     let after = open(&mut life);
     assert!(before.id != after.id && before.message != after.message);
@@ -208,12 +208,7 @@ fn a_clock_that_is_put_right_asks_anew() {
 fn another_process_asks_anew() {
     let mut life = unanswered();
     let vault = Vault::new();
-    let secret = open(&mut life);
-    assert_eq!(
-        life.machine.handle_input(life.now, secret.id, vault.answers(&secret), Source::Store),
-        InputHandled::Used
-    );
-    let before = open(&mut life);
+    let before = decrypts(&mut life, &vault);
     let (_, issued) = server(START);
     life.resumes(|snapshot, now| {
         Session::resume(provider(&issued), snapshot, Options::default(), None, Seed::new([9; 32]), now).unwrap()
@@ -221,14 +216,8 @@ fn another_process_asks_anew() {
     let early = life.machine.handle_input(life.now, before.id, vault.answers(&before), Source::Store);
     assert_eq!(early, InputHandled::Rejected(Rejection::NotFresh));
     // The secret was in the memory of the first process.
-    let secret = open(&mut life);
-    assert_eq!(secret.kind, NeedKind::Decryption);
-    assert_eq!(
-        life.machine.handle_input(life.now, secret.id, vault.answers(&secret), Source::Store),
-        InputHandled::Used
-    );
-    let need = open(&mut life);
-    assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), Source::Store), InputHandled::Used);
+    let need = decrypts(&mut life, &vault);
+    answers(&mut life, &vault, &need);
     life.is_active();
 }
 
@@ -365,7 +354,7 @@ fn another_host_wants_another_signature() {
     let need = open(&mut life);
     assert_eq!((need.kind, need.because), (NeedKind::Signature, NeedReason::Renewing), "{}", life.transcript);
     let before = tokens(&life);
-    assert_eq!(life.machine.handle_input(life.now, need.id, vault.answers(&need), Source::Store), InputHandled::Used);
+    answers(&mut life, &vault, &need);
     life.runs_for(Duration::from_secs(10));
     assert_eq!(life.machine.phase(), Phase::Active, "{}", life.transcript);
     assert_eq!(tokens(&life), before + 1);

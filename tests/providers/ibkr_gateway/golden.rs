@@ -3,13 +3,11 @@
 //! The files in `tests/golden/` are never rewritten once a version is published. A state that is new gets a file of its own:
 //! `cargo test --test providers ibkr_gateway -- --ignored` writes those that are missing.
 
-use std::fs;
-use std::path::PathBuf;
-
 use sansession::providers::ibkr::OrElse;
 use sansession::{Event, Input, ResumeError, Seed, Snapshot, WaitingOn};
 
 use super::*;
+use crate::support::golden::{load, write_missing};
 
 /// Each file, the phase that it resumes in an hour later, and what comes first when time passes.
 const FILES: [(&str, Phase, &str); 20] = [
@@ -39,12 +37,8 @@ const FILES: [(&str, Phase, &str); 20] = [
 const BY_HAND: [(&str, Phase, &str); 2] =
     [("active-with-unknown-fields", Phase::Active, TICKLE), ("active-with-as-little-as-can-be", Phase::Active, TICKLE)];
 
-fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("ibkr-gateway-{name}.json"))
-}
-
 fn golden(name: &str) -> Snapshot {
-    Snapshot::from_text(fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}")))
+    load(&format!("ibkr-gateway-{name}"))
 }
 
 fn provider(name: &str) -> Gateway {
@@ -150,10 +144,7 @@ fn a_damaged_file_is_refused_and_nothing_panics() {
 #[ignore = "writes the files that are missing"]
 fn writes_what_is_missing() {
     for (name, ..) in FILES {
-        let path = path(name);
-        if !path.exists() {
-            fs::write(&path, format!("{}\n", state(name).snapshot().expose_secrets())).unwrap();
-        }
+        write_missing(&format!("ibkr-gateway-{name}"), || state(name).snapshot().expose_secrets().to_owned());
     }
 }
 

@@ -3,13 +3,11 @@
 //! The files in `tests/golden/` are never rewritten once a version is published. A state that is new gets a file of its own:
 //! `cargo test --test providers kotak -- --ignored` writes those that are missing.
 
-use std::fs;
-use std::path::PathBuf;
-
 use sansession::sim::kotak::trade_api::Shard;
 use sansession::{Output, ResumeError};
 
 use super::*;
+use crate::support::golden::{first_deed, load as golden, write_missing};
 
 /// Each file, the phase that it resumes in an hour later, and what comes first then.
 const TRADE_FILES: [(&str, Phase, &str); 12] = [
@@ -37,47 +35,19 @@ const NEO_FILES: [(&str, Phase, &str); 7] = [
     ("closed-denied", Phase::Closed, "closed denied.pin"),
 ];
 
-fn path(provider: &str, name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{provider}-{name}.json"))
-}
-
-fn golden(provider: &str, name: &str) -> Snapshot {
-    let path = path(provider, name);
-    Snapshot::from_text(fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
-}
-
-/// What a resumed session does first.
-fn first_deed(session: &mut impl Machine, mut now: Timestamp) -> String {
-    for _ in 0..100 {
-        match session.poll(now) {
-            Output::Send(outgoing) => return format!("{} {}", outgoing.method(), outgoing.path()),
-            Output::Closed(reason) => return format!("closed {}", reason.code()),
-            Output::Wait { on: WaitingOn::Need(need), .. } => {
-                return format!("needs {} ({})", need.kind.code(), need.because.code());
-            }
-            Output::Wait { on: WaitingOn::Nothing | WaitingOn::Expiry | WaitingOn::Renewal, .. } => {
-                return "rests".into();
-            }
-            Output::Wait { until, .. } => now = until,
-            Output::Event(_) | Output::Save | Output::Cancel(_) => {}
-        }
-    }
-    panic!("nothing happens")
-}
-
 #[test]
 fn every_state_is_resumed() {
     let now = START + HOUR;
     let mut wrong = String::new();
     for (name, phase, deed) in TRADE_FILES {
-        let mut session = resumed(renewing(), &golden("kotak-trade", name), now);
+        let mut session = resumed(renewing(), &golden(&format!("kotak-trade-{name}")), now);
         let found = (session.phase(), first_deed(&mut session, now));
         if (found.0, found.1.as_str()) != (phase, deed) {
             wrong.push_str(&format!("kotak-trade-{name}: {found:?}\n"));
         }
     }
     for (name, phase, deed) in NEO_FILES {
-        let mut session = resumed(neo_provider(), &golden("kotak-neo", name), now);
+        let mut session = resumed(neo_provider(), &golden(&format!("kotak-neo-{name}")), now);
         let found = (session.phase(), first_deed(&mut session, now));
         if (found.0, found.1.as_str()) != (phase, deed) {
             wrong.push_str(&format!("kotak-neo-{name}: {found:?}\n"));
@@ -89,7 +59,7 @@ fn every_state_is_resumed() {
 #[test]
 fn what_is_usable_stays_usable_with_its_tokens_at_its_host() {
     for name in ["active", "active-needs-bearer", "suspect"] {
-        let mut session = resumed(renewing(), &golden("kotak-trade", name), START + HOUR);
+        let mut session = resumed(renewing(), &golden(&format!("kotak-trade-{name}")), START + HOUR);
         let mut parts = http::Request::get(TRADE_CALL).body(()).unwrap().into_parts().0;
         session.authorize(START + HOUR, &mut parts, b"").unwrap();
         assert_eq!(parts.uri, "https://ctradeapi.kotaksecurities.com/apim/reports/1.0/orders", "{name}");
@@ -97,7 +67,7 @@ fn what_is_usable_stays_usable_with_its_tokens_at_its_host() {
         assert!(parts.headers["authorization"].to_str().unwrap().starts_with("Bearer "), "{name}");
     }
     for name in ["active", "suspect"] {
-        let mut session = resumed(neo_provider(), &golden("kotak-neo", name), START + HOUR);
+        let mut session = resumed(neo_provider(), &golden(&format!("kotak-neo-{name}")), START + HOUR);
         let mut parts = http::Request::get(NEO_CALL).body(()).unwrap().into_parts().0;
         session.authorize(START + HOUR, &mut parts, b"").unwrap();
         assert_eq!(parts.uri.to_string(), format!("{OWN}{NEO_CALL}"), "{name}");
@@ -107,15 +77,15 @@ fn what_is_usable_stays_usable_with_its_tokens_at_its_host() {
 
 #[test]
 fn no_answer_and_no_key_is_in_any_file() {
-    let files = TRADE_FILES.map(|(name, ..)| golden("kotak-trade", name));
-    let more = NEO_FILES.map(|(name, ..)| golden("kotak-neo", name));
+    let files = TRADE_FILES.map(|(name, ..)| golden(&format!("kotak-trade-{name}")));
+    let more = NEO_FILES.map(|(name, ..)| golden(&format!("kotak-neo-{name}")));
     for snapshot in files.iter().chain(&more) {
         let text = snapshot.expose_secrets();
         for secret in ["correct", MPIN, DASHBOARD, TOTP_SECRET, "+91", "\"secret\""] {
             assert!(!text.contains(secret), "{secret} is in {text}");
         }
     }
-    for closed in [golden("kotak-trade", "closed-logged-out"), golden("kotak-neo", "closed-logged-out")] {
+    for closed in [golden("kotak-trade-closed-logged-out"), golden("kotak-neo-closed-logged-out")] {
         let text = closed.expose_secrets();
         assert!(!text.contains(r#"token":"#) && !text.contains(r#""bearer":"#) && !text.contains("\"host\""), "{text}");
     }
@@ -124,7 +94,7 @@ fn no_answer_and_no_key_is_in_any_file() {
 #[test]
 fn a_damaged_file_is_refused_and_nothing_panics() {
     for (name, ..) in TRADE_FILES {
-        let text = golden("kotak-trade", name).expose_secrets().trim_end().to_owned();
+        let text = golden(&format!("kotak-trade-{name}")).expose_secrets().trim_end().to_owned();
         for end in 0..text.len() {
             let cut = Snapshot::from_text(&text[..end]);
             let error = Session::resume(renewing(), &cut, Options::default(), None, [9; 32], START).map(|_| ());
@@ -132,7 +102,7 @@ fn a_damaged_file_is_refused_and_nothing_panics() {
         }
     }
     for (name, ..) in NEO_FILES {
-        let text = golden("kotak-neo", name).expose_secrets().trim_end().to_owned();
+        let text = golden(&format!("kotak-neo-{name}")).expose_secrets().trim_end().to_owned();
         for (from, to) in [("0", "18446744073709551615"), ("1", "null"), ("{", "["), (":\"", ":[\"")] {
             let text = Snapshot::from_text(text.replace(from, to));
             let session = Session::resume(neo_provider(), &text, Options::default(), None, [9; 32], START);
@@ -148,16 +118,11 @@ fn a_damaged_file_is_refused_and_nothing_panics() {
 #[test]
 #[ignore = "writes the files that are missing"]
 fn writes_what_is_missing() {
-    let write = |path: PathBuf, state: &dyn Fn() -> Snapshot| {
-        if !path.exists() {
-            fs::write(&path, format!("{}\n", state().expose_secrets())).unwrap();
-        }
-    };
     for (name, ..) in TRADE_FILES {
-        write(path("kotak-trade", name), &|| trade_state(name));
+        write_missing(&format!("kotak-trade-{name}"), || trade_state(name).expose_secrets().to_owned());
     }
     for (name, ..) in NEO_FILES {
-        write(path("kotak-neo", name), &|| neo_state(name));
+        write_missing(&format!("kotak-neo-{name}"), || neo_state(name).expose_secrets().to_owned());
     }
 }
 

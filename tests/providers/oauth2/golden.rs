@@ -2,16 +2,12 @@
 //! are never rewritten once a version is published; `cargo test --test providers oauth2::golden -- --ignored` writes those that are
 //! missing.
 
-use std::fs;
-use std::path::PathBuf;
-
 use http::Method;
 use sansession::providers::oauth2::{ClientOf, Given, Grant, OAuth2};
 use sansession::sim::Mishap;
-use sansession::{
-    Input, Machine, Options, Output, Phase, ResumeError, Secret, Session, Snapshot, Source, Timestamp, WaitingOn,
-};
+use sansession::{Input, Machine, Options, Output, Phase, ResumeError, Secret, Session, Snapshot, Source, Timestamp};
 
+use crate::support::golden::{first_deed, load, write_missing};
 use crate::support::world::World;
 use crate::support::{START, seed};
 
@@ -58,12 +54,8 @@ fn machine() -> OAuth2 {
     provider(Grant::ClientCredentials, ClientOf::basic("daemon", "s:c%r +t"))
 }
 
-fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("oauth2-{name}.json"))
-}
-
 fn golden(name: &str) -> Snapshot {
-    Snapshot::from_text(fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}")))
+    load(&format!("oauth2-{name}"))
 }
 
 /// A minute after it was written, which may be days after the start.
@@ -74,25 +66,6 @@ fn later(snapshot: &Snapshot) -> Timestamp {
 
 fn resume(provider: OAuth2, snapshot: &Snapshot) -> Result<Session<OAuth2>, ResumeError> {
     Session::resume(provider, snapshot, options(), None, seed(), later(snapshot))
-}
-
-/// What a resumed session does first, however long it takes to do anything.
-fn first_deed(session: &mut Session<OAuth2>, mut now: Timestamp) -> String {
-    for _ in 0..100 {
-        match session.poll(now) {
-            Output::Send(outgoing) => return format!("{} {}", outgoing.method(), outgoing.path()),
-            Output::Closed(reason) => return format!("closed {}", reason.code()),
-            Output::Wait { on: WaitingOn::Need(need), .. } => {
-                return format!("needs {} ({})", need.kind.code(), need.because.code());
-            }
-            Output::Wait { on: WaitingOn::Nothing | WaitingOn::Expiry | WaitingOn::Renewal, .. } => {
-                return "rests".into();
-            }
-            Output::Wait { until, .. } => now = until,
-            Output::Event(_) | Output::Save | Output::Cancel(_) => {}
-        }
-    }
-    panic!("nothing happens")
 }
 
 #[test]
@@ -156,9 +129,7 @@ fn a_damaged_file_is_refused_and_nothing_panics() {
 #[ignore = "writes the files that are missing"]
 fn writes_what_is_missing() {
     for (name, make, ..) in FILES {
-        if !path(name).exists() {
-            fs::write(path(name), format!("{}\n", state(name, make()).expose_secrets())).unwrap();
-        }
+        write_missing(&format!("oauth2-{name}"), || state(name, make()).expose_secrets().to_owned());
     }
 }
 

@@ -195,23 +195,19 @@ fn another_key_is_no_other_login() {
 /// What stored files say counts, too.
 #[test]
 fn stored_files_count() {
-    let golden = |name: &str| {
-        let path = format!("{}/tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        Snapshot::from_text(std::fs::read_to_string(path).unwrap())
-    };
     for (name, rejection) in [
         ("cbrain-closed-denied", Rejection::Unattended),
         ("cbrain-needs-after-refusal", Rejection::Unattended),
         ("cbrain-logging-in", Rejection::MaybeRefused),
     ] {
         let mut session = Session::new(cbrain(), durable(), seed());
-        session.remember(&golden(name)).unwrap();
+        session.remember(&golden::load(name)).unwrap();
         Script::new(session).starts().by(Source::Store).is_answered(credentials(), InputHandled::Rejected(rejection));
     }
     let provider =
         Neo::new(url("https://mis.kotaksecurities.com"), "ABC12", "0000000000").unwrap().dashboard_token("t").unwrap();
     let mut session = Session::new(provider, durable(), seed());
-    session.remember(&golden("kotak-neo-closed-denied")).unwrap();
+    session.remember(&golden::load("kotak-neo-closed-denied")).unwrap();
     let mut script = Script::new(session).starts().by(Source::Store);
     let need = script.need();
     assert_eq!((need.kind, need.refused, need.fresh_after), (NeedKind::Totp, 1, Some(START + 10 * SECOND)));

@@ -45,7 +45,7 @@ impl Peer {
     }
 
     /// Notes that it has shown the secret.
-    pub fn is_known(&self) {
+    pub fn note_secret(&self) {
         self.known.store(true, Ordering::Relaxed);
     }
 }

@@ -32,7 +32,7 @@ pub async fn answer(shared: Arc<Shared>, peer: &Peer, request: Request<Incoming>
         Ok(client) => client,
         Err(refused) => return *refused,
     };
-    peer.is_known();
+    peer.note_secret();
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let path = forward::rooted(path.strip_prefix(&client.prefix).unwrap_or(path));
     let plain = path.split('?').next().unwrap_or_default();
